@@ -1,0 +1,120 @@
+//! Chunks: slices of an inventory, each ingested by one task; and what became of the inventory rows in one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// A chunk's identity: the same rows of the same inventory data file have the same id in every run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ChunkId {
+    /// URL of the inventory data file, or of the direct source.
+    pub file: String,
+    /// Zero-based rows of that file: inventory rows, lines, features or Parquet rows.
+    pub rows: Range<u64>,
+}
+
+impl fmt::Display for ChunkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}..{}]", self.file, self.rows.start, self.rows.end)
+    }
+}
+
+/// Why an object is not an Item, or could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectKind {
+    /// No such object.
+    Missing,
+    /// The store refused or failed after all retries.
+    Unreadable,
+    /// Larger than the limit for one Item.
+    TooLarge,
+    /// Not JSON, or not UTF-8.
+    MalformedJson,
+    /// JSON, but no GeoJSON Feature.
+    NotAFeature,
+    /// `id` is absent, empty or not a string.
+    InvalidId,
+    /// `geometry` cannot be read as a GeoJSON geometry.
+    InvalidGeometry,
+    /// `datetime` is present and is no time.
+    InvalidDatetime,
+    /// A member that must be an object or a list (`properties`, `assets`, `links`) is something else.
+    InvalidMember,
+}
+
+impl RejectKind {
+    /// The name in table `rejects` and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
+            Self::TooLarge => "too_large",
+            Self::MalformedJson => "malformed_json",
+            Self::NotAFeature => "not_a_feature",
+            Self::InvalidId => "invalid_id",
+            Self::InvalidGeometry => "invalid_geometry",
+            Self::InvalidDatetime => "invalid_datetime",
+            Self::InvalidMember => "invalid_member",
+        }
+    }
+}
+
+/// One object, line or feature that did not become a row, and where its raw bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// URL of the object.
+    pub object: String,
+    /// Zero-based line, feature or row within the object; `None` where the object is one Item.
+    pub position: Option<u64>,
+    /// Byte range within the (decompressed) object, where known.
+    pub bytes: Option<Range<u64>>,
+    pub kind: RejectKind,
+    pub message: String,
+}
+
+/// What became of the rows of one chunk: `listed = items + rejected + superseded + skipped`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkCounts {
+    /// Inventory rows, lines or features in the chunk.
+    pub listed: u64,
+    /// Items decoded.
+    pub items: u64,
+    /// Inventory rows of an older version of an object (`is_latest` = false).
+    pub superseded: u64,
+    /// Inventory rows that an option leaves out, by reason: `suffix`, `since`, `delete_marker`.
+    pub skipped: BTreeMap<String, u64>,
+    /// Rejects by [`RejectKind::name`].
+    pub rejected: BTreeMap<String, u64>,
+}
+
+impl ChunkCounts {
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.listed += other.listed;
+        self.items += other.items;
+        self.superseded += other.superseded;
+        for (mine, theirs) in [(&mut self.skipped, &other.skipped), (&mut self.rejected, &other.rejected)] {
+            for (key, n) in theirs {
+                *mine.entry(key.clone()).or_default() += n;
+            }
+        }
+    }
+}
+
+/// What a source knows about a chunk once its partition has been read to the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkOutcome {
+    pub chunk: ChunkId,
+    pub counts: ChunkCounts,
+    pub rejects: Vec<Reject>,
+}

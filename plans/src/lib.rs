@@ -1,0 +1,18 @@
+//! The plans of earthcatalog: where Items come from, how their rows are written, and how they become
+//! one snapshot of an Iceberg table.
+//!
+//! - [`items`]: the schema of table `items`.
+//! - [`stac`]: the STAC table provider (`STORED AS STAC`) and its leaf operator.
+//! - [`write`](mod@write): the partitioned GeoParquet sink.
+//! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
+//! - [`stores`]: the one place that opens object stores.
+//! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
+
+pub mod chunk;
+pub mod items;
+pub mod part_file;
+pub mod session;
+pub mod stac;
+pub mod stores;
+pub mod warehouse;
+pub mod write;

@@ -1,0 +1,77 @@
+//! The records that a sink hands to the commit: one per file, plus one per chunk with its counts.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+
+/// One Parquet file of one bucket, with what Iceberg wants to know of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartFile {
+    /// Absolute URL of the file.
+    pub path: String,
+    /// `grid_partition` of all its rows.
+    pub cell: String,
+    /// Year of `datetime` of all its rows; `None` where it is null.
+    pub year: Option<i32>,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Statistics of its leaf columns, ordered by field id, from the Parquet writer.
+    pub columns: Vec<ColumnStatistics>,
+}
+
+/// Statistics of one leaf column of a part file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnStatistics {
+    /// Iceberg field id.
+    pub field_id: i32,
+    /// Compressed bytes.
+    pub bytes: u64,
+    /// Values, nulls included.
+    pub values: u64,
+    pub nulls: u64,
+    /// Iceberg single-value serialization (spec, appendix D); `None` where unknown or not exact.
+    pub lower: Option<Vec<u8>>,
+    pub upper: Option<Vec<u8>>,
+}
+
+/// A line of the sink's output.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SinkRecord {
+    /// A part file was written.
+    Data(PartFile),
+    /// A chunk was read to its end: its id and counts, and where its rejects are.
+    Chunk(ChunkRecord),
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkRecord {
+    pub chunk: crate::chunk::ChunkId,
+    pub counts: crate::chunk::ChunkCounts,
+    /// Items with at least one row in a part file.
+    pub committed: u64,
+    /// URL of the Parquet file with the chunk's rejects; `None` where there are none.
+    pub rejects: Option<String>,
+}
+
+/// Schema of the sink's output: a data record has the columns from `path` on, a chunk record has `chunk` (JSON).
+pub static SINK_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let statistics = Fields::from(vec![
+        Field::new("field_id", DataType::Int32, false),
+        Field::new("bytes", DataType::UInt64, false),
+        Field::new("values", DataType::UInt64, false),
+        Field::new("nulls", DataType::UInt64, false),
+        Field::new("lower", DataType::Binary, true),
+        Field::new("upper", DataType::Binary, true),
+    ]);
+    let element = Field::new("element", DataType::Struct(statistics), false);
+    Arc::new(Schema::new(vec![
+        Field::new("chunk", DataType::Utf8, true),
+        Field::new("path", DataType::Utf8, true),
+        Field::new("grid_partition", DataType::Utf8, true),
+        Field::new("year", DataType::Int32, true),
+        Field::new("rows", DataType::UInt64, true),
+        Field::new("bytes", DataType::UInt64, true),
+        Field::new("columns", DataType::List(Arc::new(element)), true),
+    ]))
+});

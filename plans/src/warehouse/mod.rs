@@ -1,0 +1,3 @@
+//! The Iceberg table `items` over the part files of a warehouse.
+
+pub mod layout;

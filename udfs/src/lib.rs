@@ -1,0 +1,1 @@
+//! SQL functions of earthcatalog: one per file; `register` lists them.
