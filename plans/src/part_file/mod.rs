@@ -3,6 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use crate::chunk::{ChunkCounts, ChunkId};
+
+mod codec;
+
+pub use codec::{decode, encode};
 
 /// One Parquet file of one bucket, with what Iceberg wants to know of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,10 +51,10 @@ pub enum SinkRecord {
 }
 
 /// What became of a chunk.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChunkRecord {
-    pub chunk: crate::chunk::ChunkId,
-    pub counts: crate::chunk::ChunkCounts,
+    pub chunk: ChunkId,
+    pub counts: ChunkCounts,
     /// Items with at least one row in a part file.
     pub committed: u64,
     /// URL of the Parquet file with the chunk's rejects; `None` where there are none.
@@ -56,15 +63,7 @@ pub struct ChunkRecord {
 
 /// Schema of the sink's output: a data record has the columns from `path` on, a chunk record has `chunk` (JSON).
 pub static SINK_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let statistics = Fields::from(vec![
-        Field::new("field_id", DataType::Int32, false),
-        Field::new("bytes", DataType::UInt64, false),
-        Field::new("values", DataType::UInt64, false),
-        Field::new("nulls", DataType::UInt64, false),
-        Field::new("lower", DataType::Binary, true),
-        Field::new("upper", DataType::Binary, true),
-    ]);
-    let element = Field::new("element", DataType::Struct(statistics), false);
+    let element = Field::new("element", DataType::Struct(STATISTICS.clone()), false);
     Arc::new(Schema::new(vec![
         Field::new("chunk", DataType::Utf8, true),
         Field::new("path", DataType::Utf8, true),
@@ -74,4 +73,16 @@ pub static SINK_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("bytes", DataType::UInt64, true),
         Field::new("columns", DataType::List(Arc::new(element)), true),
     ]))
+});
+
+/// Fields of an element of `columns`.
+static STATISTICS: LazyLock<Fields> = LazyLock::new(|| {
+    Fields::from(vec![
+        Field::new("field_id", DataType::Int32, false),
+        Field::new("bytes", DataType::UInt64, false),
+        Field::new("values", DataType::UInt64, false),
+        Field::new("nulls", DataType::UInt64, false),
+        Field::new("lower", DataType::Binary, true),
+        Field::new("upper", DataType::Binary, true),
+    ])
 });

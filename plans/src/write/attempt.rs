@@ -1,0 +1,286 @@
+//! One attempt at one partition: cuts its sorted rows into buckets, and writes a file of each.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use bytes::Bytes;
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::metrics::{Count, Time};
+use futures::TryStreamExt;
+use object_store::path::Path;
+use parquet::file::metadata::ParquetMetaData;
+use uuid::Uuid;
+
+use super::WriteTarget;
+use super::bucket::{Bucket, BucketCutter};
+use super::encoder::FileEncoder;
+use super::format::PartFileFormat;
+use super::rejects;
+use super::statistics::column_statistics;
+use super::upload::{LargeUpload, Uploads};
+use crate::chunk::ChunkOutcome;
+use crate::part_file::{ChunkRecord, PartFile, SinkRecord};
+use crate::stores::stores;
+use crate::warehouse::layout;
+
+/// A file with more rows, or more bytes of text, than these is encoded and uploaded while its rows arrive.
+const SMALL_ROWS: usize = 2_000;
+const SMALL_BYTES: usize = 8 << 20;
+
+/// What an attempt counts.
+#[derive(Debug)]
+pub struct AttemptMetrics {
+    pub files: Count,
+    pub rows: Count,
+    pub bytes: Count,
+    pub encode_time: Time,
+    pub write_time: Time,
+}
+
+/// Writes the rows of one partition.
+pub struct Attempt {
+    target: Arc<WriteTarget>,
+    format: Arc<PartFileFormat>,
+    partition: usize,
+    /// Names this attempt's files.
+    id: String,
+    /// The warehouse, within its store.
+    root: Path,
+    cutter: BucketCutter,
+    metrics: AttemptMetrics,
+    records: Vec<SinkRecord>,
+    /// Ids of the rows, where they are asked for.
+    ids: Option<HashSet<String>>,
+    uploads: Uploads,
+}
+
+impl Attempt {
+    /// `count_ids` asks for the number of distinct ids that are written.
+    pub fn try_new(
+        target: Arc<WriteTarget>,
+        format: Arc<PartFileFormat>,
+        partition: usize,
+        count_ids: bool,
+        metrics: AttemptMetrics,
+    ) -> Result<Self> {
+        let (store, root) = stores().locate(&target.warehouse)?;
+        Ok(Self {
+            id: Uuid::now_v7().simple().to_string(),
+            cutter: BucketCutter::try_new(&format.arrow, target.h3_resolution)?,
+            uploads: Uploads::new(store, metrics.write_time.clone()),
+            ids: count_ids.then(HashSet::new),
+            records: vec![],
+            target,
+            format,
+            partition,
+            root,
+            metrics,
+        })
+    }
+
+    /// Writes all rows of `input`, then what `outcome` says about the chunk behind them. The records, all at once: on
+    /// an error, or when this is dropped half-way, the files of the attempt are removed.
+    pub async fn run(
+        mut self,
+        input: SendableRecordBatchStream,
+        outcome: impl FnOnce() -> Option<ChunkOutcome>,
+    ) -> Result<Vec<SinkRecord>> {
+        match self.write_all(input, outcome).await {
+            Ok(()) => {
+                self.uploads.keep();
+                Ok(self.records)
+            }
+            Err(error) => {
+                self.uploads.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_all(
+        &mut self,
+        mut input: SendableRecordBatchStream,
+        outcome: impl FnOnce() -> Option<ChunkOutcome>,
+    ) -> Result<()> {
+        let mut open: Option<OpenFile> = None;
+        while let Some(batch) = input.try_next().await? {
+            self.collect_ids(&batch);
+            for (bucket, rows) in self.cutter.cut(&batch)? {
+                if open.as_ref().is_none_or(|file| file.bucket != bucket)
+                    && let Some(file) = open.replace(OpenFile::new(bucket))
+                {
+                    self.close(file).await?;
+                }
+                // `open` was filled just above.
+                if let Some(file) = &mut open {
+                    self.add(file, batch.slice(rows.start, rows.len())).await?;
+                }
+            }
+        }
+        if let Some(file) = open {
+            self.close(file).await?;
+        }
+        if let Some(outcome) = outcome() {
+            self.record_chunk(outcome).await?;
+        }
+        self.uploads.finish().await
+    }
+
+    fn collect_ids(&mut self, batch: &RecordBatch) {
+        let Some(ids) = &mut self.ids else { return };
+        for id in batch["id"].as_string_view().iter().flatten() {
+            if !ids.contains(id) {
+                ids.insert(id.to_owned());
+            }
+        }
+    }
+
+    async fn add(&mut self, file: &mut OpenFile, rows: RecordBatch) -> Result<()> {
+        file.rows += rows.num_rows();
+        file.bytes += text_bytes(&rows);
+        match &mut file.large {
+            Some(large) => return large.write(&rows, &self.metrics).await,
+            None => file.small.push(rows),
+        }
+        if file.rows > SMALL_ROWS || file.bytes > SMALL_BYTES {
+            let path = self.path_of(&file.bucket);
+            let mut large = LargeFile {
+                upload: self.uploads.begin_large(self.resolve(&path)?),
+                path,
+                encoder: FileEncoder::try_new(Arc::clone(&self.format))?,
+                bytes: 0,
+            };
+            for rows in std::mem::take(&mut file.small) {
+                large.write(&rows, &self.metrics).await?;
+            }
+            file.large = Some(large);
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, file: OpenFile) -> Result<()> {
+        let (path, bytes, metadata) = match file.large {
+            Some(large) => large.finish(&self.metrics).await?,
+            None => {
+                let (bytes, metadata) = {
+                    let _timer = self.metrics.encode_time.timer();
+                    let mut encoder = FileEncoder::try_new(Arc::clone(&self.format))?;
+                    for rows in &file.small {
+                        encoder.write(rows)?;
+                    }
+                    encoder.finish()?
+                };
+                let path = self.path_of(&file.bucket);
+                let length = bytes.len();
+                self.uploads.put(self.resolve(&path)?, bytes.into()).await?;
+                (path, length, metadata)
+            }
+        };
+        self.metrics.files.add(1);
+        self.metrics.rows.add(file.rows);
+        self.metrics.bytes.add(bytes);
+        self.records.push(SinkRecord::Data(PartFile {
+            path: format!("{}{path}", self.target.warehouse),
+            cell: file.bucket.cell,
+            year: file.bucket.year,
+            rows: file.rows as u64,
+            bytes: bytes as u64,
+            columns: column_statistics(&metadata, &self.format.leaves),
+        }));
+        // Encoding many small files from one batch never waits, and other tasks want their turn.
+        tokio::task::consume_budget().await;
+        Ok(())
+    }
+
+    async fn record_chunk(&mut self, outcome: ChunkOutcome) -> Result<()> {
+        let rejects = if outcome.rejects.is_empty() {
+            None
+        } else {
+            let path = layout::rejects_path(&self.target.run, &self.id, self.partition);
+            let bytes = rejects::encode(&self.target.run, &outcome.chunk, &outcome.rejects)?;
+            self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
+            Some(format!("{}{path}", self.target.warehouse))
+        };
+        let committed = self.ids.as_ref().map_or(outcome.counts.items, |ids| ids.len() as u64);
+        let record = ChunkRecord { chunk: outcome.chunk, counts: outcome.counts, committed, rejects };
+        self.records.push(SinkRecord::Chunk(record));
+        Ok(())
+    }
+
+    /// Path of the next file, below the warehouse.
+    fn path_of(&self, bucket: &Bucket) -> String {
+        let name = layout::part_file_name(&self.id, self.partition, self.records.len());
+        format!("{}/{name}", layout::bucket_folder(&bucket.cell, bucket.year))
+    }
+
+    /// `path`, which is below the warehouse, within its store.
+    fn resolve(&self, path: &str) -> Result<Path> {
+        let root = self.root.as_ref();
+        let separator = if root.is_empty() { "" } else { "/" };
+        Path::parse(format!("{root}{separator}{path}")).map_err(|e| exec_datafusion_err!("{path} is no path: {e}"))
+    }
+}
+
+/// The file of the bucket that is being read.
+struct OpenFile {
+    bucket: Bucket,
+    rows: usize,
+    /// Text and binary values, roughly.
+    bytes: usize,
+    /// Its rows, as long as they are few.
+    small: Vec<RecordBatch>,
+    large: Option<LargeFile>,
+}
+
+impl OpenFile {
+    fn new(bucket: Bucket) -> Self {
+        Self { bucket, rows: 0, bytes: 0, small: vec![], large: None }
+    }
+}
+
+/// A file that is encoded and uploaded while its rows arrive.
+struct LargeFile {
+    path: String,
+    encoder: FileEncoder,
+    upload: LargeUpload,
+    /// Bytes handed to the upload.
+    bytes: usize,
+}
+
+impl LargeFile {
+    async fn write(&mut self, rows: &RecordBatch, metrics: &AttemptMetrics) -> Result<()> {
+        let bytes = {
+            let _timer = metrics.encode_time.timer();
+            self.encoder.write(rows)?;
+            self.encoder.take_bytes()?
+        };
+        self.bytes += bytes.len();
+        self.upload.write(bytes).await
+    }
+
+    async fn finish(self, metrics: &AttemptMetrics) -> Result<(String, usize, ParquetMetaData)> {
+        let (last, metadata) = {
+            let _timer = metrics.encode_time.timer();
+            self.encoder.finish()?
+        };
+        let bytes = self.bytes + last.len();
+        self.upload.finish(last).await?;
+        Ok((self.path, bytes, metadata))
+    }
+}
+
+/// Bytes of the text and binary values of `rows`.
+fn text_bytes(rows: &RecordBatch) -> usize {
+    // The low half of a view is the length of its value.
+    let length = |view: &u128| *view as u32 as usize;
+    let columns = rows.columns().iter();
+    columns
+        .filter_map(|column| {
+            let views = column.as_string_view_opt().map(|c| c.views());
+            views.or_else(|| column.as_binary_view_opt().map(|c| c.views()))
+        })
+        .map(|views| views.iter().map(length).sum::<usize>())
+        .sum()
+}

@@ -1,0 +1,130 @@
+//! How part files are written: their schema, their settings, and what is recorded of each column.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::common::{Result, plan_datafusion_err};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY, encode_arrow_schema};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::schema::types::SchemaDescriptor;
+
+use super::WriteTarget;
+use super::geo::{GEOMETRY, GeoColumns};
+
+/// Rows of a row group, at most.
+pub const ROW_GROUP_ROWS: usize = 100_000;
+
+/// Encoded bytes of a row group, at most.
+pub const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// Columns whose least and greatest values tell nothing: long text, and WKB.
+const UNBOUNDED: [&str; 6] = [GEOMETRY, "stac_extensions", "assets", "links", "properties", "extra"];
+
+/// Everything that the part files of one table have in common; made once, shared by all of them.
+#[derive(Debug)]
+pub struct PartFileFormat {
+    /// Schema of the rows, with field ids.
+    pub arrow: SchemaRef,
+    pub parquet: SchemaDescriptor,
+    pub properties: WriterPropertiesPtr,
+    /// Of the leaf columns, in the order of the schema.
+    pub leaves: Vec<Leaf>,
+    pub geo: GeoColumns,
+}
+
+/// A leaf column of a part file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Iceberg field id.
+    pub field_id: i32,
+    /// Whether its least and greatest values are recorded.
+    pub bounded: bool,
+}
+
+impl PartFileFormat {
+    /// An error if `target` lacks the field id of a column.
+    pub fn try_new(target: &WriteTarget) -> Result<Self> {
+        let rows = target.schema.table_schema();
+        let arrow = Arc::new(Schema::new(with_field_ids(rows.fields(), "", &target.field_ids)?));
+        let parquet = ArrowSchemaConverter::new().convert(&arrow)?;
+
+        let mut properties = WriterProperties::builder()
+            .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+            .set_key_value_metadata(Some(vec![stored_schema(rows)]))
+            .set_sorting_columns(Some(sorting_columns(target, &parquet)));
+        for column in parquet.columns() {
+            if is_unbounded(column.path().parts()) {
+                properties = properties
+                    .set_column_statistics_enabled(column.path().clone(), EnabledStatistics::Chunk)
+                    .set_column_dictionary_enabled(column.path().clone(), false);
+            }
+        }
+
+        let leaves = parquet.columns().iter().map(|column| Leaf {
+            field_id: column.self_type().get_basic_info().id(),
+            bounded: !is_unbounded(column.path().parts()),
+        });
+        Ok(Self {
+            leaves: leaves.collect(),
+            geo: GeoColumns::try_new(&arrow)?,
+            properties: Arc::new(properties.build()),
+            arrow,
+            parquet,
+        })
+    }
+}
+
+fn is_unbounded(path: &[String]) -> bool {
+    path.first().is_some_and(|column| UNBOUNDED.contains(&column.as_str()))
+}
+
+fn with_field_ids<'a>(
+    fields: impl IntoIterator<Item = &'a FieldRef>,
+    parent: &str,
+    ids: &BTreeMap<String, i32>,
+) -> Result<Vec<Field>> {
+    let with_id = |field: &FieldRef| {
+        let path = format!("{parent}{}", field.name());
+        let id = ids.get(&path).ok_or_else(|| plan_datafusion_err!("the table has no field id for column {path}"))?;
+        let children = format!("{path}.");
+        let data_type = match field.data_type() {
+            DataType::Struct(fields) => DataType::Struct(with_field_ids(fields, &children, ids)?.into()),
+            DataType::List(element) => match with_field_ids([element], &children, ids)?.pop() {
+                Some(element) => DataType::List(Arc::new(element)),
+                None => field.data_type().clone(),
+            },
+            other => other.clone(),
+        };
+        let mut metadata = field.metadata().clone();
+        metadata.insert(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string());
+        Ok(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
+    };
+    fields.into_iter().map(with_id).collect()
+}
+
+/// The Arrow schema as readers shall see it: plain text and binary, which every one of them knows, in place of views.
+fn stored_schema(rows: &Schema) -> KeyValue {
+    fn stored(field: &FieldRef) -> FieldRef {
+        let data_type = match field.data_type() {
+            DataType::Utf8View => DataType::Utf8,
+            DataType::BinaryView => DataType::Binary,
+            DataType::Struct(fields) => DataType::Struct(fields.iter().map(stored).collect()),
+            DataType::List(element) => DataType::List(stored(element)),
+            other => other.clone(),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
+    }
+    let schema = Schema::new_with_metadata(rows.fields().iter().map(stored).collect::<Vec<_>>(), HashMap::new());
+    KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&schema))
+}
+
+fn sorting_columns(target: &WriteTarget, parquet: &SchemaDescriptor) -> Vec<SortingColumn> {
+    let leaf = |name: &str| parquet.columns().iter().position(|column| column.path().parts() == [name]);
+    let columns = target.schema.sort_columns();
+    let sorting = columns.into_iter().filter_map(leaf);
+    sorting.map(|leaf| SortingColumn { column_idx: leaf as i32, descending: false, nulls_first: false }).collect()
+}

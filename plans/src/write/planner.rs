@@ -1,0 +1,36 @@
+//! Turns the logical node [`WriteGeoParquet`] into its operator.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+
+use super::{WriteGeoParquet, WriteGeoParquetExec};
+
+/// Plans [`WriteGeoParquet`] as [`WriteGeoParquetExec`].
+#[derive(Debug, Default)]
+pub struct WriteGeoParquetPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for WriteGeoParquetPlanner {
+    async fn plan_extension(
+        &self,
+        _planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        _state: &SessionState,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(write) = node.as_any().downcast_ref::<WriteGeoParquet>() else {
+            return Ok(None);
+        };
+        let [input] = physical_inputs else {
+            return internal_err!("WriteGeoParquet has one input, not {}", physical_inputs.len());
+        };
+        Ok(Some(Arc::new(WriteGeoParquetExec::try_new(Arc::clone(input), Arc::clone(&write.target))?)))
+    }
+}

@@ -1,0 +1,171 @@
+//! Brings files to the store: small ones each with one request, several at a time, large ones in parts; and removes
+//! them again if the attempt fails.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use datafusion::common::runtime::JoinSet;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::physical_plan::metrics::Time;
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use tokio::runtime::Handle;
+
+/// Requests in flight at a time: small files of one attempt, or parts of one large file.
+const IN_FLIGHT: usize = 16;
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// Bytes of a part of a large file, and the size from which on a file is written in parts.
+const PART_BYTES: usize = 16 << 20;
+
+/// The files of one attempt at a partition. Unless they are [kept](Self::keep), they are removed when this is dropped:
+/// no record names them.
+#[derive(Debug)]
+pub struct Uploads {
+    store: Arc<dyn ObjectStore>,
+    /// Of every file that was begun.
+    paths: Vec<Path>,
+    puts: JoinSet<Result<()>>,
+    write_time: Time,
+}
+
+impl Uploads {
+    pub fn new(store: Arc<dyn ObjectStore>, write_time: Time) -> Self {
+        Self { store, paths: vec![], puts: JoinSet::new(), write_time }
+    }
+
+    /// Starts to write a small file, after waiting for others if too many are in flight.
+    pub async fn put(&mut self, path: Path, bytes: Bytes) -> Result<()> {
+        while self.puts.len() >= IN_FLIGHT {
+            self.join_one().await?;
+        }
+        self.paths.push(path.clone());
+        let store = Arc::clone(&self.store);
+        let write_time = self.write_time.clone();
+        self.puts.spawn(async move {
+            let start = Instant::now();
+            store.put(&path, PutPayload::from_bytes(bytes)).await.map_err(store_error)?;
+            write_time.add_elapsed(start);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Begins a large file.
+    pub fn begin_large(&mut self, path: Path) -> LargeUpload {
+        self.paths.push(path.clone());
+        LargeUpload { store: Arc::clone(&self.store), path, parts: None, write_time: self.write_time.clone() }
+    }
+
+    /// Waits until every file is written.
+    pub async fn finish(&mut self) -> Result<()> {
+        while !self.puts.is_empty() {
+            self.join_one().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the files: the attempt has succeeded.
+    pub fn keep(mut self) {
+        self.paths.clear();
+    }
+
+    /// Removes the files, as far as the store lets it; what stays is unreferenced.
+    pub async fn remove(mut self) {
+        let (store, paths, puts) = self.take();
+        remove(store, paths, puts).await;
+    }
+
+    fn take(&mut self) -> (Arc<dyn ObjectStore>, Vec<Path>, JoinSet<Result<()>>) {
+        let puts = std::mem::replace(&mut self.puts, JoinSet::new());
+        (Arc::clone(&self.store), std::mem::take(&mut self.paths), puts)
+    }
+
+    async fn join_one(&mut self) -> Result<()> {
+        match self.puts.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => Err(DataFusionError::ExecutionJoin(Box::new(error))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        if self.paths.is_empty() {
+            return;
+        }
+        // Without a runtime the process is about to end, and the files stay as orphans.
+        if let Ok(runtime) = Handle::try_current() {
+            let (store, paths, puts) = self.take();
+            runtime.spawn(remove(store, paths, puts));
+        }
+    }
+}
+
+/// Removes files; first waits for those in flight, because a local write that has begun cannot be stopped.
+async fn remove(store: Arc<dyn ObjectStore>, paths: Vec<Path>, mut puts: JoinSet<Result<()>>) {
+    while puts.join_next().await.is_some() {}
+    let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
+    // A file that was begun may not exist: every outcome is fine.
+    store.delete_stream(paths).for_each(|_| std::future::ready(())).await;
+}
+
+/// A file that is written in parts from [`PART_BYTES`] on, so that memory stays bounded.
+#[derive(Debug)]
+pub struct LargeUpload {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    parts: Option<WriteMultipart>,
+    write_time: Time,
+}
+
+impl LargeUpload {
+    /// Writes bytes that more will follow.
+    pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            parts => {
+                let upload = self.store.put_multipart(&self.path).await.map_err(store_error)?;
+                parts.insert(WriteMultipart::new_with_chunk_size(upload, PART_BYTES))
+            }
+        };
+        parts.wait_for_capacity(PARTS_IN_FLIGHT).await.map_err(store_error)?;
+        parts.put(bytes.into());
+        self.write_time.add_elapsed(start);
+        Ok(())
+    }
+
+    /// Writes the last bytes, and waits until the file is there.
+    pub async fn finish(mut self, last: Vec<u8>) -> Result<()> {
+        if self.parts.is_some() || last.len() >= PART_BYTES {
+            self.write(last).await?;
+        } else {
+            self.store.put(&self.path, last.into()).await.map_err(store_error)?;
+        }
+        match self.parts.take() {
+            // `finish` aborts the upload if it fails.
+            Some(parts) => parts.finish().await.map(|_| ()).map_err(store_error),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for LargeUpload {
+    /// Drops the parts of a file that was not finished, as far as the store lets it.
+    fn drop(&mut self) {
+        if let (Some(parts), Ok(runtime)) = (self.parts.take(), Handle::try_current()) {
+            runtime.spawn(parts.abort());
+        }
+    }
+}
+
+fn store_error(error: object_store::Error) -> DataFusionError {
+    DataFusionError::ObjectStore(Box::new(error))
+}
