@@ -36,7 +36,7 @@ pub enum StoreError {
     #[error(
         "cannot open {url}: {source}; its credentials and endpoint come from the environment (AWS_*, GOOGLE_*, AZURE_*)"
     )]
-    Open { url: Url, source: object_store::Error },
+    Open { url: Url, source: Box<object_store::Error> },
 }
 
 impl From<StoreError> for DataFusionError {
@@ -129,7 +129,7 @@ fn key(url: &Url) -> String {
 }
 
 fn build(url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    let failed = |source| StoreError::Open { url: url.clone(), source };
+    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
     Ok(match url.scheme() {
         "file" => Arc::new(LocalFileSystem::new()),
         "memory" => Arc::new(InMemory::new()),
