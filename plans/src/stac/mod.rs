@@ -1,5 +1,7 @@
 //! The STAC table provider: inventories, folders and files of Items as a table with one partition per chunk.
 
+pub mod decode;
+
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;

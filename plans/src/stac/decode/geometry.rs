@@ -1,0 +1,336 @@
+//! GeoJSON geometries (RFC 7946, section 3.1) straight to WKB, with the bounds of their positions.
+
+use super::json::{Cursor, Malformed, Token};
+use super::number::Decimal;
+
+/// GeometryCollections may be nested this deep: readers of WKB recurse.
+const MAX_NESTING: usize = 32;
+
+/// Why a value is no geometry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable(pub String);
+
+/// One geometry as little-endian ISO WKB (OGC 06-103r4, section 8, with +1000 for Z), reused from Item to Item.
+///
+/// What WKB, or the readers of WKB, cannot take is put right: a ring that is not closed is closed, a ring of fewer than
+/// four positions and a line of one repeat their last position (GEOS refuses a whole file for one of them), mixed
+/// dimensions become two, positions are cut at Z. Then [`Self::faithful`] is false.
+#[derive(Debug, Default)]
+pub(super) struct Footprint {
+    wkb: Vec<u8>,
+    /// Where the type codes are that become those of Z geometries.
+    codes: Vec<usize>,
+    bounds: Option<[f64; 4]>,
+    faithful: bool,
+    /// Numbers in a position of the WKB: 2, or 3; unknown before the first position.
+    stride: Option<usize>,
+    mode: Mode,
+}
+
+/// How the text must be read, as far as is known by now.
+#[derive(Debug, Default, Clone, Copy)]
+struct Mode {
+    /// Z is dropped: not every position has one.
+    flat: bool,
+    /// Members are repeated: coordinates wait until the last `type` and the last `coordinates` are known.
+    deferred: bool,
+}
+
+enum Stop {
+    Unreadable(String),
+    Again(Mode),
+}
+
+impl From<Malformed> for Stop {
+    /// Whether the text is not JSON at all or a value of another kind is told by whoever skips the geometry.
+    fn from(malformed: Malformed) -> Self {
+        Self::Unreadable(format!("{} is missing at byte {}", malformed.expected, malformed.at))
+    }
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Point = 1,
+    LineString,
+    Polygon,
+    MultiPoint,
+    MultiLineString,
+    MultiPolygon,
+    GeometryCollection,
+}
+
+impl Kind {
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "Point" => Self::Point,
+            "LineString" => Self::LineString,
+            "Polygon" => Self::Polygon,
+            "MultiPoint" => Self::MultiPoint,
+            "MultiLineString" => Self::MultiLineString,
+            "MultiPolygon" => Self::MultiPolygon,
+            "GeometryCollection" => Self::GeometryCollection,
+            _ => return None,
+        })
+    }
+}
+
+impl Footprint {
+    /// The geometry of the last successful [`Self::read`].
+    pub fn wkb(&self) -> &[u8] {
+        &self.wkb
+    }
+
+    /// `xmin`, `ymin`, `xmax`, `ymax` of its positions; `None` if it has none.
+    pub fn bounds(&self) -> Option<[f64; 4]> {
+        self.bounds
+    }
+
+    /// Whether the GeoJSON can be made from the WKB alone, equal as a JSON value.
+    pub fn faithful(&self) -> bool {
+        self.faithful
+    }
+
+    /// Reads the geometry object at the cursor and passes it. On error the cursor stands anywhere within it.
+    pub fn read(&mut self, cursor: &mut Cursor) -> std::result::Result<(), Unreadable> {
+        let start = cursor.at();
+        self.mode = Mode::default();
+        loop {
+            cursor.seek(start);
+            self.wkb.clear();
+            self.codes.clear();
+            (self.bounds, self.faithful, self.stride) = (None, !self.mode.flat, None);
+            match self.geometry(cursor, 0) {
+                Ok(()) => break,
+                Err(Stop::Unreadable(why)) => return Err(Unreadable(why)),
+                // Each reason to start again occurs once: the mode rules it out for the next round.
+                Err(Stop::Again(mode)) => self.mode = mode,
+            }
+        }
+        if self.stride == Some(3) {
+            for &at in &self.codes {
+                let code = u32::from(self.wkb[at]) + 1000;
+                self.wkb[at..at + 4].copy_from_slice(&code.to_le_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn geometry(&mut self, cursor: &mut Cursor, nesting: usize) -> Result<()> {
+        if nesting > MAX_NESTING {
+            return unreadable(format!("collections are nested more than {MAX_NESTING} deep"));
+        }
+        let text = cursor.text();
+        let (mut kind, mut coordinates, mut geometries, mut written) = (None, None, None, false);
+        let mut another = cursor.open_object()?;
+        while another {
+            let name = cursor.member_name()?;
+            let here = cursor.at();
+            let repeated = match name.decode(text).as_deref() {
+                Some("type") => {
+                    let Token::Text(name) = cursor.value()?.token else {
+                        return unreadable("its type is not text".to_owned());
+                    };
+                    let name = name.decode(text).unwrap_or_default();
+                    let known = Kind::from_name(&name);
+                    let known = known.ok_or_else(|| Stop::Unreadable(format!("its type is {name:?}")));
+                    kind.replace(known?).is_some()
+                }
+                Some("coordinates") => {
+                    match kind {
+                        Some(kind) if kind != Kind::GeometryCollection && !self.mode.deferred => {
+                            self.body(kind, cursor, nesting)?;
+                            written = true;
+                        }
+                        _ => drop(cursor.value()?),
+                    }
+                    coordinates.replace(here).is_some()
+                }
+                Some("geometries") => {
+                    cursor.value()?;
+                    geometries.replace(here).is_some()
+                }
+                _ => {
+                    cursor.value()?;
+                    self.faithful = false;
+                    false
+                }
+            };
+            if repeated && !self.mode.deferred {
+                return Err(Stop::Again(Mode { deferred: true, ..self.mode }));
+            }
+            another = cursor.next_member()?;
+        }
+        let Some(kind) = kind else { return unreadable("it has no type".to_owned()) };
+        let collection = kind == Kind::GeometryCollection;
+        let (body, foreign) = if collection { (geometries, coordinates) } else { (coordinates, geometries) };
+        self.faithful &= foreign.is_none();
+        let Some(body) = body else {
+            return unreadable(format!("a {kind:?} without {}", if collection { "geometries" } else { "coordinates" }));
+        };
+        if !written {
+            let mut behind = cursor.clone();
+            behind.seek(body);
+            self.body(kind, &mut behind, nesting)?;
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, kind: Kind, cursor: &mut Cursor, nesting: usize) -> Result<()> {
+        self.header(kind);
+        let written = match kind {
+            Kind::Point => self.point(cursor, true),
+            Kind::LineString => self.line(cursor, 2, false),
+            Kind::Polygon => self.polygon(cursor),
+            Kind::MultiPoint => self.parts(cursor, |this, cursor| {
+                this.header(Kind::Point);
+                this.point(cursor, false)
+            }),
+            Kind::MultiLineString => self.parts(cursor, |this, cursor| {
+                this.header(Kind::LineString);
+                this.line(cursor, 2, false)
+            }),
+            Kind::MultiPolygon => self.parts(cursor, |this, cursor| {
+                this.header(Kind::Polygon);
+                this.polygon(cursor)
+            }),
+            Kind::GeometryCollection => self.parts(cursor, |this, cursor| this.geometry(cursor, nesting + 1)),
+        };
+        written.map_err(|stop| match stop {
+            Stop::Unreadable(why) => Stop::Unreadable(format!("{kind:?}: {why}")),
+            again => again,
+        })
+    }
+
+    fn header(&mut self, kind: Kind) {
+        self.wkb.push(1);
+        self.codes.push(self.wkb.len());
+        self.wkb.extend_from_slice(&(kind as u32).to_le_bytes());
+    }
+
+    /// A list of anything, as its count and its elements. An empty one is not faithful: rings and parts without
+    /// positions come back differently from different readers of WKB.
+    fn parts(&mut self, cursor: &mut Cursor, part: impl Fn(&mut Self, &mut Cursor) -> Result<()>) -> Result<()> {
+        let (at, mut count) = (self.wkb.len(), 0u32);
+        self.wkb.extend_from_slice(&[0; 4]);
+        let mut another = cursor.open_list()?;
+        while another {
+            part(self, cursor)?;
+            count += 1;
+            another = cursor.next_element()?;
+        }
+        self.faithful &= count > 0;
+        self.wkb[at..at + 4].copy_from_slice(&count.to_le_bytes());
+        Ok(())
+    }
+
+    fn polygon(&mut self, cursor: &mut Cursor) -> Result<()> {
+        self.parts(cursor, |this, cursor| this.line(cursor, 4, true))
+    }
+
+    /// A line, or a ring if `closed`, of no or at least `least` positions.
+    fn line(&mut self, cursor: &mut Cursor, least: u32, closed: bool) -> Result<()> {
+        let count_at = self.wkb.len();
+        let first = count_at + 4;
+        self.parts(cursor, |this, cursor| match this.position(cursor)? {
+            true => Ok(()),
+            false => unreadable("a position is empty".to_owned()),
+        })?;
+        if self.wkb.len() == first {
+            return Ok(());
+        }
+        let size = 8 * self.stride.unwrap_or(2);
+        let mut count = (self.wkb.len() - first) / size;
+        let mut repeat = |this: &mut Self, from: usize| {
+            this.wkb.extend_from_within(from..from + size);
+            this.faithful = false;
+            count += 1;
+        };
+        let last = self.wkb.len() - size;
+        if closed && (self.double(first) != self.double(last) || self.double(first + 8) != self.double(last + 8)) {
+            repeat(self, first);
+        }
+        while self.wkb.len() < first + size * least as usize {
+            repeat(self, self.wkb.len() - size);
+        }
+        // Positions took at least four bytes of text each, so the count fits like the text's offsets.
+        self.wkb[count_at..first].copy_from_slice(&(count as u32).to_le_bytes());
+        Ok(())
+    }
+
+    fn double(&self, at: usize) -> f64 {
+        self.wkb[at..].first_chunk().map_or(f64::NAN, |bytes| f64::from_le_bytes(*bytes))
+    }
+
+    /// An empty point is written as NaN, as GeoParquet has it.
+    fn point(&mut self, cursor: &mut Cursor, may_be_empty: bool) -> Result<()> {
+        if self.position(cursor)? {
+            return Ok(());
+        }
+        if !may_be_empty {
+            return unreadable("a position is empty".to_owned());
+        }
+        self.faithful = false;
+        for _ in 0..self.stride.unwrap_or(2) {
+            self.wkb.extend_from_slice(&f64::NAN.to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// A position; false if its list is empty.
+    #[inline]
+    fn position(&mut self, cursor: &mut Cursor) -> Result<bool> {
+        if !cursor.open_list()? {
+            return Ok(false);
+        }
+        let x = self.number(cursor)?;
+        if !cursor.next_element()? {
+            return unreadable("a position has only one number".to_owned());
+        }
+        let y = self.number(cursor)?;
+        let mut z = None;
+        while cursor.next_element()? {
+            let number = self.number(cursor)?;
+            // A fourth number has no meaning in GeoJSON, and no place here.
+            self.faithful &= z.is_none();
+            z = z.or(Some(number));
+        }
+
+        self.wkb.extend_from_slice(&x.to_le_bytes());
+        self.wkb.extend_from_slice(&y.to_le_bytes());
+        if !self.mode.flat {
+            let stride = 2 + usize::from(z.is_some());
+            if *self.stride.get_or_insert(stride) != stride {
+                return Err(Stop::Again(Mode { flat: true, ..self.mode }));
+            }
+            if let Some(z) = z {
+                self.wkb.extend_from_slice(&z.to_le_bytes());
+            }
+        }
+        let [xmin, ymin, xmax, ymax] = self.bounds.unwrap_or([x, y, x, y]);
+        self.bounds = Some([xmin.min(x), ymin.min(y), xmax.max(x), ymax.max(y)]);
+        Ok(true)
+    }
+
+    #[inline]
+    fn number(&mut self, cursor: &mut Cursor) -> Result<f64> {
+        let Some((number, end)) = Decimal::read(cursor.text(), cursor.at()) else {
+            return unreadable(format!("a number is missing at byte {}", cursor.at()));
+        };
+        cursor.seek(end);
+        let value = number.to_f64();
+        if !value.is_finite() {
+            return unreadable("a coordinate is beyond the range of doubles".to_owned());
+        }
+        if !number.is_shortest_of(value) {
+            self.faithful = false;
+        }
+        Ok(value)
+    }
+}
+
+#[cold]
+fn unreadable<T>(why: String) -> Result<T> {
+    Err(Stop::Unreadable(why))
+}
