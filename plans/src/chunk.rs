@@ -11,13 +11,17 @@ use serde::{Deserialize, Serialize};
 pub struct ChunkId {
     /// URL of the inventory data file, or of the direct source.
     pub file: String,
-    /// Zero-based rows of that file: inventory rows, lines, features or Parquet rows.
+    /// Zero-based rows of that file: inventory rows, files of a folder in listing order, lines or Parquet rows.
+    /// All of a file whose rows are not counted beforehand is `0..u64::MAX`; of a remote NDJSON file these are bytes.
     pub rows: Range<u64>,
 }
 
 impl fmt::Display for ChunkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}..{}]", self.file, self.rows.start, self.rows.end)
+        match self.rows.end {
+            u64::MAX => write!(f, "{}[{}..]", self.file, self.rows.start),
+            end => write!(f, "{}[{}..{end}]", self.file, self.rows.start),
+        }
     }
 }
 
@@ -88,6 +92,9 @@ pub struct ChunkCounts {
     pub skipped: BTreeMap<String, u64>,
     /// Rejects by [`RejectKind::name`].
     pub rejected: BTreeMap<String, u64>,
+    /// Newest `last_modified_date` of the objects read, in milliseconds since 1970 UTC; `None` if unknown.
+    #[serde(default)]
+    pub max_last_modified: Option<i64>,
 }
 
 impl ChunkCounts {
@@ -103,6 +110,7 @@ impl ChunkCounts {
         self.listed += other.listed;
         self.items += other.items;
         self.superseded += other.superseded;
+        self.max_last_modified = self.max_last_modified.max(other.max_last_modified);
         for (mine, theirs) in [(&mut self.skipped, &other.skipped), (&mut self.rejected, &other.rejected)] {
             for (key, n) in theirs {
                 *mine.entry(key.clone()).or_default() += n;

@@ -111,7 +111,9 @@ pub fn location_url(location: &str) -> Result<Url, StoreError> {
         return Url::parse(location).map_err(|e| invalid(e.to_string()));
     }
     let path = std::path::absolute(FilePath::new(location)).map_err(|e| invalid(e.to_string()))?;
-    Url::from_file_path(path).map_err(|()| invalid("not an absolute path".into()))
+    let url = Url::from_file_path(path).map_err(|()| invalid("not an absolute path".into()))?;
+    // Parsing takes `..` out, which no object store knows.
+    Url::parse(url.as_str()).map_err(|e| invalid(e.to_string()))
 }
 
 /// As [`location_url`], for a folder or prefix: the URL ends in `/`, so that names can be joined to it.
@@ -156,6 +158,7 @@ mod tests {
     fn a_plain_path_is_a_file_relative_to_the_working_directory() {
         let here = std::env::current_dir().unwrap();
         assert_eq!(location_url("a b/c.csv").unwrap().to_file_path().unwrap(), here.join("a b/c.csv"));
+        assert_eq!(location_url("/a/b/../c d").unwrap().as_str(), "file:///a/c%20d");
         assert_eq!(location_url("s3://bucket/key").unwrap().as_str(), "s3://bucket/key");
         assert_eq!(folder_url("s3://bucket/wh").unwrap().as_str(), "s3://bucket/wh/");
     }

@@ -1,14 +1,35 @@
-//! The STAC table provider: inventories, folders and files of Items as a table with one partition per chunk.
+//! The STAC table provider (`CREATE EXTERNAL TABLE … STORED AS STAC`): Items from wherever they are, as rows.
+//!
+//! ```text
+//! LOCATION ── planning (head): list, select, cut ──► chunks ── StacExec: one partition per chunk ──► rows + outcome
+//!             inventory/ direct/                    spool      read/: fetch, decode/
+//! ```
+//!
+//! - [`StacTableFactory`], [`StacTable`], [`StacOptions`]: the SQL side.
+//! - [`StacExec`]: the leaf operator; [`chunk_outcome`] tells what became of a partition's chunk.
+//! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it.
+//! - `read`: what a partition does: fetch bytes, decode them, account for each.
 
+mod chunks;
 pub mod decode;
+mod direct;
+mod exec;
+mod factory;
+mod format;
+mod inventory;
+mod options;
+mod outcome;
+mod planner;
+mod read;
+mod spool;
+mod table;
 
-use std::sync::Arc;
+pub use exec::StacExec;
+pub use factory::StacTableFactory;
+pub use format::Format;
+pub use options::{OptionError, StacOptions};
+pub use outcome::chunk_outcome;
+pub use table::StacTable;
 
-use datafusion::physical_plan::ExecutionPlan;
-
-use crate::chunk::ChunkOutcome;
-
-/// What became of the chunk that `partition` of `plan` has read to its end; `None` where no STAC scan is below.
-pub fn chunk_outcome(_plan: &Arc<dyn ExecutionPlan>, _partition: usize) -> Option<ChunkOutcome> {
-    None
-}
+#[cfg(test)]
+mod tests;

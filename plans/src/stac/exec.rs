@@ -1,0 +1,211 @@
+//! [`StacExec`]: the leaf operator that reads Items, one chunk per partition.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use url::Url;
+
+use super::chunks::{Chunk, ChunkList};
+use super::options::StacOptions;
+use super::read::{ChunkReader, ReadMetrics};
+use crate::chunk::ChunkOutcome;
+use crate::items::ItemSchema;
+
+/// Reads Items: one output partition per chunk, rows in the order of the source.
+///
+/// An object, line or feature that is no Item is no row; [`super::chunk_outcome`] tells of it.
+/// With a pushed-down LIMIT there is one partition, which reads chunk after chunk until it has enough rows.
+#[derive(Debug)]
+pub struct StacExec {
+    location: Url,
+    schema: ItemSchema,
+    options: StacOptions,
+    chunks: Arc<ChunkList>,
+    projection: Option<Vec<usize>>,
+    /// Rows that are enough.
+    fetch: Option<usize>,
+    outcomes: Arc<Outcomes>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// Outcomes by chunk, from the end of its stream until they are taken.
+#[derive(Debug)]
+struct Outcomes(Vec<Mutex<Option<ChunkOutcome>>>);
+
+impl Outcomes {
+    fn set(&self, chunk: usize, outcome: Option<ChunkOutcome>) -> Option<ChunkOutcome> {
+        // A poisoned lock holds an outcome that is whole: it is replaced in one step.
+        let mut slot = self.0.get(chunk)?.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut slot, outcome)
+    }
+}
+
+impl StacExec {
+    pub(super) fn try_new(
+        location: Url,
+        schema: ItemSchema,
+        options: StacOptions,
+        chunks: ChunkList,
+        projection: Option<&Vec<usize>>,
+        fetch: Option<usize>,
+    ) -> Result<Self> {
+        let projected = match projection {
+            Some(columns) => Arc::new(schema.item_schema().project(columns)?),
+            None => Arc::clone(schema.item_schema()),
+        };
+        let partitions = if fetch.is_some() { 1 } else { chunks.chunks.len() };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(projected),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        let outcomes = chunks.chunks.iter().map(|_| Mutex::default()).collect();
+        Ok(Self {
+            location,
+            schema,
+            options,
+            chunks: Arc::new(chunks),
+            projection: projection.cloned(),
+            fetch,
+            outcomes: Arc::new(Outcomes(outcomes)),
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    pub(super) fn take_outcome(&self, partition: usize) -> Option<ChunkOutcome> {
+        if self.fetch.is_some() { None } else { self.outcomes.set(partition, None) }
+    }
+
+    /// The rows of one chunk; its outcome is there when they end.
+    fn read(&self, chunk: usize, partition: usize, batch_rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
+        let (chunks, outcomes) = (Arc::clone(&self.chunks), Arc::clone(&self.outcomes));
+        let (schema, options) = (self.schema.clone(), self.options.clone());
+        let metrics = ReadMetrics::new(&self.metrics, partition);
+        outcomes.set(chunk, None);
+        let open = async move {
+            let of: &Chunk = &chunks.chunks[chunk];
+            let reader = ChunkReader::open(of, &chunks.spool, &schema, &options, batch_rows, metrics).await?;
+            let batches = stream::try_unfold(Some((reader, chunks)), move |state| {
+                let outcomes = Arc::clone(&outcomes);
+                async move {
+                    // The list of chunks is kept along: the reader's objects are in its spool.
+                    let Some((mut reader, chunks)) = state else { return Ok(None) };
+                    if let Some(batch) = reader.next_batch().await? {
+                        return Ok(Some((batch, Some((reader, chunks)))));
+                    }
+                    outcomes.set(chunk, Some(reader.into_outcome()?));
+                    Ok(None)
+                }
+            });
+            Ok::<_, DataFusionError>(batches)
+        };
+        stream::once(open).try_flatten().boxed()
+    }
+}
+
+impl DisplayAs for StacExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if matches!(format, DisplayFormatType::TreeRender) {
+            "\n"
+        } else {
+            write!(f, "StacExec: ")?;
+            ", "
+        };
+        write!(f, "location={}{separator}chunks={}", self.location, self.chunks.chunks.len())?;
+        if let Some(limit) = self.options.limit {
+            write!(f, "{separator}limit={limit}")?;
+        }
+        if let Some(fetch) = self.fetch {
+            write!(f, "{separator}fetch={fetch}")?;
+        }
+        if self.projection.is_some() {
+            let schema = self.schema();
+            let columns = schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
+            write!(f, "{separator}projection=[{}]", columns.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for StacExec {
+    fn name(&self) -> &str {
+        "StacExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { internal_err!("StacExec is a leaf and takes no children") }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batch_rows = context.session_config().batch_size();
+        let batches = match self.fetch {
+            None if partition < self.chunks.chunks.len() => self.read(partition, partition, batch_rows),
+            Some(fetch) if partition == 0 => {
+                let chunks = (0..self.chunks.chunks.len())
+                    .map(|chunk| self.read(chunk, partition, batch_rows.min(fetch.max(1))))
+                    .collect::<Vec<_>>();
+                first_rows(stream::iter(chunks).flatten().boxed(), fetch)
+            }
+            _ => return internal_err!("StacExec has no partition {partition}"),
+        };
+        let projection = self.projection.clone();
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let batches = batches.map(move |batch| {
+            let batch = batch?;
+            let projected = match &projection {
+                Some(columns) => batch.project(columns)?,
+                None => batch,
+            };
+            Ok(projected.record_output(&baseline))
+        });
+        Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), batches))))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+/// No more than `rows` rows; nothing is read that is not needed for them.
+fn first_rows(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    rows: usize,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    stream::try_unfold((batches, rows), |(mut batches, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let Some(batch) = batches.try_next().await? else { return Ok(None) };
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        let left = left - batch.num_rows();
+        Ok(Some((batch, (batches, left))))
+    })
+    .boxed()
+}

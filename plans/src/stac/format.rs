@@ -1,0 +1,139 @@
+//! What a location holds: by its name, and where the name does not tell, by its content.
+
+use std::fmt;
+
+use datafusion::common::{Result, plan_err};
+use url::Url;
+
+use super::inventory::parquet::is_inventory;
+use super::options::OptionError;
+use super::read::parquet_file::ParquetFile;
+
+/// How Items are stored at a location.
+///
+/// | format | by name |
+/// |---|---|
+/// | `inventory` | `manifest.json`, `.csv`, `.csv.gz`; `.parquet` with columns `bucket` and `key` |
+/// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, each also `.gz` |
+/// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
+/// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
+/// | `folder` | anything else: files of the formats above but inventories, recursively |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Inventory,
+    Ndjson,
+    ItemCollection,
+    Folder,
+    StacGeoparquet,
+}
+
+impl Format {
+    const ALL: [Self; 5] = [Self::Inventory, Self::Ndjson, Self::ItemCollection, Self::Folder, Self::StacGeoparquet];
+
+    /// The value of option `format`; `None` for `auto`.
+    pub(super) fn parse(value: &str) -> Result<Option<Self>, OptionError> {
+        if value.eq_ignore_ascii_case("auto") {
+            return Ok(None);
+        }
+        let value = value.to_ascii_lowercase().replace('_', "-");
+        let found = Self::ALL.into_iter().find(|f| f.to_string().replace('_', "-") == value);
+        found.map(Some).ok_or_else(|| OptionError::InvalidValue {
+            option: "format",
+            value,
+            accepted: "auto, inventory, ndjson, item_collection, folder or stac-geoparquet".into(),
+        })
+    }
+
+    /// The format of a file by its name; `Parquet` may still be an inventory.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        let ends = |suffixes: &[&str]| suffixes.iter().any(|s| plain.ends_with(s));
+        if name == "manifest.json" || ends(&[".csv"]) {
+            Some(Self::Inventory)
+        } else if ends(&[".ndjson", ".jsonl", ".geojsonl"]) {
+            Some(Self::Ndjson)
+        } else if ends(&[".json", ".geojson"]) {
+            Some(Self::ItemCollection)
+        } else if ends(&[".parquet", ".geoparquet"]) {
+            Some(Self::StacGeoparquet)
+        } else {
+            None
+        }
+    }
+
+    /// The format of a location: as its name says; a Parquet file is opened.
+    pub(super) async fn detect(location: &Url) -> Result<Self> {
+        if is_local_folder(location)? || location.path().ends_with('/') {
+            return Ok(Self::Folder);
+        }
+        let name = location.path().rsplit('/').next().unwrap_or_default();
+        match Self::of_name(name) {
+            Some(Self::StacGeoparquet) => {
+                let file = ParquetFile::open(location).await?;
+                Ok(if is_inventory(file.schema()) { Self::Inventory } else { Self::StacGeoparquet })
+            }
+            Some(format) => Ok(format),
+            None if location.scheme() == "file" => plan_err!(
+                "{location}: the name does not tell what the file holds; set option 'format' to inventory, ndjson, item_collection or stac-geoparquet"
+            ),
+            None => Ok(Self::Folder),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inventory => "inventory",
+            Self::Ndjson => "ndjson",
+            Self::ItemCollection => "item_collection",
+            Self::Folder => "folder",
+            Self::StacGeoparquet => "stac-geoparquet",
+        })
+    }
+}
+
+/// Object stores know no folders; a local path may be one without saying so by a slash.
+fn is_local_folder(location: &Url) -> Result<bool> {
+    let Some(path) = (location.scheme() == "file").then(|| location.to_file_path().ok()).flatten() else {
+        return Ok(false);
+    };
+    match std::fs::metadata(&path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(e) => plan_err!("cannot open {}: {e}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_formats() {
+        for (name, format) in [
+            ("manifest.json", Some(Format::Inventory)),
+            ("a.csv.gz", Some(Format::Inventory)),
+            ("a.ndjson", Some(Format::Ndjson)),
+            ("a.jsonl.gz", Some(Format::Ndjson)),
+            ("a.stac.json", Some(Format::ItemCollection)),
+            ("a.geojson", Some(Format::ItemCollection)),
+            ("a.geoparquet", Some(Format::StacGeoparquet)),
+            ("a.txt", None),
+        ] {
+            assert_eq!(Format::of_name(name), format, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_location_that_is_not_there_is_named() {
+        let error = Format::detect(&Url::parse("file:///no/such/place.ndjson").unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("cannot open /no/such/place.ndjson: No such file"), "{error}");
+    }
+
+    #[test]
+    fn formats_are_spelled_with_hyphen_or_underscore() {
+        assert_eq!(Format::parse("STAC_GeoParquet"), Ok(Some(Format::StacGeoparquet)));
+        assert_eq!(Format::parse("item-collection"), Ok(Some(Format::ItemCollection)));
+        assert_eq!(Format::parse("auto"), Ok(None));
+    }
+}

@@ -1,0 +1,19 @@
+//! What a partition does: the raw bytes of each Item of its chunk, decoded, and every one accounted for.
+
+mod chunk_reader;
+mod document;
+pub(super) mod features;
+mod item_json;
+mod lines;
+mod local_files;
+pub(super) mod objects;
+pub(super) mod parquet_file;
+pub(super) mod pieces;
+mod raw;
+pub(super) mod rows;
+mod wkb_json;
+
+pub(super) use chunk_reader::{ChunkReader, ReadMetrics};
+pub(super) use document::document;
+pub(super) use lines::{all_lines, is_blank, lines};
+pub(super) use raw::Block;
