@@ -43,6 +43,12 @@ pub enum WarehouseError {
         "the outcome of the commit to {catalog} is unknown: {reason}; the files are kept, look for snapshot {snapshot} before trying again"
     )]
     UnknownOutcome { catalog: String, snapshot: i64, reason: String },
+    #[error("a run is committed once: snapshot {snapshot} already has run {run}")]
+    CommittedBefore { run: String, snapshot: i64 },
+    #[error("there is nothing to commit: no file to add, none to remove")]
+    NothingToCommit,
+    #[error("a task was cancelled: {0}")]
+    Cancelled(tokio::task::JoinError),
     #[error(
         "the table has delete files (such as {manifest}), which earthcatalog does not read; compact the table with the engine that wrote them"
     )]

@@ -1,0 +1,277 @@
+//! [`Warehouse`]: a folder of part files with the table that a catalog points at; opened, or created if absent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use iceberg::MetadataLocation;
+use iceberg::io::FileIO;
+use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
+use url::Url;
+
+use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
+use super::error::{Result, WarehouseError};
+use super::location::{to_location, to_url};
+use super::schema;
+use super::storage::file_io;
+use crate::items::{ItemSchema, Promoted};
+use crate::stores::folder_url;
+
+/// Summary property of a snapshot with the id of the run that committed it.
+pub const RUN: &str = "earthcatalog.run";
+
+/// The table as one metadata file describes it.
+#[derive(Debug)]
+pub struct TableState {
+    pub metadata: TableMetadataRef,
+    /// Iceberg location of the metadata file.
+    pub metadata_location: String,
+}
+
+impl TableState {
+    /// The snapshot that an ingest run committed, if it did and the table still retains it.
+    pub fn run_snapshot(&self, run: &str) -> Option<i64> {
+        let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
+        self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id())
+    }
+}
+
+/// The Iceberg table `items` of a catalog, and the folder or prefix with its files. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    catalog: Arc<Catalog>,
+    /// URL of the table's location, ending in `/`.
+    url: Url,
+    items: ItemSchema,
+    h3_resolution: u8,
+    field_ids: Arc<BTreeMap<String, i32>>,
+    io: FileIO,
+    latest: Arc<Mutex<Arc<TableState>>>,
+}
+
+impl Warehouse {
+    /// Opens the table of `catalog`.
+    ///
+    /// Errors: no catalog, no table, a table of something else.
+    pub async fn open(catalog: &str) -> Result<Self> {
+        let catalog = Catalog::at(catalog)?;
+        let location = catalog.metadata_location().await?;
+        let location = location.ok_or_else(|| WarehouseError::NoTable {
+            catalog: catalog.file().display().to_string(),
+            table: format!("{NAMESPACE}.{TABLE}"),
+        })?;
+        let io = file_io();
+        let state = read(&io, &location).await?;
+        Self::new(catalog, io, state)
+    }
+
+    /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
+    /// Of several processes that create it at once, one does, and the others open it.
+    ///
+    /// Errors: an existing table has another location, other promoted columns or another resolution.
+    pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        let file = Catalog::at(catalog)?;
+        let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+        file.initialize().await?;
+        if file.metadata_location().await?.is_none() {
+            let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+            let first = MetadataLocation::new_with_metadata(&location, &metadata);
+            let io = file_io();
+            metadata.write_to(&io, &first).await.map_err(WarehouseError::metadata(first.to_string()))?;
+            if !file.insert(&first.to_string()).await? {
+                // Another process was faster, and nothing names our file.
+                io.delete(first.to_string()).await.map_err(WarehouseError::metadata(first.to_string()))?;
+            }
+        }
+        let existing = Self::open(catalog).await?;
+        existing.check_location(warehouse)?;
+        existing.check_promoted(items.promoted())?;
+        existing.check_resolution(h3_resolution)?;
+        Ok(existing)
+    }
+
+    fn new(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
+        let metadata = &state.metadata;
+        if metadata.format_version() != FormatVersion::V2 {
+            let reason = format!("it has Iceberg format version {}, not 2", metadata.format_version());
+            return Err(WarehouseError::NotItems { location: metadata.location().to_owned(), reason });
+        }
+        let mut url = to_url(metadata.location())?;
+        url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
+        Ok(Self {
+            url,
+            items: schema::item_schema(metadata)?,
+            h3_resolution: schema::h3_resolution(metadata)?,
+            field_ids: Arc::new(schema::field_ids(metadata.current_schema())),
+            catalog: Arc::new(catalog),
+            io,
+            latest: Arc::new(Mutex::new(Arc::new(state))),
+        })
+    }
+
+    /// The table as it is now: one read of the catalog, and of the metadata file if it is a new one.
+    pub async fn load(&self) -> Result<Arc<TableState>> {
+        let location = self.catalog.metadata_location().await?;
+        let location = location.ok_or_else(|| WarehouseError::NoTable {
+            catalog: self.catalog.file().display().to_string(),
+            table: format!("{NAMESPACE}.{TABLE}"),
+        })?;
+        let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        if latest.metadata_location == location {
+            return Ok(latest);
+        }
+        let state = Arc::new(read(&self.io, &location).await?);
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
+        Ok(state)
+    }
+
+    /// URL of the folder or prefix with the files, ending in `/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Columns of the table.
+    pub fn items(&self) -> &ItemSchema {
+        &self.items
+    }
+
+    pub fn h3_resolution(&self) -> u8 {
+        self.h3_resolution
+    }
+
+    /// Iceberg field ids by dotted column path, for the writer of part files.
+    pub fn field_ids(&self) -> &BTreeMap<String, i32> {
+        &self.field_ids
+    }
+
+    pub fn io(&self) -> &FileIO {
+        &self.io
+    }
+
+    /// Errors unless the files of the table are below `warehouse`.
+    pub fn check_location(&self, warehouse: &str) -> Result<()> {
+        let wanted = to_location(&folder_url(warehouse)?)?;
+        let existing = to_location(&self.url)?;
+        let way_out = "name that folder, or another catalog";
+        if wanted == existing { Ok(()) } else { Err(self.disagrees("its files in", &existing, &wanted, way_out)) }
+    }
+
+    /// Errors unless the table promotes exactly these properties, in any order.
+    pub fn check_promoted(&self, wanted: &[Promoted]) -> Result<()> {
+        let existing = listed(self.items.promoted());
+        let wanted = listed(wanted);
+        let way_out = "leave out the column list to take the table's own, or write to another catalog and warehouse";
+        if wanted == existing { Ok(()) } else { Err(self.disagrees("the columns", &existing, &wanted, way_out)) }
+    }
+
+    /// Errors unless the table's cells have this H3 resolution.
+    pub fn check_resolution(&self, wanted: u8) -> Result<()> {
+        let way_out = "use the table's resolution (h3_resolution), or another catalog and warehouse";
+        if wanted == self.h3_resolution {
+            return Ok(());
+        }
+        Err(self.disagrees("H3 resolution", &self.h3_resolution.to_string(), &wanted.to_string(), way_out))
+    }
+
+    fn disagrees(&self, what: &'static str, existing: &str, wanted: &str, way_out: &'static str) -> WarehouseError {
+        let catalog = format!("{CATALOG} catalog {}", self.catalog.file().display());
+        WarehouseError::Disagrees { catalog, what, existing: existing.into(), wanted: wanted.into(), way_out }
+    }
+}
+
+async fn read(io: &FileIO, location: &str) -> Result<TableState> {
+    let metadata = TableMetadata::read_from(io, location).await.map_err(WarehouseError::metadata(location))?;
+    Ok(TableState { metadata: Arc::new(metadata), metadata_location: location.to_owned() })
+}
+
+fn listed(promoted: &[Promoted]) -> String {
+    let mut columns: Vec<_> = promoted.iter().map(|p| format!("{:?} {}", p.property, p.data_type)).collect();
+    columns.sort();
+    format!("({})", columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn declared(columns: &[(&str, DataType)]) -> ItemSchema {
+        let fields: Vec<_> = columns.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect();
+        ItemSchema::from_declared(&Schema::new(fields)).unwrap()
+    }
+
+    fn paths(folder: &tempfile::TempDir) -> (String, String) {
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        (path("catalog.db"), path("my warehouse"))
+    }
+
+    #[tokio::test]
+    async fn a_created_table_is_opened_again_with_the_same_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8), ("proj:code", DataType::Utf8)]);
+
+        let created = Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+        let opened = Warehouse::open(&catalog).await.unwrap();
+
+        assert_eq!((opened.items(), opened.h3_resolution()), (&items, 1));
+        assert_eq!(opened.url(), created.url());
+        assert!(opened.url().as_str().ends_with("/my%20warehouse/"));
+        assert!(opened.load().await.unwrap().metadata.current_snapshot().is_none());
+        let reordered = declared(&[("proj:code", DataType::Utf8), ("platform", DataType::Utf8)]);
+        Warehouse::open_or_create(&catalog, &warehouse, &reordered, 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_disagrees_with_the_existing_table_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+
+        let other = declared(&[("platform", DataType::Int32)]);
+        for (outcome, words) in [
+            (Warehouse::open_or_create(&catalog, &warehouse, &items, 2).await, ["H3 resolution 1, not 2", "h3_resolution"]),
+            (Warehouse::open_or_create(&catalog, &warehouse, &other, 1).await, ["\"platform\" Utf8View", "Int32"]),
+            (Warehouse::open_or_create(&catalog, "elsewhere", &items, 1).await, ["my warehouse", "elsewhere"]),
+        ] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn opening_creates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, _) = paths(&folder);
+        let error = Warehouse::open(&catalog).await.unwrap_err().to_string();
+        assert!(error.contains("no catalog") && error.contains("catalog.db"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        Catalog::at(&catalog).unwrap().initialize().await.unwrap();
+        let error = Warehouse::open(&catalog).await.unwrap_err().to_string();
+        assert!(error.contains("has no table earthcatalog.items"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_that_create_a_table_at_once_one_does_and_all_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let tasks = (0..6).map(|_| {
+            let (catalog, warehouse) = (catalog.clone(), warehouse.clone());
+            tokio::spawn(async move {
+                let items = declared(&[("platform", DataType::Utf8)]);
+                Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap().load().await.unwrap()
+            })
+        });
+        let states = futures::future::join_all(tasks).await;
+        let uuids: std::collections::BTreeSet<_> = states.iter().map(|s| s.as_ref().unwrap().metadata.uuid()).collect();
+        assert_eq!(uuids.len(), 1);
+        let files = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
+        assert_eq!(files, 1, "the losers' metadata files are gone");
+    }
+}

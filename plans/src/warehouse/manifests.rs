@@ -1,0 +1,162 @@
+//! Reading and writing manifests: the lists of data files behind a snapshot.
+
+use std::collections::HashSet;
+
+use datafusion::common::runtime::SpawnedTask;
+use futures::{StreamExt, TryStreamExt};
+use iceberg::io::FileIO;
+use iceberg::spec::{
+    DataFile, Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
+};
+use uuid::Uuid;
+
+use super::error::{Result, WarehouseError};
+
+/// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
+/// skips most of them.
+const MAX_ENTRIES: usize = 500;
+
+/// Metadata files that are read or written at a time.
+const CONCURRENCY: usize = 16;
+
+/// The manifests with live files in a snapshot.
+pub(super) async fn live_manifests(io: &FileIO, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
+    let location = snapshot.manifest_list();
+    let read = async { io.new_input(location)?.read().await };
+    let bytes = read.await.map_err(WarehouseError::metadata(location))?;
+    let list = ManifestList::parse_with_version(&bytes, metadata.format_version());
+    let list = list.map_err(WarehouseError::metadata(location))?;
+    let live = |m: &ManifestFile| m.has_added_files() || m.has_existing_files();
+    Ok(list.consume_entries().into_iter().filter(live).collect())
+}
+
+/// Reads manifests with bounded concurrency, and keeps what `keep` makes of each, in the order given.
+pub(super) async fn load<T: Send + 'static>(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = ManifestFile>,
+    keep: impl Fn(ManifestFile, Manifest) -> T + Clone + Send + 'static,
+) -> Result<Vec<T>> {
+    let load = |manifest: ManifestFile| {
+        let (io, keep) = (io.clone(), keep.clone());
+        // On a task of its own, for decoding takes longer than reading.
+        let task = SpawnedTask::spawn(async move {
+            let loaded = manifest.load_manifest(&io).await;
+            let loaded = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
+            Ok(keep(manifest, loaded))
+        });
+        async { task.join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e))) }
+    };
+    futures::stream::iter(manifests).map(load).buffered(CONCURRENCY).try_collect().await
+}
+
+/// Writes metadata files of one snapshot, and knows their locations.
+pub(super) struct MetadataFiles {
+    io: FileIO,
+    location: String,
+    /// Part of every name, so that no two attempts write the same file.
+    id: Uuid,
+    snapshot: i64,
+    written: Vec<String>,
+}
+
+/// A manifest without some of its files.
+pub(super) struct Rewritten {
+    pub manifest: ManifestFile,
+    pub removed: Vec<DataFile>,
+}
+
+impl MetadataFiles {
+    pub fn new(io: &FileIO, metadata: &TableMetadata, snapshot: i64) -> Self {
+        let location = metadata.location().to_owned();
+        Self { io: io.clone(), location, id: Uuid::new_v4(), snapshot, written: vec![] }
+    }
+
+    /// Writes `files` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    pub async fn write_added(&mut self, files: &[DataFile], metadata: &TableMetadata) -> Result<Vec<ManifestFile>> {
+        let chunks = files.len().div_ceil(MAX_ENTRIES);
+        let mut writes = vec![];
+        for chunk in 0..chunks {
+            // Even sizes: 501 files make two manifests of about 250, not one of 500 and one of 1.
+            let files = &files[chunk * files.len() / chunks..(chunk + 1) * files.len() / chunks];
+            let (mut writer, location) = self.writer(metadata)?;
+            for file in files {
+                // A negative sequence number stays open until the manifest list assigns it.
+                writer.add_file(file.clone(), -1).map_err(WarehouseError::metadata(&location))?;
+            }
+            writes.push(async move { writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location)) });
+        }
+        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// Writes `manifest` again without the files in `remove`, which it records as deleted by this snapshot.
+    pub async fn write_without(
+        &mut self,
+        manifest: &Manifest,
+        remove: &HashSet<String>,
+        metadata: &TableMetadata,
+    ) -> Result<Rewritten> {
+        let (mut writer, location) = self.writer(metadata)?;
+        let mut removed = vec![];
+        for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
+            let file = entry.data_file().clone();
+            let sequence = entry.sequence_number().unwrap_or_default();
+            let written = if remove.contains(entry.file_path()) {
+                removed.push(file.clone());
+                writer.add_delete_file(file, sequence, entry.file_sequence_number)
+            } else {
+                let added_by = entry.snapshot_id().unwrap_or_default();
+                writer.add_existing_file(file, added_by, sequence, entry.file_sequence_number)
+            };
+            written.map_err(WarehouseError::metadata(&location))?;
+        }
+        let manifest = writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?;
+        Ok(Rewritten { manifest, removed })
+    }
+
+    /// Writes the manifest list of the snapshot and returns its location.
+    pub async fn write_list(&mut self, manifests: Vec<ManifestFile>, base: &TableMetadata) -> Result<String> {
+        let location = format!("{}/metadata/snap-{}-{}.avro", self.location, self.snapshot, Uuid::new_v4());
+        self.written.push(location.clone());
+        let write = async {
+            let writer = self.io.new_output(&location)?.writer().await?;
+            let (parent, sequence) = (base.current_snapshot_id(), base.next_sequence_number());
+            let mut list = ManifestListWriter::v2(writer, self.snapshot, parent, sequence);
+            list.add_manifests(manifests.into_iter())?;
+            list.close().await
+        };
+        write.await.map_err(WarehouseError::metadata(&location))?;
+        Ok(location)
+    }
+
+    /// Notes a file that somebody else writes for this snapshot.
+    pub fn note(&mut self, location: String) {
+        self.written.push(location);
+    }
+
+    /// Deletes what was written. Only for what certainly did not become visible.
+    ///
+    /// A file that cannot be deleted stays behind as an orphan, which maintenance removes.
+    pub async fn delete(self) {
+        for location in self.written {
+            let _ = self.io.delete(&location).await;
+        }
+    }
+
+    fn writer(&mut self, metadata: &TableMetadata) -> Result<(ManifestWriter, String)> {
+        let location = format!("{}/metadata/{}-m{}.avro", self.location, self.id, self.written.len());
+        self.written.push(location.clone());
+        let output = self.io.new_output(&location).map_err(WarehouseError::metadata(&location))?;
+        let (schema, spec) = (metadata.current_schema().clone(), metadata.default_partition_spec());
+        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot), schema, spec.as_ref().clone());
+        Ok((builder.build_v2_data(), location))
+    }
+}
+
+/// Errors if a manifest lists delete files, which none of our readers applies.
+pub(super) fn refuse_delete_files(manifests: &[ManifestFile]) -> Result<()> {
+    match manifests.iter().find(|m| m.content == ManifestContentType::Deletes) {
+        Some(m) => Err(WarehouseError::DeleteFiles { manifest: m.manifest_path.clone() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,95 @@
+//! What a commit says of its files: Iceberg data files from [`PartFile`] records, and the snapshot's summary.
+
+use std::collections::{BTreeMap, HashMap};
+
+use iceberg::spec::{
+    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, SnapshotSummaryCollector, Struct,
+    Summary, TableMetadata,
+};
+use url::Url;
+
+use super::error::{Result, WarehouseError};
+use super::location::to_location;
+use crate::part_file::{ColumnStatistics, PartFile};
+
+/// Iceberg counts years from this one.
+const EPOCH_YEAR: i32 = 1970;
+
+/// The Iceberg data file of a part file: its partition, metrics and bounds.
+pub(super) fn data_file(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile> {
+    let invalid = |reason: String| WarehouseError::InvalidPartFile { path: part.path.clone(), reason };
+    let url = Url::parse(&part.path).map_err(|e| invalid(e.to_string()))?;
+    let counts = |count: fn(&ColumnStatistics) -> u64| part.columns.iter().map(|c| (c.field_id, count(c))).collect();
+    let bounds = |bound: fn(&ColumnStatistics) -> Option<&Vec<u8>>| -> Result<HashMap<i32, Datum>> {
+        let bounds = part.columns.iter().filter_map(|c| Some((c.field_id, bound(c)?)));
+        bounds.map(|(id, bytes)| Ok((id, datum(id, bytes, metadata).map_err(invalid)?))).collect()
+    };
+    let mut file = DataFileBuilder::default();
+    file.content(DataContentType::Data)
+        .file_path(to_location(&url)?)
+        .file_format(DataFileFormat::Parquet)
+        .partition(partition(&part.cell, part.year))
+        .partition_spec_id(metadata.default_partition_spec_id())
+        .record_count(part.rows)
+        .file_size_in_bytes(part.bytes)
+        .column_sizes(counts(|c| c.bytes))
+        .value_counts(counts(|c| c.values))
+        .null_value_counts(counts(|c| c.nulls))
+        .lower_bounds(bounds(|c| c.lower.as_ref())?)
+        .upper_bounds(bounds(|c| c.upper.as_ref())?);
+    if let Ok(order) = i32::try_from(metadata.default_sort_order_id()) {
+        file.sort_order_id(order);
+    }
+    file.build().map_err(|e| invalid(e.to_string()))
+}
+
+/// Partition tuple of a bucket.
+fn partition(cell: &str, year: Option<i32>) -> Struct {
+    Struct::from_iter([Some(Literal::string(cell)), year.map(|year| Literal::int(year - EPOCH_YEAR))])
+}
+
+fn datum(id: i32, bytes: &[u8], metadata: &TableMetadata) -> Result<Datum, String> {
+    let field = metadata.current_schema().field_by_id(id);
+    let field = field.ok_or_else(|| format!("the table has no field {id}"))?;
+    let data_type = field.field_type.as_primitive_type();
+    let data_type = data_type.ok_or_else(|| format!("field {} has bounds, but is no primitive", field.name))?;
+    Datum::try_from_bytes(bytes, data_type.clone()).map_err(|e| format!("bounds of {}: {e}", field.name))
+}
+
+/// Summary of a snapshot that adds and removes these files, on top of the current one.
+pub(super) fn summary(
+    operation: iceberg::spec::Operation,
+    added: &[DataFile],
+    removed: &[DataFile],
+    own: &BTreeMap<String, String>,
+    base: &TableMetadata,
+) -> Summary {
+    let mut collector = SnapshotSummaryCollector::default();
+    let (schema, spec) = (base.current_schema(), base.default_partition_spec());
+    added.iter().for_each(|file| collector.add_file(file, schema.clone(), spec.clone()));
+    removed.iter().for_each(|file| collector.remove_file(file, schema.clone(), spec.clone()));
+    let mut properties: HashMap<String, String> = own.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    properties.extend(collector.build());
+    let previous = base.current_snapshot().map(|s| s.summary());
+    for (total, added, removed) in [
+        ("total-data-files", "added-data-files", "deleted-data-files"),
+        ("total-records", "added-records", "deleted-records"),
+        ("total-files-size", "added-files-size", "removed-files-size"),
+        ("total-delete-files", "added-delete-files", "removed-delete-files"),
+        ("total-position-deletes", "added-position-deletes", "removed-position-deletes"),
+        ("total-equality-deletes", "added-equality-deletes", "removed-equality-deletes"),
+    ] {
+        let number = |map: &HashMap<String, String>, key: &str| map.get(key).and_then(|v| v.parse::<u64>().ok());
+        let change = |key: &str| number(&properties, key).unwrap_or_default();
+        // Where an earlier writer left out a total, nobody knows it, and it stays out.
+        let before = match previous {
+            None => Some(0),
+            Some(previous) => number(&previous.additional_properties, total),
+        };
+        let after = before.and_then(|before| (before + change(added)).checked_sub(change(removed)));
+        if let Some(after) = after {
+            properties.insert(total.to_owned(), after.to_string());
+        }
+    }
+    Summary { operation, additional_properties: properties }
+}
