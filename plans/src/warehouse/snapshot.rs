@@ -13,7 +13,7 @@ use super::location::to_location;
 use crate::part_file::{ColumnStatistics, PartFile};
 
 /// Iceberg counts years from this one.
-const EPOCH_YEAR: i32 = 1970;
+pub(super) const EPOCH_YEAR: i32 = 1970;
 
 /// The Iceberg data file of a part file: its partition, metrics and bounds.
 pub(super) fn data_file(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile> {

@@ -1,0 +1,121 @@
+//! A scan of Parquet files that are known by location and size.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use chrono::DateTime;
+use datafusion::catalog::Session;
+use datafusion::common::{Result, Statistics, exec_err, project_schema};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use object_store::ObjectMeta;
+use url::Url;
+
+use crate::stores::stores;
+
+/// One file to scan.
+#[derive(Debug, Clone)]
+pub(super) struct ScanFile {
+    pub url: Url,
+    pub bytes: u64,
+    pub statistics: Option<Arc<Statistics>>,
+}
+
+/// A scan of `files`, of which each has the columns of `schema` or some of them, in about as many groups of about
+/// the same size as the session has partitions.
+///
+/// Errors: files in more than one store.
+pub(super) async fn parquet_scan(
+    session: &dyn Session,
+    schema: &SchemaRef,
+    files: Vec<ScanFile>,
+    statistics: Statistics,
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let store_of = |url: &Url| format!("{}://{}", url.scheme(), url.authority());
+    let Some(store) = files.first().map(|file| store_of(&file.url)) else {
+        return Ok(Arc::new(EmptyExec::new(project_schema(schema, projection)?)));
+    };
+    if let Some(other) = files.iter().find(|file| store_of(&file.url) != store) {
+        return exec_err!("{} is not in {store}, where other files of the table are", other.url);
+    }
+    let groups = balanced(files, session.config().target_partitions())?;
+    let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
+    let source = format.file_source(TableSchema::from_file_schema(Arc::clone(schema)));
+    let scan = FileScanConfigBuilder::new(ObjectStoreUrl::parse(store)?, source)
+        .with_file_groups(groups)
+        .with_statistics(statistics)
+        .with_projection_indices(projection.cloned())?
+        .with_limit(limit)
+        .build();
+    format.create_physical_plan(session, scan).await
+}
+
+/// At most `groups` groups: the largest files first, each into the group with the fewest bytes so far.
+fn balanced(mut files: Vec<ScanFile>, groups: usize) -> Result<Vec<FileGroup>> {
+    files.sort_by(|a, b| Reverse(a.bytes).cmp(&Reverse(b.bytes)).then_with(|| a.url.cmp(&b.url)));
+    let mut loads = vec![(0, vec![]); groups.clamp(1, files.len().max(1))];
+    for file in files {
+        if let Some((load, members)) = loads.iter_mut().min_by_key(|(load, _)| *load) {
+            // Opening a small file costs as much as reading 64 KiB or so.
+            *load += file.bytes.max(1 << 16);
+            members.push(file);
+        }
+    }
+    let group = |(_, mut files): (u64, Vec<ScanFile>)| {
+        files.sort_by(|a, b| a.url.cmp(&b.url));
+        Ok(FileGroup::new(files.into_iter().map(partitioned_file).collect::<Result<_>>()?))
+    };
+    loads.into_iter().map(group).collect()
+}
+
+fn partitioned_file(file: ScanFile) -> Result<PartitionedFile> {
+    let (_, location) = stores().locate(&file.url)?;
+    // Files are never written twice, so that the cache of footers needs no time to tell versions apart.
+    let last_modified = DateTime::UNIX_EPOCH;
+    let scanned = PartitionedFile::new_from_meta(ObjectMeta {
+        location,
+        last_modified,
+        size: file.bytes,
+        e_tag: None,
+        version: None,
+    });
+    Ok(match file.statistics {
+        Some(statistics) => scanned.with_statistics(statistics),
+        None => scanned,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_of_about_the_same_size_and_the_same_every_time() {
+        let file = |name: usize, megabytes: u64| ScanFile {
+            url: Url::parse(&format!("memory://b/{name}.parquet")).unwrap(),
+            bytes: megabytes << 20,
+            statistics: None,
+        };
+        let files: Vec<_> = [9, 1, 1, 5, 3, 1].into_iter().enumerate().map(|(i, mb)| file(i, mb)).collect();
+        let sizes = |groups: &[FileGroup]| -> Vec<u64> {
+            groups.iter().map(|g| g.iter().map(|f| f.object_meta.size >> 20).sum()).collect()
+        };
+        let groups = balanced(files.clone(), 2).unwrap();
+        assert_eq!(sizes(&groups), [10, 10]);
+        let reversed = balanced(files.into_iter().rev().collect(), 2).unwrap();
+        let paths = |groups: &[FileGroup]| -> Vec<String> {
+            groups.iter().flat_map(|g| g.iter().map(|f| f.path().to_string())).collect()
+        };
+        assert_eq!(paths(&groups), paths(&reversed));
+        assert_eq!(balanced(vec![file(0, 1)], 8).unwrap().len(), 1);
+    }
+}
