@@ -2,22 +2,53 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::common::Result;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::stac::StacTableFactory;
 use crate::stores::stores;
+use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
+use crate::write::WriteGeoParquetPlanner;
 
 /// A session in which all of earthcatalog's SQL works.
 ///
 /// `workers` is the number of partitions that run at once.
 pub fn session(workers: usize) -> Result<SessionContext> {
     let runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone()).build_arc()?;
-    let config = SessionConfig::new().with_target_partitions(workers).with_information_schema(true);
-    let mut state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-    state.table_factories().get_or_insert_default().insert("STAC".into(), Arc::new(StacTableFactory));
-    let state = state.build();
-    Ok(SessionContext::new_with_state(state))
+    let config = SessionConfig::new()
+        .with_target_partitions(workers)
+        .with_information_schema(true)
+        .with_option_extension(RunOptions::default());
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
+        .with_query_planner(Arc::new(Planner));
+    let factories = state.table_factories().get_or_insert_default();
+    factories.insert("STAC".into(), Arc::new(StacTableFactory));
+    factories.insert("ICEBERG".into(), Arc::new(WarehouseTableFactory));
+    Ok(SessionContext::new_with_state(state.build()))
+}
+
+/// DataFusion's planner, which also knows our nodes.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(CommitPlanner),
+            Arc::new(WriteGeoParquetPlanner),
+        ]);
+        planner.create_physical_plan(plan, state).await
+    }
 }

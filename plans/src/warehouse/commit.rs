@@ -165,8 +165,7 @@ impl Committer {
             let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
-        let summary =
-            snapshot::summary(plan.change.operation(), &plan.add, &removed, &plan.change.summary, metadata);
+        let summary = snapshot::summary(plan.change.operation(), &plan.add, &removed, &plan.change.summary, metadata);
         let snapshot = Snapshot::builder()
             .with_snapshot_id(plan.id)
             .with_parent_snapshot_id(metadata.current_snapshot_id())
@@ -232,7 +231,8 @@ struct Plan {
 }
 
 fn location_of(url: &str) -> Result<String> {
-    let invalid = |e: url::ParseError| WarehouseError::InvalidLocation { location: url.to_owned(), reason: e.to_string() };
+    let invalid =
+        |e: url::ParseError| WarehouseError::InvalidLocation { location: url.to_owned(), reason: e.to_string() };
     to_location(&Url::parse(url).map_err(invalid)?)
 }
 
@@ -308,8 +308,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = warehouse(&folder).await;
         let committer = Committer::new(warehouse.clone());
-        let [one, two, other, merged] =
-            ["1", "2", "3", "m"].map(|name| record(&warehouse, "81a", Some(2020), name));
+        let [one, two, other, merged] = ["1", "2", "3", "m"].map(|name| record(&warehouse, "81a", Some(2020), name));
         committer.commit(add([one.clone(), two.clone()])).await.unwrap();
         committer.commit(add([other.clone()])).await.unwrap();
 

@@ -235,7 +235,10 @@ mod tests {
 
         let other = declared(&[("platform", DataType::Int32)]);
         for (outcome, words) in [
-            (Warehouse::open_or_create(&catalog, &warehouse, &items, 2).await, ["H3 resolution 1, not 2", "h3_resolution"]),
+            (
+                Warehouse::open_or_create(&catalog, &warehouse, &items, 2).await,
+                ["H3 resolution 1, not 2", "h3_resolution"],
+            ),
             (Warehouse::open_or_create(&catalog, &warehouse, &other, 1).await, ["\"platform\" Utf8View", "Int32"]),
             (Warehouse::open_or_create(&catalog, "elsewhere", &items, 1).await, ["my warehouse", "elsewhere"]),
         ] {

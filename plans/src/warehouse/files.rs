@@ -50,18 +50,21 @@ pub struct Bounds {
 
 impl LiveFiles {
     fn new(manifest: &Manifest, items: &ItemSchema) -> Result<Self, String> {
-        let live: Vec<&DataFile> =
-            manifest.entries().iter().filter(|e| e.is_alive()).map(|e| e.data_file()).collect();
+        let live: Vec<&DataFile> = manifest.entries().iter().filter(|e| e.is_alive()).map(|e| e.data_file()).collect();
         let files: Vec<LiveFile> = live.iter().map(|file| live_file(file)).collect();
         let ids = manifest.metadata().schema();
         let mut columns = HashMap::new();
         for field in items.table_schema().fields() {
             // Statistics are of leaves: a struct or list has none of its own.
-            let Some(id) = ids.field_id_by_name(field.name()).filter(|_| !field.data_type().is_nested()) else { continue };
+            let Some(id) = ids.field_id_by_name(field.name()).filter(|_| !field.data_type().is_nested()) else {
+                continue;
+            };
             let data_type = field.data_type();
             let bounds = match field.name().as_str() {
                 GRID_PARTITION => cell_bounds(&files),
-                name => column_bounds(&live, id, data_type, |i| (name == "datetime").then(|| year_bounds(files[i].year))),
+                name => {
+                    column_bounds(&live, id, data_type, |i| (name == "datetime").then(|| year_bounds(files[i].year)))
+                }
             };
             columns.insert(field.name().clone(), bounds.map_err(|e| format!("statistics of {}: {e}", field.name()))?);
         }
@@ -120,7 +123,8 @@ fn cell_bounds(files: &[LiveFile]) -> datafusion::common::Result<Bounds> {
 
 /// First and last microsecond of a year; null for none.
 fn year_bounds(year: Option<i32>) -> [ScalarValue; 2] {
-    let start = |year: i32| Some(NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
+    let start =
+        |year: i32| Some(NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
     let value = |micros| ScalarValue::TimestampMicrosecond(micros, Some("UTC".into()));
     [value(year.and_then(start)), value(year.and_then(|y| start(y + 1)).map(|next| next - 1))]
 }
@@ -251,7 +255,12 @@ struct Read {
 
 impl FileCache {
     /// The live files of `manifests`, in order.
-    pub async fn load(&self, io: &FileIO, manifests: &[ManifestFile], items: &ItemSchema) -> Result<Vec<Arc<LiveFiles>>> {
+    pub async fn load(
+        &self,
+        io: &FileIO,
+        manifests: &[ManifestFile],
+        items: &ItemSchema,
+    ) -> Result<Vec<Arc<LiveFiles>>> {
         let (mut known, mut missing) = (HashMap::new(), vec![]);
         {
             let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,8 @@ use super::error::{Result, WarehouseError};
 
 /// The location that Iceberg metadata records for a URL.
 pub fn to_location(url: &Url) -> Result<String> {
-    let invalid = |reason: &str| WarehouseError::InvalidLocation { location: url.to_string(), reason: reason.to_owned() };
+    let invalid =
+        |reason: &str| WarehouseError::InvalidLocation { location: url.to_string(), reason: reason.to_owned() };
     if url.scheme() == "file" {
         let path = url.to_file_path().map_err(|()| invalid("not a local path"))?;
         let path = path.to_str().ok_or_else(|| invalid("the path is not UTF-8, which Iceberg cannot record"))?;
@@ -22,7 +23,8 @@ pub fn to_location(url: &Url) -> Result<String> {
 
 /// The URL of a location that Iceberg metadata records; a plain path is a local file.
 pub fn to_url(location: &str) -> Result<Url> {
-    let invalid = |reason: &str| WarehouseError::InvalidLocation { location: location.to_owned(), reason: reason.into() };
+    let invalid =
+        |reason: &str| WarehouseError::InvalidLocation { location: location.to_owned(), reason: reason.into() };
     let local = location.strip_prefix("file://").or_else(|| location.strip_prefix("file:"));
     if let Some(path) = local.or_else(|| location.starts_with('/').then_some(location)) {
         return Url::from_file_path(path).map_err(|()| invalid("not an absolute path"));

@@ -6,8 +6,8 @@ use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
+    DataFile, Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, ManifestWriter,
+    ManifestWriterBuilder, Snapshot, TableMetadata,
 };
 use uuid::Uuid;
 
@@ -21,7 +21,11 @@ const MAX_ENTRIES: usize = 500;
 const CONCURRENCY: usize = 16;
 
 /// The manifests with live files in a snapshot.
-pub(super) async fn live_manifests(io: &FileIO, metadata: &TableMetadata, snapshot: &Snapshot) -> Result<Vec<ManifestFile>> {
+pub(super) async fn live_manifests(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
     let location = snapshot.manifest_list();
     let read = async { io.new_input(location)?.read().await };
     let bytes = read.await.map_err(WarehouseError::metadata(location))?;

@@ -1,15 +1,27 @@
-//! The Iceberg table `items` over the part files of a warehouse.
+//! The Iceberg table `items` over the part files of a warehouse: created, written to in one commit per run, and read.
+//!
+//! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
+//! - [`commit`]: adds and removes files in one snapshot.
+//! - [`table`], [`factory`], [`views`]: the table in SQL.
+//! - [`insert`]: INSERT as `Commit(WriteGeoParquet(…))`; [`commit_exec`] runs it on the head.
 
 pub mod catalog;
 pub mod commit;
+pub mod commit_exec;
+pub mod commit_node;
 pub mod create;
 mod described;
 pub mod error;
-pub mod files;
+pub mod factory;
+mod files;
+pub mod insert;
 pub mod layout;
 pub mod location;
 mod manifests;
 mod parquet_scan;
+pub mod rejects;
+pub mod run_options;
+pub mod run_report;
 pub mod schema;
 mod snapshot;
 mod statistics;
@@ -17,9 +29,16 @@ pub mod storage;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod views;
 
 pub use catalog::Catalog;
 pub use commit::{Change, Committed, Committer};
+pub use commit_exec::{CommitExec, CommitPlanner};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;
+pub use factory::WarehouseTableFactory;
+pub use insert::InsertIntoWarehouse;
+pub use run_options::{MaxRejects, RunOptions};
+pub use run_report::{RunProgress, RunReport};
 pub use table::WarehouseTable;
+pub use views::register_views;

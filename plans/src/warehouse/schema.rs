@@ -148,7 +148,8 @@ fn same_type(a: &Type, b: &Type) -> bool {
     match (a, b) {
         (Type::Struct(a), Type::Struct(b)) => {
             let (a, b) = (a.fields(), b.fields());
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name == b.name && same_type(&a.field_type, &b.field_type))
+            a.len() == b.len()
+                && a.iter().zip(b).all(|(a, b)| a.name == b.name && same_type(&a.field_type, &b.field_type))
         }
         (Type::List(a), Type::List(b)) => same_type(&a.element_field.field_type, &b.element_field.field_type),
         _ => a == b,

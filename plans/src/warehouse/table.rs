@@ -337,7 +337,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = session(&small(&folder).await);
         let cells: Vec<_> = (0..200).map(|n| format!("'82{n:03}'")).chain(["'81b'".to_owned()]).collect();
-        let plan = explained(&context, &format!("SELECT id FROM items WHERE grid_partition IN ({})", cells.join(","))).await;
+        let plan =
+            explained(&context, &format!("SELECT id FROM items WHERE grid_partition IN ({})", cells.join(","))).await;
         assert!(plan.contains("files=1/4"), "{plan}");
     }
 
@@ -345,11 +346,14 @@ mod tests {
     async fn manifests_of_other_cells_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = small(&folder).await;
-        commit(&warehouse, vec![write_part(&warehouse, "7ff", "5", &[row("f1", Some((1999, 1, 1)), None, None)])]).await;
+        commit(&warehouse, vec![write_part(&warehouse, "7ff", "5", &[row("f1", Some((1999, 1, 1)), None, None)])])
+            .await;
         let context = session(&warehouse);
-        for (predicate, manifests) in
-            [("grid_partition = '7ff'", "1/2"), ("datetime < '2000-01-01'", "1/2"), ("grid_partition IN ('81b')", "1/2")]
-        {
+        for (predicate, manifests) in [
+            ("grid_partition = '7ff'", "1/2"),
+            ("datetime < '2000-01-01'", "1/2"),
+            ("grid_partition IN ('81b')", "1/2"),
+        ] {
             let plan = explained(&context, &format!("SELECT id FROM items WHERE {predicate}")).await;
             assert!(plan.contains(&format!("manifests={manifests}")), "{predicate}: {plan}");
         }
@@ -444,8 +448,10 @@ mod tests {
                 let cells: Vec<_> = cells.into_iter().map(|n| format!("'{}'", CELLS[n])).collect();
                 format!("grid_partition NOT IN ({})", cells.join(", "))
             }),
-            prop::collection::vec(2018i32..2021, 1..3)
-                .prop_map(|y| format!("date_part('year', datetime) IN ({})", y.iter().map(i32::to_string).collect::<Vec<_>>().join(", "))),
+            prop::collection::vec(2018i32..2021, 1..3).prop_map(|y| format!(
+                "date_part('year', datetime) IN ({})",
+                y.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+            )),
         ];
         leaf.prop_recursive(3, 8, 2, |inner| {
             prop_oneof![

@@ -72,7 +72,8 @@ pub fn write_part(warehouse: &Warehouse, cell: &str, name: &str, rows: &[Row]) -
 
     let batch = batch(warehouse.items(), cell, rows);
     let schema = Arc::new(Schema::new(with_ids(batch.schema().fields(), "", warehouse.field_ids())));
-    let columns = batch.columns().iter().zip(schema.fields()).map(|(a, f)| arrow::compute::cast(a, f.data_type()).unwrap());
+    let columns =
+        batch.columns().iter().zip(schema.fields()).map(|(a, f)| arrow::compute::cast(a, f.data_type()).unwrap());
     let batch = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
     let mut writer = ArrowWriter::try_new(std::fs::File::create(&file).unwrap(), schema, None).unwrap();
     writer.write(&batch).unwrap();

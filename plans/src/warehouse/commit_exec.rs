@@ -1,0 +1,408 @@
+//! [`CommitExec`]: drives the partitions of a sink, and commits what they wrote.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result, exec_err, internal_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use url::Url;
+
+use super::catalog::{NAMESPACE, TABLE};
+use super::commit::{Change, Committer};
+use super::commit_node::{Commit, CommitTarget};
+use super::error::WarehouseError;
+use super::run_report::{RunProgress, RunRecords, RunReport};
+use crate::part_file::decode;
+use crate::stores::stores;
+
+/// Deletions at a time, when a failed run takes its files back.
+const DELETIONS: usize = 64;
+
+/// Runs its input, a sink, partition by partition, at most as many at once as the session has target partitions, and
+/// commits the files as one snapshot. Output: one partition with one row, `count`.
+///
+/// When anything fails before the commit, nothing becomes visible, and the files that were recorded are deleted; the
+/// rejects stay. After a commit whose outcome is unknown nothing is deleted.
+#[derive(Debug)]
+pub struct CommitExec {
+    input: Arc<dyn ExecutionPlan>,
+    target: Arc<CommitTarget>,
+    run: Arc<Run>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// What copies of one operator share: optimizer rules copy, and the caller keeps the original.
+#[derive(Debug, Default)]
+struct Run {
+    progress: RunProgress,
+    report: OnceLock<RunReport>,
+}
+
+impl CommitExec {
+    pub fn new(input: Arc<dyn ExecutionPlan>, target: Arc<CommitTarget>) -> Self {
+        Self::with_run(input, target, Arc::default())
+    }
+
+    fn with_run(input: Arc<dyn ExecutionPlan>, target: Arc<CommitTarget>, run: Arc<Run>) -> Self {
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("count", DataType::UInt64, false)]));
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        Self { input, target, run, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// The commit in a plan, if there is one.
+    pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        let here = plan.as_any().downcast_ref::<Self>();
+        here.or_else(|| plan.children().into_iter().find_map(Self::find))
+    }
+
+    /// What the run did; `None` before it has ended, and for one that failed.
+    pub fn report(&self) -> Option<&RunReport> {
+        self.run.report.get()
+    }
+
+    /// What the run has done so far.
+    pub fn progress(&self) -> &RunProgress {
+        &self.run.progress
+    }
+
+    pub fn target(&self) -> &Arc<CommitTarget> {
+        &self.target
+    }
+}
+
+impl DisplayAs for CommitExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CommitExec: table={NAMESPACE}.{TABLE}")?;
+        self.target.max_rejects.map_or(Ok(()), |most| write!(f, ", max_rejects={most}"))
+    }
+}
+
+impl ExecutionPlan for CommitExec {
+    fn name(&self) -> &str {
+        "CommitExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    /// A partition is a unit of work, not of parallelism.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("CommitExec has one input");
+        };
+        Ok(Arc::new(Self::with_run(input, Arc::clone(&self.target), Arc::clone(&self.run))))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return internal_err!("CommitExec has one partition, not {partition}");
+        }
+        let (input, target, run) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.run));
+        let (schema, metrics) = (self.schema(), self.metrics.clone());
+        let commit = async move {
+            let report = write_and_commit(&input, &target, &run, context).await?;
+            let count = |name: &'static str, n: u64| MetricBuilder::new(&metrics).global_counter(name).add(n as usize);
+            MetricBuilder::new(&metrics).output_rows(partition).add(1);
+            count("files", report.files);
+            count("rows_committed", report.rows);
+            count("items_committed", report.items);
+            count("items_rejected", report.rejected.values().sum());
+            let rows = UInt64Array::from(vec![report.rows]);
+            Ok(RecordBatch::try_new(schema, vec![Arc::new(rows)])?)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(commit))))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+async fn write_and_commit<'a>(
+    input: &Arc<dyn ExecutionPlan>,
+    target: &CommitTarget,
+    run: &'a Run,
+    context: Arc<TaskContext>,
+) -> Result<&'a RunReport> {
+    let committer = Committer::new(target.warehouse.clone());
+    if let Some(snapshot) = committer.find_run(&target.run).await? {
+        return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
+    }
+    let mut records = RunRecords::default();
+    let mut report = match drive(input, target, &run.progress, &mut records, context).await {
+        Ok(()) => records.report(&target.run),
+        Err(e) => {
+            delete(&records).await;
+            return Err(e);
+        }
+    };
+    let summary = records.summary(&target.run);
+    if !records.parts.is_empty() {
+        let add = std::mem::take(&mut records.parts);
+        let change = Change { add: add.clone(), summary, ..Change::default() };
+        match committer.commit(change).await {
+            Ok(committed) => report.snapshot = Some(committed.snapshot),
+            Err(e) => {
+                if !matches!(e, WarehouseError::UnknownOutcome { .. }) {
+                    records.parts = add;
+                    delete(&records).await;
+                }
+                return Err(e.into());
+            }
+        }
+    }
+    Ok(run.report.get_or_init(|| report))
+}
+
+/// Runs the partitions of the sink, never more at once than the session wants, and takes in their records.
+async fn drive(
+    input: &Arc<dyn ExecutionPlan>,
+    target: &CommitTarget,
+    progress: &RunProgress,
+    records: &mut RunRecords,
+    context: Arc<TaskContext>,
+) -> Result<()> {
+    let partitions = input.output_partitioning().partition_count();
+    let workers = context.session_config().target_partitions().max(1);
+    progress.partitions.store(partitions as u64, Ordering::Relaxed);
+    let run_partition = |partition: usize| {
+        let (input, context) = (Arc::clone(input), Arc::clone(&context));
+        async move {
+            // On a task of its own, so that partitions use the cores; it ends with this future.
+            let task = SpawnedTask::spawn(async move {
+                let batches = input.execute(partition, context)?;
+                batches.map(|batch| decode(&batch?)).try_concat().await
+            });
+            task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?
+        }
+    };
+    let mut finished = futures::stream::iter(0..partitions).map(run_partition).buffer_unordered(workers);
+    while let Some(of_partition) = finished.next().await {
+        for record in of_partition? {
+            records.add(record, progress);
+        }
+        progress.partitions_done.fetch_add(1, Ordering::Relaxed);
+        check_rejects(target, records, false)?;
+    }
+    check_rejects(target, records, true)
+}
+
+fn check_rejects(target: &CommitTarget, records: &RunRecords, complete: bool) -> Result<()> {
+    let Some(most) = target.max_rejects else { return Ok(()) };
+    let (rejected, listed) = (records.counts.rejected_total(), records.counts.listed);
+    if !most.is_exceeded(rejected, listed, complete) {
+        return Ok(());
+    }
+    let run = &target.run;
+    exec_err!(
+        "run {run} was stopped, and nothing of it committed: {rejected} of {listed} objects were rejected, and max_rejects is {most}; their reasons are in table rejects (run = '{run}'); raise max_rejects to go on without them"
+    )
+}
+
+/// Deletes the recorded files of a run that will not be committed. What cannot be deleted is an orphan, which
+/// maintenance removes.
+async fn delete(records: &RunRecords) {
+    let delete = |path: String| async move {
+        let url = Url::parse(&path).ok()?;
+        let (store, path) = stores().locate(&url).ok()?;
+        store.delete(&path).await.ok()
+    };
+    let paths: Vec<String> = records.parts.iter().map(|part| part.path.clone()).collect();
+    futures::stream::iter(paths).map(delete).buffer_unordered(DELETIONS).for_each(|_| async {}).await;
+}
+
+/// Plans [`Commit`] as [`CommitExec`].
+#[derive(Debug, Default)]
+pub struct CommitPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for CommitPlanner {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        _: &SessionState,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(commit) = node.as_any().downcast_ref::<Commit>() else { return Ok(None) };
+        let [input] = inputs else { return internal_err!("Commit has one input, not {}", inputs.len()) };
+        Ok(Some(Arc::new(CommitExec::new(Arc::clone(input), Arc::clone(&commit.target)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::physical_plan::collect;
+
+    use super::super::create::Warehouse;
+    use super::super::run_options::MaxRejects;
+    use super::super::testing::{Row, warehouse, write_part};
+    use super::*;
+    use crate::chunk::{ChunkCounts, ChunkId};
+    use crate::part_file::{ChunkRecord, PartFile, SINK_SCHEMA, SinkRecord, encode};
+
+    /// A commit over a sink whose partitions deliver these records.
+    fn commit(warehouse: &Warehouse, run: &str, most: Option<&str>, partitions: &[Vec<SinkRecord>]) -> CommitExec {
+        let batches: Vec<_> = partitions.iter().map(|records| vec![encode(records).unwrap()]).collect();
+        let sink = MemorySourceConfig::try_new_exec(&batches, SINK_SCHEMA.clone(), None).unwrap();
+        let max_rejects: Option<MaxRejects> = most.map(|most| most.parse().unwrap());
+        let (warehouse, run) = (warehouse.clone(), run.to_owned());
+        CommitExec::new(sink, Arc::new(CommitTarget { warehouse, run, max_rejects }))
+    }
+
+    async fn execute(commit: CommitExec) -> (Result<u64>, Arc<dyn ExecutionPlan>) {
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(commit);
+        let context = crate::session::session(2).unwrap().task_ctx();
+        let result = collect(Arc::clone(&plan), context).await;
+        let count =
+            |batches: Vec<RecordBatch>| batches[0].column(0).as_any().downcast_ref::<UInt64Array>().unwrap().value(0);
+        (result.map(count), plan)
+    }
+
+    fn part(warehouse: &Warehouse, name: &str) -> PartFile {
+        write_part(warehouse, "81a", name, &[Row::new(name, Some((2020, 1, 1)))])
+    }
+
+    fn chunk(row: u64, rejected: u64) -> SinkRecord {
+        let counts = ChunkCounts {
+            listed: 10,
+            items: 10 - rejected,
+            rejected: [("missing".into(), rejected)].into(),
+            ..Default::default()
+        };
+        let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
+        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 10 - rejected, rejects: None })
+    }
+
+    async fn snapshots(warehouse: &Warehouse) -> usize {
+        warehouse.load().await.unwrap().metadata.snapshots().len()
+    }
+
+    #[tokio::test]
+    async fn the_files_of_all_partitions_become_one_snapshot_with_the_counts_of_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let file = |name: &str| SinkRecord::Data(part(&warehouse, name));
+        // More partitions than workers, one of them delivered twice, one without a file.
+        let twice = vec![file("c"), chunk(20, 2)];
+        let partitions = [vec![file("a"), file("b"), chunk(0, 0)], twice.clone(), twice, vec![chunk(30, 1)]];
+
+        let (count, plan) = execute(commit(&warehouse, "r1", None, &partitions)).await;
+
+        assert_eq!(count.unwrap(), 3);
+        assert_eq!(snapshots(&warehouse).await, 1);
+        let commit = CommitExec::find(&plan).unwrap();
+        let report = commit.report().unwrap();
+        assert_eq!((report.listed, report.items, report.rejected["missing"], report.files), (30, 27, 3, 3));
+        let state = warehouse.load().await.unwrap();
+        assert_eq!(report.snapshot, state.metadata.current_snapshot_id());
+        assert_eq!(state.run_snapshot("r1"), report.snapshot);
+        let summary = &state.metadata.current_snapshot().unwrap().summary().additional_properties;
+        assert_eq!((summary["earthcatalog.listed"].as_str(), summary["total-records"].as_str()), ("30", "3"));
+        assert_eq!(commit.progress().partitions_done.load(Ordering::Relaxed), 4);
+        assert_eq!(plan.metrics().unwrap().output_rows(), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_wrote_nothing_commits_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let (count, plan) = execute(commit(&warehouse, "r1", None, &[vec![chunk(0, 10)], vec![]])).await;
+        assert_eq!(count.unwrap(), 0);
+        assert_eq!(snapshots(&warehouse).await, 0);
+        let report = CommitExec::find(&plan).unwrap().report().unwrap();
+        assert_eq!((report.snapshot, report.listed), (None, 10));
+    }
+
+    #[tokio::test]
+    async fn too_many_rejects_stop_the_run_and_take_its_files_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        for most in ["3", "19.9%"] {
+            let written = part(&warehouse, "a");
+            let path = Url::parse(&written.path).unwrap().to_file_path().unwrap();
+            let partitions = [vec![SinkRecord::Data(written), chunk(0, 4)], vec![chunk(10, 0)]];
+            let (count, plan) = execute(commit(&warehouse, "r1", Some(most), &partitions)).await;
+            let error = count.unwrap_err().to_string();
+            assert!(error.contains("4 of") && error.contains(&format!("max_rejects is {most}")), "{error}");
+            assert_eq!(snapshots(&warehouse).await, 0);
+            assert!(!path.exists());
+            assert!(CommitExec::find(&plan).unwrap().report().is_none());
+        }
+        let enough = [vec![SinkRecord::Data(part(&warehouse, "a")), chunk(0, 4)], vec![chunk(10, 0)]];
+        execute(commit(&warehouse, "r1", Some("20%"), &enough)).await.0.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_fails_leaves_nothing_visible_and_no_file_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let written = part(&warehouse, "a");
+        let path = Url::parse(&written.path).unwrap().to_file_path().unwrap();
+        // Given a second partition with a record of nothing, which cannot be decoded,
+        let nothing = RecordBatch::try_new(
+            SINK_SCHEMA.clone(),
+            SINK_SCHEMA.fields().iter().map(|field| arrow::array::new_null_array(field.data_type(), 1)).collect(),
+        );
+        let partitions = [vec![encode(&[SinkRecord::Data(written)]).unwrap()], vec![nothing.unwrap()]];
+        let sink = MemorySourceConfig::try_new_exec(&partitions, SINK_SCHEMA.clone(), None).unwrap();
+        let target = CommitTarget { warehouse: warehouse.clone(), run: "r1".into(), max_rejects: None };
+        let commit = CommitExec::new(sink, Arc::new(target));
+        let (count, _) = execute(commit).await;
+        assert!(count.is_err());
+        assert_eq!(snapshots(&warehouse).await, 0);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_run_that_was_committed_before_is_not_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let first = [vec![SinkRecord::Data(part(&warehouse, "a"))]];
+        execute(commit(&warehouse, "r1", None, &first)).await.0.unwrap();
+        let (again, plan) =
+            execute(commit(&warehouse, "r1", None, &[vec![SinkRecord::Data(part(&warehouse, "b"))]])).await;
+        let error = again.unwrap_err().to_string();
+        assert!(error.contains("already has run r1"), "{error}");
+        assert_eq!(CommitExec::find(&plan).unwrap().progress().files.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,141 @@
+//! [`InsertIntoWarehouse`]: the rule that makes an INSERT a write by workers and a commit by the head.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Result, SchemaExt, plan_err};
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{DmlStatement, Extension, LogicalPlan, UserDefinedLogicalNode, WriteOp};
+use datafusion::optimizer::AnalyzerRule;
+use uuid::Uuid;
+
+use super::commit_node::{Commit, CommitTarget};
+use super::run_options::RunOptions;
+use super::table::WarehouseTable;
+use crate::write::{WriteGeoParquet, WriteTarget};
+
+/// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
+#[derive(Debug, Default)]
+pub struct InsertIntoWarehouse;
+
+impl AnalyzerRule for InsertIntoWarehouse {
+    fn name(&self) -> &str {
+        "insert_into_warehouse"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        let rewritten = plan.transform_down(|plan| match plan {
+            LogicalPlan::Dml(dml) => rewrite(dml, config),
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(rewritten.data)
+    }
+}
+
+fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
+    // A target of another kind is none of ours.
+    let provider = source_as_provider(&dml.target).ok();
+    let table = provider.as_ref().and_then(|provider| provider.as_any().downcast_ref::<WarehouseTable>());
+    let Some(table) = table else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
+    let name = &dml.table_name;
+    match dml.op {
+        WriteOp::Insert(InsertOp::Append) => {}
+        WriteOp::Insert(_) => {
+            return plan_err!(
+                "{} {name}: a warehouse is added to, never overwritten; to replace it, insert into a new one",
+                dml.op
+            );
+        }
+        _ => return plan_err!("{} on {name}: rows of a warehouse are inserted, and not changed", dml.op),
+    }
+    if let Some(reason) = table.refuses_rows() {
+        return Err(reason.into());
+    }
+    let warehouse = table.warehouse();
+    let schema = warehouse.items().table_schema();
+    schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
+
+    let options = config.extensions.get::<RunOptions>().cloned().unwrap_or_default();
+    let run = options.run.unwrap_or_else(|| Uuid::now_v7().to_string());
+    let write = WriteGeoParquet {
+        input: dml.input,
+        target: Arc::new(WriteTarget {
+            warehouse: warehouse.url().clone(),
+            run: run.clone(),
+            schema: warehouse.items().clone(),
+            field_ids: warehouse.field_ids().clone(),
+            h3_resolution: warehouse.h3_resolution(),
+        }),
+    };
+    let target = CommitTarget { warehouse: warehouse.clone(), run, max_rejects: options.max_rejects };
+    let commit = Commit { input: Arc::new(extension(Arc::new(write))), target: Arc::new(target) };
+    Ok(Transformed::yes(extension(Arc::new(commit))))
+}
+
+fn extension(node: Arc<dyn UserDefinedLogicalNode>) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node })
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::super::testing::warehouse;
+    use super::*;
+
+    async fn context(folder: &tempfile::TempDir) -> SessionContext {
+        let context = crate::session::session(2).unwrap();
+        let warehouse = warehouse(folder).await;
+        context.register_table("old", Arc::new(WarehouseTable::at_snapshot(warehouse.clone(), 1))).unwrap();
+        context.register_table("items", Arc::new(WarehouseTable::new(warehouse))).unwrap();
+        context
+    }
+
+    async fn optimized(context: &SessionContext, sql: &str) -> Result<String> {
+        let plan = context.state().create_logical_plan(sql).await?;
+        Ok(context.state().optimize(&plan)?.display_indent().to_string())
+    }
+
+    #[tokio::test]
+    async fn an_insert_is_a_commit_of_what_a_sink_writes_under_explain_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder).await;
+        let insert = "INSERT INTO items (id, grid_partition, latitude) SELECT 'a', '81a', x FROM (SELECT 1 AS x)";
+        for sql in [insert.to_owned(), format!("EXPLAIN {insert}")] {
+            let plan = optimized(&context, &sql).await.unwrap();
+            let nodes: Vec<&str> = plan.lines().map(|line| line.trim().split(':').next().unwrap()).collect();
+            let nodes = nodes.strip_prefix(&["Explain"]).unwrap_or(&nodes);
+            assert_eq!(nodes[..4], ["Commit", "WriteGeoParquet", "Projection", "EmptyRelation"], "{plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_session_names_the_run_and_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder).await;
+        for set in ["SET earthcatalog.run = 'r7'", "SET earthcatalog.max_rejects = '3'"] {
+            context.sql(set).await.unwrap().collect().await.unwrap();
+        }
+        let plan = context.state().create_logical_plan("INSERT INTO items SELECT * FROM items").await.unwrap();
+        let LogicalPlan::Extension(node) = context.state().optimize(&plan).unwrap() else { panic!("no commit") };
+        let commit = node.node.as_any().downcast_ref::<Commit>().unwrap();
+        assert_eq!((commit.target.run.as_str(), commit.target.max_rejects.unwrap().to_string()), ("r7", "3".into()));
+    }
+
+    #[tokio::test]
+    async fn what_a_warehouse_cannot_do_is_refused_in_the_words_of_the_statement() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder).await;
+        for (sql, words) in [
+            ("INSERT OVERWRITE items SELECT * FROM items", "Insert Overwrite items: a warehouse is added to"),
+            ("INSERT INTO old SELECT * FROM items", "fixed to snapshot 1"),
+            ("DELETE FROM items WHERE id = 'a'", "Delete on items: rows of a warehouse are inserted"),
+            ("UPDATE items SET id = 'a'", "Update on items"),
+        ] {
+            let error = optimized(&context, sql).await.unwrap_err().to_string();
+            assert!(error.contains(words), "{sql}: {error}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Session options of a run: `SET earthcatalog.max_rejects = '1%'`.
+
+use std::any::Any;
+use std::fmt;
+use std::str::FromStr;
+
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion::common::{DataFusionError, Result, config_datafusion_err, config_err};
+
+/// What a session says of the next runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunOptions {
+    /// Id of the run; a new one for each INSERT where it is `None`. A run is committed once.
+    pub run: Option<String>,
+    /// How many rejects a run may have; any number where it is `None`.
+    pub max_rejects: Option<MaxRejects>,
+}
+
+/// A limit for rejects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxRejects {
+    Count(u64),
+    /// Of the objects listed.
+    Percent(f64),
+}
+
+impl MaxRejects {
+    /// Whether a run with these counts, complete or not, can no longer keep the limit.
+    pub fn is_exceeded(&self, rejected: u64, listed: u64, complete: bool) -> bool {
+        match *self {
+            Self::Count(most) => rejected > most,
+            // Objects still to come may lower the share.
+            Self::Percent(most) => complete && rejected as f64 * 100.0 > most * listed as f64,
+        }
+    }
+}
+
+impl FromStr for MaxRejects {
+    type Err = DataFusionError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = || {
+            config_datafusion_err!(
+                "earthcatalog.max_rejects is {text:?}, neither a number such as 100 nor a percentage such as 0.5%"
+            )
+        };
+        let Some(percent) = text.trim().strip_suffix('%') else {
+            return text.trim().parse().map(Self::Count).map_err(|_| invalid());
+        };
+        let percent: f64 = percent.trim().parse().map_err(|_| invalid())?;
+        if (0.0..=100.0).contains(&percent) { Ok(Self::Percent(percent)) } else { Err(invalid()) }
+    }
+}
+
+impl fmt::Display for MaxRejects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(n) => write!(f, "{n}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+impl ConfigExtension for RunOptions {
+    const PREFIX: &'static str = "earthcatalog";
+}
+
+impl ExtensionOptions for RunOptions {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let given = Some(value).filter(|value| !value.is_empty());
+        match key {
+            "run" => self.run = given.map(str::to_owned),
+            "max_rejects" => self.max_rejects = given.map(str::parse).transpose()?,
+            _ => return config_err!("there is no option earthcatalog.{key}; there are run and max_rejects"),
+        }
+        Ok(())
+    }
+
+    /// With the prefix in each key: Ballista sends them as they are.
+    fn entries(&self) -> Vec<ConfigEntry> {
+        let entry = |key: &str, value: Option<String>, description| ConfigEntry {
+            key: format!("{}.{key}", Self::PREFIX),
+            value,
+            description,
+        };
+        vec![
+            entry("run", self.run.clone(), "Id of the run; a new one for each INSERT where it is empty"),
+            entry("max_rejects", self.max_rejects.map(|m| m.to_string()), "Rejects that a run may have: 100, or 0.5%"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn set(context: &SessionContext, sql: &str) -> Result<()> {
+        context.sql(sql).await?.collect().await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn options_are_set_in_sql_and_a_wrong_value_is_explained() {
+        let context = crate::session::session(1).unwrap();
+        set(&context, "SET earthcatalog.max_rejects = '0.5%'").await.unwrap();
+        set(&context, "SET earthcatalog.run = 'r1'").await.unwrap();
+        let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
+        let expected = RunOptions { run: Some("r1".into()), max_rejects: Some(MaxRejects::Percent(0.5)) };
+        assert_eq!(options, expected);
+        let error = set(&context, "SET earthcatalog.max_rejects = 'few'").await.unwrap_err().to_string();
+        assert!(error.contains("\"few\", neither a number such as 100"), "{error}");
+    }
+
+    #[test]
+    fn a_percentage_is_judged_at_the_end_and_a_number_at_once() {
+        assert!(MaxRejects::Count(2).is_exceeded(3, 1_000, false));
+        assert!(!MaxRejects::Count(2).is_exceeded(2, 2, true));
+        assert!(!MaxRejects::Percent(10.0).is_exceeded(1, 1, false));
+        assert!(MaxRejects::Percent(10.0).is_exceeded(11, 100, true));
+        assert!(!MaxRejects::Percent(10.0).is_exceeded(10, 100, true));
+        assert!(MaxRejects::Count(0).is_exceeded(1, 100, false));
+    }
+}

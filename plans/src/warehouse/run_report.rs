@@ -1,0 +1,181 @@
+//! What a run did ([`RunReport`]), and what it has done so far ([`RunProgress`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::create::RUN;
+use crate::chunk::{ChunkCounts, ChunkId};
+use crate::part_file::{PartFile, SinkRecord};
+
+/// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
+/// lists nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunReport {
+    /// Id of the run; its rejects and its snapshot carry it.
+    pub run: String,
+    /// The snapshot that made the run visible; `None` where there was no row to commit.
+    pub snapshot: Option<i64>,
+    /// Rows of the inventory.
+    pub listed: u64,
+    /// Items committed.
+    pub items: u64,
+    /// Rejects by kind.
+    pub rejected: BTreeMap<String, u64>,
+    /// Older versions of listed objects.
+    pub superseded: u64,
+    /// Objects that an option left out, by option.
+    pub skipped: BTreeMap<String, u64>,
+    /// One per Item and cell.
+    pub rows: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// Distinct cells.
+    pub cells: u64,
+    /// First and last year of `datetime`; `None` where no row has one.
+    pub years: Option<(i32, i32)>,
+}
+
+/// Counts that grow while a run goes on.
+#[derive(Debug, Default)]
+pub struct RunProgress {
+    /// Partitions of the plan, and how many have been written to the end.
+    pub partitions: AtomicU64,
+    pub partitions_done: AtomicU64,
+    pub files: AtomicU64,
+    pub rows: AtomicU64,
+    pub bytes: AtomicU64,
+    pub listed: AtomicU64,
+    pub items: AtomicU64,
+    pub rejected: AtomicU64,
+}
+
+/// The records of a run, as they come in.
+#[derive(Debug, Default)]
+pub(super) struct RunRecords {
+    pub parts: Vec<PartFile>,
+    paths: HashSet<String>,
+    chunks: HashSet<ChunkId>,
+    pub counts: ChunkCounts,
+    committed: u64,
+}
+
+impl RunRecords {
+    /// Takes a record in, once: a cluster may deliver one twice.
+    pub fn add(&mut self, record: SinkRecord, progress: &RunProgress) {
+        let add = |counter: &AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
+        match record {
+            SinkRecord::Data(part) => {
+                if self.paths.insert(part.path.clone()) {
+                    add(&progress.files, 1);
+                    add(&progress.rows, part.rows);
+                    add(&progress.bytes, part.bytes);
+                    self.parts.push(part);
+                }
+            }
+            SinkRecord::Chunk(chunk) => {
+                if self.chunks.insert(chunk.chunk.clone()) {
+                    add(&progress.listed, chunk.counts.listed);
+                    add(&progress.items, chunk.committed);
+                    add(&progress.rejected, chunk.counts.rejected_total());
+                    self.counts.merge(&chunk.counts);
+                    self.committed += chunk.committed;
+                }
+            }
+        }
+    }
+
+    /// The report of the run, before its commit.
+    pub fn report(&self, run: &str) -> RunReport {
+        let years = || self.parts.iter().filter_map(|part| part.year);
+        RunReport {
+            run: run.to_owned(),
+            snapshot: None,
+            listed: self.counts.listed,
+            items: self.committed,
+            rejected: self.counts.rejected.clone(),
+            superseded: self.counts.superseded,
+            skipped: self.counts.skipped.clone(),
+            rows: self.parts.iter().map(|part| part.rows).sum(),
+            files: self.parts.len() as u64,
+            bytes: self.parts.iter().map(|part| part.bytes).sum(),
+            cells: self.parts.iter().map(|part| part.cell.as_str()).collect::<BTreeSet<_>>().len() as u64,
+            years: years().min().zip(years().max()),
+        }
+    }
+
+    /// Properties of the run in the summary of its snapshot.
+    pub fn summary(&self, run: &str) -> BTreeMap<String, String> {
+        let report = self.report(run);
+        let mut summary = BTreeMap::from([(RUN.to_owned(), report.run)]);
+        let mut put = |key: &str, n: u64| summary.insert(format!("earthcatalog.{key}"), n.to_string());
+        put("rows", report.rows);
+        if self.chunks.is_empty() {
+            // Rows of a query: nothing was listed.
+            return summary;
+        }
+        put("listed", report.listed);
+        put("items", report.items);
+        put("superseded", report.superseded);
+        for (name, parts) in [("rejected", report.rejected), ("skipped", report.skipped)] {
+            put(name, parts.values().sum());
+            parts.iter().for_each(|(part, n)| _ = put(&format!("{name}.{part}"), *n));
+        }
+        summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part_file::ChunkRecord;
+
+    fn part(name: &str, cell: &str, year: Option<i32>) -> SinkRecord {
+        let (path, cell) = (name.to_owned(), cell.to_owned());
+        SinkRecord::Data(PartFile { path, cell, year, rows: 2, bytes: 10, columns: vec![] })
+    }
+
+    fn chunk(row: u64) -> SinkRecord {
+        let rejected = [("missing".to_owned(), 1)].into();
+        let skipped = [("suffix".to_owned(), 2)].into();
+        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected };
+        let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
+        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None })
+    }
+
+    #[test]
+    fn records_add_up_and_one_that_comes_twice_counts_once() {
+        let (mut records, progress) = (RunRecords::default(), RunProgress::default());
+        for record in [
+            part("1", "81a", Some(2001)),
+            part("2", "81a", Some(1999)),
+            part("2", "81a", Some(1999)),
+            part("3", "__none__", None),
+            chunk(0),
+            chunk(10),
+            chunk(10),
+        ] {
+            records.add(record, &progress);
+        }
+        let report = records.report("r");
+        assert_eq!((report.files, report.rows, report.bytes, report.cells), (3, 6, 30, 2));
+        assert_eq!(report.years, Some((1999, 2001)));
+        assert_eq!((report.listed, report.items, report.superseded), (20, 12, 2));
+        assert_eq!((report.rejected["missing"], report.skipped["suffix"]), (2, 4));
+        assert_eq!(progress.rejected.load(Ordering::Relaxed), 2);
+        let summary = records.summary("r");
+        let of = |key: &str| summary[&format!("earthcatalog.{key}")].as_str();
+        assert_eq!(
+            [of("run"), of("listed"), of("items"), of("rejected"), of("skipped.suffix")],
+            ["r", "20", "12", "2", "4"]
+        );
+    }
+
+    #[test]
+    fn a_query_lists_nothing() {
+        let (mut records, progress) = (RunRecords::default(), RunProgress::default());
+        records.add(part("1", "81a", None), &progress);
+        let summary = records.summary("r");
+        assert_eq!(summary.keys().collect::<Vec<_>>(), ["earthcatalog.rows", "earthcatalog.run"]);
+        assert_eq!(records.report("r").years, None);
+    }
+}

@@ -1,0 +1,131 @@
+//! The tables of a warehouse for reading: `item_cells`, `items` and `rejects`.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::prelude::SessionContext;
+
+use super::create::Warehouse;
+use super::rejects::RejectsTable;
+use super::table::WarehouseTable;
+use crate::items::ItemSchema;
+
+/// Rows as stored: one per Item and cell.
+pub const ITEM_CELLS: &str = "item_cells";
+/// Each Item once.
+pub const ITEMS: &str = "items";
+/// What runs could not read.
+pub const REJECTS: &str = "rejects";
+
+/// Registers the tables of the warehouse that `catalog` points at. A script that writes calls the stored table
+/// `items`; here, for reading, that is `item_cells`.
+///
+/// Errors: no catalog, no table, its files are not in `warehouse`.
+pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: &str) -> Result<()> {
+    let opened = Warehouse::open(catalog).await?;
+    opened.check_location(warehouse)?;
+    context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
+    let items = items_sql(opened.items());
+    context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened)))?;
+    let items = context.sql(&items).await?.into_view();
+    context.register_table(ITEMS, items)?;
+    Ok(())
+}
+
+/// The query behind view `items`: of each id the newest version, without its cell.
+///
+/// Newest is the latest `updated`, then the latest `created`, null being older than any. Of versions that agree in
+/// both, the one that is smaller column by column stands, so that the answer never depends on which file is read first.
+pub fn items_sql(schema: &ItemSchema) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let columns: Vec<String> = schema.item_schema().fields().iter().map(|f| quoted(f.name())).collect();
+    // `bbox` repeats its flat twins.
+    let ordered =
+        columns.iter().filter(|c| !["\"id\"", "\"updated\"", "\"created\"", "\"bbox\""].contains(&c.as_str()));
+    let tie_break: Vec<_> = ordered.map(|column| format!("{column} ASC NULLS LAST")).collect();
+    format!(
+        "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY updated DESC NULLS LAST, \
+         created DESC NULLS LAST, {}) AS \"earthcatalog:version\" FROM {ITEM_CELLS}) WHERE \"earthcatalog:version\" = 1",
+        columns.join(", "),
+        tie_break.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+    use arrow::util::pretty::pretty_format_batches;
+    use parquet::arrow::ArrowWriter;
+
+    use super::super::commit::{Change, Committer};
+    use super::super::rejects::REJECTS_SCHEMA;
+    use super::super::testing::{Row, warehouse, write_part};
+    use super::*;
+
+    async fn text(context: &SessionContext, sql: &str) -> String {
+        let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+        pretty_format_batches(&batches).unwrap().to_string()
+    }
+
+    async fn reading(warehouse: &Warehouse) -> SessionContext {
+        let context = crate::session::session(2).unwrap();
+        let folder = warehouse.url().to_file_path().unwrap();
+        let catalog = warehouse.catalog().file().to_str().unwrap().to_owned();
+        register_views(&context, &catalog, folder.to_str().unwrap()).await.unwrap();
+        context
+    }
+
+    #[tokio::test]
+    async fn items_has_each_item_once_in_its_newest_version_and_follows_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let version = |id: &str, updated: Option<i64>, platform: &str| Row {
+            updated,
+            platform: Some(platform.to_owned()),
+            ..Row::new(id, Some((2020, 1, 1)))
+        };
+        let commit = async |parts| {
+            let change = Change { add: parts, ..Change::default() };
+            Committer::new(warehouse.clone()).commit(change).await.unwrap()
+        };
+        let context = reading(&warehouse).await;
+        assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 0 "));
+        let old = [version("a", Some(1), "old"), version("b", None, "undated"), version("c", None, "tie 2")];
+        let new = [version("a", Some(2), "new"), version("b", Some(0), "dated"), version("c", None, "tie 1")];
+        commit(vec![write_part(&warehouse, "81a", "1", &old), write_part(&warehouse, "81b", "2", &old)]).await;
+        commit(vec![write_part(&warehouse, "81b", "3", &new)]).await;
+
+        let found = text(&context, "SELECT id, platform FROM items ORDER BY id").await;
+        assert!(found.contains("| a  | new      |\n| b  | dated    |\n| c  | tie 1    |\n+"), "{found}");
+        assert!(text(&context, "SELECT count(*) FROM item_cells").await.contains("| 9 "));
+        let schema = context.table("items").await.unwrap().schema().as_arrow().clone();
+        let names = |s: &arrow::datatypes::Schema| s.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+        assert_eq!(names(&schema), names(warehouse.items().item_schema()));
+    }
+
+    #[tokio::test]
+    async fn rejects_are_those_of_all_runs_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let context = reading(&warehouse).await;
+        assert!(text(&context, "SELECT count(*) FROM rejects").await.contains("| 0 "));
+
+        for run in ["r1", "r2"] {
+            let path = folder.path().join(format!("wh/_rejects/{run}/x-00000.parquet"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let strings = |s: &str| Arc::new(StringArray::from(vec![s])) as ArrayRef;
+            let number = Arc::new(UInt64Array::from(vec![None])) as ArrayRef;
+            let columns = REJECTS_SCHEMA.fields().iter().map(|field| match field.name().as_str() {
+                "run" => (field.name(), strings(run), false),
+                "position" | "byte_offset" | "byte_length" => (field.name(), number.clone(), true),
+                name => (field.name(), strings(name), false),
+            });
+            let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+            let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+        }
+        let found = text(&context, "SELECT run, position, kind FROM rejects WHERE kind = 'kind' ORDER BY run").await;
+        assert!(found.contains("| r1  |          | kind |\n| r2  |          | kind |"), "{found}");
+    }
+}
