@@ -1,1 +1,20 @@
+//! earthcatalog: STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Iceberg catalog.
+//!
+//! The application over `earthcatalog-plans`: pipelines are SQL scripts, the commands fill in their parameters.
+//!
+//! - [`cli`]: the commands and their options.
+//! - [`script`]: SQL scripts with declared parameters.
+//! - [`ingest`]: the driver of `sql/ingest.sql`.
+//! - [`query`]: SQL over a warehouse.
+//! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
+//! - [`output`]: query results as table, JSON, NDJSON or CSV.
+//! - [`demo`]: a small, seeded set of Items, and a tour.
 
+pub mod cli;
+pub mod demo;
+pub mod ingest;
+pub mod output;
+pub mod progress;
+pub mod query;
+pub mod report;
+pub mod script;

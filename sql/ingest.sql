@@ -1,0 +1,55 @@
+-- Ingest an inventory of STAC Items: H3-partitioned GeoParquet files, and one Iceberg snapshot.
+--
+-- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
+-- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog; made if there is none
+-- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
+-- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
+-- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work of one thread
+-- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
+-- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, where the name does not tell
+
+-- 1. The table. Id, cell, geometry, bounds, times, assets and links always have columns; the columns declared here are
+--    the other properties that get one of their own, under their STAC names ("proj:code" becomes proj_code).
+--    What is not declared stays in column `properties`. Another mission declares its own.
+CREATE EXTERNAL TABLE IF NOT EXISTS items (
+    percent_valid_pixels INT,
+    date_dt              DOUBLE,
+    latitude             DOUBLE,
+    longitude            DOUBLE,
+    platform             VARCHAR,
+    version              VARCHAR,
+    "proj:code"          VARCHAR,
+    "sat:orbit_state"    VARCHAR,
+    scene_1_id           VARCHAR,
+    scene_2_id           VARCHAR,
+    scene_1_frame        VARCHAR,
+    scene_2_frame        VARCHAR
+)
+STORED AS ICEBERG
+LOCATION $warehouse
+OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
+
+-- 2. The source: fetches the objects that the inventory lists, and decodes them to the columns of `items`.
+--    What is no Item is counted, and listed with its reason in table `rejects`.
+CREATE EXTERNAL TABLE source
+STORED AS STAC
+LOCATION $inventory
+OPTIONS (
+    'like'              'items',
+    'chunk_size'        $chunk_size,
+    'fetch_concurrency' $fetch_concurrency,
+    'limit'             $limit,
+    'since'             $since,
+    'suffix'            $suffix,
+    'base'              $base,
+    'format'            $format
+);
+
+-- 3. One row per Item and cell that its footprint intersects, committed as one snapshot.
+--    A WHERE clause, a computed column or a join goes here.
+INSERT INTO items
+SELECT * FROM h3_fanout(source, $h3_resolution);

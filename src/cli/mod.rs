@@ -1,0 +1,235 @@
+//! The command line: what can be asked for. `run` does it, `error` says what went wrong.
+
+mod error;
+mod run;
+mod values;
+
+pub use error::CliError;
+pub use run::run;
+pub use values::{MaxRejects, Since};
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::ingest;
+use crate::output::Format;
+use crate::script::Parameter;
+
+/// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
+#[derive(Debug, Parser)]
+#[command(name = "earthcatalog", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn an inventory of STAC Items into part files and one snapshot of the warehouse's table
+    Ingest(IngestArgs),
+    /// Ask a warehouse in SQL: tables items, item_cells and rejects
+    Sql(SqlArgs),
+    /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
+    Demo(DemoArgs),
+}
+
+/// Where a warehouse is.
+#[derive(Debug, Clone, Args)]
+pub struct WarehouseArgs {
+    /// SQLite file of the Iceberg catalog
+    #[arg(long, value_name = "FILE", env = "EARTHCATALOG_CATALOG")]
+    pub catalog: String,
+    /// Folder or URL of the data files
+    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
+    pub warehouse: String,
+}
+
+/// Flags of `ingest`. Those that are parameters of `sql/ingest.sql` get help and default from there: see [`command`].
+#[derive(Debug, Clone, Args)]
+pub struct IngestArgs {
+    #[arg(long, value_name = "FILE|DIR|URL")]
+    pub inventory: String,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    #[arg(long, value_name = "0..15", value_parser = clap::value_parser!(u8).range(0..=15))]
+    pub h3_resolution: Option<u8>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Since>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub chunk_size: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub fetch_concurrency: Option<u64>,
+    #[arg(long, value_name = ".END,…")]
+    pub suffix: Option<String>,
+    #[arg(long, value_name = "DIR|URL")]
+    pub base: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    #[arg(long, value_name = "N|P%")]
+    pub max_rejects: Option<MaxRejects>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How the final report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// One SQL statement
+    #[arg(value_name = "SQL")]
+    pub query: String,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// New or empty folder for Items, catalog and warehouse [default: a new one among the temporary files]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Objects in the inventory
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    pub items: u64,
+    /// Another seed makes other Items
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ThreadArgs {
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Aligned lines
+    Text,
+    /// One JSON object
+    Json,
+}
+
+impl ThreadArgs {
+    pub fn workers(&self) -> usize {
+        match self.workers {
+            Some(workers) => workers.into(),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Command {
+    fn threads(&self) -> &ThreadArgs {
+        match self {
+            Self::Ingest(args) => &args.threads,
+            Self::Sql(args) => &args.threads,
+            Self::Demo(args) => &args.threads,
+        }
+    }
+}
+
+/// The command line with the pipelines' own help.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    // The embedded script parses, as its test shows; without it there is only less help.
+    let Ok(script) = ingest::script() else { return command };
+    command.mut_subcommand("ingest", |ingest| {
+        script.parameters().iter().fold(ingest, |ingest, p| ingest.mut_arg(&p.name, |arg| arg.help(help(p))))
+    })
+}
+
+fn help(parameter: &Parameter) -> String {
+    match parameter.default_text().filter(|default| default != "NULL") {
+        Some(default) => format!("{} [default: {default}]", parameter.help),
+        None => parameter.help.clone(),
+    }
+}
+
+/// The program: arguments in, exit code out.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = execute(cli.command, &mut out).and_then(|()| out.flush().map_err(CliError::from));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was written before belongs before the error; its own failure is the lesser news.
+            drop(out.flush());
+            error.report()
+        }
+    }
+}
+
+fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
+    let workers = command.threads().workers();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(CliError::Threads)?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = run(command, out) => result,
+            Ok(()) = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+        }
+    });
+    // Threads that wait for a store must not hold up the exit.
+    runtime.shutdown_background();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Cli, String> {
+        let matches = command().try_get_matches_from(line).map_err(|e| e.to_string())?;
+        Cli::from_arg_matches(&matches).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
+        let mut command = command();
+        let help = command.find_subcommand_mut("ingest").unwrap().render_long_help().to_string();
+        for parameter in ingest::script().unwrap().parameters() {
+            assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);
+        }
+        assert!(help.contains("[default: 10000]"), "{help}");
+    }
+
+    #[test]
+    fn a_bad_value_names_its_flag_and_what_it_takes() {
+        let ingest = ["earthcatalog", "ingest", "--inventory", "i.csv", "--catalog", "c.db", "--warehouse", "w"];
+        let fails = |extra: &[&str]| parse(&[&ingest, extra].concat()).unwrap_err();
+        for (flag, value, accepts) in [
+            ("--h3-resolution", "16", "0..=15"),
+            ("--limit", "0", "1.."),
+            ("--since", "yesterday", "2025-01-31"),
+            ("--max-rejects", "101%", "between 0% and 100%"),
+            ("--workers", "0", "1..=1024"),
+        ] {
+            let error = fails(&[flag, value]);
+            assert!(error.contains(flag) && error.contains(accepts), "{error}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What each command does: check its options, run it, write its result.
+
+use std::io::Write;
+use std::path::Path;
+
+use earthcatalog_plans::session::session;
+use earthcatalog_plans::stores::{location_url, stores};
+
+use super::{CliError, Command, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
+use crate::script::Arguments;
+use crate::{demo, ingest, output, query};
+
+/// Runs a command; what it has to say goes to `out`.
+pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
+    match command {
+        Command::Ingest(args) => ingest(&args, out).await,
+        Command::Sql(args) => sql(&args, out).await,
+        Command::Demo(args) => demo::run(&args, out).await,
+    }
+}
+
+async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_inventory(&args.inventory)?;
+    check_warehouse(&args.at)?;
+    if let Some(base) = &args.base {
+        check_location("base", base)?;
+    }
+    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    let report = ingest::ingest(&session, &arguments(args)).await?;
+    match args.output {
+        ReportFormat::Text => writeln!(out, "{report}")?,
+        ReportFormat::Json => writeln!(out, "{}", report.to_json())?,
+    }
+    Ok(())
+}
+
+/// The pipeline's arguments; flags that were not given keep the script's defaults.
+fn arguments(args: &IngestArgs) -> Arguments {
+    Arguments::new()
+        .with("inventory", &args.inventory)
+        .with("catalog", &args.at.catalog)
+        .with("warehouse", &args.at.warehouse)
+        .with_option("h3_resolution", args.h3_resolution)
+        .with_option("chunk_size", args.chunk_size)
+        .with_option("fetch_concurrency", args.fetch_concurrency)
+        .with_option("limit", args.limit)
+        .with_option("since", args.since)
+        .with_option("suffix", args.suffix.as_ref())
+        .with_option("base", args.base.as_ref())
+        .with_option("format", args.format.as_ref())
+        .with_option("max_rejects", args.max_rejects)
+}
+
+async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
+    let rows = query::query(&session, &args.query).await.map_err(CliError::Query)?;
+    output::write(rows, args.output, out).await?;
+    Ok(())
+}
+
+fn check_inventory(inventory: &str) -> Result<(), CliError> {
+    let url = check_location("inventory", inventory)?;
+    match url.to_file_path() {
+        Ok(path) if url.scheme() == "file" && !path.exists() => Err(CliError::NoInventory(inventory.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn check_warehouse(at: &WarehouseArgs) -> Result<(), CliError> {
+    check_location("warehouse", &at.warehouse)?;
+    let folder = Path::new(&at.catalog).parent().filter(|p| !p.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !at.catalog.contains("://") && !folder.exists() => {
+            Err(CliError::NoCatalogFolder(at.catalog.clone(), folder.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_location(flag: &'static str, location: &str) -> Result<url::Url, CliError> {
+    let failed = |source| CliError::Location { flag, source: Box::new(source) };
+    let url = location_url(location).map_err(failed)?;
+    stores().locate(&url).map_err(failed)?;
+    Ok(url)
+}

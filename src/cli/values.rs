@@ -1,0 +1,89 @@
+//! Values of flags that are more than a number or a text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use thiserror::Error;
+
+/// `--since`: a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since(DateTime<Utc>);
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be a date (2025-01-31, midnight UTC) or an RFC 3339 time (2025-01-31T12:00:00Z)")]
+pub struct InvalidSince;
+
+impl FromStr for Since {
+    type Err = InvalidSince;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSince> {
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self(time.to_utc()));
+        }
+        let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
+        midnight.map(|time| Self(time.and_utc())).ok_or(InvalidSince)
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+/// `--max-rejects`: how many objects may be rejected before a run fails.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxRejects {
+    Count(u64),
+    /// Of the inventory's rows, 0 to 100.
+    Percent(f64),
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be a number of objects (100) or a share of the inventory between 0% and 100% (0.5%)")]
+pub struct InvalidMaxRejects;
+
+impl FromStr for MaxRejects {
+    type Err = InvalidMaxRejects;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMaxRejects> {
+        match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(Self::Percent),
+            None => text.parse().ok().map(Self::Count),
+        }
+        .ok_or(InvalidMaxRejects)
+    }
+}
+
+impl fmt::Display for MaxRejects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(n) => write!(f, "{n}"),
+            Self::Percent(p) => write!(f, "{p}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_date_or_a_time_in_any_offset() {
+        let read = |text: &str| text.parse::<Since>().map(|s| s.to_string());
+        assert_eq!(read("2025-01-31"), Ok("2025-01-31T00:00:00Z".into()));
+        assert_eq!(read("2025-01-31T01:00:00.5+01:00"), Ok("2025-01-31T00:00:00.500Z".into()));
+        assert_eq!(read("31.1.2025"), Err(InvalidSince));
+    }
+
+    #[test]
+    fn max_rejects_is_a_number_or_a_share() {
+        let read = |text: &str| text.parse::<MaxRejects>();
+        assert_eq!(read("12"), Ok(MaxRejects::Count(12)));
+        assert_eq!(read("0.5%"), Ok(MaxRejects::Percent(0.5)));
+        for wrong in ["-1", "1.5", "NaN%", "101%", "%", ""] {
+            assert_eq!(read(wrong), Err(InvalidMaxRejects), "{wrong}");
+        }
+    }
+}

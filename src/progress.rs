@@ -1,0 +1,89 @@
+//! A progress bar over a running plan, on a terminal only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::physical_plan::ExecutionPlan;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+
+use crate::report::count;
+
+/// How often the bar is drawn.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// A bar on standard error that follows the rows which the leaves of a plan have read; gone when dropped.
+///
+/// Where standard error is no terminal, nothing is drawn.
+pub struct Progress {
+    bar: ProgressBar,
+    timer: JoinHandle<()>,
+}
+
+impl Progress {
+    /// Must be called within a tokio runtime.
+    pub fn follow(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // A template is checked when it is parsed; these are constants.
+        let style =
+            ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or(ProgressStyle::default_spinner());
+        bar.set_style(style);
+        let timer = tokio::spawn({
+            let (bar, plan) = (bar.clone(), Arc::clone(plan));
+            async move {
+                let mut ticks = tokio::time::interval(INTERVAL);
+                while !bar.is_hidden() {
+                    ticks.tick().await;
+                    let items = rows_read(&plan);
+                    let seconds = bar.elapsed().as_secs_f64().max(f64::EPSILON);
+                    bar.set_message(format!(
+                        "{} Items, {} Items/s",
+                        count(items),
+                        count((items as f64 / seconds) as u64)
+                    ));
+                    bar.tick();
+                }
+            }
+        });
+        Self { bar, timer }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.timer.abort();
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Rows that the leaves of `plan` have produced so far.
+fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    match plan.children().as_slice() {
+        [] => plan.metrics().and_then(|m| m.output_rows()).unwrap_or_default() as u64,
+        children => children.iter().map(|child| rows_read(child)).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::collect;
+    use datafusion::prelude::{CsvReadOptions, SessionContext};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_rows_of_the_leaves_are_counted_whatever_is_above_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("three.csv");
+        std::fs::write(&file, "n\n1\n2\n3\n").unwrap();
+        let session = SessionContext::new();
+        session.register_csv("t", file.to_str().unwrap(), CsvReadOptions::new()).await.unwrap();
+        let frame = session.sql("SELECT count(*) FROM t").await.unwrap();
+        let context = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.unwrap();
+        let progress = Progress::follow(&plan);
+        collect(Arc::clone(&plan), context).await.unwrap();
+        assert_eq!(rows_read(&plan), 3);
+        drop(progress);
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a script does not run, and where in it.
+
+use std::fmt;
+
+use datafusion::common::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::Location;
+use thiserror::Error;
+
+/// Script, line and column, as editors and compilers write it: `sql/ingest.sql:12:1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub script: String,
+    /// One-based.
+    pub line: u64,
+    /// One-based, in characters.
+    pub column: u64,
+}
+
+impl Place {
+    pub(super) fn new(script: &str, at: Location) -> Self {
+        Self { script: script.to_owned(), line: at.line, column: at.column }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.script, self.line, self.column)
+    }
+}
+
+/// Why a script cannot be read, bound or run.
+#[derive(Debug, Error)]
+pub enum ScriptError {
+    #[error("{reason}\n   --> {place}")]
+    Declaration { place: Place, reason: String },
+    #[error("{script} has no parameter ${name}; it declares {declared}")]
+    UnknownParameter { script: String, name: String, declared: String },
+    #[error("{script}: {reason}")]
+    Argument { script: String, reason: String },
+    #[error("{message}\n   --> {place}{quote}")]
+    Parse { place: Place, message: String, quote: String },
+    /// DataFusion could not plan or run a statement.
+    #[error("{}\n   --> {place}{quote}", reason(source))]
+    Statement { place: Place, quote: String, source: DataFusionError },
+}
+
+/// The innermost message: without the names of the layers that an error went through.
+pub(crate) fn reason(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => reason(inner),
+        DataFusionError::Shared(inner) => reason(inner),
+        DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
+            Some(inner) => reason(inner),
+            None => inner.to_string(),
+        },
+        DataFusionError::SQL(error, _) => match error.as_ref() {
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
+            other => other.to_string(),
+        },
+        other => other.message().into_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! SQL scripts with declared parameters: how a pipeline is written down.
+//!
+//! A script starts with a comment block: its first line says what the script does, and each line that starts with `$`
+//! declares a parameter by name, type, optional default, and one line of help:
+//!
+//! ```sql
+//! -- Count the lines of a file.
+//! -- $file  VARCHAR              -- the file
+//! -- $limit INT     DEFAULT NULL -- stop after so many lines
+//! CREATE EXTERNAL TABLE lines STORED AS CSV LOCATION $file;
+//! SELECT count(*) FROM lines LIMIT $limit;
+//! ```
+//!
+//! Parameters are replaced in the token stream, before DataFusion's parser sees it, so that they may stand wherever a
+//! literal may, `LOCATION` and `OPTIONS` included; an option whose value is NULL is as good as not written.
+
+mod error;
+mod parameters;
+mod source;
+mod statement;
+
+pub use error::ScriptError;
+pub(crate) use error::reason;
+pub use parameters::{Arguments, Parameter, ParameterType};
+pub use statement::Statement;
+
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+
+use error::Place;
+use source::{Source, significant};
+
+/// A parsed script, not yet bound to values.
+#[derive(Debug, Clone)]
+pub struct Script {
+    source: Source,
+    description: String,
+    parameters: Vec<Parameter>,
+    /// The tokens of each statement, without the semicolon.
+    statements: Vec<Vec<TokenWithSpan>>,
+}
+
+impl Script {
+    /// `name` is what errors call the script: its path, or the name of a pipeline.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ScriptError> {
+        let source = Source::new(name, text);
+        let tokens = source.tokens()?;
+        let header = tokens.iter().map_while(|t| match &t.token {
+            Token::Whitespace(space) => Some((space, t.span.start)),
+            _ => None,
+        });
+        let comments: Vec<_> = header
+            .filter_map(|(space, at)| match space {
+                Whitespace::SingleLineComment { comment, .. } => Some((comment.trim(), at)),
+                _ => None,
+            })
+            .collect();
+        let mut parameters: Vec<Parameter> = vec![];
+        for (comment, at) in comments.iter().filter(|(comment, _)| comment.starts_with('$')) {
+            let declared = Parameter::parse(comment)
+                .and_then(|new| match parameters.iter().any(|p| p.name == new.name) {
+                    true => Err(format!("${} is declared twice", new.name)),
+                    false => Ok(new),
+                })
+                .map_err(|reason| ScriptError::Declaration { place: Place::new(name, *at), reason })?;
+            parameters.push(declared);
+        }
+        let description = comments.first().map(|(comment, _)| (*comment).to_owned()).unwrap_or_default();
+        let statements = tokens
+            .split(|t| t.token == Token::SemiColon)
+            .filter(|tokens| tokens.iter().any(significant))
+            .map(<[_]>::to_vec)
+            .collect();
+        Ok(Self { source, description, parameters, statements })
+    }
+
+    /// The first line of the leading comment block.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The declared parameter of that name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|p| p.name == name)
+    }
+
+    /// The statements with every parameter replaced by its argument, or its default.
+    ///
+    /// # Errors
+    /// An argument without a parameter or of another type, a parameter with neither argument nor default, and whatever
+    /// DataFusion cannot parse.
+    pub fn bind(&self, arguments: &Arguments) -> Result<Vec<Statement>, ScriptError> {
+        if let Some(name) = arguments.names().find(|name| self.parameter(name).is_none()) {
+            return Err(ScriptError::UnknownParameter {
+                script: self.source.name().to_owned(),
+                name: name.to_owned(),
+                declared: self.parameters.iter().map(|p| format!("${}", p.name)).collect::<Vec<_>>().join(", "),
+            });
+        }
+        let values = self
+            .parameters
+            .iter()
+            .map(|p| Ok((p.name.as_str(), p.value(arguments.get(&p.name))?)))
+            .collect::<Result<Vec<_>, String>>()
+            .map_err(|reason| ScriptError::Argument { script: self.source.name().to_owned(), reason })?;
+        self.statements.iter().map(|tokens| Statement::bind(&self.source, tokens, &values)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str = "\
+-- Counts things.
+--
+-- $file  VARCHAR              -- where they are
+-- $limit INT     DEFAULT NULL -- at most so many
+-- $least DOUBLE  DEFAULT -1.5
+
+SELECT $least; -- $ignored; not a statement
+SELECT ';' , $limit;
+";
+
+    #[test]
+    fn the_leading_comments_describe_the_script_and_its_parameters() {
+        let script = Script::parse("count.sql", SCRIPT).unwrap();
+        assert_eq!(script.description(), "Counts things.");
+        let declared: Vec<_> =
+            script.parameters().iter().map(|p| (p.name.as_str(), p.kind, p.default_text(), p.help.as_str())).collect();
+        assert_eq!(
+            declared,
+            [
+                ("file", ParameterType::Text, None, "where they are"),
+                ("limit", ParameterType::Integer, Some("NULL".into()), "at most so many"),
+                ("least", ParameterType::Number, Some("-1.5".into()), ""),
+            ]
+        );
+    }
+
+    #[test]
+    fn semicolons_in_strings_and_comments_end_no_statement() {
+        let script = Script::parse("count.sql", SCRIPT).unwrap();
+        let statements = script.bind(&Arguments::new().with("file", "x")).unwrap();
+        let text: Vec<_> = statements.iter().map(|s| s.ast().to_string()).collect();
+        assert_eq!(text, ["SELECT -1.5", "SELECT ';', NULL"]);
+    }
+
+    #[test]
+    fn every_pipeline_of_the_binary_parses() {
+        let script = Script::parse("ingest", crate::ingest::SCRIPT).unwrap();
+        let arguments = Arguments::new().with("inventory", "i.csv").with("catalog", "c.db").with("warehouse", "it's");
+        let statements = script.bind(&arguments).unwrap();
+        assert_eq!(statements.len(), 3);
+    }
+
+    #[test]
+    fn arguments_are_checked_against_the_declarations() {
+        let script = Script::parse("count.sql", SCRIPT).unwrap();
+        let fails = |arguments: Arguments| script.bind(&arguments).unwrap_err().to_string();
+        assert_eq!(fails(Arguments::new()), "count.sql: $file needs a value: where they are");
+        assert_eq!(
+            fails(Arguments::new().with("file", "x").with("limit", "many")),
+            "count.sql: $limit is INT, which \"many\" is not"
+        );
+        assert_eq!(
+            fails(Arguments::new().with("flie", "x")),
+            "count.sql has no parameter $flie; it declares $file, $limit, $least"
+        );
+    }
+
+    #[test]
+    fn a_bad_declaration_is_found_by_line() {
+        let fails = |line: &str| Script::parse("s.sql", &format!("-- S.\n{line}\n")).unwrap_err().to_string();
+        assert_eq!(
+            fails("-- $x GEOMETRY"),
+            "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN\n   --> s.sql:2:1"
+        );
+        assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x is INT, which \"a\" is not\n   --> s.sql:2:1");
+    }
+}

@@ -1,0 +1,185 @@
+//! Parameters: their declarations in a script's leading comments, and their values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use datafusion::sql::sqlparser::ast::DataType;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterType {
+    /// `VARCHAR`
+    Text,
+    /// `INT`: a 64-bit integer
+    Integer,
+    /// `DOUBLE`
+    Number,
+    /// `BOOLEAN`
+    Boolean,
+}
+
+impl fmt::Display for ParameterType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "VARCHAR",
+            Self::Integer => "INT",
+            Self::Number => "DOUBLE",
+            Self::Boolean => "BOOLEAN",
+        })
+    }
+}
+
+/// A declared parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Without the `$`.
+    pub name: String,
+    pub kind: ParameterType,
+    /// `None`: an argument is required.
+    default: Option<Value>,
+    /// One line; empty where the script gives none.
+    pub help: String,
+}
+
+/// A value that stands in a statement in place of a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Text(String),
+    /// Digits, with a sign and a fraction where there are such; kept as written.
+    Number(String),
+    Boolean(bool),
+}
+
+/// Values for the parameters of a script, as text: from flags, `key=value` pairs or a file.
+#[derive(Debug, Clone, Default)]
+pub struct Arguments(BTreeMap<String, String>);
+
+impl Arguments {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.0.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// As [`Self::with`]; `None` leaves the parameter to its default.
+    pub fn with_option(self, name: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl Parameter {
+    /// Reads `$name TYPE [DEFAULT literal] [-- help]`.
+    pub(super) fn parse(declaration: &str) -> Result<Self, String> {
+        let tokens = Tokenizer::new(&GenericDialect {}, declaration).tokenize_with_location().map_err(|e| e.message)?;
+        let help = tokens.iter().find_map(|t| match &t.token {
+            Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) => Some(comment.trim().to_owned()),
+            _ => None,
+        });
+        let mut parser = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens);
+        let name = match parser.next_token().token {
+            Token::Placeholder(name) => name.trim_start_matches('$').to_owned(),
+            other => return Err(format!("expected $name, found {other}")),
+        };
+        let kind = kind(&name, &parser.parse_data_type().map_err(|e| format!("${name} has no type: {e}"))?)?;
+        let mut parameter = Self { name, kind, default: None, help: help.unwrap_or_default() };
+        if parser.parse_keyword(Keyword::DEFAULT) {
+            parameter.default = Some(parameter.literal(&mut parser)?);
+        }
+        match parser.next_token().token {
+            Token::EOF => Ok(parameter),
+            other => Err(format!("${}: expected DEFAULT or --, found {other}", parameter.name)),
+        }
+    }
+
+    /// The default as a script writes it.
+    pub fn default_text(&self) -> Option<String> {
+        self.default.as_ref().map(|value| match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Text(text) => text.clone(),
+            Value::Number(number) => number.clone(),
+            Value::Boolean(b) => b.to_string(),
+        })
+    }
+
+    fn literal(&self, parser: &mut Parser<'_>) -> Result<Value, String> {
+        let sign = if parser.consume_token(&Token::Minus) { "-" } else { "" };
+        match parser.next_token().token {
+            Token::Word(word) if word.keyword == Keyword::NULL => Ok(Value::Null),
+            Token::Word(word) => self.read(&word.value),
+            Token::SingleQuotedString(text) => self.read(&text),
+            Token::Number(number, _) => self.read(&format!("{sign}{number}")),
+            other => Err(format!("${}: {other} is no literal", self.name)),
+        }
+    }
+
+    /// The value of this parameter, given its argument.
+    pub(super) fn value(&self, argument: Option<&str>) -> Result<Value, String> {
+        match (argument, &self.default) {
+            (Some(text), _) => self.read(text),
+            (None, Some(default)) => Ok(default.clone()),
+            (None, None) if self.help.is_empty() => Err(format!("${} needs a value", self.name)),
+            (None, None) => Err(format!("${} needs a value: {}", self.name, self.help)),
+        }
+    }
+
+    fn read(&self, text: &str) -> Result<Value, String> {
+        let value = match self.kind {
+            ParameterType::Text => Some(Value::Text(text.to_owned())),
+            ParameterType::Integer => text.parse::<i64>().ok().map(|n| Value::Number(n.to_string())),
+            ParameterType::Number => {
+                text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| Value::Number(n.to_string()))
+            }
+            ParameterType::Boolean => text.to_ascii_lowercase().parse().ok().map(Value::Boolean),
+        };
+        value.ok_or_else(|| format!("${} is {}, which {text:?} is not", self.name, self.kind))
+    }
+}
+
+fn kind(name: &str, declared: &DataType) -> Result<ParameterType, String> {
+    Ok(match declared {
+        DataType::Varchar(_) | DataType::Text | DataType::String(_) => ParameterType::Text,
+        DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) => ParameterType::Integer,
+        DataType::Double(_) | DataType::Float(_) => ParameterType::Number,
+        DataType::Boolean | DataType::Bool => ParameterType::Boolean,
+        other => return Err(format!("${name} has type {other}; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_read_as_its_type() {
+        let parameter = |declaration| Parameter::parse(declaration).unwrap();
+        assert_eq!(parameter("$x INT").value(Some("-7")), Ok(Value::Number("-7".into())));
+        assert_eq!(parameter("$x DOUBLE").value(Some("1e3")), Ok(Value::Number("1000".into())));
+        assert_eq!(parameter("$x BOOLEAN DEFAULT TRUE").value(None), Ok(Value::Boolean(true)));
+        assert_eq!(parameter("$x VARCHAR DEFAULT 'a -- b'").value(None), Ok(Value::Text("a -- b".into())));
+        assert!(parameter("$x DOUBLE").value(Some("NaN")).is_err());
+    }
+
+    #[test]
+    fn what_follows_a_declaration_is_an_error() {
+        assert_eq!(Parameter::parse("$x INT 5"), Err("$x: expected DEFAULT or --, found 5".into()));
+    }
+}

@@ -1,0 +1,58 @@
+//! The text of a script, and where in it things are.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::error::{Place, ScriptError};
+
+/// A script's name and text.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+}
+
+/// Lines of a statement that an error quotes at most.
+const QUOTED_LINES: usize = 12;
+
+impl Source {
+    pub(super) fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn place(&self, at: Location) -> Place {
+        Place::new(&self.name, at)
+    }
+
+    pub(super) fn tokens(&self) -> Result<Vec<TokenWithSpan>, ScriptError> {
+        Tokenizer::new(&GenericDialect {}, &self.text).tokenize_with_location().map_err(|e| ScriptError::Parse {
+            place: self.place(e.location),
+            message: e.message,
+            quote: self.quote(e.location.line, e.location.line),
+        })
+    }
+
+    /// Lines `first` to `last` (one-based), numbered; the middle is left out where they are many.
+    pub(super) fn quote(&self, first: u64, last: u64) -> String {
+        let lines: Vec<_> = (1u64..).zip(self.text.lines()).filter(|(n, _)| (first..=last).contains(n)).collect();
+        let show = |lines: &[(u64, &str)]| {
+            lines.iter().map(|(n, line)| format!("\n{n:>6} | {line}")).collect::<Vec<_>>().concat()
+        };
+        if lines.len() <= QUOTED_LINES {
+            return show(&lines);
+        }
+        let half = QUOTED_LINES / 2;
+        format!("{}\n       …{}", show(&lines[..half]), show(&lines[lines.len() - half..]))
+    }
+}
+
+/// Whether a token is more than space and comments.
+pub(super) fn significant(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
+}

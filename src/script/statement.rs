@@ -1,0 +1,259 @@
+//! One statement of a script, with its parameters replaced.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParserBuilder, ExplainStatement, Statement as Ast};
+use datafusion::sql::sqlparser::ast::Value as SqlValue;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+
+use super::error::{Place, ScriptError, reason};
+use super::parameters::Value;
+use super::source::{Source, significant};
+
+/// A statement that is ready to run, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    ast: Ast,
+    place: Place,
+    /// Its lines, numbered, for errors.
+    quote: String,
+}
+
+/// A statement that has been planned; running it is up to the caller, who may look at the plan first.
+pub struct Planned {
+    pub plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    statement: Statement,
+}
+
+/// What NULL becomes in `OPTIONS`, where the grammar has no NULL; no script can write it.
+const NO_OPTION: &str = "\0";
+
+impl Statement {
+    pub(super) fn bind(
+        source: &Source,
+        tokens: &[TokenWithSpan],
+        values: &[(&str, Value)],
+    ) -> Result<Self, ScriptError> {
+        let start = tokens.iter().find(|t| significant(t)).map_or(Location::new(1, 1), |t| t.span.start);
+        let end = tokens.iter().rfind(|t| significant(t)).map_or(start, |t| t.span.end);
+        let quote = source.quote(start.line, end.line);
+        let null = match creates_external_table(tokens) {
+            true => Token::EscapedStringLiteral(NO_OPTION.to_owned()),
+            false => Token::make_keyword("NULL"),
+        };
+        let mut bound = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let Token::Placeholder(name) = &token.token else {
+                bound.push(token.clone());
+                continue;
+            };
+            let value = values.iter().find(|(known, _)| Some(*known) == name.strip_prefix('$')).map(|(_, v)| v);
+            let Some(value) = value else {
+                let message = format!("{name} is not declared; a line `-- {name} VARCHAR` at the top declares it");
+                return Err(ScriptError::Parse { place: source.place(token.span.start), message, quote });
+            };
+            bound.extend(
+                literal(value, &null).into_iter().map(|literal| TokenWithSpan { token: literal, span: token.span }),
+            );
+        }
+        let parsed = DFParserBuilder::new(bound).build().and_then(|mut parser| {
+            let mut statements = parser.parse_statements()?;
+            // A token list with something in it, without a semicolon, is one statement or an error.
+            statements.pop_front().ok_or_else(|| DataFusionError::Plan("no statement".to_owned()))
+        });
+        match parsed {
+            Ok(ast) => Ok(Self { ast: without_null_options(ast), place: source.place(start), quote }),
+            Err(error) => {
+                let (message, at) = located(reason(&error));
+                Err(ScriptError::Parse { place: source.place(at.unwrap_or(start)), message, quote })
+            }
+        }
+    }
+
+    /// The statement as DataFusion's parser reads it.
+    pub fn ast(&self) -> &Ast {
+        &self.ast
+    }
+
+    /// `EXPLAIN` of this statement.
+    pub fn explain(&self) -> Self {
+        let statement = Box::new(self.ast.clone());
+        let explain = ExplainStatement { analyze: false, verbose: false, format: Some("indent".to_owned()), statement };
+        Self { ast: Ast::Explain(explain), ..self.clone() }
+    }
+
+    /// Plans the statement. Definitions and settings take effect here, and leave an empty plan.
+    pub async fn plan(&self, session: &SessionContext) -> Result<Planned, ScriptError> {
+        let plan = async {
+            let logical = session.state().statement_to_plan(self.ast.clone()).await?;
+            let frame = session.execute_logical_plan(logical).await?;
+            let context = Arc::new(frame.task_ctx());
+            Ok((frame.create_physical_plan().await?, context))
+        };
+        let (plan, context) = plan.await.map_err(|e| self.failed(e))?;
+        Ok(Planned { plan, context, statement: self.clone() })
+    }
+
+    /// `error`, with the place and text of this statement.
+    pub fn failed(&self, error: DataFusionError) -> ScriptError {
+        ScriptError::Statement { place: self.place.clone(), quote: self.quote.clone(), source: error }
+    }
+}
+
+impl Planned {
+    /// Starts the plan.
+    pub fn execute(&self) -> Result<SendableRecordBatchStream, ScriptError> {
+        execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context)).map_err(|e| self.statement.failed(e))
+    }
+
+    /// An error of the running plan, with the place and text of its statement.
+    pub fn failed(&self, error: DataFusionError) -> ScriptError {
+        self.statement.failed(error)
+    }
+}
+
+fn creates_external_table(tokens: &[TokenWithSpan]) -> bool {
+    let keyword = |t: &TokenWithSpan| match &t.token {
+        Token::Word(word) => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let mut head = tokens.iter().filter(|t| significant(t)).map(keyword);
+    head.next() == Some(Keyword::CREATE) && head.take(4).any(|k| k == Keyword::EXTERNAL)
+}
+
+fn literal(value: &Value, null: &Token) -> Vec<Token> {
+    match value {
+        Value::Null => vec![null.clone()],
+        Value::Text(text) => vec![Token::SingleQuotedString(text.clone())],
+        Value::Boolean(true) => vec![Token::make_keyword("TRUE")],
+        Value::Boolean(false) => vec![Token::make_keyword("FALSE")],
+        Value::Number(number) => match number.strip_prefix('-') {
+            Some(digits) => vec![Token::Minus, Token::Number(digits.to_owned(), false)],
+            None => vec![Token::Number(number.clone(), false)],
+        },
+    }
+}
+
+fn without_null_options(ast: Ast) -> Ast {
+    match ast {
+        Ast::CreateExternalTable(mut create) => {
+            create.options.retain(|(_, v)| !matches!(v, SqlValue::EscapedStringLiteral(s) if s == NO_OPTION));
+            Ast::CreateExternalTable(create)
+        }
+        other => other,
+    }
+}
+
+/// Splits the place off a parser's message: `Expected: …, found: x at Line: 3, Column: 9`.
+fn located(message: String) -> (String, Option<Location>) {
+    let split = || {
+        let (what, place) = message.rsplit_once(" at Line: ")?;
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((what.to_owned(), Location::new(line.parse().ok()?, column.parse().ok()?)))
+    };
+    match split() {
+        Some((what, at)) => (what, Some(at)),
+        None => (message, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+    use datafusion::physical_plan::common::collect;
+
+    use super::*;
+    use crate::script::{Arguments, Script};
+
+    async fn run(script: &str, arguments: &Arguments) -> Result<String, ScriptError> {
+        let session = SessionContext::new();
+        let mut last = vec![];
+        for statement in Script::parse("test.sql", script)?.bind(arguments)? {
+            let planned = statement.plan(&session).await?;
+            last = collect(planned.execute()?).await.map_err(|e| planned.failed(e))?;
+        }
+        Ok(pretty_format_batches(&last).unwrap().to_string())
+    }
+
+    #[tokio::test]
+    async fn parameters_stand_in_location_options_and_expressions() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("it's 1;2.csv");
+        std::fs::write(&file, "1|a\n2|b\n3|c\n").unwrap();
+        let script = "
+            -- Reads a CSV.
+            -- $file VARCHAR
+            -- $delimiter VARCHAR
+            -- $null_regex VARCHAR DEFAULT NULL
+            -- $least INT
+            -- $limit INT DEFAULT NULL
+            CREATE EXTERNAL TABLE t (n INT, s VARCHAR) STORED AS CSV LOCATION $file
+            OPTIONS ('format.delimiter' $delimiter, 'format.null_regex' $null_regex, 'format.has_header' false);
+            SELECT s, $least AS least FROM t WHERE n > $least ORDER BY n LIMIT $limit;";
+        let arguments = Arguments::new().with("file", file.display()).with("delimiter", "|").with("least", -2);
+        insta::assert_snapshot!(run(script, &arguments.clone().with("limit", 2)).await.unwrap(), @r"
+        +---+-------+
+        | s | least |
+        +---+-------+
+        | a | -2    |
+        | b | -2    |
+        +---+-------+
+        ");
+        assert_eq!(run(script, &arguments).await.unwrap().lines().count(), 7, "no limit: three rows");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_does_not_parse_is_quoted_with_line_and_column() {
+        let error = run("-- Broken.\nSELECT 1;\n\nSELECT 1\nFORM t;\n", &Arguments::new()).await.unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        Expected: end of statement, found: t
+           --> test.sql:5:6
+             4 | SELECT 1
+             5 | FORM t;
+        ");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_fails_is_quoted_with_its_place() {
+        let error = run("SELECT 1;\n  SELECT x\n  FROM missing;", &Arguments::new()).await.unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        table 'datafusion.public.missing' not found
+           --> test.sql:2:3
+             2 |   SELECT x
+             3 |   FROM missing;
+        ");
+        let error = run("SELECT 1 / (n - 1) FROM (VALUES (1)) AS t(n)", &Arguments::new()).await.unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        Divide by zero error
+           --> test.sql:1:1
+             1 | SELECT 1 / (n - 1) FROM (VALUES (1)) AS t(n)
+        ");
+    }
+
+    #[tokio::test]
+    async fn an_undeclared_parameter_is_found_before_anything_runs() {
+        let error = run("-- $a INT DEFAULT 1\nSELECT $a,\n  $b", &Arguments::new()).await.unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        $b is not declared; a line `-- $b VARCHAR` at the top declares it
+           --> test.sql:3:3
+             2 | SELECT $a,
+             3 |   $b
+        ");
+    }
+
+    #[tokio::test]
+    async fn explain_shows_the_plan_and_runs_nothing() {
+        let session = SessionContext::new();
+        let script = Script::parse("test.sql", "-- $n INT\nSELECT $n + 1 AS m").unwrap();
+        let statement = script.bind(&Arguments::new().with("n", 1)).unwrap().remove(0).explain();
+        let rows = collect(statement.plan(&session).await.unwrap().execute().unwrap()).await.unwrap();
+        let text = pretty_format_batches(&rows).unwrap().to_string();
+        assert!(text.contains("physical_plan"), "{text}");
+    }
+}
