@@ -1,0 +1,159 @@
+//! What a user sees who types something wrong, or stops a run.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use crate::program::{Warehouse, command, earthcatalog};
+
+#[test]
+fn an_inventory_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Warehouse::below(folder.path()).ingest("no/such/inventory.csv".as_ref(), &[]).fails(2);
+    assert_eq!(error, "error: --inventory no/such/inventory.csv: there is no such file or folder\n");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
+}
+
+#[test]
+fn a_store_that_there_is_not_is_named_with_its_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Warehouse::below(folder.path()).ingest("ftp://host/inventory.csv".as_ref(), &[]).fails(2);
+    let schemes = "use file, s3, gs, az, http, https or memory";
+    assert_eq!(
+        error,
+        format!("error: --inventory ftp://host/inventory.csv: no object store for scheme ftp; {schemes}\n")
+    );
+    let inventory = inventory(folder.path(), 0);
+    let warehouse = Warehouse { files: "gopher://x/".into(), ..Warehouse::below(folder.path()) };
+    assert!(
+        warehouse
+            .ingest(&inventory, &[])
+            .fails(2)
+            .contains("--warehouse gopher://x/: no object store for scheme gopher")
+    );
+}
+
+#[test]
+fn a_catalog_in_a_folder_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), 0);
+    let error = Warehouse::below(&folder.path().join("missing")).ingest(&inventory, &[]).fails(2);
+    assert!(error.contains("--catalog") && error.contains("missing does not exist; make it"), "{error}");
+}
+
+#[test]
+fn a_bad_value_says_what_the_flag_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), 0);
+    for (flags, wanted) in [
+        (["--h3-resolution", "16"], "0..=15"),
+        (["--chunk-size", "0"], "--chunk-size <N>"),
+        (["--since", "last week"], "it must be a date (2025-01-31, midnight UTC) or an RFC 3339 time"),
+        (["--max-rejects", "150%"], "a share of the inventory between 0% and 100%"),
+        (["--output", "xml"], "possible values: text, json"),
+    ] {
+        let error = Warehouse::below(folder.path()).ingest(&inventory, &flags).fails(2);
+        assert!(error.contains(flags[0]) && error.contains(wanted), "{error}");
+    }
+    assert!(!folder.path().join("catalog.db").exists());
+}
+
+#[test]
+fn help_has_the_pipelines_parameters_and_defaults() {
+    let help = earthcatalog(["ingest", "--help"]).ok();
+    assert!(help.contains("--chunk-size <N>") && help.contains("[default: 10000]"), "{help}");
+    assert!(help.contains("env: EARTHCATALOG_CATALOG"), "{help}");
+}
+
+#[test]
+fn a_question_to_a_catalog_that_is_not_there_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Warehouse::below(folder.path()).sql("SELECT 1").fails(1);
+    assert!(error.contains("there is no catalog at") && error.contains("catalog.db"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn another_resolution_on_the_second_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), 3);
+    let warehouse = Warehouse::below(folder.path());
+    assert_eq!(warehouse.ingested(&inventory, &["--h3-resolution", "2"])["items"], 3);
+    let error = warehouse.ingest(&inventory, &["--h3-resolution", "3"]).fails(1);
+    assert!(error.contains("--h3-resolution 2") && error.contains("another --warehouse"), "{error}");
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), 3);
+}
+
+#[test]
+fn a_wrong_question_says_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), 1);
+    let warehouse = Warehouse::below(folder.path());
+    warehouse.ingest(&inventory, &[]).ok();
+    let error = warehouse.sql("SELECT platfrom FROM items").fails(1);
+    assert!(error.contains("platfrom"), "{error}");
+    assert_eq!(error.lines().next().unwrap().matches("error").count(), 1, "one prefix: {error}");
+    let error = warehouse.sql("SELEC 1").fails(1);
+    assert!(error.contains("Expected: an SQL statement, found: SELEC"), "{error}");
+}
+
+#[test]
+fn too_many_rejects_stop_a_run_if_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = inventory(folder.path(), 9);
+    fs::write(folder.path().join("0.json"), "no Item").unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    for limit in ["0", "10%"] {
+        let error = warehouse.ingest(&inventory, &["--max-rejects", limit]).fails(1);
+        assert!(error.contains("--max-rejects") && error.contains("1 of 9"), "{error}");
+    }
+    let report = warehouse.ingested(&inventory, &["--max-rejects", "12%"]);
+    assert_eq!((&report["items"], &report["rejected"]["malformed_json"]), (&8.into(), &1.into()));
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), 8, "the refused runs committed nothing");
+}
+
+#[test]
+fn a_run_that_is_interrupted_commits_nothing_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // A server that takes requests and never answers.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let inventory = folder.path().join("inventory.csv");
+    fs::write(&inventory, format!("bucket,key\n,http://{}/item.json\n", server.local_addr().unwrap())).unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let mut child = command()
+        .args(["ingest", "--inventory"])
+        .arg(&inventory)
+        .arg("--catalog")
+        .arg(&warehouse.catalog)
+        .arg("--warehouse")
+        .arg(&warehouse.files)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let connection = server.accept().unwrap();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let mut error = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{error}");
+    assert!(error.contains("interrupted; nothing was committed"), "{error}");
+    drop(connection);
+    assert_eq!(warehouse.value("SELECT count(*) FROM item_cells"), 0);
+}
+
+/// `items` Items, `0.json` and on, and the inventory that lists them.
+fn inventory(folder: &std::path::Path, items: usize) -> std::path::PathBuf {
+    let mut lines = "bucket,key\n".to_owned();
+    for n in 0..items {
+        let item = serde_json::json!({
+            "type": "Feature", "stac_version": "1.1.0", "id": format!("item-{n}"),
+            "geometry": {"type": "Point", "coordinates": [n, 60]}, "bbox": [n, 60, n, 60],
+            "properties": {"datetime": "2020-01-01T00:00:00Z", "platform": "LC08"}, "links": [], "assets": {},
+        });
+        fs::write(folder.join(format!("{n}.json")), item.to_string()).unwrap();
+        lines.push_str(&format!(",{n}.json\n"));
+    }
+    let inventory = folder.join("inventory.csv");
+    fs::write(&inventory, lines).unwrap();
+    inventory
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests, in one binary: the program as its users run it, on real files.
+
+mod cli;
+mod data;
+mod demo;
+mod interop;
+mod plans;
+mod program;
+mod python;
+mod real_data;

@@ -1,0 +1,98 @@
+//! The binary, run as a user runs it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
+}
+
+impl Ran {
+    /// Standard output of a command that must have worked.
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Standard error of a command that must have failed with `code`.
+    pub fn fails(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self.stderr
+    }
+}
+
+/// The binary, without the variables of whoever runs the tests.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_earthcatalog"));
+    command.env_remove("EARTHCATALOG_CATALOG").env_remove("EARTHCATALOG_WAREHOUSE").stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end.
+pub fn earthcatalog<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
+    let output = command().args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+}
+
+/// A catalog and a warehouse in a folder.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    pub catalog: PathBuf,
+    pub files: PathBuf,
+}
+
+impl Warehouse {
+    pub fn below(folder: &Path) -> Self {
+        Self { catalog: folder.join("catalog.db"), files: folder.join("warehouse") }
+    }
+
+    pub fn ingest(&self, inventory: &Path, flags: &[&str]) -> Ran {
+        let mut arguments: Vec<&OsStr> = vec!["ingest".as_ref(), "--inventory".as_ref(), inventory.as_ref()];
+        arguments.extend(self.flags());
+        arguments.extend(flags.iter().map(OsStr::new));
+        earthcatalog(arguments)
+    }
+
+    /// The report of an ingest that must work.
+    pub fn ingested(&self, inventory: &Path, flags: &[&str]) -> Value {
+        let report = self.ingest(inventory, &[flags, &["--output", "json"]].concat()).ok();
+        serde_json::from_str(&report).unwrap()
+    }
+
+    pub fn sql(&self, query: &str) -> Ran {
+        let mut arguments: Vec<&OsStr> = vec!["sql".as_ref(), query.as_ref(), "--output".as_ref(), "ndjson".as_ref()];
+        arguments.extend(self.flags());
+        earthcatalog(arguments)
+    }
+
+    /// The rows of a query that must work.
+    pub fn rows(&self, query: &str) -> Vec<Value> {
+        self.sql(query).ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The only value of a query.
+    pub fn value(&self, query: &str) -> Value {
+        let rows = self.rows(query);
+        assert_eq!(rows.len(), 1, "{query}");
+        rows[0].as_object().unwrap().values().next().unwrap().clone()
+    }
+
+    fn flags(&self) -> [&OsStr; 4] {
+        ["--catalog".as_ref(), self.catalog.as_ref(), "--warehouse".as_ref(), self.files.as_ref()]
+    }
+}
+
+/// `listed` and the sum of what became of it: equal in every report.
+pub fn accounted(report: &Value) -> (u64, u64) {
+    let number = |name: &str| report[name].as_u64().unwrap();
+    let parts = |name: &str| report[name].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    (number("listed"), number("items") + number("superseded") + parts("rejected") + parts("skipped"))
+}
