@@ -1,1 +1,21 @@
 //! SQL functions of earthcatalog: one per file; `register` lists them.
+
+mod cell_text;
+pub mod cover;
+mod h3_cell_to_boundary;
+mod h3_cell_to_latlng;
+mod h3_cell_to_parent;
+mod h3_cells;
+mod h3_fanout;
+mod h3_grid_disk;
+mod h3_latlng_to_cell;
+mod h3_resolution;
+mod item_wildcard;
+mod register;
+pub mod stac_item;
+
+pub use h3_cells::h3_cells_udf;
+pub use h3_fanout::H3Fanout;
+pub use item_wildcard::ItemWildcard;
+pub use register::{analyzer_rules, register, scalar_functions};
+pub use stac_item::stac_item_udf;

@@ -1,0 +1,88 @@
+//! `h3_cell_to_boundary(cell)`: the outline of a cell.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BinaryViewBuilder};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use geo::{Coord, LineString, Polygon};
+use h3o::CellIndex;
+use wkb::writer::{WriteOptions, write_polygon};
+
+use crate::cell_text::parse_cell;
+
+/// `h3_cell_to_boundary(cell) -> BinaryView`: the outline of an H3 cell as a WKB polygon in degrees (`geoarrow.wkb`,
+/// OGC:CRS84), so that the ST_ functions take it.
+///
+/// Longitudes are continuous: a cell on the antimeridian runs beyond ±180, and one that holds a pole is closed along
+/// the pole. Null for null; an error for text that is no cell.
+pub fn h3_cell_to_boundary_udf() -> ScalarUDF {
+    ScalarUDF::from(H3CellToBoundary { signature: Signature::exact(vec![DataType::Utf8View], Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct H3CellToBoundary {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for H3CellToBoundary {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn name(&self) -> &str {
+        "h3_cell_to_boundary"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::BinaryView)
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        let metadata = HashMap::from([
+            ("ARROW:extension:name".to_owned(), "geoarrow.wkb".to_owned()),
+            ("ARROW:extension:metadata".to_owned(), r#"{"crs":"OGC:CRS84","crs_type":"authority_code"}"#.to_owned()),
+        ]);
+        Ok(Arc::new(Field::new(self.name(), DataType::BinaryView, true).with_metadata(metadata)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let cells = args.args[0].to_array(args.number_rows)?;
+        let mut outlines = BinaryViewBuilder::with_capacity(args.number_rows);
+        let mut wkb = Vec::new();
+        for text in cells.as_string_view() {
+            let Some(text) = text else {
+                outlines.append_null();
+                continue;
+            };
+            wkb.clear();
+            write_polygon(&mut wkb, &outline(parse_cell(self.name(), text)?), &WriteOptions::default())
+                .map_err(|e| exec_datafusion_err!("h3_cell_to_boundary: {e}"))?;
+            outlines.append_value(&wkb);
+        }
+        Ok(ColumnarValue::Array(Arc::new(outlines.finish())))
+    }
+}
+
+fn outline(cell: CellIndex) -> Polygon {
+    let mut ring: Vec<Coord> = cell.boundary().iter().map(|at| Coord::from(*at)).collect();
+    ring.push(ring[0]);
+    for i in 1..ring.len() {
+        ring[i].x -= 360.0 * ((ring[i].x - ring[i - 1].x) / 360.0).round();
+    }
+    let (first, last) = (ring[0], ring[ring.len() - 1]);
+    if (last.x - first.x).abs() > 180.0 {
+        let pole = 90f64.copysign(first.y);
+        ring.extend([Coord { x: last.x, y: pole }, Coord { x: first.x, y: pole }]);
+    }
+    Polygon::new(LineString(ring), vec![])
+}

@@ -1,0 +1,126 @@
+//! `h3_cells(geometry, resolution)`: the cells that a footprint touches.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use geoarrow_array::GeoArrowArray;
+use geoarrow_array::array::from_arrow_array;
+use geoarrow_array::cast::to_wkb_view;
+use geoarrow_schema::GeoArrowType;
+
+use crate::cell_text::{CellListBuilder, cell_list_type};
+use crate::cover::{Coverer, Footprint};
+use crate::h3_resolution::{resolution_argument, resolution_literal};
+
+/// `h3_cells(geometry, resolution) -> List(Utf8View)`: all H3 cells of a resolution that share at least a point with
+/// the geometry, ascending, each once.
+///
+/// | argument | |
+/// |---|---|
+/// | `geometry` | WKB or EWKB (Binary, LargeBinary, BinaryView), or any GeoArrow type; degrees, edges straight in longitude and latitude |
+/// | `resolution` | integer literal from 0 to 15 |
+///
+/// Null for a null or empty geometry. A polygon's cells also include those that only touch it where cell edges are
+/// drawn straight in longitude and latitude, as most tools do; see [`crate::cover`].
+///
+/// Errors: bytes that are no WKB, and footprints of more than [`crate::cover::MAX_CELLS`] cells.
+pub fn h3_cells_udf() -> ScalarUDF {
+    ScalarUDF::from(H3Cells { signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct H3Cells {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for H3Cells {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn name(&self) -> &str {
+        "h3_cells"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        match types {
+            [geometry, resolution] if resolution.is_integer() => Ok(vec![geometry.clone(), resolution.clone()]),
+            _ => plan_err!("h3_cells takes a geometry and a resolution, as in h3_cells(geometry, 1)"),
+        }
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(cell_list_type())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        resolution_literal(self.name(), args.scalar_arguments[1])?;
+        let geometry = &args.arg_fields[0];
+        if !is_wkb(geometry.data_type()) && GeoArrowType::try_from(geometry.as_ref()).is_err() {
+            return plan_err!(
+                "h3_cells: {} is {}, which is no geometry; give WKB or the result of an ST_ function",
+                geometry.name(),
+                geometry.data_type()
+            );
+        }
+        Ok(Arc::new(Field::new(self.name(), cell_list_type(), true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [geometry, resolution] = args.args.as_slice() else {
+            return exec_err!("h3_cells takes a geometry and a resolution, not {} arguments", args.args.len());
+        };
+        let mut coverer = Coverer::new(resolution_argument(self.name(), resolution)?);
+        let is_scalar = matches!(geometry, ColumnarValue::Scalar(_));
+        let rows = if is_scalar { 1 } else { args.number_rows };
+        let geometry = wkb_view(&geometry.to_array(rows)?, &args.arg_fields[0])?;
+
+        let mut lists = CellListBuilder::default();
+        for wkb in geometry.iter() {
+            match wkb {
+                Some(wkb) => append_cover(wkb, &mut coverer, &mut lists)?,
+                None => lists.append_null(),
+            }
+        }
+        let lists = lists.finish();
+        if is_scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&lists, 0)?));
+        }
+        Ok(ColumnarValue::Array(lists))
+    }
+}
+
+fn append_cover(wkb: &[u8], coverer: &mut Coverer, lists: &mut CellListBuilder) -> Result<()> {
+    let footprint = Footprint::from_wkb(wkb).map_err(|e| exec_datafusion_err!("h3_cells: {e}"))?;
+    if footprint.is_empty() {
+        lists.append_null();
+        return Ok(());
+    }
+    let cells = coverer.cover(&footprint).map_err(|e| exec_datafusion_err!("h3_cells: {e}"))?;
+    lists.append(&cells);
+    Ok(())
+}
+
+fn is_wkb(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::Null)
+}
+
+fn wkb_view(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
+    if is_wkb(array.data_type()) {
+        return Ok(cast(array, &DataType::BinaryView)?.as_binary_view().clone());
+    }
+    let geometries = from_arrow_array(array, field).and_then(|native| to_wkb_view(&native));
+    let geometries = geometries.map_err(|e| exec_datafusion_err!("h3_cells: {}: {e}", field.name()))?;
+    Ok(geometries.to_array_ref().as_binary_view().clone())
+}
