@@ -1,8 +1,11 @@
 //! What the sink costs per file and per row: ITS_LIVE-like rows, sorted by bucket, to files in memory and on disk.
+//!
+//! The times are CPU times of the process (Linux), so that a busy machine does not matter; a tick is 10 ms.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     ArrayRef, BinaryViewArray, Float64Array, Int32Array, ListBuilder, RecordBatch, StringViewArray, StringViewBuilder,
@@ -13,7 +16,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::items::ItemSchema;
 use earthcatalog_plans::write::{WriteGeoParquetExec, WriteTarget};
@@ -64,7 +67,7 @@ fn rows(schema: &SchemaRef, files: usize, rows_per_file: usize) -> RecordBatch {
     let year = |i: usize| 1990 + (i / rows_per_file % 3) as i64;
     let cell = |i: usize| {
         let cell = (i / rows_per_file / 3) as u64;
-        format!("{:x}", 0x0810_0000_0000_0000 | (cell / 7 % 122) << 45 | cell % 7 << 42 | ((1_u64 << 42) - 1))
+        format!("{:x}", 0x0810_0000_0000_0000 | ((cell / 7 % 122) << 45) | ((cell % 7) << 42) | ((1_u64 << 42) - 1))
     };
     let scene = |i: usize, k: usize| {
         format!("LC08_L1TP_{:06}_2019{:04}_2020{:04}_02_T1", i * 7919 % 999_983, (i + k) % 1231, i * k % 1231)
@@ -150,6 +153,22 @@ fn rows(schema: &SchemaRef, files: usize, rows_per_file: usize) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(schema), columns.collect()).expect("columns as in the schema")
 }
 
+/// User and system time of this process (proc_pid_stat(5), fields 14 and 15).
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    // The second field is the name of the program, in parentheses.
+    let fields = stat.rsplit(')').next().expect("fields").split_whitespace().skip(11).take(2);
+    Duration::from_millis(fields.map(|ticks| ticks.parse::<u64>().expect("a number") * 10).sum())
+}
+
+fn cpu_time_of<T>(iterations: u64, mut run: impl FnMut() -> T) -> Duration {
+    let start = cpu_time();
+    for _ in 0..iterations {
+        black_box(run());
+    }
+    cpu_time() - start
+}
+
 fn sink(batch: &RecordBatch, schema: &ItemSchema, warehouse: &str) -> Arc<dyn ExecutionPlan> {
     let batches = (0..batch.num_rows()).step_by(8192).map(|i| batch.slice(i, 8192.min(batch.num_rows() - i))).collect();
     let input = MemorySourceConfig::try_new_exec(&[batches], batch.schema(), None).expect("one partition");
@@ -174,16 +193,20 @@ fn write(c: &mut Criterion) {
         group.throughput(Throughput::Elements(batch.num_rows() as u64));
         let name = format!("{files} files of {rows_per_file}");
         group.bench_function(BenchmarkId::new("memory", &name), |b| {
-            b.iter(|| {
-                let plan = sink(&batch, &schema, "memory://bench/warehouse/");
-                black_box(runtime.block_on(collect(plan, context.task_ctx())).expect("written"))
+            b.iter_custom(|n| {
+                cpu_time_of(n, || {
+                    let plan = sink(&batch, &schema, "memory://bench/warehouse/");
+                    runtime.block_on(collect(plan, context.task_ctx())).expect("written")
+                })
             });
         });
         group.bench_function(BenchmarkId::new("disk", &name), |b| {
-            b.iter(|| {
-                let folder = tempfile::tempdir().expect("a folder");
-                let plan = sink(&batch, &schema, Url::from_directory_path(folder.path()).expect("a path").as_str());
-                black_box(runtime.block_on(collect(plan, context.task_ctx())).expect("written"))
+            let folder = tempfile::tempdir().expect("a folder");
+            b.iter_custom(|n| {
+                cpu_time_of(n, || {
+                    let plan = sink(&batch, &schema, Url::from_directory_path(folder.path()).expect("a path").as_str());
+                    runtime.block_on(collect(plan, context.task_ctx())).expect("written")
+                })
             });
         });
     }
@@ -205,10 +228,11 @@ fn sort(c: &mut Criterion) {
     let mut group = c.benchmark_group("sort");
     group.throughput(Throughput::Elements(batch.num_rows() as u64));
     group.bench_function("15000 rows", |b| {
-        b.iter(|| {
-            let sort = SortExec::new(ordering.clone(), Arc::clone(plan.children()[0]));
-            let stream = execute_stream(Arc::new(sort), context.task_ctx()).expect("a stream");
-            black_box(runtime.block_on(datafusion::physical_plan::common::collect(stream)).expect("sorted"))
+        b.iter_custom(|n| {
+            cpu_time_of(n, || {
+                let sort = SortExec::new(ordering.clone(), Arc::clone(plan.children()[0]));
+                runtime.block_on(collect(Arc::new(sort), context.task_ctx())).expect("sorted")
+            })
         });
     });
     group.finish();

@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use super::WriteTarget;
 use super::bucket::{Bucket, BucketCutter};
-use super::encoder::FileEncoder;
 use super::format::PartFileFormat;
+use super::large_file::LargeFileEncoder;
 use super::rejects;
+use super::small_file::SmallFileEncoder;
 use super::statistics::column_statistics;
 use super::upload::{LargeUpload, Uploads};
 use crate::chunk::ChunkOutcome;
@@ -49,6 +50,7 @@ pub struct Attempt {
     /// The warehouse, within its store.
     root: Path,
     cutter: BucketCutter,
+    small_files: SmallFileEncoder,
     metrics: AttemptMetrics,
     records: Vec<SinkRecord>,
     /// Ids of the rows, where they are asked for.
@@ -71,6 +73,7 @@ impl Attempt {
             cutter: BucketCutter::try_new(&format.arrow, target.h3_resolution)?,
             uploads: Uploads::new(store, metrics.write_time.clone()),
             ids: count_ids.then(HashSet::new),
+            small_files: SmallFileEncoder::try_new(Arc::clone(&format))?,
             records: vec![],
             target,
             format,
@@ -149,7 +152,7 @@ impl Attempt {
             let mut large = LargeFile {
                 upload: self.uploads.begin_large(self.resolve(&path)?),
                 path,
-                encoder: FileEncoder::try_new(Arc::clone(&self.format))?,
+                encoder: LargeFileEncoder::try_new(Arc::clone(&self.format))?,
                 bytes: 0,
             };
             for rows in std::mem::take(&mut file.small) {
@@ -166,11 +169,7 @@ impl Attempt {
             None => {
                 let (bytes, metadata) = {
                     let _timer = self.metrics.encode_time.timer();
-                    let mut encoder = FileEncoder::try_new(Arc::clone(&self.format))?;
-                    for rows in &file.small {
-                        encoder.write(rows)?;
-                    }
-                    encoder.finish()?
+                    self.small_files.encode(&file.small)?
                 };
                 let path = self.path_of(&file.bucket);
                 let length = bytes.len();
@@ -243,7 +242,7 @@ impl OpenFile {
 /// A file that is encoded and uploaded while its rows arrive.
 struct LargeFile {
     path: String,
-    encoder: FileEncoder,
+    encoder: LargeFileEncoder,
     upload: LargeUpload,
     /// Bytes handed to the upload.
     bytes: usize,

@@ -594,7 +594,7 @@ mod tests {
 
     #[tokio::test]
     async fn rows_are_sorted_within_each_file() {
-        let mut rows = vec![
+        let mut rows = [
             row("5", GREENLAND, "S1A", "2020-07-01T00:00:00Z"),
             row("1", GREENLAND, "LC08", "2020-09-01T00:00:00Z"),
             row("9", ALASKA, "S1A", "2021-01-01T00:00:00Z"),

@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::common::{Result, internal_err, plan_datafusion_err};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::WriteTarget;
 use super::geo::{GEOMETRY, GeoColumns};
+use super::plain::LeafPath;
 
 /// Rows of a row group, at most.
 pub const ROW_GROUP_ROWS: usize = 100_000;
 
 /// Encoded bytes of a row group, at most.
 pub const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// How hard zstd tries.
+pub const ZSTD_LEVEL: i32 = 3;
 
 /// Columns whose least and greatest values tell nothing: long text, and WKB.
 const UNBOUNDED: [&str; 6] = [GEOMETRY, "stac_extensions", "assets", "links", "properties", "extra"];
@@ -28,7 +32,7 @@ const UNBOUNDED: [&str; 6] = [GEOMETRY, "stac_extensions", "assets", "links", "p
 pub struct PartFileFormat {
     /// Schema of the rows, with field ids.
     pub arrow: SchemaRef,
-    pub parquet: SchemaDescriptor,
+    pub parquet: SchemaDescPtr,
     pub properties: WriterPropertiesPtr,
     /// Of the leaf columns, in the order of the schema.
     pub leaves: Vec<Leaf>,
@@ -42,6 +46,8 @@ pub struct Leaf {
     pub field_id: i32,
     /// Whether its least and greatest values are recorded.
     pub bounded: bool,
+    /// Where its values are in a batch of rows.
+    pub path: LeafPath,
 }
 
 impl PartFileFormat {
@@ -49,11 +55,11 @@ impl PartFileFormat {
     pub fn try_new(target: &WriteTarget) -> Result<Self> {
         let rows = target.schema.table_schema();
         let arrow = Arc::new(Schema::new(with_field_ids(rows.fields(), "", &target.field_ids)?));
-        let parquet = ArrowSchemaConverter::new().convert(&arrow)?;
+        let parquet = Arc::new(ArrowSchemaConverter::new().convert(&arrow)?);
 
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_key_value_metadata(Some(vec![stored_schema(rows)]))
             .set_sorting_columns(Some(sorting_columns(target, &parquet)));
         for column in parquet.columns() {
@@ -64,18 +70,32 @@ impl PartFileFormat {
             }
         }
 
-        let leaves = parquet.columns().iter().map(|column| Leaf {
-            field_id: column.self_type().get_basic_info().id(),
-            bounded: !is_unbounded(column.path().parts()),
-        });
-        Ok(Self {
-            leaves: leaves.collect(),
-            geo: GeoColumns::try_new(&arrow)?,
-            properties: Arc::new(properties.build()),
-            arrow,
-            parquet,
-        })
+        let mut leaves = vec![];
+        for (column, path) in parquet.columns().iter().zip(leaf_paths(&arrow)?) {
+            let field_id = column.self_type().get_basic_info().id();
+            leaves.push(Leaf { field_id, bounded: !is_unbounded(column.path().parts()), path });
+        }
+        Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, properties: Arc::new(properties.build()), arrow, parquet })
     }
+}
+
+fn leaf_paths(schema: &Schema) -> Result<Vec<LeafPath>> {
+    let mut paths = vec![];
+    for (column, field) in schema.fields().iter().enumerate() {
+        match field.data_type() {
+            DataType::Struct(children) if field.is_nullable() && children.iter().all(|c| !c.is_nullable()) => {
+                paths.extend((0..children.len()).map(|child| LeafPath::Child { column, child }));
+            }
+            DataType::List(element) if field.is_nullable() && element.is_nullable() => {
+                paths.push(LeafPath::Element { column });
+            }
+            nested if nested.is_nested() => {
+                return internal_err!("column {} has the unforeseen type {nested}", field.name());
+            }
+            _ => paths.push(LeafPath::Column { column, optional: field.is_nullable() }),
+        }
+    }
+    Ok(paths)
 }
 
 fn is_unbounded(path: &[String]) -> bool {

@@ -235,7 +235,10 @@ mod tests {
         wkb
     }
 
-    fn summary(rows: &[(Option<Vec<u8>>, Option<[f64; 4]>)]) -> Result<GeoSummary> {
+    /// WKB and bounds.
+    type Row = (Option<Vec<u8>>, Option<[f64; 4]>);
+
+    fn summary(rows: &[Row]) -> Result<GeoSummary> {
         let geometry: BinaryViewArray = rows.iter().map(|(wkb, _)| wkb.as_deref()).collect();
         let mut columns = vec![(GEOMETRY, Arc::new(geometry) as ArrayRef)];
         for (i, name) in BOUNDS_COLUMNS.into_iter().enumerate() {

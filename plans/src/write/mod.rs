@@ -2,15 +2,17 @@
 
 mod attempt;
 mod bucket;
-mod encoder;
 mod exec;
 mod format;
 mod geo;
+mod large_file;
 mod node;
+mod plain;
 mod planner;
 mod rejects;
 #[cfg(test)]
 mod sample;
+mod small_file;
 mod statistics;
 mod upload;
 

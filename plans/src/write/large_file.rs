@@ -1,4 +1,4 @@
-//! Encodes the rows of one part file as Parquet, row group by row group.
+//! Encodes a part file of many rows as they arrive: dictionaries, many pages and row groups.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use parquet::file::writer::SerializedFileWriter;
 use super::format::{PartFileFormat, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use super::geo::GeoSummary;
 
-/// A part file in the making, on top of parquet's own column writers: dictionaries, pages, page index.
-pub struct FileEncoder {
+/// A part file in the making, on top of parquet's own column writers.
+pub struct LargeFileEncoder {
     format: Arc<PartFileFormat>,
     writer: SerializedFileWriter<Vec<u8>>,
     row_groups: ArrowRowGroupWriterFactory,
@@ -23,7 +23,7 @@ pub struct FileEncoder {
     geo: GeoSummary,
 }
 
-impl FileEncoder {
+impl LargeFileEncoder {
     pub fn try_new(format: Arc<PartFileFormat>) -> Result<Self> {
         let root = format.parquet.root_schema_ptr();
         let writer = SerializedFileWriter::new(Vec::new(), root, Arc::clone(&format.properties))?;
