@@ -128,8 +128,8 @@ fn item(random: &mut Seeded) -> serde_json::Value {
 fn decode(c: &mut Criterion) {
     let mut random = Seeded(7);
     let items: Vec<_> = (0..ITEMS).map(|_| item(&mut random)).collect();
-    let shapes: [(&str, fn(&serde_json::Value) -> serde_json::Result<Vec<u8>>); 2] =
-        [("indented", serde_json::to_vec_pretty), ("compact", serde_json::to_vec)];
+    type Write = fn(&serde_json::Value) -> serde_json::Result<Vec<u8>>;
+    let shapes: [(&str, Write); 2] = [("indented", serde_json::to_vec_pretty), ("compact", serde_json::to_vec)];
     let mut group = c.benchmark_group("decode");
     for (name, write) in shapes {
         let texts: Vec<Vec<u8>> = items.iter().map(|item| write(item).unwrap()).collect();

@@ -22,8 +22,10 @@ use crate::write::WriteGeoParquetPlanner;
 /// `workers` is the number of partitions that run at once.
 pub fn session(workers: usize) -> Result<SessionContext> {
     let runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone()).build_arc()?;
+    // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.
     let config = SessionConfig::new()
         .with_target_partitions(workers)
+        .with_round_robin_repartition(false)
         .with_information_schema(true)
         .with_option_extension(RunOptions::default());
     let mut state = SessionStateBuilder::new()
@@ -35,7 +37,10 @@ pub fn session(workers: usize) -> Result<SessionContext> {
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));
     factories.insert("ICEBERG".into(), Arc::new(WarehouseTableFactory));
-    Ok(SessionContext::new_with_state(state.build()))
+    let context = SessionContext::new_with_state(state.build());
+    geodatafusion::register(&context);
+    earthcatalog_udfs::register(&context)?;
+    Ok(context)
 }
 
 /// DataFusion's planner, which also knows our nodes.

@@ -181,6 +181,7 @@ mod tests {
             superseded: 1,
             skipped: BTreeMap::new(),
             rejected: BTreeMap::from([("invalid_id".into(), 1)]),
+            max_last_modified: Some(1_737_331_200_000),
         };
         let chunk = ChunkId { file: "s3://bucket/inventory.csv".into(), rows: 10..15 };
         SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 3, rejects: Some("s3://bucket/r.parquet".into()) })

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use super::create::RUN;
 use crate::chunk::{ChunkCounts, ChunkId};
 use crate::part_file::{PartFile, SinkRecord};
 
 /// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
 /// lists nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunReport {
     /// Id of the run; its rejects and its snapshot carry it.
     pub run: String,
@@ -33,6 +35,16 @@ pub struct RunReport {
     pub cells: u64,
     /// First and last year of `datetime`; `None` where no row has one.
     pub years: Option<(i32, i32)>,
+}
+
+impl RunReport {
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.values().sum()
+    }
 }
 
 /// Counts that grow while a run goes on.
@@ -137,7 +149,7 @@ mod tests {
     fn chunk(row: u64) -> SinkRecord {
         let rejected = [("missing".to_owned(), 1)].into();
         let skipped = [("suffix".to_owned(), 2)].into();
-        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected };
+        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified: None };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
         SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None })
     }
