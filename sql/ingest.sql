@@ -11,6 +11,9 @@
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, where the name does not tell
+-- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
+
+SET earthcatalog.max_rejects = $max_rejects;
 
 -- 1. The table. Id, cell, geometry, bounds, times, assets and links always have columns; the columns declared here are
 --    the other properties that get one of their own, under their STAC names ("proj:code" becomes proj_code).

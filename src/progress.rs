@@ -1,9 +1,11 @@
 //! A progress bar over a running plan, on a terminal only.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use earthcatalog_plans::warehouse::CommitExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
@@ -12,7 +14,7 @@ use crate::report::count;
 /// How often the bar is drawn.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A bar on standard error that follows the rows which the leaves of a plan have read; gone when dropped.
+/// A bar on standard error that follows the chunks of a run and the rows which its leaves have read; gone when dropped.
 ///
 /// Where standard error is no terminal, nothing is drawn.
 pub struct Progress {
@@ -24,24 +26,29 @@ impl Progress {
     /// Must be called within a tokio runtime.
     pub fn follow(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        // A template is checked when it is parsed; these are constants.
-        let style =
-            ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or(ProgressStyle::default_spinner());
-        bar.set_style(style);
+        // The template is checked when it is parsed; it is a constant.
+        let style = ProgressStyle::with_template("{elapsed} [{wide_bar}] {pos}/{len} chunks, {msg}");
+        bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
             async move {
+                let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 let mut ticks = tokio::time::interval(INTERVAL);
                 while !bar.is_hidden() {
                     ticks.tick().await;
                     let items = rows_read(&plan);
-                    let seconds = bar.elapsed().as_secs_f64().max(f64::EPSILON);
+                    let rate = items as f64 / bar.elapsed().as_secs_f64().max(f64::EPSILON);
+                    let rejected = run.rejected.load(Ordering::Relaxed);
+                    let files = run.files.load(Ordering::Relaxed);
+                    bar.set_length(run.partitions.load(Ordering::Relaxed));
+                    bar.set_position(run.partitions_done.load(Ordering::Relaxed));
                     bar.set_message(format!(
-                        "{} Items, {} Items/s",
+                        "{} Items ({}/s), {} rejected, {} files",
                         count(items),
-                        count((items as f64 / seconds) as u64)
+                        count(rate as u64),
+                        count(rejected),
+                        count(files)
                     ));
-                    bar.tick();
                 }
             }
         });

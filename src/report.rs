@@ -3,97 +3,76 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use earthcatalog_plans::warehouse::RunReport;
+use serde_json::{Value, json};
 
-/// The report of an ingest. `listed = items + rejected + superseded + skipped`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct RunReport {
-    /// Id of the run; its rejects carry it.
-    pub run: String,
-    /// The Iceberg snapshot that made the run visible; `None` where there was nothing to commit.
-    pub snapshot: Option<i64>,
-    /// Rows of the inventory.
-    pub listed: u64,
-    /// Items committed.
-    pub items: u64,
-    /// Rejects by kind.
-    pub rejected: BTreeMap<String, u64>,
-    /// Older versions of listed objects.
-    pub superseded: u64,
-    /// Objects that an option left out, by option.
-    pub skipped: BTreeMap<String, u64>,
-    /// One per Item and cell.
-    pub rows: u64,
-    pub cells: u64,
-    /// First and last year of `datetime`; `None` where no Item has one.
-    pub years: Option<(i32, i32)>,
-    pub files: u64,
-    pub bytes: u64,
+/// The report of an ingest: what the run counted, and how long it took.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    pub run: RunReport,
     pub seconds: f64,
 }
 
-impl RunReport {
-    pub fn rejected_total(&self) -> u64 {
-        self.rejected.values().sum()
-    }
-
-    pub fn skipped_total(&self) -> u64 {
-        self.skipped.values().sum()
-    }
-
+impl Report {
     /// Rows per Item; 0 without Items.
     pub fn fan_out(&self) -> f64 {
-        ratio(self.rows as f64, self.items as f64)
+        ratio(self.run.rows as f64, self.run.items as f64)
     }
 
     pub fn items_per_second(&self) -> f64 {
-        ratio(self.items as f64, self.seconds)
+        ratio(self.run.items as f64, self.seconds)
     }
 
     /// One JSON object, with the derived figures.
-    pub fn to_json(&self) -> serde_json::Value {
-        #[derive(Serialize)]
-        struct WithFigures<'a> {
-            #[serde(flatten)]
-            report: &'a RunReport,
-            fan_out: f64,
-            items_per_second: f64,
-        }
+    pub fn to_json(&self) -> Value {
         let round = |x: f64| (x * 1000.0).round() / 1000.0;
-        let report = RunReport { seconds: round(self.seconds), ..self.clone() };
-        serde_json::json!(WithFigures {
-            report: &report,
-            fan_out: round(self.fan_out()),
-            items_per_second: round(self.items_per_second()),
+        let run = &self.run;
+        json!({
+            "run": run.run,
+            "snapshot": run.snapshot,
+            "listed": run.listed,
+            "items": run.items,
+            "rejected": run.rejected,
+            "superseded": run.superseded,
+            "skipped": run.skipped,
+            "rows": run.rows,
+            "cells": run.cells,
+            "years": run.years,
+            "files": run.files,
+            "bytes": run.bytes,
+            "fan_out": round(self.fan_out()),
+            "items_per_second": round(self.items_per_second()),
+            "seconds": round(self.seconds),
         })
     }
 }
 
-impl fmt::Display for RunReport {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let run = &self.run;
         let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
-        line("Items", format!("{} committed of {} listed", count(self.items), count(self.listed)))?;
+        line("Items", format!("{} committed of {} listed", count(run.items), count(run.listed)))?;
         for (name, total, parts) in [
-            ("rejected", self.rejected_total(), &self.rejected),
-            ("superseded", self.superseded, &BTreeMap::new()),
-            ("skipped", self.skipped_total(), &self.skipped),
+            ("rejected", run.rejected.values().sum(), &run.rejected),
+            ("superseded", run.superseded, &BTreeMap::new()),
+            ("skipped", run.skipped.values().sum(), &run.skipped),
         ] {
             if total > 0 {
                 line(name, with_parts(total, parts))?;
             }
         }
-        line("rows", format!("{}, {:.2} per Item", count(self.rows), self.fan_out()))?;
-        let years = match self.years {
+        line("rows", format!("{}, {:.2} per Item", count(run.rows), self.fan_out()))?;
+        let years = match run.years {
             Some((first, last)) if first == last => format!(", year {first}"),
             Some((first, last)) => format!(", years {first} to {last}"),
             None => String::new(),
         };
-        line("cells", format!("{}{years}", count(self.cells)))?;
-        line("files", format!("{}, {}", count(self.files), bytes(self.bytes)))?;
+        line("cells", format!("{}{years}", count(run.cells)))?;
+        line("files", format!("{}, {}", count(run.files), bytes(run.bytes)))?;
         line("time", format!("{:.1} s, {} Items/s", self.seconds, count(self.items_per_second() as u64)))?;
-        let snapshot = self.snapshot.map_or("none: nothing to commit".to_owned(), |id| id.to_string());
+        let snapshot = run.snapshot.map_or("none: nothing to commit".to_owned(), |id| id.to_string());
         line("snapshot", snapshot)?;
-        write!(f, "{:<12}{}", "run", self.run)
+        write!(f, "{:<12}{}", "run", run.run)
     }
 }
 
@@ -138,8 +117,8 @@ pub fn bytes(n: u64) -> String {
 mod tests {
     use super::*;
 
-    fn report() -> RunReport {
-        RunReport {
+    fn report() -> Report {
+        let run = RunReport {
             run: "0199".into(),
             snapshot: Some(77),
             listed: 1_060,
@@ -152,8 +131,8 @@ mod tests {
             years: Some((1984, 2023)),
             files: 702,
             bytes: 35_249_999,
-            seconds: 0.25,
-        }
+        };
+        Report { run, seconds: 0.25 }
     }
 
     #[test]
@@ -173,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_run_without_items_divides_by_nothing() {
-        let json = RunReport::default().to_json();
+        let json = Report::default().to_json();
         assert_eq!((json["fan_out"].as_f64(), json["items_per_second"].as_f64()), (Some(0.0), Some(0.0)));
-        assert!(RunReport::default().to_string().contains("none: nothing to commit"));
+        assert!(Report::default().to_string().contains("none: nothing to commit"));
     }
 
     #[test]

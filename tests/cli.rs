@@ -81,7 +81,7 @@ fn another_resolution_on_the_second_run_is_refused() {
     let warehouse = Warehouse::below(folder.path());
     assert_eq!(warehouse.ingested(&inventory, &["--h3-resolution", "2"])["items"], 3);
     let error = warehouse.ingest(&inventory, &["--h3-resolution", "3"]).fails(1);
-    assert!(error.contains("--h3-resolution 2") && error.contains("another --warehouse"), "{error}");
+    assert!(error.contains("H3 resolution 2, not 3") && error.contains("set with --h3-resolution"), "{error}");
     assert_eq!(warehouse.value("SELECT count(*) FROM items"), 3);
 }
 

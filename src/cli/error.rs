@@ -9,8 +9,9 @@ use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
 use crate::demo::DemoError;
+use crate::ingest::{self, IngestError};
 use crate::output::OutputError;
-use crate::script::{ScriptError, reason};
+use crate::script::{Script, reason};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -21,8 +22,9 @@ pub enum CliError {
     NoCatalogFolder(String, PathBuf),
     #[error("--{flag} {source}")]
     Location { flag: &'static str, source: Box<StoreError> },
-    #[error("{0}")]
-    Script(#[from] ScriptError),
+    /// A pipeline failed; the second is how its parameters that the message names are set.
+    #[error("{0}{1}")]
+    Ingest(IngestError, String),
     #[error("{}", reason(.0))]
     Query(DataFusionError),
     #[error(transparent)]
@@ -31,7 +33,7 @@ pub enum CliError {
     Write(#[from] io::Error),
     #[error("cannot start the worker threads: {0}; try fewer with --workers")]
     Threads(io::Error),
-    #[error("interrupted; nothing was committed, and no snapshot refers to the files written so far")]
+    #[error("interrupted")]
     Interrupted,
 }
 
@@ -45,6 +47,11 @@ impl From<OutputError> for CliError {
 }
 
 impl CliError {
+    pub(super) fn ingest(error: IngestError) -> Self {
+        let hints = ingest::script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
+        Self::Ingest(error, hints)
+    }
+
     /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 130 interrupted.
     pub fn report(&self) -> ExitCode {
         // Whoever closed the pipe (`| head`) has seen enough.
@@ -53,9 +60,33 @@ impl CliError {
         }
         eprintln!("error: {self}");
         ExitCode::from(match self {
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::Ingest(IngestError::Interrupted, _) => 130,
             Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,
         })
+    }
+}
+
+/// The flags of the parameters that the first line of a pipeline's error names; the lines after it quote the script.
+fn flags(error: &str, script: &Script) -> String {
+    let message = error.lines().next().unwrap_or_default();
+    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: Vec<_> = words.by_ref().filter(|w| w.contains('_') && script.parameter(w).is_some()).collect();
+    let hint = |name: &&str| format!("\nhint: {name} is set with --{}", name.replace('_', "-"));
+    let mut hints: Vec<_> = named.iter().map(hint).collect();
+    hints.dedup();
+    hints.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_in_a_message_are_given_their_flags() {
+        let script = ingest::script().unwrap();
+        let error = "3 rejects, and max_rejects is 2; raise max_rejects\n --> ingest.sql:1:1\n 1 | $chunk_size";
+        assert_eq!(flags(error, &script), "\nhint: max_rejects is set with --max-rejects");
+        assert_eq!(flags("no limit", &script), "");
     }
 }

@@ -6,13 +6,15 @@ mod values;
 
 pub use error::CliError;
 pub use run::run;
-pub use values::{MaxRejects, Since};
+pub use values::Since;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use earthcatalog_plans::warehouse::MaxRejects;
 
 use crate::ingest;
 use crate::output::Format;
@@ -70,7 +72,7 @@ pub struct IngestArgs {
     pub base: Option<String>,
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
-    #[arg(long, value_name = "N|P%")]
+    #[arg(long, value_name = "N|P%", value_parser = values::max_rejects)]
     pub max_rejects: Option<MaxRejects>,
     #[command(flatten)]
     pub threads: ThreadArgs,
@@ -153,7 +155,7 @@ pub fn command() -> clap::Command {
 }
 
 fn help(parameter: &Parameter) -> String {
-    match parameter.default_text().filter(|default| default != "NULL") {
+    match parameter.default_text().filter(|default| default != "NULL" && !default.is_empty()) {
         Some(default) => format!("{} [default: {default}]", parameter.help),
         None => parameter.help.clone(),
     }
@@ -182,12 +184,7 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(CliError::Threads)?;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = run(command, out) => result,
-            Ok(()) = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
-        }
-    });
+    let result = runtime.block_on(run(command, out));
     // Threads that wait for a store must not hold up the exit.
     runtime.shutdown_background();
     result

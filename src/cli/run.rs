@@ -26,7 +26,7 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
         check_location("base", base)?;
     }
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
-    let report = ingest::ingest(&session, &arguments(args)).await?;
+    let report = ingest::ingest(&session, &arguments(args), interrupt()).await.map_err(CliError::ingest)?;
     match args.output {
         ReportFormat::Text => writeln!(out, "{report}")?,
         ReportFormat::Json => writeln!(out, "{}", report.to_json())?,
@@ -54,10 +54,22 @@ fn arguments(args: &IngestArgs) -> Arguments {
 async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
-    query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
-    let rows = query::query(&session, &args.query).await.map_err(CliError::Query)?;
-    output::write(rows, args.output, out).await?;
-    Ok(())
+    let answer = async {
+        let rows = query::query(&session, &args.at.catalog, &args.at.warehouse, &args.query).await;
+        output::write(rows.map_err(CliError::Query)?, args.output, out).await?;
+        Ok(())
+    };
+    tokio::select! {
+        done = answer => done,
+        () = interrupt() => Err(CliError::Interrupted),
+    }
+}
+
+/// Resolves at Ctrl-C; never, where signals cannot be listened to.
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 fn check_inventory(inventory: &str) -> Result<(), CliError> {

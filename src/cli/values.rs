@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use earthcatalog_plans::warehouse::MaxRejects;
 use thiserror::Error;
 
 /// `--since`: a point in time.
@@ -32,38 +33,14 @@ impl fmt::Display for Since {
     }
 }
 
-/// `--max-rejects`: how many objects may be rejected before a run fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum MaxRejects {
-    Count(u64),
-    /// Of the inventory's rows, 0 to 100.
-    Percent(f64),
+/// Reads `--max-rejects`.
+pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
+    text.parse().map_err(|_| InvalidMaxRejects)
 }
 
 #[derive(Debug, Error, PartialEq)]
 #[error("it must be a number of objects (100) or a share of the inventory between 0% and 100% (0.5%)")]
 pub struct InvalidMaxRejects;
-
-impl FromStr for MaxRejects {
-    type Err = InvalidMaxRejects;
-
-    fn from_str(text: &str) -> Result<Self, InvalidMaxRejects> {
-        match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse().ok().filter(|p| (0.0..=100.0).contains(p)).map(Self::Percent),
-            None => text.parse().ok().map(Self::Count),
-        }
-        .ok_or(InvalidMaxRejects)
-    }
-}
-
-impl fmt::Display for MaxRejects {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(n) => write!(f, "{n}"),
-            Self::Percent(p) => write!(f, "{p}%"),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -79,11 +56,10 @@ mod tests {
 
     #[test]
     fn max_rejects_is_a_number_or_a_share() {
-        let read = |text: &str| text.parse::<MaxRejects>();
-        assert_eq!(read("12"), Ok(MaxRejects::Count(12)));
-        assert_eq!(read("0.5%"), Ok(MaxRejects::Percent(0.5)));
+        assert_eq!(max_rejects("12"), Ok(MaxRejects::Count(12)));
+        assert_eq!(max_rejects("0.5%"), Ok(MaxRejects::Percent(0.5)));
         for wrong in ["-1", "1.5", "NaN%", "101%", "%", ""] {
-            assert_eq!(read(wrong), Err(InvalidMaxRejects), "{wrong}");
+            assert_eq!(max_rejects(wrong), Err(InvalidMaxRejects), "{wrong}");
         }
     }
 }

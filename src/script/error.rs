@@ -42,7 +42,7 @@ pub enum ScriptError {
     Parse { place: Place, message: String, quote: String },
     /// DataFusion could not plan or run a statement.
     #[error("{}\n   --> {place}{quote}", reason(source))]
-    Statement { place: Place, quote: String, source: DataFusionError },
+    Statement { place: Place, quote: String, source: Box<DataFusionError> },
 }
 
 /// The innermost message: without the names of the layers that an error went through.

@@ -22,7 +22,7 @@ mod statement;
 pub use error::ScriptError;
 pub(crate) use error::reason;
 pub use parameters::{Arguments, Parameter, ParameterType};
-pub use statement::Statement;
+pub use statement::{Planned, Statement};
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
@@ -154,7 +154,7 @@ SELECT ';' , $limit;
         let script = Script::parse("ingest", crate::ingest::SCRIPT).unwrap();
         let arguments = Arguments::new().with("inventory", "i.csv").with("catalog", "c.db").with("warehouse", "it's");
         let statements = script.bind(&arguments).unwrap();
-        assert_eq!(statements.len(), 3);
+        assert_eq!(statements.len(), 4);
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Statement {
 
     /// `error`, with the place and text of this statement.
     pub fn failed(&self, error: DataFusionError) -> ScriptError {
-        ScriptError::Statement { place: self.place.clone(), quote: self.quote.clone(), source: error }
+        ScriptError::Statement { place: self.place.clone(), quote: self.quote.clone(), source: Box::new(error) }
     }
 }
 
