@@ -2,9 +2,9 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 
-use super::json::{Text, Token, Value};
 use super::number::Decimal;
 use super::time;
+use super::value::{Text, Token, Value};
 
 /// The type of a column that holds a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,4 +100,75 @@ fn number(column: CellType, literal: &str) -> (Cell, bool) {
         CellType::Text | CellType::Boolean | CellType::Time => None,
     }
     .unwrap_or((Cell::Null, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::Cursor;
+    use super::*;
+
+    /// The cell for a JSON value: as text, and whether it alone gives the value back.
+    fn cell(column: CellType, json: &str) -> (String, bool) {
+        let (cell, faithful) = read(column, Cursor::new(json).unwrap().value().unwrap(), json);
+        let text = match cell {
+            Cell::Null => "NULL".to_owned(),
+            Cell::Text(literal) => literal.decode(json).unwrap().into_owned(),
+            Cell::Literal(value) => value.span.of(json).to_owned(),
+            Cell::Boolean(value) => value.to_string(),
+            Cell::Integer(value) | Cell::Time(value) => value.to_string(),
+            Cell::Float(value) => value.to_string(),
+        };
+        (text, faithful)
+    }
+
+    #[test]
+    fn a_value_of_the_columns_type_fills_it_and_comes_back_from_it() {
+        for (column, json, text) in [
+            (CellType::Text, r#""LC\u003008""#, "LC008"),
+            (CellType::Boolean, "true", "true"),
+            (CellType::Int32, "85.0", "85"),
+            (CellType::Int64, "1e12", "1000000000000"),
+            (CellType::Float32, "0.5", "0.5"),
+            (CellType::Float64, "49", "49"),
+            (CellType::Time, r#""1970-01-01T00:00:01Z""#, "1000000"),
+        ] {
+            assert_eq!(cell(column, json), (text.to_owned(), true), "{column:?} {json}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_reads_as_the_columns_type_fills_it_but_does_not_come_back() {
+        for (column, json, text) in [
+            (CellType::Text, "219121", "219121"),
+            (CellType::Text, "true", "true"),
+            (CellType::Boolean, r#""false""#, "false"),
+            (CellType::Int32, r#""85""#, "85"),
+            (CellType::Float64, r#""-81.4991""#, "-81.4991"),
+            (CellType::Float64, "0.10000000000000001", "0.1"),
+            (CellType::Time, r#""1970-01-01""#, "0"),
+        ] {
+            assert_eq!(cell(column, json), (text.to_owned(), false), "{column:?} {json}");
+        }
+    }
+
+    #[test]
+    fn any_other_value_leaves_the_column_null() {
+        for (column, json) in [
+            (CellType::Text, "null"),
+            (CellType::Text, "[]"),
+            (CellType::Text, r#""\ud83e""#),
+            (CellType::Boolean, "1"),
+            (CellType::Int32, "85.5"),
+            (CellType::Int32, "1000000000000"),
+            (CellType::Int32, r#""n/a""#),
+            (CellType::Int64, "true"),
+            (CellType::Float32, "1e39"),
+            (CellType::Float64, "1e999"),
+            (CellType::Float64, r#""NaN""#),
+            (CellType::Time, "0"),
+            (CellType::Time, r#""NaT""#),
+        ] {
+            assert_eq!(cell(column, json), ("NULL".to_owned(), false), "{column:?} {json}");
+        }
+    }
 }

@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 
 use super::cell::{Cell, CellType};
 use super::envelope::Envelope;
-use super::json::{Token, Value};
 use super::members::ObjectText;
+use super::value::{Token, Value};
 use crate::items::ItemSchema;
 
 /// One builder for each column of [`ItemSchema::item_schema`].

@@ -1,11 +1,12 @@
 //! The top level of an Item: finds each member once, and reads geometry and properties on the way.
 
-use super::Defect;
 use super::geometry::Footprint;
-use super::json::{Cursor, Malformed, Token, Value};
 use super::members::{Members, ObjectText};
 use super::number::Decimal;
 use super::properties::Properties;
+use super::scan::{Cursor, Malformed};
+use super::value::{Token, Value};
+use super::{Defect, excerpt};
 use crate::chunk::RejectKind;
 
 /// Member of `extra` with the names of the members that the Item has not, though its columns would give them.
@@ -266,9 +267,4 @@ fn four_numbers(value: Value, text: &str) -> Option<[f64; 4]> {
         *number = Decimal::parse(element.span.of(text))?.to_exact_f64()?;
     }
     elements.next().is_none().then_some(numbers)
-}
-
-/// At most 60 bytes of `source`, for a message.
-fn excerpt(source: &str) -> String {
-    if source.len() <= 60 { source.to_owned() } else { format!("{}…", &source[..source.floor_char_boundary(60)]) }
 }

@@ -1,7 +1,9 @@
 //! GeoJSON geometries (RFC 7946, section 3.1) straight to WKB, with the bounds of their positions.
 
-use super::json::{Cursor, Malformed, Token};
+use super::excerpt;
 use super::number::Decimal;
+use super::scan::{Cursor, Malformed};
+use super::value::Token;
 
 /// GeometryCollections may be nested this deep: readers of WKB recurse.
 const MAX_NESTING: usize = 32;
@@ -130,11 +132,11 @@ impl Footprint {
             let repeated = match name.decode(text).as_deref() {
                 Some("type") => {
                     let Token::Text(name) = cursor.value()?.token else {
-                        return unreadable("its type is not text".to_owned());
+                        return unreadable("the type is not text".to_owned());
                     };
                     let name = name.decode(text).unwrap_or_default();
                     let known = Kind::from_name(&name);
-                    let known = known.ok_or_else(|| Stop::Unreadable(format!("its type is {name:?}")));
+                    let known = known.ok_or_else(|| Stop::Unreadable(format!("the type is {:?}", excerpt(&name))));
                     kind.replace(known?).is_some()
                 }
                 Some("coordinates") => {
@@ -162,7 +164,7 @@ impl Footprint {
             }
             another = cursor.next_member()?;
         }
-        let Some(kind) = kind else { return unreadable("it has no type".to_owned()) };
+        let Some(kind) = kind else { return unreadable("there is no type".to_owned()) };
         let collection = kind == Kind::GeometryCollection;
         let (body, foreign) = if collection { (geometries, coordinates) } else { (coordinates, geometries) };
         self.faithful &= foreign.is_none();
@@ -333,4 +335,140 @@ impl Footprint {
 #[cold]
 fn unreadable<T>(why: String) -> Result<T> {
     Err(Stop::Unreadable(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::stac::decode::lossless::rebuild::geojson;
+
+    /// The geometry as its WKB has it, its bounds, and whether the WKB tells all.
+    fn read(text: &str) -> std::result::Result<(Value, Option<[f64; 4]>, bool), String> {
+        let mut footprint = Footprint::default();
+        let mut cursor = Cursor::new(text).unwrap();
+        footprint.read(&mut cursor).map_err(|e| e.0)?;
+        cursor.end().unwrap();
+        let mut wkb = footprint.wkb();
+        let geometry = geojson(&mut wkb);
+        assert_eq!(wkb, b"", "nothing behind the geometry");
+        Ok((geometry, footprint.bounds(), footprint.faithful()))
+    }
+
+    fn polygon(rings: Value) -> Value {
+        json!({"type": "Polygon", "coordinates": rings})
+    }
+
+    #[test]
+    fn a_point_is_21_bytes_of_little_endian_wkb() {
+        let mut footprint = Footprint::default();
+        footprint.read(&mut Cursor::new(r#"{"type":"Point","coordinates":[1,-2.5]}"#).unwrap()).unwrap();
+        let expected = [&[1, 1, 0, 0, 0][..], &1f64.to_le_bytes(), &(-2.5f64).to_le_bytes()].concat();
+        assert_eq!(footprint.wkb(), expected);
+        footprint.read(&mut Cursor::new(r#"{"type":"Point","coordinates":[1,-2.5,3]}"#).unwrap()).unwrap();
+        assert_eq!(footprint.wkb()[..5], [1, 0xe9, 3, 0, 0], "1001 is a Point with Z");
+    }
+
+    #[test]
+    fn every_type_comes_back_with_the_bounds_of_all_its_positions() {
+        let ring = json!([[0.0, 0.0], [4.0, 0.0], [4.0, 3.0], [0.0, 0.0]]);
+        let shapes = [
+            json!({"type": "LineString", "coordinates": [[0.0, 3.0], [4.0, 0.0]]}),
+            polygon(json!([ring, ring])),
+            json!({"type": "MultiPoint", "coordinates": [[0.0, 0.0], [4.0, 3.0]]}),
+            json!({"type": "MultiLineString", "coordinates": [[[0.0, 3.0], [4.0, 0.0]], [[1.0, 1.0], [2.0, 2.0]]]}),
+            json!({"type": "MultiPolygon", "coordinates": [[ring], [ring, ring]]}),
+            json!({"type": "GeometryCollection", "geometries": [polygon(json!([ring])), polygon(json!([ring]))]}),
+            json!({"coordinates": [ring], "type": "Polygon"}),
+        ];
+        for shape in shapes {
+            assert_eq!(read(&shape.to_string()), Ok((shape, Some([0.0, 0.0, 4.0, 3.0]), true)));
+        }
+    }
+
+    #[test]
+    fn what_readers_of_wkb_refuse_is_put_right_and_not_called_faithful() {
+        let (a, b, c) = (json!([0.0, 0.0]), json!([4.0, 0.0]), json!([4.0, 3.0]));
+        for (source, put_right) in [
+            (polygon(json!([[a, b, c]])), polygon(json!([[a, b, c, a]]))),
+            (polygon(json!([[a, b, a]])), polygon(json!([[a, b, a, a]]))),
+            (polygon(json!([[a]])), polygon(json!([[a, a, a, a]]))),
+            (json!({"type": "LineString", "coordinates": [a]}), json!({"type": "LineString", "coordinates": [a, a]})),
+            (
+                json!({"type": "MultiPoint", "coordinates": [[0, 0, 9], [4, 0]]}),
+                json!({"type": "MultiPoint", "coordinates": [a, b]}),
+            ),
+            (
+                json!({"type": "Point", "coordinates": [1.0, 2.0, 3.0, 4.0]}),
+                json!({"type": "Point", "coordinates": [1.0, 2.0, 3.0]}),
+            ),
+        ] {
+            let (geometry, _, faithful) = read(&source.to_string()).unwrap();
+            assert_eq!((geometry, faithful), (put_right, false), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_wkb_cannot_say_is_not_called_faithful() {
+        for source in [
+            r#"{"type":"Point","coordinates":[1,2],"bbox":[1,2,1,2]}"#,
+            r#"{"type":"Point","coordinates":[1,2],"geometries":[]}"#,
+            r#"{"type":"Point","coordinates":[0.10000000000000001,2]}"#,
+            r#"{"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[1,2],"crs":null}]}"#,
+        ] {
+            assert!(!read(source).unwrap().2, "{source}");
+        }
+    }
+
+    #[test]
+    fn empty_shapes_have_no_bounds_and_an_empty_point_is_nan() {
+        for source in [
+            r#"{"type":"Polygon","coordinates":[]}"#,
+            r#"{"type":"Polygon","coordinates":[[]]}"#,
+            r#"{"type":"MultiPolygon","coordinates":[]}"#,
+            r#"{"type":"LineString","coordinates":[]}"#,
+            r#"{"type":"GeometryCollection","geometries":[]}"#,
+        ] {
+            let (geometry, bounds, faithful) = read(source).unwrap();
+            assert_eq!((geometry, bounds, faithful), (serde_json::from_str(source).unwrap(), None, false));
+        }
+        let mut footprint = Footprint::default();
+        footprint.read(&mut Cursor::new(r#"{"type":"Point","coordinates":[]}"#).unwrap()).unwrap();
+        assert_eq!(footprint.wkb()[5..], [f64::NAN.to_le_bytes(), f64::NAN.to_le_bytes()].concat());
+    }
+
+    #[test]
+    fn of_repeated_members_the_last_one_counts() {
+        let line = json!({"type": "LineString", "coordinates": [[0.0, 0.0], [4.0, 3.0]]});
+        for source in [
+            r#"{"type":"Point","coordinates":[9,9],"type":"LineString","coordinates":[[0,0],[4,3]]}"#,
+            r#"{"coordinates":[9,9],"type":"LineString","coordinates":[[0,0],[4,3]]}"#,
+        ] {
+            assert_eq!(read(source), Ok((line.clone(), Some([0.0, 0.0, 4.0, 3.0]), true)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_geojson_is_unreadable_for_a_reason() {
+        let deep = r#"{"type":"GeometryCollection","geometries":["#.repeat(40) + &"]}".repeat(40);
+        for (source, reason) in [
+            ("{}", "no type"),
+            (r#"{"type":"Hexagon","coordinates":[]}"#, "Hexagon"),
+            (r#"{"type":7}"#, "not text"),
+            (r#"{"type":"Point"}"#, "a Point without coordinates"),
+            (r#"{"type":"GeometryCollection","coordinates":[]}"#, "without geometries"),
+            (r#"{"type":"Point","coordinates":[1]}"#, "only one number"),
+            (r#"{"type":"Point","coordinates":["1","2"]}"#, "Point: a number is missing at byte 31"),
+            (r#"{"type":"Point","coordinates":[1e999,2]}"#, "range of doubles"),
+            (r#"{"type":"LineString","coordinates":[[1,2],[]]}"#, "empty"),
+            (r#"{"type":"MultiPoint","coordinates":[[]]}"#, "empty"),
+            (r#"{"type":"Polygon","coordinates":[[1,2],[3,4]]}"#, "Polygon: a list is missing"),
+            (r#"{"type":"GeometryCollection","geometries":[null]}"#, "an object is missing"),
+            (&deep, "nested"),
+        ] {
+            let why = read(source).unwrap_err();
+            assert!(why.contains(reason), "{source}: {why}");
+        }
+    }
 }

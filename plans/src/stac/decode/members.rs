@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::json::{Span, Text};
+use super::value::{Span, Text};
 
 /// Members by their place in the source text. Of members with the same name the last one stays.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl ObjectText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stac::decode::json::Cursor;
+    use crate::stac::decode::scan::Cursor;
 
     /// What is left of the members of `object`, as object text.
     fn kept(object: &str) -> String {

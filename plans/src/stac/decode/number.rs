@@ -70,16 +70,23 @@ impl<'a> Decimal<'a> {
         Self::read(text, 0).filter(|(_, end)| *end == text.len()).map(|(number, _)| number)
     }
 
+    /// Takes the digits from byte `at` on; the offset behind them.
     #[inline(always)]
-    fn digits(&mut self, bytes: &[u8], mut at: usize) -> usize {
-        while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            if self.digits < MAX_DIGITS {
-                self.significand = self.significand * 10 + u64::from(digit);
+    fn digits(&mut self, bytes: &[u8], at: usize) -> usize {
+        let (mut significand, mut digits, mut end) = (self.significand, self.digits, at);
+        for byte in bytes.get(at..).unwrap_or_default() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            self.digits += u32::from(self.significand != 0);
-            at += 1;
+            if digits < MAX_DIGITS {
+                significand = significand * 10 + u64::from(digit);
+            }
+            digits += u32::from(significand != 0);
+            end += 1;
         }
-        at
+        (self.significand, self.digits) = (significand, digits);
+        end
     }
 
     /// The nearest double; infinite if the number is beyond all doubles.

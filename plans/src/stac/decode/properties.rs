@@ -1,8 +1,9 @@
 //! The members of `properties`: those with a column of their own, and the others.
 
 use super::cell::{self, Cell, CellType};
-use super::json::{Cursor, Malformed, Text, Token, Value};
 use super::members::{Members, ObjectText};
+use super::scan::{Cursor, Malformed};
+use super::value::{Text, Token, Value};
 use crate::items::{Promoted, TIME_COLUMNS};
 
 /// What the source says of one property that has a column.

@@ -1,5 +1,7 @@
 //! Times in STAC properties: RFC 3339, and the forms close to it that are found in the wild.
 
+use std::iter;
+
 /// A time in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time {
@@ -56,9 +58,8 @@ pub(super) fn parse(text: &str) -> Option<Time> {
         if digits == 0 {
             return None;
         }
-        for i in 0..6 {
-            micros = micros * 10 + if i < digits { i64::from(fraction[i] - b'0') } else { 0 };
-        }
+        let values = fraction[..digits].iter().map(|digit| i64::from(digit - b'0'));
+        micros = values.chain(iter::repeat(0)).take(6).fold(0, |micros, digit| micros * 10 + digit);
         canonical &= digits == 6 && micros != 0;
         rest = &fraction[digits..];
     }

@@ -36,7 +36,7 @@ fn each_kind_of_generated_object_is_kept_whole_or_rejected_for_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let run = Command::new("python3")
         .arg(data.join("gen_itslive.py"))
-        .args(["--n", "4000", "--seed", "11", "--bad-fraction", "0.4", "--odd-fraction", "0.4"])
+        .args(["--n", "2000", "--seed", "11", "--bad-fraction", "0.4", "--odd-fraction", "0.4"])
         .args(["--legacy-fraction", "0.05", "--dup-fraction", "0.05", "--no-inventory", "--inventory-dir"])
         .args([folder.path(), "--out-dir".as_ref(), folder.path()])
         .output();

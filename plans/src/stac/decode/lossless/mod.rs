@@ -4,8 +4,9 @@
 mod arbitrary;
 mod generated;
 mod real;
-mod rebuild;
+pub(super) mod rebuild;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -33,15 +34,21 @@ fn schema() -> ItemSchema {
     ItemSchema::from_declared(&Schema::new(fields)).unwrap()
 }
 
+thread_local! {
+    /// One for all Items of a test, so that a trace of an Item in the next one would be seen.
+    static DECODER: RefCell<ItemDecoder> = RefCell::new(ItemDecoder::new(&schema()));
+}
+
 /// Decodes `json` and rebuilds it from the columns.
 fn round_trip(json: &[u8]) -> Result<String, Defect> {
-    let mut decoder = ItemDecoder::new(&schema());
-    let appended = decoder.append(json);
-    assert_eq!(decoder.len(), usize::from(appended.is_ok()), "an error appends nothing");
-    assert_eq!(decoder.is_empty(), decoder.memory_size() == 0);
-    let batch = decoder.finish().unwrap();
-    assert_eq!(batch.num_rows(), usize::from(appended.is_ok()));
-    appended.map(|()| rebuild::rebuild(&batch, 0, &schema()))
+    DECODER.with_borrow_mut(|decoder| {
+        let appended = decoder.append(json);
+        assert_eq!(decoder.len(), usize::from(appended.is_ok()), "an error appends nothing");
+        assert_eq!(decoder.is_empty(), decoder.memory_size() == 0);
+        let batch = decoder.finish().unwrap();
+        assert_eq!(batch.num_rows(), usize::from(appended.is_ok()));
+        appended.map(|()| rebuild::rebuild(&batch, 0, &schema()))
+    })
 }
 
 fn assert_lossless(json: &[u8], what: &str) -> Result<(), Defect> {
