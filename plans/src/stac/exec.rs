@@ -92,10 +92,9 @@ impl StacExec {
     }
 
     /// The rows of one chunk; its outcome is there when they end.
-    fn read(&self, chunk: usize, partition: usize, batch_rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
+    fn read(&self, chunk: usize, metrics: ReadMetrics, batch_rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
         let (chunks, outcomes) = (Arc::clone(&self.chunks), Arc::clone(&self.outcomes));
         let (schema, options) = (self.schema.clone(), self.options.clone());
-        let metrics = ReadMetrics::new(&self.metrics, partition);
         outcomes.set(chunk, None);
         let open = async move {
             let of: &Chunk = &chunks.chunks[chunk];
@@ -165,18 +164,19 @@ impl ExecutionPlan for StacExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let batch_rows = context.session_config().batch_size();
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let metrics = ReadMetrics::new(&self.metrics, partition, baseline.elapsed_compute());
         let batches = match self.fetch {
-            None if partition < self.chunks.chunks.len() => self.read(partition, partition, batch_rows),
+            None if partition < self.chunks.chunks.len() => self.read(partition, metrics, batch_rows),
             Some(fetch) if partition == 0 => {
                 let chunks = (0..self.chunks.chunks.len())
-                    .map(|chunk| self.read(chunk, partition, batch_rows.min(fetch.max(1))))
+                    .map(|chunk| self.read(chunk, metrics.clone(), batch_rows.min(fetch.max(1))))
                     .collect::<Vec<_>>();
                 first_rows(stream::iter(chunks).flatten().boxed(), fetch)
             }
             _ => return internal_err!("StacExec has no partition {partition}"),
         };
         let projection = self.projection.clone();
-        let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batches = batches.map(move |batch| {
             let batch = batch?;
             let projected = match &projection {

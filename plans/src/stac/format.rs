@@ -94,7 +94,7 @@ impl fmt::Display for Format {
 }
 
 /// Object stores know no folders; a local path may be one without saying so by a slash.
-fn is_local_folder(location: &Url) -> Result<bool> {
+pub(super) fn is_local_folder(location: &Url) -> Result<bool> {
     let Some(path) = (location.scheme() == "file").then(|| location.to_file_path().ok()).flatten() else {
         return Ok(false);
     };

@@ -112,9 +112,7 @@ impl StacOptions {
                 "chunk_size" => result.chunk_size = count("chunk_size", value)?,
                 "limit" => result.limit = Some(count("limit", value)?),
                 "since" => result.since = Some(time("since", value)?),
-                "fetch_concurrency" => {
-                    result.fetch_concurrency = count("fetch_concurrency", value)?.min(4096) as usize;
-                }
+                "fetch_concurrency" => result.fetch_concurrency = count("fetch_concurrency", value)? as usize,
                 "suffix" => result.suffixes = Some(suffixes(value)?),
                 "max_item_bytes" => result.max_item_bytes = count("max_item_bytes", value)?,
                 "format" => result.format = Format::parse(value)?,

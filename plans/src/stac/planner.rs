@@ -75,12 +75,14 @@ struct OpenFile {
 struct OpenChunk {
     first_row: u64,
     objects: SpoolRange,
+    /// Items that it may take from the limit, if there is one.
+    items: u64,
     planned: ChunkCounts,
 }
 
 impl OpenChunk {
     fn at(first_row: u64, offset: u64) -> Self {
-        Self { first_row, objects: SpoolRange { offset, entries: 0 }, planned: ChunkCounts::default() }
+        Self { first_row, objects: SpoolRange { offset, entries: 0 }, items: 0, planned: ChunkCounts::default() }
     }
 }
 
@@ -107,7 +109,9 @@ impl<'a> Planner<'a> {
     }
 
     /// The next row of the file. No row may follow once [`Self::is_full`].
-    pub fn push(&mut self, listed: &Listed<'_>) -> Result<()> {
+    ///
+    /// `items` is what it holds as far as the limit must know: 1, or the features of an ItemCollection.
+    pub fn push(&mut self, listed: &Listed<'_>, items: u64) -> Result<()> {
         let leave = self.leave(listed);
         // A full chunk is closed by the next Item, not by its own last one: rows to skip that follow are still its own.
         let is_cut = |open: &OpenFile| open.chunk.objects.entries == self.options.chunk_size;
@@ -125,7 +129,11 @@ impl<'a> Planner<'a> {
             None => {
                 planned.max_last_modified = planned.max_last_modified.max(listed.last_modified);
                 open.chunk.objects.entries += 1;
-                self.left = self.left.map(|left| left - 1);
+                if let Some(left) = &mut self.left {
+                    let items = items.min(*left);
+                    open.chunk.items += items;
+                    *left -= items;
+                }
                 self.spool.push(listed.bucket, listed.key)?;
             }
         }
@@ -164,7 +172,7 @@ impl<'a> Planner<'a> {
         let offset = self.spool.offset();
         let Some(open) = &mut self.open else { return };
         let chunk = std::mem::replace(&mut open.chunk, OpenChunk::at(open.rows, offset));
-        let at_most = self.options.limit.filter(|_| open.collections).map(|_| chunk.objects.entries);
+        let at_most = self.options.limit.filter(|_| open.collections).map(|_| chunk.items);
         let content =
             Content::Objects { objects: chunk.objects, keys: open.keys.clone(), collections: open.collections };
         let id = ChunkId { file: open.url.clone(), rows: chunk.first_row..open.rows };
@@ -189,11 +197,6 @@ impl<'a> Planner<'a> {
             let keys = Arc::new(KeyBase::try_new(location, None)?);
             let content = Content::Objects { objects: SpoolRange::default(), keys, collections: false };
             self.push_direct(location, 0..0, content, Some(0));
-        }
-        // An ItemCollection has any number of Items: the last chunk under a limit takes what the others leave.
-        let is_folder = |chunk: &&mut Chunk| matches!(chunk.content, Content::Objects { collections: true, .. });
-        if let Some(last) = self.chunks.iter_mut().rev().find(is_folder) {
-            last.at_most = last.at_most.map(|at_most| at_most + self.left.unwrap_or(0));
         }
         Ok(ChunkList { chunks: self.chunks, spool: Arc::new(self.spool.finish()?) })
     }

@@ -1,23 +1,26 @@
 //! A folder or prefix, listed recursively, each file by its kind.
 //!
 //! JSON files are chunked as the objects of an inventory are, and each may be an Item or an ItemCollection.
+//! Under a limit they are read beforehand, to know how many Items they hold.
 //! NDJSON and stac-geoparquet files, and JSON files too large to be held in memory, are chunked one by one.
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use super::{document, ndjson, stac_geoparquet};
 use crate::chunk::RejectKind;
 use crate::stac::chunks::Content;
 use crate::stac::decode::Defect;
-use crate::stac::format::Format;
+use crate::stac::format::{Format, is_local_folder};
 use crate::stac::inventory::keys::KeyBase;
+use crate::stac::options::StacOptions;
 use crate::stac::planner::{Listed, Planner};
+use crate::stac::read::features::features;
 use crate::stac::read::parquet_file::ParquetFile;
 use crate::stores::{folder_url, stores};
 
@@ -25,11 +28,22 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
     let folder = folder_url(location.as_str())?;
     let (store, prefix) = stores().locate(&folder)?;
     planner.start_file(&folder, Arc::new(KeyBase::try_new(&folder, None)?), true);
-    let mut files = listing(store, &prefix, &folder);
+    let is_limited = planner.left().is_some();
+    let count = |file: ObjectMeta| {
+        let (store, wanted) = (Arc::clone(&store), is_limited && is_counted(&file, &prefix, planner.options));
+        async move {
+            let items = if wanted { items_in(&store, &file.location).await } else { 1 };
+            Ok((file, items))
+        }
+    };
+    let files = listing(Arc::clone(&store), &prefix, &folder);
+    let mut files = files.map_ok(count).try_buffered(planner.options.fetch_concurrency);
     let mut direct = vec![];
+    let mut is_empty = true;
     while !planner.is_full()
-        && let Some(file) = files.try_next().await?
+        && let Some((file, items)) = files.try_next().await?
     {
+        is_empty = false;
         let Some(key) = relative(&file.location, &prefix) else { continue };
         let last_modified = Some(file.last_modified.timestamp_millis());
         let listed = Listed { key: &key, last_modified, ..Listed::default() };
@@ -38,10 +52,13 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
                 direct.push((kind, key));
             }
             Some(kind @ Format::ItemCollection) if is_streamed(&key, &file, planner) => direct.push((kind, key)),
-            _ => planner.push(&listed)?,
+            _ => planner.push(&listed, items)?,
         }
     }
     planner.end_file();
+    if is_empty && !is_local_folder(&folder)? {
+        return plan_err!("there is nothing below {folder}; check the location");
+    }
     for (kind, key) in direct {
         if planner.is_full() {
             break;
@@ -53,6 +70,20 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
         plan_direct(kind, &url, planner).await?;
     }
     Ok(())
+}
+
+/// Whether a file may be an ItemCollection that is held in memory.
+fn is_counted(file: &ObjectMeta, folder: &Path, options: &StacOptions) -> bool {
+    let Some(key) = relative(&file.location, folder) else { return false };
+    let is_small = file.size <= options.max_item_bytes;
+    is_small && options.is_item_file(&key) && Format::of_name(&key) == Some(Format::ItemCollection)
+}
+
+/// The Items of a JSON file. One that cannot be read is one reject.
+async fn items_in(store: &Arc<dyn ObjectStore>, file: &Path) -> u64 {
+    let read = async { store.get(file).await?.bytes().await };
+    let found = read.await.ok().and_then(|bytes| features(&bytes));
+    found.map_or(1, |found| found.len() as u64)
 }
 
 /// Whether a JSON file is read as a stream: it is compressed, or larger than any Item may be.

@@ -5,7 +5,7 @@
 //! | local | `chunk_size` lines that are not blank, found by going over the file once | lines |
 //! | remote | about as many, in bytes by the average of the first lines; lines are found when the chunk is read, so that the data do not pass through the head | bytes |
 //! | remote, under a limit | as local, as far as the limit needs | lines |
-//! | gzip | the file | all |
+//! | gzip, or of a server without ranges | the file | all |
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub(in super::super) async fn plan(file: &Url, planner: &mut Planner<'_>) -> Res
 
 pub(super) async fn plan_file(file: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let sample = sample(file).await?;
-    if is_gzip(&sample.start) {
+    if !sample.is_seekable || is_gzip(&sample.start) {
         let items = match planner.left() {
             Some(left) => Some(count(all_lines(file, planner.options.max_item_bytes).await?, left).await?),
             None => None,
@@ -54,6 +54,8 @@ pub(super) async fn plan_file(file: &Url, planner: &mut Planner<'_>) -> Result<(
 struct Sample {
     start: Bytes,
     size: u64,
+    /// Ranges of the file can be read.
+    is_seekable: bool,
 }
 
 async fn sample(file: &Url) -> Result<Sample> {
@@ -61,8 +63,14 @@ async fn sample(file: &Url) -> Result<Sample> {
     let size = store.head(&path).await?.size;
     // Local files are gone over as a whole anyway.
     let length = size.min(if file.scheme() == "file" { 2 } else { SAMPLE });
-    let start = if length == 0 { Bytes::new() } else { store.get_range(&path, 0..length).await? };
-    Ok(Sample { start, size })
+    if length == 0 {
+        return Ok(Sample { start: Bytes::new(), size, is_seekable: true });
+    }
+    match store.get_range(&path, 0..length).await {
+        Ok(start) => Ok(Sample { start, size, is_seekable: true }),
+        Err(object_store::Error::NotSupported { .. }) => Ok(Sample { start: Bytes::new(), size, is_seekable: false }),
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn plan_sampled(file: &Url, sample: &Sample, planner: &mut Planner<'_>) {

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader};
-use datafusion::common::{Result, plan_err};
+use datafusion::common::Result;
 use futures::StreamExt;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::check_since;
 use super::columns::{Columns, parse_bool, parse_millis};
 use super::keys::KeyBase;
 use crate::stac::planner::{Listed, Planner};
@@ -21,6 +22,9 @@ pub(super) async fn plan(
     planner: &mut Planner<'_>,
     keys: &Arc<KeyBase>,
 ) -> Result<()> {
+    if let Some(columns) = columns {
+        check_since(file, columns, planner)?;
+    }
     planner.start_file(file, Arc::clone(keys), false);
     let mut rows = Rows { form: columns.map(|columns| Form { columns: columns.clone(), encoded: true }) };
     let mut records = Records::default();
@@ -55,11 +59,7 @@ impl Rows {
     fn push(&mut self, file: &Url, record: Record<'_>, planner: &mut Planner<'_>) -> Result<bool> {
         if self.form.is_none() {
             let (form, is_header) = form_of(&record);
-            if planner.options.since.is_some() && form.columns.last_modified.is_none() {
-                return plan_err!(
-                    "option 'since' needs column last_modified_date, which {file} does not have; leave the option out, or name the column in a header"
-                );
-            }
+            check_since(file, &form.columns, planner)?;
             self.form = Some(form);
             if is_header {
                 return Ok(true);
@@ -70,13 +70,14 @@ impl Rows {
         let key = record.field(columns.key);
         let key = if *encoded && !bucket.is_empty() { url_decoded(key) } else { key };
         let boolean = |i: Option<usize>| i.and_then(|i| parse_bool(&record.field(i)));
-        planner.push(&Listed {
+        let listed = Listed {
             bucket: &bucket,
             key: &key,
             is_latest: boolean(columns.is_latest),
             is_delete_marker: boolean(columns.is_delete_marker),
             last_modified: columns.last_modified.and_then(|i| parse_millis(&record.field(i))),
-        })?;
+        };
+        planner.push(&listed, 1)?;
         Ok(!planner.is_full())
     }
 }

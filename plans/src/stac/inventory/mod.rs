@@ -18,9 +18,10 @@ pub(super) mod parquet;
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 use url::Url;
 
+use self::columns::Columns;
 use self::keys::KeyBase;
 use super::planner::Planner;
 
@@ -35,4 +36,11 @@ pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()
         return parquet::plan(location, planner, &keys).await;
     }
     csv::plan(location, None, planner, &keys).await
+}
+
+fn check_since(file: &Url, columns: &Columns, planner: &Planner<'_>) -> Result<()> {
+    if planner.options.since.is_some() && columns.last_modified.is_none() {
+        return plan_err!("option 'since' needs column last_modified_date, which {file} does not have");
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use url::Url;
 
+use super::check_since;
 use super::columns::Columns;
 use super::keys::KeyBase;
 use crate::stac::planner::{Listed, Planner};
@@ -32,11 +33,7 @@ pub(super) async fn plan(file: &Url, planner: &mut Planner<'_>, keys: &Arc<KeyBa
         let names = parquet.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>();
         return plan_err!("{file} is no inventory: it has no column key, but {}", names.join(", "));
     };
-    if planner.options.since.is_some() && columns.last_modified.is_none() {
-        return plan_err!(
-            "option 'since' needs column last_modified_date, which {file} does not have; leave the option out"
-        );
-    }
+    check_since(file, &columns, planner)?;
     planner.start_file(file, Arc::clone(keys), false);
     let wanted =
         [columns.bucket, Some(columns.key), columns.is_latest, columns.is_delete_marker, columns.last_modified];
@@ -83,13 +80,14 @@ impl Batch {
     fn push(&self, row: usize, planner: &mut Planner<'_>) -> Result<()> {
         let bucket = self.bucket.as_ref().filter(|c| c.is_valid(row));
         let boolean = |c: &Option<BooleanArray>| c.as_ref().filter(|c| c.is_valid(row)).map(|column| column.value(row));
-        planner.push(&Listed {
+        let listed = Listed {
             bucket: bucket.map_or("", |c| c.value(row)),
             key: if self.key.is_valid(row) { self.key.value(row) } else { "" },
             is_latest: boolean(&self.is_latest),
             is_delete_marker: boolean(&self.is_delete_marker),
             last_modified: self.last_modified.as_ref().filter(|c| c.is_valid(row)).map(|c| c.value(row)),
-        })
+        };
+        planner.push(&listed, 1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -41,10 +41,12 @@ pub(in super::super) struct ReadMetrics {
     /// Waiting for bytes.
     fetch_time: Time,
     decode_time: Time,
+    /// The same, under the name that every operator has.
+    elapsed_compute: Time,
 }
 
 impl ReadMetrics {
-    pub fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+    pub fn new(metrics: &ExecutionPlanMetricsSet, partition: usize, elapsed_compute: &Time) -> Self {
         let count = |name| MetricBuilder::new(metrics).counter(name, partition);
         let time = |name| MetricBuilder::new(metrics).subset_time(name, partition);
         Self {
@@ -54,7 +56,13 @@ impl ReadMetrics {
             retries: count("retries"),
             fetch_time: time("fetch_time"),
             decode_time: time("decode_time"),
+            elapsed_compute: elapsed_compute.clone(),
         }
+    }
+
+    fn add_decode_time(&self, start: Instant) {
+        self.decode_time.add_elapsed(start);
+        self.elapsed_compute.add_elapsed(start);
     }
 }
 
@@ -149,8 +157,10 @@ impl ChunkReader {
     }
 
     fn finish_batch(&mut self) -> Result<RecordBatch> {
-        let _timer = self.metrics.decode_time.timer();
-        Ok(self.decoder.finish()?)
+        let start = Instant::now();
+        let batch = self.decoder.finish()?;
+        self.metrics.add_decode_time(start);
+        Ok(batch)
     }
 
     fn is_cut_off(&self) -> bool {
@@ -159,8 +169,7 @@ impl ChunkReader {
 
     /// Decodes what is at hand, up to a batch.
     fn decode(&mut self) {
-        let decode_time = self.metrics.decode_time.clone();
-        let _timer = decode_time.timer();
+        let start = Instant::now();
         while !self.is_cut_off()
             && self.decoder.len() < self.batch_rows
             && self.decoder.memory_size() < BATCH_BYTES
@@ -168,6 +177,7 @@ impl ChunkReader {
         {
             self.take(item);
         }
+        self.metrics.add_decode_time(start);
     }
 
     fn take(&mut self, item: Raw) {
