@@ -6,7 +6,8 @@ use super::value::{Span, Text, Token, Value};
 
 /// Containers may be nested this deep below the value that is passed over; deeper text is refused.
 ///
-/// The scanner itself does not recurse: the limit protects the readers of the raw text that the table keeps.
+/// The scanner itself does not recurse: the limit protects the readers of the raw text that the table keeps, sonic-rs
+/// in `stac_item` among them.
 pub(super) const MAX_DEPTH: usize = 512;
 
 /// Text that is not JSON.

@@ -8,10 +8,14 @@ pub(super) mod rebuild;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
+use earthcatalog_udfs::stac_item_udf;
 
-use super::{Defect, ItemDecoder};
+use super::{Defect, ItemDecoder, scan};
 use crate::items::ItemSchema;
 
 /// The columns of the ingest script, and one of each other type.
@@ -47,8 +51,25 @@ fn round_trip(json: &[u8]) -> Result<String, Defect> {
         assert_eq!(decoder.is_empty(), decoder.memory_size() == 0);
         let batch = decoder.finish().unwrap();
         assert_eq!(batch.num_rows(), usize::from(appended.is_ok()));
-        appended.map(|()| rebuild::rebuild(&batch, 0, &schema()))
+        appended.map(|()| {
+            let rebuilt = rebuild::rebuild(&batch, 0, &schema());
+            assert_eq!(rebuild::difference(&rebuilt, &stac_item(&batch)), None, "by stac_item");
+            rebuilt
+        })
     })
+}
+
+/// The Item of the one row, by the SQL function.
+fn stac_item(batch: &RecordBatch) -> String {
+    let arguments = ScalarFunctionArgs {
+        args: batch.columns().iter().cloned().map(ColumnarValue::Array).collect(),
+        arg_fields: batch.schema().fields().to_vec(),
+        number_rows: 1,
+        return_field: Arc::new(Field::new("item", DataType::Utf8View, false)),
+        config_options: Arc::default(),
+    };
+    let items = stac_item_udf().invoke_with_args(arguments).unwrap().into_array(1).unwrap();
+    items.as_string_view().value(0).to_owned()
 }
 
 fn assert_lossless(json: &[u8], what: &str) -> Result<(), Defect> {
@@ -71,4 +92,12 @@ fn data() -> Option<PathBuf> {
     assert!(std::env::var_os("CI").is_none(), "no test data in {}; set EARTHCATALOG_DATA", folder.display());
     println!("skipped: no test data in {}; set EARTHCATALOG_DATA", folder.display());
     None
+}
+
+#[test]
+fn an_item_as_deep_as_the_limit_comes_back_without_overflowing_the_stack() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let item = |value: &str| format!(r#"{{"type":"Feature","id":"a","note":{value},"properties":{{"note":{value}}}}}"#);
+    assert_lossless(item(&nested(scan::MAX_DEPTH)).as_bytes(), "deep").unwrap();
+    assert!(round_trip(item(&nested(scan::MAX_DEPTH + 1)).as_bytes()).is_err());
 }
