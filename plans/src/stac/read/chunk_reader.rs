@@ -35,7 +35,7 @@ pub(in super::super) struct ReadMetrics {
     /// Items decoded.
     items: Count,
     rejects: Count,
-    /// Bytes of Items, decompressed.
+    /// Bytes handed to the decoder, decompressed.
     bytes: Count,
     retries: Count,
     /// Waiting for bytes.

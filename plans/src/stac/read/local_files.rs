@@ -1,6 +1,7 @@
 //! Small local files, many per thread switch: the one place that reads data without an object store.
 //!
-//! Measured on 10^5 files of 4 kB: 9 µs of CPU per file this way, and FIGURE with one `LocalFileSystem::get` each.
+//! Measured on 40,000 files of 3.7 kB in the page cache, without decoding: 13 µs of CPU per file, and 67 µs with one
+//! `LocalFileSystem::get` each.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
