@@ -23,6 +23,9 @@ use earthcatalog_plans::write::{WriteGeoParquetExec, WriteTarget};
 use tokio::runtime::Runtime;
 use url::Url;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn its_live() -> ItemSchema {
     let text = |name: &str| Field::new(name, DataType::Utf8View, true);
     let double = |name: &str| Field::new(name, DataType::Float64, true);

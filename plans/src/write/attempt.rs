@@ -164,17 +164,20 @@ impl Attempt {
     }
 
     async fn close(&mut self, file: OpenFile) -> Result<()> {
-        let (path, bytes, metadata) = match file.large {
-            Some(large) => large.finish(&self.metrics).await?,
+        let (path, bytes, columns) = match file.large {
+            Some(large) => {
+                let (path, bytes, metadata) = large.finish(&self.metrics).await?;
+                (path, bytes, column_statistics(&metadata, &self.format.leaves))
+            }
             None => {
-                let (bytes, metadata) = {
+                let (bytes, columns) = {
                     let _timer = self.metrics.encode_time.timer();
                     self.small_files.encode(&file.small)?
                 };
                 let path = self.path_of(&file.bucket);
                 let length = bytes.len();
                 self.uploads.put(self.resolve(&path)?, bytes.into()).await?;
-                (path, length, metadata)
+                (path, length, columns)
             }
         };
         self.metrics.files.add(1);
@@ -186,7 +189,7 @@ impl Attempt {
             year: file.bucket.year,
             rows: file.rows as u64,
             bytes: bytes as u64,
-            columns: column_statistics(&metadata, &self.format.leaves),
+            columns,
         }));
         // Encoding many small files from one batch never waits, and other tasks want their turn.
         tokio::task::consume_budget().await;

@@ -12,6 +12,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::WriteTarget;
+use super::footer::FooterTemplate;
 use super::geo::{GEOMETRY, GeoColumns};
 use super::plain::LeafPath;
 
@@ -20,9 +21,6 @@ pub const ROW_GROUP_ROWS: usize = 100_000;
 
 /// Encoded bytes of a row group, at most.
 pub const ROW_GROUP_BYTES: usize = 64 << 20;
-
-/// How hard zstd tries.
-pub const ZSTD_LEVEL: i32 = 3;
 
 /// Columns whose least and greatest values tell nothing: long text, and WKB.
 const UNBOUNDED: [&str; 6] = [GEOMETRY, "stac_extensions", "assets", "links", "properties", "extra"];
@@ -37,6 +35,7 @@ pub struct PartFileFormat {
     /// Of the leaf columns, in the order of the schema.
     pub leaves: Vec<Leaf>,
     pub geo: GeoColumns,
+    pub footer: FooterTemplate,
 }
 
 /// A leaf column of a part file.
@@ -59,7 +58,7 @@ impl PartFileFormat {
 
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
             .set_key_value_metadata(Some(vec![stored_schema(rows)]))
             .set_sorting_columns(Some(sorting_columns(target, &parquet)));
         for column in parquet.columns() {
@@ -75,7 +74,9 @@ impl PartFileFormat {
             let field_id = column.self_type().get_basic_info().id();
             leaves.push(Leaf { field_id, bounded: !is_unbounded(column.path().parts()), path });
         }
-        Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, properties: Arc::new(properties.build()), arrow, parquet })
+        let properties = Arc::new(properties.build());
+        let footer = FooterTemplate::try_new(&parquet, &properties)?;
+        Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, footer, properties, arrow, parquet })
     }
 }
 

@@ -3,6 +3,7 @@
 mod attempt;
 mod bucket;
 mod exec;
+mod footer;
 mod format;
 mod geo;
 mod large_file;
@@ -14,6 +15,7 @@ mod rejects;
 mod sample;
 mod small_file;
 mod statistics;
+mod thrift;
 mod upload;
 
 pub use exec::WriteGeoParquetExec;

@@ -13,6 +13,8 @@ use datafusion::common::{Result, internal_err};
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
+use super::thrift::put_varint;
+
 /// Where a leaf column's values are in a batch of rows, and whether they can be null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafPath {
@@ -272,14 +274,6 @@ impl PlainPage {
         }
         range
     }
-}
-
-fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
 }
 
 /// Makes `range` hold `value`, unless that is a NaN.

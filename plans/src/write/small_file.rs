@@ -1,25 +1,26 @@
 //! Encodes a part file of few rows in one go: one row group with one PLAIN page per column.
 //!
 //! Most buckets of a chunk hold a handful of rows, so what a file costs before its first row decides. parquet's column
-//! writers, meant for long columns, each set up dictionaries, level encoders and two zstd contexts; here all columns of
-//! all files share one context and the buffers.
+//! writers, meant for long columns, each set up dictionaries, level encoders and two zstd contexts, and its footer is
+//! made of objects; that is ten times the work of the rows. Here all columns of all files share one context and the
+//! buffers, and the constant parts of the footer are copied. No page index: of a single page it would repeat the
+//! column's statistics.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use datafusion::common::Result;
-use parquet::basic::{Compression, Encoding, EncodingMask, PageType, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, KeyValue, PageEncodingStats, ParquetMetaData, ParquetMetaDataWriter,
-    RowGroupMetaData,
-};
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 
-use super::format::{PartFileFormat, ZSTD_LEVEL};
+use super::footer::{ColumnChunk, write_page_header};
+use super::format::PartFileFormat;
 use super::geo::GeoSummary;
 use super::plain::PlainPage;
+use super::statistics::of_column;
+use crate::part_file::ColumnStatistics;
+
+/// zstd's level for pages of a few kilobytes, where building entropy tables for literals costs more than all the rest,
+/// and gains 4 % of a file.
+const ZSTD_LEVEL: i32 = -1;
 
 /// A page with fewer bytes is not compressed: it gains little, or nothing.
 const COMPRESSED_FROM: usize = 200;
@@ -28,105 +29,79 @@ const COMPRESSED_FROM: usize = 200;
 pub struct SmallFileEncoder {
     format: Arc<PartFileFormat>,
     zstd: zstd::bulk::Compressor<'static>,
-    compression: Compression,
     page: PlainPage,
     compressed: Vec<u8>,
+    chunks: Vec<ColumnChunk>,
+    /// Bytes of the last file.
+    length: usize,
 }
 
 impl SmallFileEncoder {
     pub fn try_new(format: Arc<PartFileFormat>) -> Result<Self> {
         Ok(Self {
             zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
-            compression: Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
             page: PlainPage::default(),
             compressed: vec![],
+            chunks: vec![],
+            length: 0,
             format,
         })
     }
 
-    /// A file with these rows, and its metadata.
-    pub fn encode(&mut self, rows: &[RecordBatch]) -> Result<(Vec<u8>, ParquetMetaData)> {
+    /// A file with these rows, and the statistics of its columns, ordered by field id.
+    pub fn encode(&mut self, rows: &[RecordBatch]) -> Result<(Vec<u8>, Vec<ColumnStatistics>)> {
         let mut geo = GeoSummary::default();
         for rows in rows {
             geo.add(rows, &self.format.geo)?;
         }
-        let mut file = Vec::new();
-        let mut out = TrackedWrite::new(&mut file);
-        std::io::Write::write_all(&mut out, b"PAR1")?;
-        let columns = (0..self.format.leaves.len()).map(|leaf| self.encode_column(leaf, rows, &mut out));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        let metadata = self.metadata(columns, rows.iter().map(RecordBatch::num_rows).sum(), &geo)?;
-        ParquetMetaDataWriter::new_with_tracked(out, &metadata).finish()?;
-        Ok((file, metadata))
-    }
-
-    fn encode_column(
-        &mut self,
-        index: usize,
-        rows: &[RecordBatch],
-        out: &mut TrackedWrite<&mut Vec<u8>>,
-    ) -> Result<ColumnChunkMetaData> {
-        let leaf = &self.format.leaves[index];
-        let statistics = self.page.encode(leaf.path, rows, leaf.bounded)?;
-        let (compression, body) = self.compress()?;
-        let page = Page::DataPage {
-            buf: body,
-            num_values: self.page.values as u32,
-            encoding: Encoding::PLAIN,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let page = CompressedPage::new(page, self.page.bytes.len());
-        let written = SerializedPageWriter::new(out).write_page(page)?;
-        let pages = PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: Encoding::PLAIN, count: 1 };
-        let column = ColumnChunkMetaData::builder(self.format.parquet.column(index))
-            .set_compression(compression)
-            .set_encodings_mask(EncodingMask::new_from_encodings([Encoding::PLAIN, Encoding::RLE].iter()))
-            .set_page_encoding_stats(vec![pages])
-            .set_num_values(self.page.values as i64)
-            .set_data_page_offset(written.offset as i64)
-            .set_total_compressed_size(written.compressed_size as i64)
-            .set_total_uncompressed_size(written.uncompressed_size as i64)
-            .set_statistics(statistics);
-        Ok(column.build()?)
-    }
-
-    /// The body of the page, compressed if that makes it smaller.
-    fn compress(&mut self) -> Result<(Compression, Bytes)> {
-        let body = &self.page.bytes;
-        if body.len() >= COMPRESSED_FROM {
-            self.compressed.clear();
-            self.compressed.reserve(zstd::zstd_safe::compress_bound(body.len()));
-            self.zstd.compress_to_buffer(body, &mut self.compressed)?;
-            if self.compressed.len() < body.len() {
-                return Ok((self.compression, Bytes::copy_from_slice(&self.compressed)));
-            }
+        let mut file = Vec::with_capacity(self.length + self.length / 4);
+        file.extend_from_slice(b"PAR1");
+        self.chunks.clear();
+        for leaf in 0..self.format.leaves.len() {
+            let chunk = self.encode_column(leaf, rows, &mut file)?;
+            self.chunks.push(chunk);
         }
-        Ok((Compression::UNCOMPRESSED, Bytes::copy_from_slice(body)))
+        let n = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
+        self.format.footer.write(&mut file, n as i64, &self.chunks, &geo.to_json()?);
+        self.length = file.len();
+
+        let columns = self.format.leaves.iter().zip(&self.chunks);
+        let mut columns: Vec<_> = columns
+            .map(|(leaf, chunk)| of_column(leaf, chunk.compressed_size as u64, chunk.values as u64, &chunk.statistics))
+            .collect();
+        columns.sort_unstable_by_key(|column| column.field_id);
+        Ok((file, columns))
     }
 
-    fn metadata(&self, columns: Vec<ColumnChunkMetaData>, rows: usize, geo: &GeoSummary) -> Result<ParquetMetaData> {
-        let properties = &self.format.properties;
-        let row_group = RowGroupMetaData::builder(Arc::clone(&self.format.parquet))
-            .set_num_rows(rows as i64)
-            .set_total_byte_size(columns.iter().map(ColumnChunkMetaData::uncompressed_size).sum())
-            .set_column_metadata(columns)
-            .set_sorting_columns(properties.sorting_columns().cloned())
-            .set_ordinal(0)
-            .set_file_offset(4)
-            .build()?;
-        let mut key_values = properties.key_value_metadata().cloned().unwrap_or_default();
-        key_values.push(KeyValue::new("geo".to_owned(), geo.to_json()?));
-        let file = FileMetaData::new(
-            properties.writer_version().as_num(),
-            rows as i64,
-            Some(properties.created_by().to_owned()),
-            Some(key_values),
-            Arc::clone(&self.format.parquet),
-            None,
-        );
-        Ok(ParquetMetaData::new(file, vec![row_group]))
+    fn encode_column(&mut self, leaf: usize, rows: &[RecordBatch], file: &mut Vec<u8>) -> Result<ColumnChunk> {
+        let leaf = &self.format.leaves[leaf];
+        let statistics = self.page.encode(leaf.path, rows, leaf.bounded)?;
+        let compressed = self.compress()?;
+        let body = if compressed { &self.compressed } else { &self.page.bytes };
+        let offset = file.len();
+        write_page_header(file, self.page.values, self.page.bytes.len(), body.len());
+        let header = file.len() - offset;
+        file.extend_from_slice(body);
+        Ok(ColumnChunk {
+            compressed,
+            values: self.page.values as i64,
+            offset: offset as i64,
+            uncompressed_size: (header + self.page.bytes.len()) as i64,
+            compressed_size: (header + body.len()) as i64,
+            statistics,
+        })
+    }
+
+    /// Compresses the body of the page, if that makes it smaller.
+    fn compress(&mut self) -> Result<bool> {
+        let body = &self.page.bytes;
+        if body.len() < COMPRESSED_FROM {
+            return Ok(false);
+        }
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(body.len()));
+        self.zstd.compress_to_buffer(body, &mut self.compressed)?;
+        Ok(self.compressed.len() < body.len())
     }
 }
 
@@ -134,6 +109,7 @@ impl SmallFileEncoder {
 mod tests {
     use arrow::compute::concat_batches;
     use arrow::util::pretty::pretty_format_batches;
+    use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
     use proptest::prelude::*;
 
@@ -184,7 +160,7 @@ mod tests {
             let cut = cut.index(rows.num_rows());
             let slices: Vec<_> = [rows.slice(0, cut), rows.slice(cut, rows.num_rows() - cut)].into();
 
-            let (small, small_metadata) = SmallFileEncoder::try_new(format.clone()).unwrap().encode(&slices).unwrap();
+            let (small, small_columns) = SmallFileEncoder::try_new(format.clone()).unwrap().encode(&slices).unwrap();
             let mut encoder = LargeFileEncoder::try_new(format.clone()).unwrap();
             encoder.write(&rows).unwrap();
             let (large, large_metadata) = encoder.finish().unwrap();
@@ -192,9 +168,9 @@ mod tests {
             let text = |file| pretty_format_batches(&[read(file)]).unwrap().to_string();
             prop_assert_eq!(text(small), text(large));
             let same_bytes = |column| ColumnStatistics { bytes: 0, ..column };
-            let statistics = |metadata| column_statistics(&metadata, &format.leaves).into_iter().map(same_bytes);
-            for (small, large) in statistics(small_metadata).zip(statistics(large_metadata)) {
-                prop_assert_eq!(small, large);
+            let large_columns = column_statistics(&large_metadata, &format.leaves);
+            for (small, large) in small_columns.into_iter().zip(large_columns) {
+                prop_assert_eq!(same_bytes(small), same_bytes(large));
             }
         }
     }

@@ -15,29 +15,55 @@ pub fn column_statistics(file: &ParquetMetaData, leaves: &[Leaf]) -> Vec<ColumnS
     columns
 }
 
+/// Statistics of a column that has one chunk. `bytes` are compressed, `values` include nulls.
+pub fn of_column(leaf: &Leaf, bytes: u64, values: u64, statistics: &Statistics) -> ColumnStatistics {
+    let mut column = Summary::default();
+    column.add(bytes, values, Some(statistics));
+    column.finish(leaf)
+}
+
 fn of_leaf(file: &ParquetMetaData, index: usize, leaf: &Leaf) -> ColumnStatistics {
-    let mut column =
-        ColumnStatistics { field_id: leaf.field_id, bytes: 0, values: 0, nulls: 0, lower: None, upper: None };
-    let mut lower = Bound::Empty;
-    let mut upper = Bound::Empty;
+    let mut column = Summary::default();
     for row_group in file.row_groups() {
         let chunk = row_group.column(index);
-        column.bytes += chunk.compressed_size().unsigned_abs();
-        column.values += chunk.num_values().unsigned_abs();
-        let statistics = chunk.statistics();
+        column.add(chunk.compressed_size().unsigned_abs(), chunk.num_values().unsigned_abs(), chunk.statistics());
+    }
+    column.finish(leaf)
+}
+
+/// The chunks of a column, summed up.
+#[derive(Default)]
+struct Summary {
+    bytes: u64,
+    values: u64,
+    nulls: u64,
+    lower: Bound,
+    upper: Bound,
+}
+
+impl Summary {
+    fn add(&mut self, bytes: u64, values: u64, statistics: Option<&Statistics>) {
         let nulls = statistics.and_then(Statistics::null_count_opt);
-        column.nulls += nulls.unwrap_or_default();
-        if nulls == Some(chunk.num_values().unsigned_abs()) {
-            continue;
+        self.bytes += bytes;
+        self.values += values;
+        self.nulls += nulls.unwrap_or_default();
+        if nulls != Some(values) {
+            self.lower.extend(statistics.filter(|s| s.min_is_exact()).and_then(min), Ordering::Less);
+            self.upper.extend(statistics.filter(|s| s.max_is_exact()).and_then(max), Ordering::Greater);
         }
-        lower.extend(statistics.filter(|s| s.min_is_exact()).and_then(min), Ordering::Less);
-        upper.extend(statistics.filter(|s| s.max_is_exact()).and_then(max), Ordering::Greater);
     }
-    if leaf.bounded {
-        column.lower = lower.into_bytes();
-        column.upper = upper.into_bytes();
+
+    fn finish(self, leaf: &Leaf) -> ColumnStatistics {
+        let bound = |bound: Bound| bound.into_bytes().filter(|_| leaf.bounded);
+        ColumnStatistics {
+            field_id: leaf.field_id,
+            bytes: self.bytes,
+            values: self.values,
+            nulls: self.nulls,
+            lower: bound(self.lower),
+            upper: bound(self.upper),
+        }
     }
-    column
 }
 
 /// A value of a Parquet statistic, comparable as Iceberg compares.
@@ -66,7 +92,9 @@ impl Value {
 }
 
 /// The least or greatest value of a column over its row groups.
+#[derive(Default)]
 enum Bound {
+    #[default]
     Empty,
     Of(Value),
     /// A row group has no exact one.
