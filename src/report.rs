@@ -131,6 +131,7 @@ mod tests {
             years: Some((1984, 2023)),
             files: 702,
             bytes: 35_249_999,
+            max_last_modified: None,
         };
         Report { run, seconds: 0.25 }
     }

@@ -95,10 +95,16 @@ impl Committer {
             Ok(added) => self.attempt_until_committed(&plan, &added, &mut all_lost).await,
             Err(e) => Err(e),
         };
-        if outcome.is_err() && all_lost {
-            shared.delete().await;
+        match outcome {
+            Err(e) if all_lost => {
+                shared.delete().await;
+                Err(e)
+            }
+            // One attempt may still turn out to be visible, and with it the files.
+            Err(e @ WarehouseError::UnknownOutcome { .. }) => Err(e),
+            Err(e) => Err(self.unknown(&plan, e.to_string())),
+            committed => committed,
         }
-        outcome
     }
 
     /// `all_lost` becomes false with the first attempt of which it is not certain that nobody will ever see it.
@@ -129,15 +135,18 @@ impl Committer {
                 Swap::Unknown(error) => {
                     *all_lost = false;
                     if let Err(unreadable) = self.warehouse.load().await {
-                        let reason = format!("{error}; then {unreadable}");
-                        let catalog = self.warehouse.catalog().file().display().to_string();
-                        return Err(WarehouseError::UnknownOutcome { catalog, snapshot: plan.id, reason });
+                        return Err(self.unknown(plan, format!("{error}; then {unreadable}")));
                     }
                 }
             }
             tokio::time::sleep(backoff(attempts)).await;
         }
         Err(WarehouseError::Contention { attempts: MAX_ATTEMPTS })
+    }
+
+    fn unknown(&self, plan: &Plan, reason: String) -> WarehouseError {
+        let catalog = self.warehouse.catalog().file().display().to_string();
+        WarehouseError::UnknownOutcome { catalog, snapshot: plan.id, reason }
     }
 
     /// Writes manifests, manifest list and metadata of the snapshot on top of `base`; returns the metadata's location.
@@ -206,13 +215,14 @@ impl Committer {
             let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
             (file, concerned.then_some(manifest))
         });
-        let mut kept = vec![];
+        let (mut kept, mut concerned) = (vec![], vec![]);
         for (file, manifest) in read.await? {
-            let Some(manifest) = manifest else {
-                kept.push(file);
-                continue;
-            };
-            let rewritten = files.write_without(&manifest, &plan.remove, &base.metadata).await?;
+            match manifest {
+                Some(manifest) => concerned.push(manifest),
+                None => kept.push(file),
+            }
+        }
+        for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
             removed.extend(rewritten.removed);
             kept.push(rewritten.manifest);
         }

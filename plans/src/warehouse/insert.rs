@@ -138,4 +138,45 @@ mod tests {
             assert!(error.contains(words), "{sql}: {error}");
         }
     }
+
+    #[tokio::test]
+    async fn inserted_rows_are_read_back_and_each_statement_is_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let f = folder.path().display();
+        let context = crate::session::session(2).unwrap();
+        let run = async |sql: &str| {
+            let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+            datafusion::arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string()
+        };
+        run(&format!(
+            "CREATE EXTERNAL TABLE items (platform VARCHAR, latitude DOUBLE) STORED AS ICEBERG LOCATION '{f}/wh'
+             OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '1')"
+        ))
+        .await;
+        run("CREATE TABLE fresh AS VALUES
+            ('a', '811efffffffffff', TIMESTAMP '2020-05-01T00:00:00Z', 1.5),
+            ('b', '811efffffffffff', TIMESTAMP '2019-05-01T00:00:00Z', 2.5),
+            ('c', '__none__', NULL, NULL)")
+        .await;
+        let insert = "INSERT INTO items (id, grid_partition, datetime, latitude) SELECT * FROM fresh";
+        assert!(run(insert).await.contains("| 3     |"));
+        assert!(run("INSERT INTO items SELECT * FROM items WHERE id = 'b'").await.contains("| 1     |"));
+        assert!(run("INSERT INTO items SELECT * FROM items WHERE false").await.contains("| 0     |"));
+
+        let found = run("SELECT id, grid_partition, datetime, latitude FROM items ORDER BY id, grid_partition").await;
+        insta::assert_snapshot!(found, @r"
+        +----+-----------------+----------------------+----------+
+        | id | grid_partition  | datetime             | latitude |
+        +----+-----------------+----------------------+----------+
+        | a  | 811efffffffffff | 2020-05-01T00:00:00Z | 1.5      |
+        | b  | 811efffffffffff | 2019-05-01T00:00:00Z | 2.5      |
+        | b  | 811efffffffffff | 2019-05-01T00:00:00Z | 2.5      |
+        | c  | __none__        |                      |          |
+        +----+-----------------+----------------------+----------+
+        ");
+        let plan = run(&format!("EXPLAIN {insert}")).await;
+        assert!(plan.contains("CommitExec: table=earthcatalog.items"), "{plan}");
+        let warehouse = super::super::create::Warehouse::open(&format!("{f}/catalog.db")).await.unwrap();
+        assert_eq!(warehouse.load().await.unwrap().metadata.snapshots().len(), 2);
+    }
 }

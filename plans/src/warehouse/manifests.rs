@@ -93,29 +93,35 @@ impl MetadataFiles {
         futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
     }
 
-    /// Writes `manifest` again without the files in `remove`, which it records as deleted by this snapshot.
+    /// Writes each manifest again without the files in `remove`, which it records as deleted by this snapshot.
     pub async fn write_without(
         &mut self,
-        manifest: &Manifest,
+        manifests: &[Manifest],
         remove: &HashSet<String>,
         metadata: &TableMetadata,
-    ) -> Result<Rewritten> {
-        let (mut writer, location) = self.writer(metadata)?;
-        let mut removed = vec![];
-        for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
-            let file = entry.data_file().clone();
-            let sequence = entry.sequence_number().unwrap_or_default();
-            let written = if remove.contains(entry.file_path()) {
-                removed.push(file.clone());
-                writer.add_delete_file(file, sequence, entry.file_sequence_number)
-            } else {
-                let added_by = entry.snapshot_id().unwrap_or_default();
-                writer.add_existing_file(file, added_by, sequence, entry.file_sequence_number)
-            };
-            written.map_err(WarehouseError::metadata(&location))?;
+    ) -> Result<Vec<Rewritten>> {
+        let mut writes = vec![];
+        for manifest in manifests {
+            let (mut writer, location) = self.writer(metadata)?;
+            let mut removed = vec![];
+            for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
+                let file = entry.data_file().clone();
+                let sequence = entry.sequence_number().unwrap_or_default();
+                let written = if remove.contains(entry.file_path()) {
+                    removed.push(file.clone());
+                    writer.add_delete_file(file, sequence, entry.file_sequence_number)
+                } else {
+                    let added_by = entry.snapshot_id().unwrap_or_default();
+                    writer.add_existing_file(file, added_by, sequence, entry.file_sequence_number)
+                };
+                written.map_err(WarehouseError::metadata(&location))?;
+            }
+            writes.push(async move {
+                let manifest = writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?;
+                Ok(Rewritten { manifest, removed })
+            });
         }
-        let manifest = writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?;
-        Ok(Rewritten { manifest, removed })
+        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
     }
 
     /// Writes the manifest list of the snapshot and returns its location.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::create::RUN;
@@ -35,6 +36,8 @@ pub struct RunReport {
     pub cells: u64,
     /// First and last year of `datetime`; `None` where no row has one.
     pub years: Option<(i32, i32)>,
+    /// Newest `last_modified_date` of the objects read, in milliseconds since 1970 UTC; `None` if unknown.
+    pub max_last_modified: Option<i64>,
 }
 
 impl RunReport {
@@ -112,6 +115,7 @@ impl RunRecords {
             bytes: self.parts.iter().map(|part| part.bytes).sum(),
             cells: self.parts.iter().map(|part| part.cell.as_str()).collect::<BTreeSet<_>>().len() as u64,
             years: years().min().zip(years().max()),
+            max_last_modified: self.counts.max_last_modified,
         }
     }
 
@@ -132,6 +136,10 @@ impl RunRecords {
             put(name, parts.values().sum());
             parts.iter().for_each(|(part, n)| _ = put(&format!("{name}.{part}"), *n));
         }
+        if let Some(modified) = report.max_last_modified.and_then(DateTime::from_timestamp_millis) {
+            let modified = modified.to_rfc3339_opts(SecondsFormat::Millis, true);
+            summary.insert("earthcatalog.max-last-modified".to_owned(), modified);
+        }
         summary
     }
 }
@@ -149,7 +157,8 @@ mod tests {
     fn chunk(row: u64) -> SinkRecord {
         let rejected = [("missing".to_owned(), 1)].into();
         let skipped = [("suffix".to_owned(), 2)].into();
-        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified: None };
+        let max_last_modified = Some(row as i64);
+        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
         SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None })
     }
@@ -176,6 +185,7 @@ mod tests {
         assert_eq!(progress.rejected.load(Ordering::Relaxed), 2);
         let summary = records.summary("r");
         let of = |key: &str| summary[&format!("earthcatalog.{key}")].as_str();
+        assert_eq!(of("max-last-modified"), "1970-01-01T00:00:00.010Z");
         assert_eq!(
             [of("run"), of("listed"), of("items"), of("rejected"), of("skipped.suffix")],
             ["r", "20", "12", "2", "4"]
