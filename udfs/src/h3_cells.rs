@@ -124,3 +124,57 @@ fn wkb_view(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
     let geometries = geometries.map_err(|e| exec_datafusion_err!("h3_cells: {}: {e}", field.name()))?;
     Ok(geometries.to_array_ref().as_binary_view().clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn answer(sql: &str) -> Result<String> {
+        let session = SessionContext::new();
+        session.register_udf(h3_cells_udf());
+        session.register_udf(geodatafusion::udf::native::constructors::Point::default().into());
+        let batches = session.sql(sql).await?.collect().await?;
+        Ok(pretty_format_batches(&batches)?.to_string().lines().nth(3).unwrap_or_default().to_owned())
+    }
+
+    /// Paris, as WKB.
+    const POINT: &str = "X'0101000000CDCCCCCCCCCC0240CDCCCCCCCC6C4840'";
+
+    #[tokio::test]
+    async fn any_kind_of_binary_is_read() {
+        for kind in ["BYTEA", "LargeBinary", "BinaryView"] {
+            let geometry = format!("arrow_cast({POINT}, '{}')", kind.replace("BYTEA", "Binary"));
+            let cells = answer(&format!("SELECT h3_cells({geometry}, 5) AS cells")).await.unwrap();
+            assert_eq!(cells, "| [851fb467fffffff] |", "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_result_of_an_st_function_is_read() {
+        let cells = answer("SELECT h3_cells(ST_Point(2.35, 48.85), 5) AS cells").await.unwrap();
+        assert_eq!(cells, "| [851fb467fffffff] |");
+    }
+
+    #[tokio::test]
+    async fn null_and_empty_geometries_have_no_list() {
+        let sql = "SELECT h3_cells(g, 1) IS NULL AS nothing FROM (VALUES (X'010700000000000000'), (NULL)) AS t(g)";
+        assert_eq!(answer(sql).await.unwrap(), "| true    |");
+        assert_eq!(answer("SELECT h3_cells(NULL, 1) IS NULL AS nothing").await.unwrap(), "| true    |");
+    }
+
+    #[tokio::test]
+    async fn errors_say_what_is_wrong() {
+        let text = answer("SELECT h3_cells('POINT(1 2)', 1)").await.unwrap_err().to_string();
+        assert!(text.contains("which is no geometry; give WKB or the result of an ST_ function"), "{text}");
+        let bytes = answer("SELECT h3_cells(X'00', 1)").await.unwrap_err().to_string();
+        assert!(bytes.contains("h3_cells: geometry is not readable as WKB"), "{bytes}");
+        let fine = answer(&format!("SELECT h3_cells({POINT}, 16)")).await.unwrap_err().to_string();
+        assert!(fine.contains("there is no H3 resolution 16; give a whole number from 0 to 15"), "{fine}");
+        let varying = answer(&format!("SELECT h3_cells({POINT}, r) FROM (VALUES (1), (2)) AS t(r)")).await;
+        let varying = varying.unwrap_err().to_string();
+        assert!(varying.contains("the resolution differs from row to row"), "{varying}");
+    }
+}

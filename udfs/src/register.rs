@@ -50,3 +50,57 @@ pub fn register(session: &SessionContext) -> Result<()> {
     session.register_udtf(H3Fanout::NAME, Arc::new(H3Fanout::new(session)));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+
+    use super::*;
+
+    async fn answer(sql: &str) -> Result<String> {
+        let session = SessionContext::new();
+        register(&session)?;
+        let batches = session.sql(&format!("SELECT {sql} AS answer")).await?.collect().await?;
+        let table = pretty_format_batches(&batches)?.to_string();
+        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_h3_functions_answer_as_h3_does() {
+        let answers = [
+            ("h3_latlng_to_cell(48.85, 2.35, 5)", "851fb467fffffff"),
+            ("h3_latlng_to_cell(NULL, 2.35, 5)", ""),
+            ("h3_cell_to_parent('851fb467fffffff', 1)", "811fbffffffffff"),
+            ("round(h3_cell_to_latlng('851fb467fffffff')['lat'], 1)", "48.8"),
+            ("round(h3_cell_to_latlng('851fb467fffffff')['lng'], 1)", "2.4"),
+            ("array_length(h3_grid_disk('851fb467fffffff', 2))", "19"),
+            ("h3_grid_disk('851fb467fffffff', 0)", "[851fb467fffffff]"),
+            ("h3_grid_disk(NULL, 1)", ""),
+        ];
+        for (sql, expected) in answers {
+            assert_eq!(answer(sql).await.unwrap(), expected, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cell_is_in_the_cover_of_its_outline() {
+        for cell in ["851fb467fffffff", "8001fffffffffff", "80f3fffffffffff", "810e3ffffffffff"] {
+            let sql = format!("array_has(h3_cells(h3_cell_to_boundary('{cell}'), {}), '{cell}')", &cell[1..2]);
+            assert_eq!(answer(&sql).await.unwrap(), "true", "{cell}");
+        }
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_function_and_the_way_out() {
+        let errors = [
+            ("h3_cell_to_parent('851fb467fffffff', 6)", "has resolution 5; its parents have 0 to 5, not 6"),
+            ("h3_cell_to_latlng('nowhere')", "'nowhere' is no H3 cell"),
+            ("h3_grid_disk('851fb467fffffff', -1)", "h3_grid_disk: -1 steps; give a number from 0 to 1000"),
+            ("h3_latlng_to_cell(0, 0, 99)", "there is no H3 resolution 99"),
+        ];
+        for (sql, expected) in errors {
+            let error = answer(sql).await.unwrap_err().to_string();
+            assert!(error.contains(expected), "{sql}: {error}");
+        }
+    }
+}

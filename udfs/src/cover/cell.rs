@@ -3,62 +3,72 @@
 use geo::{BoundingRect as _, Coord, Intersects as _, Line, LineString, Polygon, Rect};
 use h3o::{CellIndex, LatLng};
 
-use super::curve::{self, Curve, TOUCH, Vec3, dot, unit};
+use super::curve::{Curve, Place, TOUCH, Vec3, bend, dot};
 
-/// The cells that share an edge with this one.
+/// The cells that share an edge with this one: six, or five of a pentagon.
 pub(super) fn neighbours(cell: CellIndex) -> impl Iterator<Item = CellIndex> {
-    cell.grid_disk_safe(1).filter(move |c| *c != cell)
+    let mut found = [cell; 7];
+    // Without allocation, but it gives up near a pentagon.
+    let mut known = 0;
+    for (next, slot) in cell.grid_disk_fast(1).zip(&mut found) {
+        let Some(next) = next else { break };
+        *slot = next;
+        known += 1;
+    }
+    if known < found.len() {
+        found = [cell; 7];
+        cell.grid_disk_safe(1).zip(&mut found).for_each(|(next, slot)| *slot = next);
+    }
+    found.into_iter().filter(move |c| *c != cell)
 }
 
 pub(super) fn centre(cell: CellIndex) -> Coord {
     LatLng::from(cell).into()
 }
 
-#[derive(Debug)]
-struct Side {
-    /// Normal of the edge's plane, towards the inside.
-    plane: Vec3,
-    /// How far from the geodesic the straight edge in longitude and latitude runs, at most.
-    sagitta: f64,
-}
-
 /// An H3 cell.
 #[derive(Debug)]
 pub(super) struct CellShape {
     pub(super) cell: CellIndex,
-    sides: Vec<Side>,
+    /// Normals of the planes of the edges, towards the inside.
     planes: Vec<Vec3>,
+    /// How far each edge runs from where it is drawn straight in longitude and latitude, at most, in radians.
+    sagittas: Vec<f64>,
     /// Triangles round the centre, where an edge bends inwards over an edge of the icosahedron.
     triangles: Vec<[Vec3; 3]>,
-    /// Drawn straight in longitude and latitude; none if a pole is inside.
-    drawn: Option<(Polygon, Rect)>,
+    /// Drawn straight in longitude and latitude, longitudes continuous, closed along the pole if that is inside.
+    drawn: Polygon,
+    drawn_bounds: Rect,
 }
 
 impl CellShape {
     pub(super) fn new(cell: CellIndex) -> Self {
-        let mut corners: Vec<Coord> = cell.boundary().iter().map(|ll| Coord::from(*ll)).collect();
-        let units: Vec<Vec3> = corners.iter().map(|c| unit(*c)).collect();
-        let next = |i: usize| (i + 1) % units.len();
-        let planes: Vec<Vec3> = (0..units.len()).map(|i| plane(&units[i], &units[next(i)])).collect();
-
-        let is_convex = planes.iter().all(|plane| units.iter().all(|corner| dot(plane, corner) >= -TOUCH / 100.0));
-        let middle = unit(centre(cell));
-        let triangle = |i: usize| [planes[i], plane(&units[next(i)], &middle), plane(&middle, &units[i])];
-        let triangles = if is_convex { vec![] } else { (0..units.len()).map(triangle).collect() };
-
+        let mut corners: Vec<Place> = cell.boundary().iter().map(|ll| Place::new(Coord::from(*ll))).collect();
+        corners.push(corners[0]);
         for i in 1..corners.len() {
-            corners[i].x -= 360.0 * ((corners[i].x - corners[i - 1].x) / 360.0).round();
+            corners[i].at.x -= 360.0 * ((corners[i].at.x - corners[i - 1].at.x) / 360.0).round();
         }
-        let closes = (corners[corners.len() - 1].x - corners[0].x).abs() < 180.0;
-        let side = |i: usize| {
-            let mut to = corners[next(i)];
-            to.x -= 360.0 * ((to.x - corners[i].x) / 360.0).round();
-            Side { plane: planes[i], sagitta: curve::bend(corners[i], to) / 8.0 }
+        let edges = || corners.windows(2).map(|e| (&e[0], &e[1]));
+        let planes: Vec<Vec3> = edges().map(|(a, b)| plane(&a.unit, &b.unit)).collect();
+        let sagittas = edges().map(|(a, b)| bend(a, b) / 8.0).collect();
+
+        let is_convex = planes.iter().all(|plane| corners.iter().all(|c| dot(plane, &c.unit) >= -TOUCH / 100.0));
+        let triangles = if is_convex {
+            vec![]
+        } else {
+            let middle = Place::new(centre(cell)).unit;
+            edges().zip(&planes).map(|((a, b), p)| [*p, plane(&b.unit, &middle), plane(&middle, &a.unit)]).collect()
         };
-        let sides = (0..corners.len()).map(side).collect();
-        let drawn = closes.then(|| Polygon::new(LineString(corners), vec![]));
-        let drawn = drawn.and_then(|polygon| polygon.bounding_rect().map(|bounds| (polygon, bounds)));
-        Self { cell, sides, planes, triangles, drawn }
+
+        let mut outline: Vec<Coord> = corners.iter().map(|c| c.at).collect();
+        let (first, last) = (outline[0], outline[outline.len() - 1]);
+        if (last.x - first.x).abs() > 180.0 {
+            let pole = 90f64.copysign(first.y);
+            outline.extend([Coord { x: last.x, y: pole }, Coord { x: first.x, y: pole }, first]);
+        }
+        let drawn = Polygon::new(LineString(outline), vec![]);
+        let drawn_bounds = drawn.bounding_rect().unwrap_or_else(|| Rect::new(first, first));
+        Self { cell, planes, sagittas, triangles, drawn, drawn_bounds }
     }
 
     /// Whether nothing within `radius` (radians) of the position can touch another cell.
@@ -66,7 +76,8 @@ impl CellShape {
     /// With `drawn`, the other cells are those drawn straight in longitude and latitude as well.
     pub(super) fn holds(&self, at: &Vec3, radius: f64, drawn: bool) -> bool {
         let margin = radius + 2.0 * TOUCH;
-        self.sides.iter().all(|s| dot(&s.plane, at) > margin + if drawn { s.sagitta } else { 0.0 })
+        let mut edges = self.planes.iter().zip(&self.sagittas);
+        edges.all(|(plane, sagitta)| dot(plane, at) > margin + if drawn { *sagitta } else { 0.0 })
     }
 
     /// How deep inside the position is, in radians; negative if it is outside.
@@ -90,11 +101,15 @@ impl CellShape {
     }
 
     fn touches_drawn(&self, curve: &Curve) -> bool {
-        let Some((polygon, bounds)) = &self.drawn else { return false };
-        let turn = 360.0 * ((bounds.center().x - f64::midpoint(curve.from.x, curve.to.x)) / 360.0).round();
-        let shifted = |at: Coord| Coord { x: at.x + turn, y: at.y };
-        let line = Line::new(shifted(curve.from), shifted(curve.to));
-        bounds.intersects(&line) && polygon.intersects(&line)
+        let (from, to) = (curve.from.at, curve.to.at);
+        let nearest = ((self.drawn_bounds.center().x - f64::midpoint(from.x, to.x)) / 360.0).round();
+        let touches = |turn: f64| {
+            let shifted = |at: Coord| Coord { x: at.x + 360.0 * turn, y: at.y };
+            let line = Line::new(shifted(from), shifted(to));
+            self.drawn_bounds.intersects(&line) && self.drawn.intersects(&line)
+        };
+        // A cell round a pole is a whole turn wide, so the curve may lie over either end of it.
+        touches(nearest) || (self.drawn_bounds.width() > 180.0 && (touches(nearest - 1.0) || touches(nearest + 1.0)))
     }
 }
 

@@ -1,23 +1,22 @@
 //! Follows footprints from cell to cell.
 
-use std::collections::HashMap;
 use std::f64::consts::PI;
 
-use datafusion::common::HashSet;
+use datafusion::common::{HashMap, HashSet};
 use geo::Coord;
 use h3o::{CellIndex, LatLng, Resolution};
 use thiserror::Error;
 
 use super::cell::{CellShape, centre, neighbours};
-use super::curve::{Curve, Vec3, bend, reach, unit};
+use super::curve::{Curve, Place, Vec3, bend, reach};
 use super::footprint::Footprint;
 use super::ring::Ring;
 
 /// Cells that one footprint may have: the whole globe at resolution 5, with room.
 pub const MAX_CELLS: usize = 1 << 22;
 
-/// Shapes that are kept from one footprint to the next: about 50 MB.
-const MAX_SHAPES: usize = 1 << 16;
+/// Shapes that are kept from one footprint to the next: about 20 MB.
+const MAX_SHAPES: usize = 1 << 15;
 
 /// Why a footprint has no cover.
 #[derive(Debug, Error, PartialEq)]
@@ -91,7 +90,7 @@ impl Coverer {
     fn cover_polygon(&mut self, polygon: &[Ring], cells: &mut Vec<CellIndex>) -> Result<(), CoverError> {
         let exterior = &polygon[0];
         let (min, max) = exterior.bounds();
-        let diameter = reach(min, max);
+        let diameter = reach(&Place::new(min), &Place::new(max));
         let is_small = diameter < self.edge && !exterior.encloses_pole();
         if is_small && let Some(cell) = self.cell_around(min, max, diameter / 2.0) {
             cells.push(cell);
@@ -115,7 +114,7 @@ impl Coverer {
     /// The cell that holds a whole box, well away from its edges, if there is one.
     fn cell_around(&mut self, min: Coord, max: Coord, radius: f64) -> Option<CellIndex> {
         let middle = Coord { x: f64::midpoint(min.x, max.x), y: f64::midpoint(min.y, max.y) };
-        let at = unit(middle);
+        let at = Place::new(middle).unit;
         let holds = |shapes: &[CellShape], id: u32| shapes[id as usize].holds(&at, radius, true);
         let id = match self.latest {
             Some(latest) if holds(&self.shapes, latest) => latest,
@@ -128,25 +127,22 @@ impl Coverer {
     /// Adds the cells that the path touches.
     fn follow(&mut self, path: &[Coord], drawn: bool, cells: &mut Vec<CellIndex>) -> Result<(), CoverError> {
         let Some(&first) = path.first() else { return Ok(()) };
-        let mut at = (first, unit(first));
+        let mut at = Place::new(first);
         let mut here = self.id(self.cell_at(first));
         if path.len() == 1 {
             self.follow_piece(&Curve::new(at, at), here, drawn, cells);
         }
         for &next in &path[1..] {
-            let from = at.0;
+            let (from, next) = (at, Place::new(next));
+            let (north, east) = (next.at.y - from.at.y, next.at.x - from.at.x);
             // Also short in longitude, so that near a pole the drawn cells are met on the right turn.
-            let pieces = (bend(from, next).sqrt() / self.stride).max((next.x - from.x).abs() / 30.0).ceil().max(1.0);
+            let pieces = (bend(&from, &next).sqrt() / self.stride).max(east.abs() / 30.0).ceil().max(1.0);
             let mut done = 0.0;
             while done < pieces {
                 done += 1.0;
                 let share = done / pieces;
-                let to = if done < pieces {
-                    Coord { x: from.x + (next.x - from.x) * share, y: from.y + (next.y - from.y) * share }
-                } else {
-                    next
-                };
-                let to = (to, unit(to));
+                let between = || Coord { x: from.at.x + east * share, y: from.at.y + north * share };
+                let to = if done < pieces { Place::new(between()) } else { next };
                 here = self.follow_piece(&Curve::new(at, to), here, drawn, cells);
                 at = to;
                 self.check(cells.len())?;
@@ -164,7 +160,7 @@ impl Coverer {
     fn follow_piece(&mut self, curve: &Curve, here: u32, drawn: bool, cells: &mut Vec<CellIndex>) -> u32 {
         let shape = &self.shapes[here as usize];
         let inside = |at: &Vec3| shape.holds(at, curve.sagitta, drawn);
-        if inside(&curve.start) && inside(&curve.end) {
+        if inside(&curve.from.unit) && inside(&curve.to.unit) {
             self.touch(here, cells);
             return here;
         }
@@ -175,7 +171,7 @@ impl Coverer {
         let mut last = (f64::NEG_INFINITY, here);
         while let Some(id) = open.pop() {
             self.touch(id, cells);
-            let depth = self.shapes[id as usize].depth(&curve.end);
+            let depth = self.shapes[id as usize].depth(&curve.to.unit);
             if depth > last.0 {
                 last = (depth, id);
             }
@@ -186,7 +182,7 @@ impl Coverer {
                 }
             }
         }
-        if last.0 >= 0.0 { last.1 } else { self.id(self.cell_at(curve.to)) }
+        if last.0 >= 0.0 { last.1 } else { self.id(self.cell_at(curve.to.at)) }
     }
 
     /// Adds the cells within the polygon, of which `cells` from `outline_from` on has those that its rings touch.
@@ -196,8 +192,8 @@ impl Coverer {
         let mut seen: HashSet<CellIndex> = cells[outline_from..].iter().copied().collect();
         // Cells that no ring touches are inside or outside as a whole, and so are the untouched cells next to them.
         let mut open = vec![];
-        for i in outline_from..cells.len() {
-            for cell in neighbours(cells[i]) {
+        for touched in &cells[outline_from..] {
+            for cell in neighbours(*touched) {
                 if !seen.contains(&cell) && contains(centre(cell)) {
                     seen.insert(cell);
                     open.push(cell);

@@ -13,45 +13,58 @@ pub(super) fn dot(a: &Vec3, b: &Vec3) -> f64 {
 }
 
 /// From degrees.
-pub(super) fn unit(at: Coord) -> Vec3 {
+fn unit(at: Coord) -> Vec3 {
     let (sin_lat, cos_lat) = at.y.to_radians().sin_cos();
     let (sin_lon, cos_lon) = at.x.to_radians().sin_cos();
     [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat]
 }
 
-/// Length, in radians, that a curve between two corners of this box cannot exceed.
-pub(super) fn reach(a: Coord, b: Coord) -> f64 {
+/// A position in degrees, and on the sphere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) at: Coord,
+    pub(super) unit: Vec3,
+}
+
+impl Place {
+    pub(super) fn new(at: Coord) -> Self {
+        Self { at, unit: unit(at) }
+    }
+}
+
+/// Height and width of the box between two positions in radians, and the cosine of its latitude that is nearest to
+/// the equator.
+fn extent(a: &Place, b: &Place) -> (f64, f64, f64) {
+    let cosine = |p: &Place| (p.unit[0] * p.unit[0] + p.unit[1] * p.unit[1]).sqrt();
+    let widest = if (a.at.y < 0.0) == (b.at.y < 0.0) { cosine(a).max(cosine(b)) } else { 1.0 };
+    ((b.at.y - a.at.y).to_radians().abs(), (b.at.x - a.at.x).to_radians().abs(), widest)
+}
+
+/// Length, in radians, that a footprint's edge between two positions of this box cannot exceed.
+pub(super) fn reach(a: &Place, b: &Place) -> f64 {
     let (north, east, widest) = extent(a, b);
     (north * north + (east * widest) * (east * widest)).sqrt()
 }
 
-/// Height and width of the box in radians, and the cosine of its latitude that is nearest to the equator.
-fn extent(a: Coord, b: Coord) -> (f64, f64, f64) {
-    let nearest = if (a.y < 0.0) == (b.y < 0.0) { a.y.abs().min(b.y.abs()) } else { 0.0 };
-    ((b.y - a.y).to_radians().abs(), (b.x - a.x).to_radians().abs(), nearest.to_radians().cos())
-}
-
-/// An upper bound of the second derivative, by a parameter from 0 to 1, of the curve from `a` to `b`.
-pub(super) fn bend(a: Coord, b: Coord) -> f64 {
+/// An upper bound of the second derivative, by a parameter from 0 to 1, of the footprint's edge from `a` to `b`.
+pub(super) fn bend(a: &Place, b: &Place) -> f64 {
     let (north, east, widest) = extent(a, b);
-    let steepest = a.y.abs().max(b.y.abs()).to_radians().sin();
+    let steepest = a.unit[2].abs().max(b.unit[2].abs());
     north * north + 2.0 * north * east * steepest + east * east * widest
 }
 
 /// A footprint edge, or a piece of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Curve {
-    pub(super) from: Coord,
-    pub(super) to: Coord,
-    pub(super) start: Vec3,
-    pub(super) end: Vec3,
-    /// How far the curve leaves a straight line from `start` to `end`, at most.
+    pub(super) from: Place,
+    pub(super) to: Place,
+    /// How far the curve leaves the straight line between its ends, at most.
     pub(super) sagitta: f64,
 }
 
 impl Curve {
-    pub(super) fn new(from: (Coord, Vec3), to: (Coord, Vec3)) -> Self {
-        Self { from: from.0, to: to.0, start: from.1, end: to.1, sagitta: bend(from.0, to.0) / 8.0 }
+    pub(super) fn new(from: Place, to: Place) -> Self {
+        Self { from, to, sagitta: bend(&from, &to) / 8.0 }
     }
 
     /// Whether any position of the curve lies within the convex part of the sphere on the positive side of all planes.
@@ -61,7 +74,7 @@ impl Curve {
     pub(super) fn meets(&self, planes: &[Vec3]) -> bool {
         let (mut start_inside, mut end_inside) = (true, true);
         for plane in planes {
-            let (start, end) = (dot(plane, &self.start), dot(plane, &self.end));
+            let (start, end) = (dot(plane, &self.from.unit), dot(plane, &self.to.unit));
             if start.max(end) < -(self.sagitta + TOUCH / 2.0) {
                 return false;
             }
@@ -71,9 +84,9 @@ impl Curve {
         if start_inside || end_inside {
             return true;
         }
-        let middle = Coord { x: f64::midpoint(self.from.x, self.to.x), y: f64::midpoint(self.from.y, self.to.y) };
-        let (at, sagitta) = (unit(middle), self.sagitta / 4.0);
-        Self { to: middle, end: at, sagitta, ..*self }.meets(planes)
-            || Self { from: middle, start: at, sagitta, ..*self }.meets(planes)
+        let (from, to) = (self.from.at, self.to.at);
+        let middle = Place::new(Coord { x: f64::midpoint(from.x, to.x), y: f64::midpoint(from.y, to.y) });
+        let sagitta = self.sagitta / 4.0;
+        Self { to: middle, sagitta, ..*self }.meets(planes) || Self { from: middle, sagitta, ..*self }.meets(planes)
     }
 }
