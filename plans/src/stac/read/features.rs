@@ -18,8 +18,8 @@ pub(in super::super) struct Found {
 
 /// Follows the structure of a JSON text: brackets, strings, and the members at its top.
 ///
-/// An object with a list `features`, and no `"type": "Feature"` before it, is an ItemCollection.
-/// Anything else is one Item, valid or not: the decoder says so.
+/// An object with a list `features`, and no `"type": "Feature"` before it, is an ItemCollection; so is a bare list, as
+/// some tools write it. Anything else is one Item, valid or not: the decoder says so.
 pub(in super::super) struct FeatureScanner {
     max_bytes: u64,
     /// The text that may still be needed, and where it starts in the document.
@@ -36,6 +36,10 @@ pub(in super::super) struct FeatureScanner {
     name: Vec<u8>,
     is_feature: bool,
     features: Features,
+    /// Depth within the list of features.
+    list_depth: u32,
+    /// A value has begun.
+    begun: bool,
     /// Features found so far.
     count: u64,
     /// Where the feature under way starts.
@@ -69,6 +73,8 @@ impl FeatureScanner {
             name: vec![],
             is_feature: false,
             features: Features::NotSeen,
+            list_depth: 2,
+            begun: false,
             count: 0,
             feature: None,
             too_long: false,
@@ -129,7 +135,7 @@ impl FeatureScanner {
     }
 
     fn in_features(&self) -> bool {
-        self.depth == 2 && self.features == Features::Open
+        self.depth == self.list_depth && self.features == Features::Open
     }
 
     fn string(&mut self) {
@@ -164,15 +170,12 @@ impl FeatureScanner {
     }
 
     fn open(&mut self, bracket: u8) {
+        let is_bare_list = !self.begun;
         self.value_start();
-        let is_value = self.depth == 1 && !self.expects_name;
-        if bracket == b'['
-            && is_value
-            && self.name == b"features"
-            && !self.is_feature
-            && self.features == Features::NotSeen
-        {
+        let is_member = self.depth == 1 && !self.expects_name && self.name == b"features" && !self.is_feature;
+        if bracket == b'[' && (is_bare_list || is_member) && self.features == Features::NotSeen {
             self.features = Features::Open;
+            self.list_depth = self.depth + 1;
             self.too_long = false;
         }
         self.expects_name = self.depth == 0 && bracket == b'{';
@@ -189,6 +192,7 @@ impl FeatureScanner {
     }
 
     fn value_start(&mut self) {
+        self.begun = true;
         if self.in_features() && self.feature.is_none() {
             self.feature = Some(self.position());
         }
@@ -277,10 +281,21 @@ mod tests {
     #[test]
     fn an_item_is_one_whole_even_with_a_member_named_features() {
         for item in
-            [r#"{"type":"Feature","features":[{}]}"#, r#"{"properties":{"features":[1]}}"#, "[{}]", "", "nonsense"]
+            [r#"{"type":"Feature","features":[{}]}"#, r#"{"properties":{"features":[1]}}"#, "x[{}]", "", "nonsense"]
         {
             assert_eq!(texts(item), [(None, item.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_bare_list_is_a_collection() {
+        assert_eq!(
+            texts(r#" [{"a":[1,2]} , {"features":[{}]}]"#),
+            [(Some(0), r#"{"a":[1,2]}"#.to_owned()), (Some(1), r#"{"features":[{}]}"#.to_owned())]
+        );
+        assert!(texts("[]").is_empty());
+        assert_eq!(scan(br#"[{"a":1}] x"#, 4, 100).1, Err("something follows the ItemCollection"));
+        assert_eq!(scan(br#"[{"a":1},"#, 4, 100).1, Err("the ItemCollection ends within its list of features"));
     }
 
     #[test]
