@@ -21,7 +21,7 @@ use super::geojson::write_geometry;
 const ABSENT: &str = "earthcatalog:absent";
 
 /// Field metadata that names the property which a column holds.
-const PROPERTY_KEY: &str = "stac.property";
+pub(super) const PROPERTY_KEY: &str = "stac.property";
 
 const BOUNDS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 

@@ -5,6 +5,7 @@ mod geojson;
 mod member;
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::StringViewBuilder;
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use member::{ItemColumns, Role};
+use member::{ItemColumns, PROPERTY_KEY, Role};
 
 pub(crate) const NAME: &str = "stac_item";
 
@@ -33,6 +34,31 @@ pub(crate) fn is_ignored(column: &str) -> bool {
 /// Never null. Errors: a column that is no column of an Item, and texts or geometries that cannot be read.
 pub fn stac_item_udf() -> ScalarUDF {
     ScalarUDF::from(StacItem { signature: Signature::variadic_any(Volatility::Immutable) })
+}
+
+/// Metadata of the returned field: the columns that the arguments were when the call was planned.
+const COLUMNS_KEY: &str = "stac_item.columns";
+
+/// Name and property of each column, as JSON.
+fn planned_columns(fields: &[FieldRef]) -> Result<String> {
+    let columns: Vec<_> = fields.iter().map(|f| (f.name(), f.metadata().get(PROPERTY_KEY))).collect();
+    serde_json::to_string(&columns).map_err(|e| exec_datafusion_err!("stac_item: {e}"))
+}
+
+/// The fields of the arguments with the names that they had when the call was planned: a Parquet scan puts a literal,
+/// which has no name, in place of a column that is constant in a file.
+fn as_planned(args: &ScalarFunctionArgs) -> Result<Vec<Field>> {
+    let planned = args.return_field.metadata().get(COLUMNS_KEY).map_or("[]", String::as_str);
+    let planned: Vec<(String, Option<String>)> =
+        serde_json::from_str(planned).map_err(|e| exec_datafusion_err!("stac_item: {e}"))?;
+    let mut fields: Vec<_> = args.arg_fields.iter().map(|field| field.as_ref().clone()).collect();
+    if planned.len() == fields.len() {
+        for (field, (name, property)) in fields.iter_mut().zip(planned) {
+            field.set_name(name);
+            field.set_metadata(property.map(|property| (PROPERTY_KEY.to_owned(), property)).into_iter().collect());
+        }
+    }
+    Ok(fields)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -68,13 +94,14 @@ impl ScalarUDFImpl for StacItem {
                 );
             }
         }
-        Ok(Arc::new(Field::new(NAME, DataType::Utf8View, false)))
+        let metadata = HashMap::from([(COLUMNS_KEY.to_owned(), planned_columns(args.arg_fields)?)]);
+        Ok(Arc::new(Field::new(NAME, DataType::Utf8View, false).with_metadata(metadata)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let mut columns = ItemColumns::default();
-        for (value, field) in args.args.iter().zip(&args.arg_fields) {
-            let Some(role) = Role::of(field) else {
+        for (value, field) in args.args.iter().zip(as_planned(&args)?) {
+            let Some(role) = Role::of(&field) else {
                 return exec_err!("stac_item: column {} is no column of an Item", field.name());
             };
             columns.add(role, &value.to_array(args.number_rows)?)?;
