@@ -1,7 +1,10 @@
 //! Other readers of a warehouse: PyIceberg, DuckDB, geopandas, h3-py.
 
+use std::fs;
+
 use crate::demo::TOUR;
 use crate::python;
+use crate::real_data::REAL_DATA;
 
 fn rows() -> String {
     TOUR.warehouse().value("SELECT count(*) FROM item_cells").to_string()
@@ -22,4 +25,20 @@ fn duckdb_reads_the_hive_layout() {
 #[test]
 fn geopandas_reads_a_file_with_its_coordinate_system_and_geometry_types() {
     python::run("warehouse_geopandas.py", [TOUR.warehouse().files]);
+}
+
+#[test]
+fn h3_py_agrees_with_the_cells_of_the_real_footprints() {
+    let Some(real) = &*REAL_DATA else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // As stored, and on a finer grid for those that are not half the globe.
+    let stored = "SELECT 1 AS resolution, geometry AS wkb_hex, array_agg(DISTINCT grid_partition) AS cells \
+                  FROM item_cells WHERE grid_partition <> '__none__' GROUP BY geometry";
+    let finer = "SELECT 3 AS resolution, geometry AS wkb_hex, h3_cells(geometry, 3) AS cells \
+                 FROM items WHERE xmax - xmin < 20 AND ymax - ymin < 20";
+    for (name, query) in [("stored", stored), ("finer", finer)] {
+        let covers = folder.path().join(name);
+        fs::write(&covers, real.warehouse.sql(query).ok()).unwrap();
+        python::run("h3_cover.py", [covers]);
+    }
 }

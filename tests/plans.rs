@@ -35,6 +35,26 @@ async fn items_flow_from_scan_to_sink_without_a_shuffle() {
     for shuffle in ["RepartitionExec", "CoalescePartitionsExec", "SortPreservingMergeExec"] {
         assert!(!text.contains(shuffle), "{shuffle}:\n{text}");
     }
-    insta::assert_snapshot!(text, @"");
+    // The lists of all columns say little after their beginning.
+    let shortened = text.lines().map(|line| line.chars().take(170).collect::<String>()).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(shortened, @r"
+    logical_plan
+    Commit: table=earthcatalog.items
+      WriteGeoParquet: warehouse=file://<folder>/warehouse/
+        Projection: h3_fanout().id AS id, h3_fanout().grid_partition AS grid_partition, h3_fanout().collection AS collection, h3_fanout().geometry AS geometry, h3_fanout().bb
+          SubqueryAlias: h3_fanout()
+            Unnest: lists[grid_partition|depth=1] structs[]
+              Projection: source.id, CASE WHEN __common_expr_1 IS NOT NULL THEN __common_expr_1 ELSE List([__none__]) END AS grid_partition, source.collection, source.geometr
+                Projection: h3_cells(source.geometry, Int64(1)) AS __common_expr_1, source.id, source.collection, source.geometry, source.bbox, source.xmin, source.ymin, sour
+                  TableScan: source projection=[id, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_datetime, end_datetime, created, updated
+    physical_plan
+    CommitExec: table=earthcatalog.items
+      WriteGeoParquetExec: warehouse=file://<folder>/warehouse/
+        SortExec: expr=[grid_partition@1 ASC NULLS LAST, date_part(year, datetime@9) ASC NULLS LAST, platform@19 ASC NULLS LAST, datetime@9 ASC NULLS LAST], preserve_partitio
+          UnnestExec
+            ProjectionExec: expr=[id@1 as id, CASE WHEN __common_expr_1@0 IS NOT NULL THEN __common_expr_1@0 ELSE [__none__] END as grid_partition, collection@2 as collection
+              ProjectionExec: expr=[h3_cells(geometry@2, 1) as __common_expr_1, id@0 as id, collection@1 as collection, geometry@2 as geometry, bbox@3 as bbox, xmin@4 as xmin
+                StacExec: location=file://<folder>/inventory.csv, chunks=2, projection=[id, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_
+    ");
     assert!(!folder.path().join("warehouse/_rejects").exists(), "EXPLAIN runs nothing");
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::data;
 use crate::program::{Warehouse, accounted};
@@ -16,22 +18,75 @@ struct Original {
     item: Value,
 }
 
-#[test]
-fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_was() {
-    let Some(data) = data::folder() else { return };
+/// A warehouse with all of the shared data, ingested in one run.
+pub struct RealData {
+    /// Where the data is.
+    data: PathBuf,
+    /// Where the warehouse is.
+    _folder: TempDir,
+    pub warehouse: Warehouse,
+    report: Value,
+}
+
+/// `None` without the shared data.
+pub static REAL_DATA: LazyLock<Option<RealData>> = LazyLock::new(|| {
+    let data = data::folder()?;
     let folder = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::below(folder.path());
     let report = warehouse.ingested(&data, &[]);
-    let (listed, accounted) = accounted(&report);
+    Some(RealData { data, _folder: folder, warehouse, report })
+});
+
+#[test]
+fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_was() {
+    let Some(RealData { data, warehouse, report, .. }) = &*REAL_DATA else { return };
+    let (listed, accounted) = accounted(report);
     assert_eq!(listed, accounted, "{report}");
 
     let rejects: BTreeMap<_, _> = warehouse
         .rows("SELECT object, position, kind FROM rejects")
         .iter()
-        .map(|row| (place(&data, &row["object"], &row["position"]), row["kind"].as_str().unwrap().to_owned()))
+        .map(|row| (place(data, &row["object"], &row["position"]), row["kind"].as_str().unwrap().to_owned()))
         .collect();
     let listing: String = rejects.iter().map(|(place, kind)| format!("{kind} {place}\n")).collect();
-    insta::assert_snapshot!(listing, @"");
+    insta::assert_snapshot!(listing, @r"
+    invalid_id real/not_items/itslive-metadata/tests__cryoforge__search.json
+    not_a_feature real/not_items/itslive-metadata/tests__cryoforge__stac__granules.json
+    not_a_feature real/not_items/pgstac/src__pgstac__tests__testdata__collections.ndjson#0
+    not_a_feature real/not_items/pgstac/src__pgstac__tests__testdata__collections.ndjson#1
+    not_a_feature real/not_items/rustac/crates__io__mocks__not-a-collection.json
+    not_a_feature real/not_items/rustac/spec-examples__v1.0.0__collection-only__collection.json
+    not_a_feature real/not_items/rustac/spec-examples__v1.1.0__catalog.json
+    not_a_feature real/not_items/rustac/spec-examples__v1.1.0__collection.json
+    invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
+    invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json
+    invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/zanzibar/znz001.json
+    invalid_id real/rustac/crates/cli/data/invalid-item.json
+    invalid_id real/stac_check/sample_files/0.9.0/bad-item.json
+    not_a_feature real/stac_check/sample_files/1.1.0/extended-item.json
+    not_a_feature real/stac_geoparquet/tests/data/3dep-lidar-copc-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/3dep-lidar-dsm-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/cop-dem-glo-30-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/io-lulc-annual-v02-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/io-lulc-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/landsat-c2-l1-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/landsat-c2-l2-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/planet-nicfi-analytic-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/sentinel-1-rtc-pc.json
+    not_a_feature real/stac_geoparquet/tests/data/umbra-sar.json
+    not_a_feature real/stac_geoparquet/tests/data/us-census-pc.json
+    invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_2_Vegas_img2636.json
+    invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
+    invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json
+    invalid_id real/stac_validator/tests/test_data/v100/bad-item.json
+    invalid_datetime synthetic-edge/edge_dev.ndjson#57
+    invalid_datetime synthetic-edge/edge_dev.ndjson#58
+    invalid_datetime synthetic-edge/edge_dev.ndjson#59
+    invalid_id synthetic-edge/edge_dev.ndjson#75
+    invalid_id synthetic-edge/edge_dev.ndjson#76
+    invalid_id synthetic-edge/edge_dev.ndjson#77
+    not_a_feature synthetic-edge/edge_dev.ndjson#82
+    ");
 
     let mut rebuilt: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for row in warehouse.rows("SELECT DISTINCT stac_item(*) AS item FROM item_cells") {
@@ -39,7 +94,7 @@ fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_
         rebuilt.entry(item["id"].as_str().unwrap().to_owned()).or_default().push(item);
     }
     let mut lost = vec![];
-    for Original { place, item } in originals(&data) {
+    for Original { place, item } in originals(data) {
         let committed =
             item["id"].as_str().and_then(|id| rebuilt.get(id)).is_some_and(|all| all.iter().any(|b| same(b, &item)));
         if committed == rejects.contains_key(&place) {
@@ -98,7 +153,7 @@ fn originals(data: &Path) -> Vec<Original> {
         } else if name.ends_with(".json") || name.ends_with(".geojson") {
             let Ok(document) = serde_json::from_str::<Value>(&text) else { continue };
             match document["features"].as_array() {
-                Some(features) if document["type"] == "FeatureCollection" => {
+                Some(features) => {
                     let items = features.iter().enumerate();
                     found.extend(items.map(|(n, item)| Original { place: format!("{name}#{n}"), item: item.clone() }));
                 }

@@ -57,6 +57,9 @@ const ODD: [Kind; 14] = [
     Kind::BadDatetime,
 ];
 
+/// `updated` of pairs that were processed anew: later than that of any other.
+const REPROCESSED: &str = "2025-09-01T00:00:00Z";
+
 /// One object in so many is odd.
 const ODD_EVERY: u64 = 7;
 
@@ -97,7 +100,7 @@ fn object(seed: u64, index: u64, kind: Kind) -> (String, String) {
         Kind::Plain | Kind::Missing | Kind::OldVersion | Kind::Truncated => {}
         Kind::Duplicate => {
             let mut earlier = scene::pair(seed, index + 1 - ODD_EVERY);
-            earlier.item["properties"]["updated"] = json!("2025-06-01T00:00:00Z");
+            earlier.item["properties"]["updated"] = json!(REPROCESSED);
             item = earlier.item;
             key = earlier.key.replace("velocity_image_pair/", "velocity_image_pair/reprocessed/");
         }
@@ -136,9 +139,9 @@ fn remove(item: &mut Value, member: &str) {
     }
 }
 
-/// One object a minute, from 2025 on.
+/// One object a minute, from October 2025 on.
 fn modified(index: u64) -> String {
-    let start = DateTime::<Utc>::from_timestamp(1_735_689_600, 0).unwrap_or_default();
+    let start = DateTime::<Utc>::from_timestamp(1_759_276_800, 0).unwrap_or_default();
     (start + Duration::minutes(index as i64)).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

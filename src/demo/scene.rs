@@ -37,11 +37,11 @@ enum Mission {
 const PLATFORMS: [(Mission, &str, i32, i32, u32); 8] = [
     (Mission::Landsat, "LT05", 1984, 2011, 8),
     (Mission::Landsat, "LE07", 1999, 2021, 14),
-    (Mission::Landsat, "LC08", 2013, 2024, 34),
-    (Mission::Landsat, "LC09", 2022, 2024, 8),
-    (Mission::Sentinel2, "S2A", 2016, 2024, 12),
-    (Mission::Sentinel2, "S2B", 2017, 2024, 10),
-    (Mission::Sentinel1, "S1A", 2015, 2024, 9),
+    (Mission::Landsat, "LC08", 2013, 2023, 34),
+    (Mission::Landsat, "LC09", 2022, 2023, 8),
+    (Mission::Sentinel2, "S2A", 2016, 2023, 12),
+    (Mission::Sentinel2, "S2B", 2017, 2023, 10),
+    (Mission::Sentinel1, "S1A", 2015, 2023, 9),
     (Mission::Sentinel1, "S1B", 2016, 2021, 5),
 ];
 
@@ -86,7 +86,7 @@ pub(super) fn pair(seed: u64, index: u64) -> Pair {
     let stem = format!("velocity_image_pair/{folder}/{id}");
     let ring = footprint(&mut random, mission, projection, longitude, latitude);
     let middle = start + (end - start) / 2;
-    let created = end + Duration::days(random.random_range(30..400));
+    let created = end + Duration::days(random.random_range(30..200));
     let item = json!({
         "type": "Feature",
         "stac_version": "1.1.0",

@@ -15,7 +15,7 @@ use super::{OutputError, RowWriter};
 const SAMPLE: usize = 1_000;
 
 /// Columns on the screen that a cell fills at most.
-const MAX_WIDTH: usize = 60;
+const MAX_WIDTH: usize = 80;
 
 /// Writes a box around aligned columns: numbers to the right, nulls empty, long values cut (`…`).
 pub(super) struct TableWriter {
