@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Ingest end to end, measured from outside: time, CPU and memory of whole processes, beside the Python reference.
+
+    cargo build --release
+    benches/ingest.py --data ../shared/data
+
+Makes ITS_LIVE-like Items with the data folder's generator (seeded), as single files with an inventory and as NDJSON,
+and ingests them with the release binary; then a smaller set with `earthcatalog` from PyPI, which fetches by HTTP only,
+and with the binary by HTTP from the same server. Prints a Markdown table, and writes JSON with --json.
+
+CPU is user and system time of the process and its children; Items/CPU-s are Items by that. The files are in the page
+cache: they have just been written. Python 3.10 or later, standard library; the peer gets its own environment.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PEER = "earthcatalog==0.4.2"
+SEED = 7
+
+
+def main():
+    root = Path(__file__).resolve().parent.parent
+    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("EARTHCATALOG_DATA", root / "../shared/data"))
+    parser.add_argument("--binary", type=Path, default=target / "release/earthcatalog")
+    parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000], help="sizes of the sets")
+    parser.add_argument("--peer-items", type=int, default=5_000, help="0: without the peer")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--dir", type=Path, help="keeps the generated Items and the peer's environment for the next time")
+    parser.add_argument("--json", type=Path, help="also writes the figures here")
+    args = parser.parse_args()
+    generator = args.data / "gen_itslive.py"
+    for needed, way_out in [(args.binary, "cargo build --release"), (generator, "--data or EARTHCATALOG_DATA")]:
+        if not needed.exists():
+            sys.exit(f"{needed} is missing; {way_out}")
+
+    with contextlib.ExitStack() as stack:
+        work = args.dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earthcatalog-bench-")))
+        bench = Bench(args.binary, generator, work.resolve(), args.workers)
+        for items in args.items:
+            bench.ndjson(items)
+            bench.single_files(items)
+        if args.peer_items:
+            with bench.server(args.peer_items) as url:
+                bench.by_http(args.peer_items, url)
+                bench.peer(args.peer_items, url)
+    print(table(bench.results, args.workers))
+    if args.json:
+        machine = {"machine": platform.machine(), "cores": os.cpu_count(), "workers": args.workers}
+        args.json.write_text(json.dumps({**machine, "results": bench.results}, indent=1) + "\n")
+
+
+class Bench:
+    def __init__(self, binary, generator, work, workers):
+        self.binary, self.generator, self.work, self.workers = binary, generator, work, workers
+        self.results = []
+
+    # -------------------------------------------------------------------------------------------- what is ingested
+
+    def generated(self, items, kind):
+        """The folder with a set of Items; made once."""
+        folder = self.work / f"{kind}-{items}"
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            where = {"ndjson": ["--ndjson", folder / "items.ndjson", "--no-inventory"]}.get(
+                kind, ["--out-dir", folder / "bucket", "--inventory-dir", folder / "inventory", "--weird-keys", "0"]
+            )
+            log(f"generating {items:,} Items as {kind}")
+            command = [sys.executable, self.generator, "--n", str(items), "--seed", str(SEED), *where]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            (folder / "complete").touch()
+        return folder
+
+    # -------------------------------------------------------------------------------------------- who ingests it
+
+    def ndjson(self, items):
+        self.ingest(f"NDJSON, {items:,}", self.generated(items, "ndjson") / "items.ndjson", [])
+
+    def single_files(self, items):
+        folder = self.generated(items, "files")
+        inventory, bucket = folder / "inventory" / "inventory.csv", folder / "bucket"
+        self.ingest(f"single files, {items:,}", inventory, ["--base", bucket])
+
+    def by_http(self, items, url):
+        inventory = self.generated(items, "files") / "inventory" / "inventory.csv"
+        self.ingest(f"by HTTP, {items:,}", inventory, ["--base", url])
+
+    def ingest(self, what, inventory, flags):
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            command = [self.binary, "ingest", "--inventory", inventory, "--catalog", f"{folder}/catalog.db"]
+            command += ["--warehouse", f"{folder}/warehouse", "--workers", str(self.workers), "--output", "json", *flags]
+            log(f"earthcatalog: {what}")
+            output, figures = measured(command)
+        report = json.loads(output)
+        self.add("earthcatalog", what, report["items"], figures, report["rows"], report["files"])
+
+    @contextlib.contextmanager
+    def server(self, items):
+        """A web server over the single files, on a port of this machine."""
+        bucket = self.generated(items, "files") / "bucket"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", bucket]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 10
+            while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            server.wait()
+
+    def peer(self, items, url):
+        python = self.work / "peer/bin/python"
+        if not python.exists():
+            log(f"installing {PEER} from PyPI")
+            subprocess.run([sys.executable, "-m", "venv", self.work / "peer"], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", PEER], check=True)
+        bucket = self.generated(items, "files") / "bucket"
+        keys = sorted(str(path.relative_to(bucket)) for path in bucket.rglob("*.stac.json"))
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            # Its input: a table with a column of URLs.
+            make = "import sys, pandas; pandas.DataFrame({'url': sys.stdin.read().split()}).to_parquet(sys.argv[1])"
+            urls = "\n".join(url + key for key in keys)
+            subprocess.run([python, "-c", make, f"{folder}/urls.parquet"], input=urls, text=True, check=True)
+            command = [python.parent / "stac-ingest", "--input", f"{folder}/urls.parquet", "--output", f"{folder}/out"]
+            command += ["--scratch", f"{folder}/scratch", "--workers", str(self.workers), "--grid", "h3"]
+            command += ["--grid-resolution", "1", "--temporal-bin", "year", "--mission-field", "platform"]
+            command += ["--disable-global-partitioning"]
+            log(f"{PEER}: {items:,} Items by HTTP")
+            _, figures = measured(command, cwd=folder)
+            files = list(Path(folder, "out").rglob("*.parquet"))
+            count = "import sys, pyarrow.parquet as p; print(sum(p.read_metadata(f).num_rows for f in sys.stdin.read().split('\\n') if f))"
+            counted = subprocess.run([python, "-c", count], input="\n".join(map(str, files)), text=True, check=True, capture_output=True)
+        self.add(f"{PEER} (Python)", f"by HTTP, {items:,}", items, figures, int(counted.stdout), len(files))
+
+    def add(self, who, what, items, figures, rows, files):
+        per_cpu = round(items / figures["cpu_s"])
+        self.results.append({"who": who, "what": what, "items": items, "rows": rows, "files": files, **figures, "items_per_cpu_s": per_cpu})
+
+
+def measured(command, **options):
+    """Runs a command; its output, and what it and its children took."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=errors, **options)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - started
+        output.seek(0), errors.seek(0)
+        if process.returncode:
+            sys.exit(f"{command[0]} failed:\n{errors.read().decode()[-3000:]}")
+        text = output.read().decode()
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    figures = {
+        "wall_s": round(wall, 2),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
+        "user_s": round(usage.ru_utime, 2),
+        "system_s": round(usage.ru_stime, 2),
+        "peak_mb": round(usage.ru_maxrss * unit / 1e6),
+    }
+    return text, figures
+
+
+def table(results, workers):
+    lines = [
+        f"{workers} workers, {platform.machine()}",
+        "",
+        "| who | what | wall s | CPU s (user + system) | Items/CPU-s | peak MB | rows | files |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in results:
+        cpu = f"{r['cpu_s']:.1f} ({r['user_s']:.1f} + {r['system_s']:.1f})"
+        lines.append(
+            f"| {r['who']} | {r['what']} | {r['wall_s']:.1f} | {cpu} | {r['items_per_cpu_s']:,} "
+            f"| {r['peak_mb']:,} | {r['rows']:,} | {r['files']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def log(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
