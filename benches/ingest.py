@@ -28,6 +28,17 @@ from pathlib import Path
 PEER = "earthcatalog==0.4.2"
 SEED = 7
 
+# Serves a folder. Python's own command takes five waiting connections, which makes clients of many wait for seconds.
+SERVER = """
+import functools, http.server, sys
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    log_message = lambda *_: None
+Server(("127.0.0.1", int(sys.argv[1])), functools.partial(Handler, directory=sys.argv[2])).serve_forever()
+"""
+
 
 def main():
     root = Path(__file__).resolve().parent.parent
@@ -114,7 +125,7 @@ class Bench:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", bucket]
+        command = [sys.executable, "-c", SERVER, str(port), bucket]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 10

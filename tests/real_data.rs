@@ -64,17 +64,6 @@ fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_
     invalid_id real/rustac/crates/cli/data/invalid-item.json
     invalid_id real/stac_check/sample_files/0.9.0/bad-item.json
     not_a_feature real/stac_check/sample_files/1.1.0/extended-item.json
-    not_a_feature real/stac_geoparquet/tests/data/3dep-lidar-copc-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/3dep-lidar-dsm-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/cop-dem-glo-30-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/io-lulc-annual-v02-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/io-lulc-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/landsat-c2-l1-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/landsat-c2-l2-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/planet-nicfi-analytic-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/sentinel-1-rtc-pc.json
-    not_a_feature real/stac_geoparquet/tests/data/umbra-sar.json
-    not_a_feature real/stac_geoparquet/tests/data/us-census-pc.json
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_2_Vegas_img2636.json
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json
@@ -152,7 +141,7 @@ fn originals(data: &Path) -> Vec<Original> {
             }
         } else if name.ends_with(".json") || name.ends_with(".geojson") {
             let Ok(document) = serde_json::from_str::<Value>(&text) else { continue };
-            match document["features"].as_array() {
+            match document["features"].as_array().or(document.as_array()) {
                 Some(features) => {
                     let items = features.iter().enumerate();
                     found.extend(items.map(|(n, item)| Original { place: format!("{name}#{n}"), item: item.clone() }));
