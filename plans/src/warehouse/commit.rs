@@ -1,6 +1,7 @@
 //! [`Committer`]: adds and removes files of the table in one snapshot, by compare-and-swap on the catalog.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use iceberg::MetadataLocation;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::catalog::Swap;
 use super::create::{RUN, TableState, Warehouse};
 use super::error::{Result, WarehouseError};
+use super::layout::cell_of;
 use super::location::to_location;
 use super::manifests::{self, MetadataFiles};
 use super::snapshot;
@@ -85,7 +87,7 @@ impl Committer {
         }
         let base = self.warehouse.load().await?;
         let add = change.add.iter().map(|part| snapshot::data_file(part, &base.metadata));
-        let remove = change.remove.iter().map(|url| location_of(url)).collect::<Result<_>>()?;
+        let remove = Arc::new(change.remove.iter().map(|url| location_of(url)).collect::<Result<_>>()?);
         let plan = Plan { id: snapshot_id(), add: add.collect::<Result<_>>()?, remove, change };
 
         // Manifests of added files name no sequence number, so that all attempts share them.
@@ -208,23 +210,34 @@ impl Committer {
         if plan.remove.is_empty() {
             return Ok(live);
         }
-        let io = self.warehouse.io();
-        let remove = std::sync::Arc::new(plan.remove.clone());
-        // Only the manifests to rewrite stay in memory.
-        let read = manifests::load(io, live, move |file, manifest| {
-            let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
-            (file, concerned.then_some(manifest))
-        });
-        let (mut kept, mut concerned) = (vec![], vec![]);
-        for (file, manifest) in read.await? {
-            match manifest {
-                Some(manifest) => concerned.push(manifest),
-                None => kept.push(file),
+        let cells: Option<Vec<&str>> = plan.remove.iter().map(|location| cell_of(location)).collect();
+        let likely = |manifest: &ManifestFile| {
+            cells.as_ref().is_none_or(|cells| manifests::may_hold(manifest, cells.iter().copied()))
+        };
+        let (likely, unlikely): (Vec<_>, Vec<_>) = live.into_iter().partition(likely);
+        let mut kept = vec![];
+        for candidates in [likely, unlikely] {
+            if removed.len() == plan.remove.len() {
+                kept.extend(candidates);
+                continue;
             }
-        }
-        for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
-            removed.extend(rewritten.removed);
-            kept.push(rewritten.manifest);
+            let remove = Arc::clone(&plan.remove);
+            // Only the manifests to rewrite stay in memory.
+            let read = manifests::load(self.warehouse.io(), candidates, move |file, manifest| {
+                let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
+                (file, concerned.then_some(manifest))
+            });
+            let mut concerned = vec![];
+            for (file, manifest) in read.await? {
+                match manifest {
+                    Some(manifest) => concerned.push(manifest),
+                    None => kept.push(file),
+                }
+            }
+            for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
+                removed.extend(rewritten.removed);
+                kept.push(rewritten.manifest);
+            }
         }
         Ok(kept)
     }
@@ -236,7 +249,7 @@ struct Plan {
     id: i64,
     add: Vec<DataFile>,
     /// Iceberg locations.
-    remove: HashSet<String>,
+    remove: Arc<HashSet<String>>,
     change: Change,
 }
 
@@ -373,7 +386,7 @@ mod tests {
             let base = warehouse.clone();
             async move {
                 let add = vec![snapshot::data_file(&part, &base.load().await.unwrap().metadata).unwrap()];
-                Plan { id: snapshot_id(), add, remove: HashSet::new(), change: Change::default() }
+                Plan { id: snapshot_id(), add, remove: Arc::default(), change: Change::default() }
             }
         };
         // Given metadata on top of a base that another commit replaces,
@@ -457,6 +470,17 @@ mod tests {
         let entries: Vec<_> = manifests.iter().map(entries).collect();
         assert_eq!(entries.len(), 3);
         assert!(entries.iter().all(|n| (332..=334).contains(n)), "{entries:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_removed_although_its_path_names_another_cell_than_its_partition() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let part = PartFile { cell: "85b".to_owned(), ..record(&warehouse, "81a", Some(2020), "1") };
+        committer.commit(add([part.clone()])).await.unwrap();
+        committer.commit(Change { remove: vec![part.path], ..Change::default() }).await.unwrap();
+        assert!(live(&warehouse).await.is_empty());
     }
 
     #[tokio::test]

@@ -221,13 +221,8 @@ impl PruningStatistics for ManifestSummaries<'_> {
 
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         let cells = text_values(column, values)?;
-        let within = |manifest: &ManifestFile| {
-            let summary = manifest.partitions.as_ref()?.first()?;
-            let (lower, upper) = (summary.lower_bound.as_ref()?, summary.upper_bound.as_ref()?);
-            let any = cells.iter().any(|c| (lower.as_slice()..=upper.as_slice()).contains(&c.as_bytes()));
-            // A manifest between whose bounds a cell lies may still lack it.
-            (!any).then_some(false)
-        };
+        // A manifest between whose bounds a cell lies may still lack it.
+        let within = |manifest: &ManifestFile| (!manifests::may_hold(manifest, cells.iter().copied())).then_some(false);
         Some(self.0.iter().map(within).collect())
     }
 }

@@ -20,6 +20,11 @@ pub fn bucket_folder(cell: &str, year: Option<i32>) -> String {
     }
 }
 
+/// Cell of the bucket folder in which a file lies; `None` where it lies in none.
+pub fn cell_of(path: &str) -> Option<&str> {
+    path.rsplit_once("/grid_partition=")?.1.split('/').next()
+}
+
 /// Name of the `sequence`-th part file that one attempt at a partition writes.
 /// `attempt` is unique per attempt, so that a second attempt never writes over the first.
 pub fn part_file_name(attempt: &str, partition: usize, sequence: usize) -> String {
@@ -39,5 +44,12 @@ mod tests {
     fn a_bucket_without_a_year_is_hives_default_partition() {
         assert_eq!(bucket_folder("8128fffffffffff", Some(2020)), "grid_partition=8128fffffffffff/year=2020");
         assert_eq!(bucket_folder("__none__", None), "grid_partition=__none__/year=__HIVE_DEFAULT_PARTITION__");
+    }
+
+    #[test]
+    fn a_path_tells_its_cell() {
+        let path = format!("s3://bucket/wh/{}/x.parquet", bucket_folder("8128fffffffffff", Some(2020)));
+        assert_eq!(cell_of(&path), Some("8128fffffffffff"));
+        assert_eq!(cell_of("s3://bucket/wh/x.parquet"), None);
     }
 }

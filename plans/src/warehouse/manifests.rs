@@ -35,6 +35,14 @@ pub(super) async fn live_manifests(
     Ok(list.consume_entries().into_iter().filter(live).collect())
 }
 
+/// Whether a manifest may list files of one of these cells: whether one lies between the bounds of its cells.
+pub(super) fn may_hold<'a>(manifest: &ManifestFile, cells: impl IntoIterator<Item = &'a str>) -> bool {
+    let cell = manifest.partitions.as_ref().and_then(|fields| fields.first());
+    let bounds = cell.and_then(|cell| cell.lower_bound.as_ref().zip(cell.upper_bound.as_ref()));
+    let Some((lower, upper)) = bounds else { return true };
+    cells.into_iter().any(|cell| (lower.as_slice()..=upper.as_slice()).contains(&cell.as_bytes()))
+}
+
 /// Reads manifests with bounded concurrency, and keeps what `keep` makes of each, in the order given.
 pub(super) async fn load<T: Send + 'static>(
     io: &FileIO,
