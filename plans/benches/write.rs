@@ -90,9 +90,9 @@ fn rows(schema: &SchemaRef, files: usize, rows_per_file: usize) -> RecordBatch {
         let mut wkb = vec![1, 3, 0, 0, 0, 1, 0, 0, 0, 17, 0, 0, 0];
         for v in 0..17 {
             let (dx, dy) = ((v % 16) as f64 / 8.0, (v % 16 * 5 % 16) as f64 / 11.0);
-            wkb.extend(
-                ((x(i) + dx) * 1e4).round().to_le_bytes().iter().chain(&((y(i) + dy) * 1e4).round().to_le_bytes()),
-            );
+            for degrees in [x(i) + dx, y(i) + dy] {
+                wkb.extend(((degrees * 1e4).round() / 1e4).to_le_bytes());
+            }
         }
         wkb
     };
