@@ -37,10 +37,10 @@ const QUESTIONS: [(&str, &[&str], &str); 5] = [
          round(avg(percent_valid_pixels)) AS valid FROM items GROUP BY platform ORDER BY platform",
     ),
     (
-        "Which pairs cover the front of Jakobshavn Isbræ?",
+        "Which pairs cover the front of Jakobshavn Isbræ? Its cell says which files to read, the bounds which rows.",
         &["--output", "csv"],
-        "SELECT id, datetime, date_dt FROM items WHERE xmin <= -49.9 AND xmax >= -49.9 AND ymin <= 69.2 AND ymax >= 69.2 \
-         ORDER BY datetime DESC LIMIT 3",
+        "SELECT DISTINCT id, datetime, date_dt FROM item_cells WHERE grid_partition = h3_latlng_to_cell(69.2, -49.9, 1) \
+         AND xmin <= -49.9 AND xmax >= -49.9 AND ymin <= 69.2 AND ymax >= 69.2 ORDER BY datetime DESC LIMIT 3",
     ),
     (
         "What could not be read, and why?",
