@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::{Count, Time};
 use futures::TryStreamExt;
@@ -109,6 +109,7 @@ impl Attempt {
     ) -> Result<()> {
         let mut open: Option<OpenFile> = None;
         while let Some(batch) = input.try_next().await? {
+            self.check_required(&batch)?;
             self.collect_ids(&batch);
             for (bucket, rows) in self.cutter.cut(&batch)? {
                 if open.as_ref().is_none_or(|file| file.bucket != bucket)
@@ -129,6 +130,15 @@ impl Attempt {
             self.record_chunk(outcome).await?;
         }
         self.uploads.finish().await
+    }
+
+    fn check_required(&self, batch: &RecordBatch) -> Result<()> {
+        for (field, column) in self.format.arrow.fields().iter().zip(batch.columns()) {
+            if !field.is_nullable() && column.null_count() > 0 {
+                return exec_err!("{} of a row is null, but the table requires it", field.name());
+            }
+        }
+        Ok(())
     }
 
     fn collect_ids(&mut self, batch: &RecordBatch) {

@@ -11,10 +11,10 @@ mod node;
 mod plain;
 mod planner;
 mod rejects;
-#[cfg(test)]
-mod sample;
 mod small_file;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod thrift;
 mod upload;
 

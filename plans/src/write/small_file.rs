@@ -116,8 +116,8 @@ mod tests {
     use super::*;
     use crate::part_file::ColumnStatistics;
     use crate::write::large_file::LargeFileEncoder;
-    use crate::write::sample::{GREENLAND, Row, batch, row, target};
     use crate::write::statistics::column_statistics;
+    use crate::write::tests::sample::{GREENLAND, Row, batch, row, target};
 
     fn format() -> Arc<PartFileFormat> {
         Arc::new(PartFileFormat::try_new(&target("memory://small/wh/")).unwrap())

@@ -12,8 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use chrono::DateTime;
 use url::Url;
 
-use super::WriteTarget;
 use crate::items::{BOUNDS_COLUMNS, ItemSchema};
+use crate::write::WriteTarget;
 
 pub const GREENLAND: &str = "8106fffffffffff";
 pub const ALASKA: &str = "810c3ffffffffff";
