@@ -5,16 +5,16 @@ use std::sync::Arc;
 use arrow::array::{ListArray, StringViewArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
-use datafusion::catalog::{CatalogProviderList, TableFunctionImpl, TableProvider};
-use datafusion::common::{Column, Result, ScalarValue, TableReference, UnnestOptions, plan_datafusion_err, plan_err};
+use datafusion::catalog::{TableFunctionImpl, TableProvider};
+use datafusion::common::{Column, Result, ScalarValue, TableReference, UnnestOptions, plan_err};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit};
 use datafusion::prelude::SessionContext;
-use futures::FutureExt;
 
 use crate::h3_cells::h3_cells_udf;
 use crate::h3_resolution::resolution_literal;
+use crate::session_tables::SessionTables;
 
 /// Column with the cell of a row.
 const GRID_PARTITION: &str = "grid_partition";
@@ -30,9 +30,7 @@ const NO_CELL: &str = "__none__";
 /// resolution)`, and once with `grid_partition` = `__none__` if that is null. Plans show a projection and an unnest.
 #[derive(Debug)]
 pub struct H3Fanout {
-    catalogs: Arc<dyn CatalogProviderList>,
-    default_catalog: String,
-    default_schema: String,
+    tables: SessionTables,
     h3_cells: Arc<ScalarUDF>,
 }
 
@@ -41,34 +39,7 @@ impl H3Fanout {
 
     /// Finds tables where SQL in this session finds them.
     pub fn new(session: &SessionContext) -> Self {
-        let state = session.state();
-        let defaults = &state.config_options().catalog;
-        Self {
-            catalogs: Arc::clone(state.catalog_list()),
-            default_catalog: defaults.default_catalog.clone(),
-            default_schema: defaults.default_schema.clone(),
-            h3_cells: Arc::new(h3_cells_udf()),
-        }
-    }
-
-    fn table(&self, name: &TableReference) -> Result<Arc<dyn TableProvider>> {
-        let resolved = name.clone().resolve(&self.default_catalog, &self.default_schema);
-        let schema = self.catalogs.catalog(&resolved.catalog).and_then(|c| c.schema(&resolved.schema));
-        // Planning is not asynchronous; the tables of a session are in memory.
-        let table = match schema.as_ref().map(|s| s.table(&resolved.table).now_or_never()) {
-            Some(Some(table)) => table?,
-            Some(None) => {
-                return plan_err!(
-                    "h3_fanout: table {name} is not in memory; give it a name in this session first, as in CREATE VIEW v AS SELECT * FROM {name}"
-                );
-            }
-            None => None,
-        };
-        table.ok_or_else(|| {
-            plan_datafusion_err!(
-                "h3_fanout: there is no table {name}; create it first, as in CREATE EXTERNAL TABLE {name} STORED AS STAC LOCATION '…'"
-            )
-        })
+        Self { tables: SessionTables::new(session), h3_cells: Arc::new(h3_cells_udf()) }
     }
 }
 
@@ -79,20 +50,12 @@ impl TableFunctionImpl for H3Fanout {
                 "h3_fanout takes a table and a resolution, as in h3_fanout(source, 1); names with dots go in quotes: h3_fanout('catalog.schema.source', 1)"
             );
         };
-        let name = match table {
-            Expr::Column(Column { relation: None, name, .. }) => TableReference::bare(name.as_str()),
-            Expr::Column(column) => TableReference::parse_str(&column.quoted_flat_name()),
-            Expr::Literal(
-                ScalarValue::Utf8(Some(name)) | ScalarValue::LargeUtf8(Some(name)) | ScalarValue::Utf8View(Some(name)),
-                _,
-            ) => TableReference::parse_str(name),
-            other => return plan_err!("h3_fanout: {other} is no table; give its name, as in h3_fanout(source, 1)"),
-        };
+        let (name, table) = self.tables.argument(Self::NAME, table)?;
         let Expr::Literal(value, _) = resolution else {
             return plan_err!("h3_fanout: the resolution of {name} is {resolution}; give a whole number from 0 to 15");
         };
         resolution_literal(Self::NAME, Some(value))?;
-        let plan = fanout(&name, self.table(&name)?, resolution.clone(), &self.h3_cells)?;
+        let plan = fanout(&name, table, resolution.clone(), &self.h3_cells)?;
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 }

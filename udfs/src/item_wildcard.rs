@@ -1,4 +1,4 @@
-//! Expands the star of `stac_item(*)`.
+//! Expands the star of `stac_item(*)` and `item_digest(*)`.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -8,9 +8,10 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::stac_item;
+use crate::{item_digest, stac_item};
 
-/// Rewrites `stac_item(*)` and `stac_item(t.*)` to name the columns of the input that an Item is made from.
+/// Rewrites `stac_item(*)` and `stac_item(t.*)`, and likewise `item_digest`, to name the columns of the input that an
+/// Item is made from.
 ///
 /// SQL allows a star as an argument; DataFusion itself resolves it for aggregates only.
 #[derive(Debug, Default)]
@@ -46,7 +47,8 @@ fn expand(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
 fn expand_call(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args })
-            if func.name() == stac_item::NAME && args.iter().any(|a| star(a).is_some()) =>
+            if [stac_item::NAME, item_digest::NAME].contains(&func.name())
+                && args.iter().any(|a| star(a).is_some()) =>
         {
             let args = args.into_iter().flat_map(|arg| match star(&arg) {
                 Some(qualifier) => columns(schema, qualifier),

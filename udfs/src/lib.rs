@@ -10,12 +10,16 @@ mod h3_fanout;
 mod h3_grid_disk;
 mod h3_latlng_to_cell;
 mod h3_resolution;
+mod item_digest;
 mod item_wildcard;
 mod register;
+mod session_tables;
 pub mod stac_item;
 
 pub use h3_cells::h3_cells_udf;
 pub use h3_fanout::H3Fanout;
+pub use item_digest::item_digest_udf;
 pub use item_wildcard::ItemWildcard;
 pub use register::{analyzer_rules, register, scalar_functions};
+pub use session_tables::SessionTables;
 pub use stac_item::stac_item_udf;

@@ -15,6 +15,7 @@ use crate::h3_cells::h3_cells_udf;
 use crate::h3_fanout::H3Fanout;
 use crate::h3_grid_disk::h3_grid_disk_udf;
 use crate::h3_latlng_to_cell::h3_latlng_to_cell_udf;
+use crate::item_digest::item_digest_udf;
 use crate::item_wildcard::ItemWildcard;
 use crate::stac_item::stac_item_udf;
 
@@ -28,6 +29,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         h3_cell_to_parent_udf(),
         h3_grid_disk_udf(),
         stac_item_udf(),
+        item_digest_udf(),
     ]
 }
 
