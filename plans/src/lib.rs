@@ -4,11 +4,15 @@
 //! - [`items`]: the schema of table `items`.
 //! - [`stac`]: the STAC table provider (`STORED AS STAC`) and its leaf operator.
 //! - [`write`](mod@write): the partitioned GeoParquet sink.
+//! - [`compact`]: the buckets of a warehouse as a table (`buckets(items, 2)`), for merging their part files.
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
+mod balanced;
+pub mod bucket;
 pub mod chunk;
+pub mod compact;
 pub mod items;
 pub mod part_file;
 pub mod session;

@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::compact::BucketsFunction;
 use crate::stac::StacTableFactory;
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
@@ -27,7 +28,9 @@ pub fn session(workers: usize) -> Result<SessionContext> {
         .with_target_partitions(workers)
         .with_round_robin_repartition(false)
         .with_information_schema(true)
-        .with_option_extension(RunOptions::default());
+        .with_option_extension(RunOptions::default())
+        // A scan by bucket is partitioned well enough for whatever goes by bucket, be it in one partition.
+        .set_usize("datafusion.optimizer.subset_repartition_threshold", 1);
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -40,6 +43,7 @@ pub fn session(workers: usize) -> Result<SessionContext> {
     let context = SessionContext::new_with_state(state.build());
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
+    context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     Ok(context)
 }
 

@@ -25,7 +25,6 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use url::Url;
 
-use super::catalog::{NAMESPACE, TABLE};
 use super::commit::{Change, Committer};
 use super::commit_node::{Commit, CommitTarget};
 use super::error::WarehouseError;
@@ -96,8 +95,8 @@ impl CommitExec {
 
 impl DisplayAs for CommitExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CommitExec: table={NAMESPACE}.{TABLE}")?;
-        self.target.max_rejects.map_or(Ok(()), |most| write!(f, ", max_rejects={most}"))
+        write!(f, "CommitExec: ")?;
+        self.target.describe(f)
     }
 }
 
@@ -286,7 +285,10 @@ mod tests {
         let sink = MemorySourceConfig::try_new_exec(&batches, SINK_SCHEMA.clone(), None).unwrap();
         let max_rejects: Option<MaxRejects> = most.map(|most| most.parse().unwrap());
         let (warehouse, run) = (warehouse.clone(), run.to_owned());
-        CommitExec::new(sink, Arc::new(CommitTarget { warehouse, run, max_rejects }))
+        CommitExec::new(
+            sink,
+            Arc::new(CommitTarget { warehouse, run, max_rejects, replaces_buckets: false, commit_every: None }),
+        )
     }
 
     async fn execute(commit: CommitExec) -> (Result<u64>, Arc<dyn ExecutionPlan>) {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -19,6 +20,24 @@ pub struct CommitTarget {
     /// Id of the run.
     pub run: String,
     pub max_rejects: Option<MaxRejects>,
+    /// Whether the files of the buckets that the input scans are replaced by what it writes.
+    pub replaces_buckets: bool,
+    /// A snapshot for each so many buckets that were replaced; one for all where it is `None`.
+    pub commit_every: Option<NonZero<usize>>,
+}
+
+impl CommitTarget {
+    /// What the node and its operator say in EXPLAIN.
+    pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table={NAMESPACE}.{TABLE}")?;
+        if self.replaces_buckets {
+            write!(f, ", replaces buckets")?;
+        }
+        if let Some(n) = self.commit_every {
+            write!(f, ", commit_every={n}")?;
+        }
+        self.max_rejects.map_or(Ok(()), |most| write!(f, ", max_rejects={most}"))
+    }
 }
 
 /// Commits the files that its input records ([`SINK_SCHEMA`](crate::part_file::SINK_SCHEMA)) as one snapshot.
@@ -79,8 +98,8 @@ impl UserDefinedLogicalNodeCore for Commit {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Commit: table={NAMESPACE}.{TABLE}")?;
-        self.target.max_rejects.map_or(Ok(()), |most| write!(f, ", max_rejects={most}"))
+        write!(f, "Commit: ")?;
+        self.target.describe(f)
     }
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {

@@ -30,6 +30,8 @@ pub struct LiveFile {
     pub cell: Option<String>,
     /// Year of `datetime` of all its rows; `None` where it is null.
     pub year: Option<i32>,
+    /// Data sequence number: greater in a later commit.
+    pub sequence: i64,
 }
 
 /// The live files of one manifest.
@@ -51,7 +53,7 @@ pub struct Bounds {
 impl LiveFiles {
     fn new(manifest: &Manifest, items: &ItemSchema) -> Result<Self, String> {
         let live: Vec<&DataFile> = manifest.entries().iter().filter(|e| e.is_alive()).map(|e| e.data_file()).collect();
-        let files: Vec<LiveFile> = live.iter().map(|file| live_file(file)).collect();
+        let files = live_files(manifest);
         let ids = manifest.metadata().schema();
         let mut columns = HashMap::new();
         for field in items.table_schema().fields() {
@@ -77,7 +79,13 @@ impl LiveFiles {
     }
 }
 
-fn live_file(file: &DataFile) -> LiveFile {
+/// The live files of a manifest that was read, and so knows its sequence number.
+pub(super) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
+    let live = manifest.entries().iter().filter(|entry| entry.is_alive());
+    live.map(|entry| live_file(entry.data_file(), entry.sequence_number().unwrap_or_default())).collect()
+}
+
+fn live_file(file: &DataFile, sequence: i64) -> LiveFile {
     let value = |i: usize| match file.partition().fields().get(i) {
         Some(Some(Literal::Primitive(value))) => Some(value),
         _ => None,
@@ -88,6 +96,7 @@ fn live_file(file: &DataFile) -> LiveFile {
         bytes: file.file_size_in_bytes(),
         cell: value(0).and_then(|v| if let PrimitiveLiteral::String(cell) = v { Some(cell.clone()) } else { None }),
         year: value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { Some(year + EPOCH_YEAR) } else { None }),
+        sequence,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, SchemaExt, plan_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::dml::InsertOp;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::commit_node::{Commit, CommitTarget};
 use super::run_options::RunOptions;
 use super::table::WarehouseTable;
+use crate::compact::BucketsTable;
 use crate::write::{WriteGeoParquet, WriteTarget};
 
 /// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
@@ -40,16 +41,17 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
     let table = provider.as_ref().and_then(|provider| provider.as_any().downcast_ref::<WarehouseTable>());
     let Some(table) = table else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
     let name = &dml.table_name;
-    match dml.op {
-        WriteOp::Insert(InsertOp::Append) => {}
+    let replaces_buckets = match dml.op {
+        WriteOp::Insert(InsertOp::Append) => false,
+        WriteOp::Insert(_) if reads_buckets(&dml.input, table)? => true,
         WriteOp::Insert(_) => {
             return plan_err!(
-                "{} {name}: a warehouse is added to, never overwritten; to replace it, insert into a new one",
+                "{} {name}: what is replaced are the buckets that the query reads, and this one reads none; select from buckets({name}, 2), or add rows with INSERT INTO",
                 dml.op
             );
         }
         _ => return plan_err!("{} on {name}: rows of a warehouse are inserted, and not changed", dml.op),
-    }
+    };
     if let Some(reason) = table.refuses_rows() {
         return Err(reason.into());
     }
@@ -69,9 +71,34 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
             h3_resolution: warehouse.h3_resolution(),
         }),
     };
-    let target = CommitTarget { warehouse: warehouse.clone(), run, max_rejects: options.max_rejects };
+    let target = CommitTarget {
+        warehouse: warehouse.clone(),
+        run,
+        max_rejects: options.max_rejects,
+        replaces_buckets,
+        commit_every: options.commit_every,
+    };
     let commit = Commit { input: Arc::new(extension(Arc::new(write))), target: Arc::new(target) };
     Ok(Transformed::yes(extension(Arc::new(commit))))
+}
+
+/// Whether a query reads `buckets(…)` of this table. It may do so once: else a bucket would have two replacements.
+fn reads_buckets(query: &LogicalPlan, table: &WarehouseTable) -> Result<bool> {
+    let mut scans = 0;
+    query.apply_with_subqueries(|plan| {
+        if let LogicalPlan::TableScan(scan) = plan
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(buckets) = provider.as_any().downcast_ref::<BucketsTable>()
+            && buckets.warehouse()?.warehouse().url() == table.warehouse().url()
+        {
+            scans += 1;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    match scans {
+        0 | 1 => Ok(scans == 1),
+        n => plan_err!("the query reads buckets {n} times; read them once, so that each bucket has one replacement"),
+    }
 }
 
 fn extension(node: Arc<dyn UserDefinedLogicalNode>) -> LogicalPlan {
@@ -129,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = context(&folder).await;
         for (sql, words) in [
-            ("INSERT OVERWRITE items SELECT * FROM items", "Insert Overwrite items: a warehouse is added to"),
+            ("INSERT OVERWRITE items SELECT * FROM items", "Insert Overwrite items: what is replaced are the buckets"),
             ("INSERT INTO old SELECT * FROM items", "fixed to snapshot 1"),
             ("DELETE FROM items WHERE id = 'a'", "Delete on items: rows of a warehouse are inserted"),
             ("UPDATE items SET id = 'a'", "Update on items"),

@@ -37,6 +37,7 @@ pub use commit_exec::{CommitExec, CommitPlanner};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;
 pub use factory::WarehouseTableFactory;
+pub use files::LiveFile;
 pub use insert::InsertIntoWarehouse;
 pub use run_options::{MaxRejects, RunOptions};
 pub use run_report::{RunProgress, RunReport};

@@ -18,6 +18,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use object_store::ObjectMeta;
 use url::Url;
 
+use crate::balanced::balanced;
 use crate::stores::stores;
 
 /// One file to scan.
@@ -47,7 +48,7 @@ pub(super) async fn parquet_scan(
     if let Some(other) = files.iter().find(|file| store_of(&file.url) != store) {
         return exec_err!("{} is not in {store}, where other files of the table are", other.url);
     }
-    let groups = balanced(files, session.config().target_partitions())?;
+    let groups = file_groups(files, session.config().target_partitions())?;
     let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
     let source = format.file_source(TableSchema::from_file_schema(Arc::clone(schema)));
     let scan = FileScanConfigBuilder::new(ObjectStoreUrl::parse(store)?, source)
@@ -59,22 +60,15 @@ pub(super) async fn parquet_scan(
     format.create_physical_plan(session, scan).await
 }
 
-/// At most `groups` groups: the largest files first, each into the group with the fewest bytes so far.
-fn balanced(mut files: Vec<ScanFile>, groups: usize) -> Result<Vec<FileGroup>> {
+/// At most `groups` groups of about the same size.
+fn file_groups(mut files: Vec<ScanFile>, groups: usize) -> Result<Vec<FileGroup>> {
     files.sort_by(|a, b| Reverse(a.bytes).cmp(&Reverse(b.bytes)).then_with(|| a.url.cmp(&b.url)));
-    let mut loads = vec![(0, vec![]); groups.clamp(1, files.len().max(1))];
-    for file in files {
-        if let Some((load, members)) = loads.iter_mut().min_by_key(|(load, _)| *load) {
-            // Opening a small file costs as much as reading 64 KiB or so.
-            *load += file.bytes.max(1 << 16);
-            members.push(file);
-        }
-    }
-    let group = |(_, mut files): (u64, Vec<ScanFile>)| {
+    let group = |mut files: Vec<ScanFile>| {
         files.sort_by(|a, b| a.url.cmp(&b.url));
         Ok(FileGroup::new(files.into_iter().map(partitioned_file).collect::<Result<_>>()?))
     };
-    loads.into_iter().map(group).collect()
+    // Opening a small file costs as much as reading 64 KiB or so.
+    balanced(files, groups, |file| file.bytes.max(1 << 16)).into_iter().map(group).collect()
 }
 
 fn partitioned_file(file: ScanFile) -> Result<PartitionedFile> {
@@ -109,13 +103,13 @@ mod tests {
         let sizes = |groups: &[FileGroup]| -> Vec<u64> {
             groups.iter().map(|g| g.iter().map(|f| f.object_meta.size >> 20).sum()).collect()
         };
-        let groups = balanced(files.clone(), 2).unwrap();
+        let groups = file_groups(files.clone(), 2).unwrap();
         assert_eq!(sizes(&groups), [10, 10]);
-        let reversed = balanced(files.into_iter().rev().collect(), 2).unwrap();
+        let reversed = file_groups(files.into_iter().rev().collect(), 2).unwrap();
         let paths = |groups: &[FileGroup]| -> Vec<String> {
             groups.iter().flat_map(|g| g.iter().map(|f| f.path().to_string())).collect()
         };
         assert_eq!(paths(&groups), paths(&reversed));
-        assert_eq!(balanced(vec![file(0, 1)], 8).unwrap().len(), 1);
+        assert_eq!(file_groups(vec![file(0, 1)], 8).unwrap().len(), 1);
     }
 }

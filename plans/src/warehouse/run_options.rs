@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::num::NonZero;
 use std::str::FromStr;
 
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
@@ -14,6 +15,8 @@ pub struct RunOptions {
     pub run: Option<String>,
     /// How many rejects a run may have; any number where it is `None`.
     pub max_rejects: Option<MaxRejects>,
+    /// Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is `None`.
+    pub commit_every: Option<NonZero<usize>>,
 }
 
 /// A limit for rejects.
@@ -83,7 +86,16 @@ impl ExtensionOptions for RunOptions {
         match key {
             "run" => self.run = given.map(str::to_owned),
             "max_rejects" => self.max_rejects = given.map(str::parse).transpose()?,
-            _ => return config_err!("there is no option earthcatalog.{key}; there are run and max_rejects"),
+            "commit_every" => {
+                let n = given.map(str::parse).transpose();
+                self.commit_every =
+                    n.map_err(|_| config_datafusion_err!("earthcatalog.commit_every is {value:?}, no number from 1"))?;
+            }
+            _ => {
+                return config_err!(
+                    "there is no option earthcatalog.{key}; there are run, max_rejects and commit_every"
+                );
+            }
         }
         Ok(())
     }
@@ -98,6 +110,11 @@ impl ExtensionOptions for RunOptions {
         vec![
             entry("run", self.run.clone(), "Id of the run; a new one for each INSERT where it is empty"),
             entry("max_rejects", self.max_rejects.map(|m| m.to_string()), "Rejects that a run may have: 100, or 0.5%"),
+            entry(
+                "commit_every",
+                self.commit_every.map(|n| n.to_string()),
+                "Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is empty",
+            ),
         ]
     }
 }
@@ -118,7 +135,8 @@ mod tests {
         set(&context, "SET earthcatalog.max_rejects = '0.5%'").await.unwrap();
         set(&context, "SET earthcatalog.run = 'r1'").await.unwrap();
         let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
-        let expected = RunOptions { run: Some("r1".into()), max_rejects: Some(MaxRejects::Percent(0.5)) };
+        let expected =
+            RunOptions { run: Some("r1".into()), max_rejects: Some(MaxRejects::Percent(0.5)), commit_every: None };
         assert_eq!(options, expected);
         let error = set(&context, "SET earthcatalog.max_rejects = 'few'").await.unwrap_err().to_string();
         assert!(error.contains("\"few\", neither a number such as 100"), "{error}");

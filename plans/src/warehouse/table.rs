@@ -19,7 +19,7 @@ use iceberg::spec::ManifestFile;
 use super::create::{TableState, Warehouse};
 use super::described::describe;
 use super::error::WarehouseError;
-use super::files::{FileCache, LiveFiles, ManifestSummaries};
+use super::files::{self, FileCache, LiveFile, LiveFiles, ManifestSummaries};
 use super::location::to_url;
 use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
@@ -87,6 +87,14 @@ impl WarehouseTable {
         let live = manifests::live_manifests(self.warehouse.io(), &state.metadata, snapshot).await?;
         manifests::refuse_delete_files(&live)?;
         Ok(live)
+    }
+
+    /// The files of the snapshot that a statement sees.
+    pub(crate) async fn live_files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
+        let state = self.state(session).await?;
+        let manifests = self.manifests(&state).await?;
+        let read = manifests::load(self.warehouse.io(), manifests, |_, manifest| files::live_files(&manifest));
+        Ok(read.await?.into_iter().flatten().collect())
     }
 
     /// The files that may hold rows for which all `filters` are true, by manifest, and what there was to choose from.

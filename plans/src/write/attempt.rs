@@ -14,13 +14,14 @@ use parquet::file::metadata::ParquetMetaData;
 use uuid::Uuid;
 
 use super::WriteTarget;
-use super::bucket::{Bucket, BucketCutter};
+use super::bucket::BucketCutter;
 use super::format::PartFileFormat;
 use super::large_file::LargeFileEncoder;
 use super::rejects;
 use super::small_file::SmallFileEncoder;
 use super::statistics::column_statistics;
 use super::upload::{LargeUpload, Uploads};
+use crate::bucket::Bucket;
 use crate::chunk::ChunkOutcome;
 use crate::part_file::{ChunkRecord, PartFile, SinkRecord};
 use crate::stores::stores;

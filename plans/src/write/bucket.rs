@@ -1,4 +1,4 @@
-//! Buckets, and where a stream that is sorted by them changes from one to the next.
+//! Where a stream that is sorted by buckets changes from one to the next.
 
 use std::ops::Range;
 
@@ -7,16 +7,8 @@ use arrow::datatypes::{Schema, TimestampMicrosecondType};
 use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err};
 
+use crate::bucket::Bucket;
 use crate::items::{GRID_PARTITION, NO_CELL};
-
-/// The rows that share a cell and a year.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bucket {
-    /// `grid_partition`.
-    pub cell: String,
-    /// Year of `datetime`, `None` where it is null.
-    pub year: Option<i32>,
-}
 
 /// Cuts batches of table `items` at the changes of bucket.
 #[derive(Debug)]

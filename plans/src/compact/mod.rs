@@ -1,0 +1,17 @@
+//! Compaction: `INSERT OVERWRITE items SELECT … FROM buckets(items, 2)` merges the part files of each bucket into one.
+//!
+//! - [`function`]: table function `buckets`, and [`table`], what it returns.
+//! - [`scan`]: its leaf operator, one partition per group of buckets; [`groups`] packs them, [`read`] reads their files.
+//!
+//! The sink and the commit are those of every INSERT; the commit also removes the files that the scan read.
+
+mod function;
+mod groups;
+mod read;
+mod scan;
+mod table;
+
+pub use function::BucketsFunction;
+pub use groups::BucketFiles;
+pub use scan::BucketScanExec;
+pub use table::BucketsTable;

@@ -1,0 +1,216 @@
+//! [`BucketScanExec`]: the leaf operator that reads buckets, a group of them per partition.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::BatchCoalescer;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Result, internal_err, project_schema};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
+};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use super::groups::BucketFiles;
+use super::read::PartFileReader;
+use super::table::YEAR;
+use crate::items::GRID_PARTITION;
+use crate::warehouse::Warehouse;
+
+/// Reads the part files of buckets: one output partition per group, bucket after bucket.
+///
+/// No bucket is in two partitions, so that the output is hash-partitioned by (`grid_partition`, `year`) as far as any
+/// operator above can tell. With no bucket to read, there is one partition without rows.
+#[derive(Debug)]
+pub struct BucketScanExec {
+    warehouse: Warehouse,
+    schema: SchemaRef,
+    groups: Arc<Vec<Vec<BucketFiles>>>,
+    scanned: Totals,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// Sums over buckets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub buckets: u64,
+    pub files: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Totals {
+    fn of<'a>(buckets: impl IntoIterator<Item = &'a BucketFiles>) -> Self {
+        buckets.into_iter().fold(Self::default(), |sum, bucket| Self {
+            buckets: sum.buckets + 1,
+            files: sum.files + bucket.files.len() as u64,
+            rows: sum.rows + bucket.rows(),
+            bytes: sum.bytes + bucket.bytes(),
+        })
+    }
+}
+
+impl BucketScanExec {
+    /// A scan of `groups`, which were chosen among the buckets `scanned`.
+    pub(super) fn try_new(
+        warehouse: &Warehouse,
+        schema: &SchemaRef,
+        projection: Option<&Vec<usize>>,
+        mut groups: Vec<Vec<BucketFiles>>,
+        scanned: &[BucketFiles],
+    ) -> Result<Self> {
+        if groups.is_empty() {
+            groups.push(vec![]);
+        }
+        let schema = project_schema(schema, projection)?;
+        let keys = [GRID_PARTITION, YEAR].map(|name| Column::new_with_schema(name, &schema).ok());
+        let partitioning = match keys {
+            [Some(cell), Some(year)] => {
+                let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(cell), Arc::new(year)];
+                Partitioning::Hash(keys, groups.len())
+            }
+            _ => Partitioning::UnknownPartitioning(groups.len()),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            partitioning,
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Ok(Self {
+            warehouse: warehouse.clone(),
+            schema,
+            groups: Arc::new(groups),
+            scanned: Totals::of(scanned),
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// The scan in a plan, if there is one.
+    pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        let here = plan.as_any().downcast_ref::<Self>();
+        here.or_else(|| plan.children().into_iter().find_map(Self::find))
+    }
+
+    /// The buckets that are read, in no order.
+    pub fn buckets(&self) -> impl Iterator<Item = &BucketFiles> {
+        self.groups.iter().flatten()
+    }
+
+    /// Sums over all buckets from which those to read were chosen by their number of files.
+    pub fn scanned(&self) -> Totals {
+        self.scanned
+    }
+
+    /// Sums over the buckets that are read.
+    pub fn chosen(&self) -> Totals {
+        Totals::of(self.buckets())
+    }
+}
+
+impl DisplayAs for BucketScanExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = match format {
+            DisplayFormatType::TreeRender => "\n",
+            DisplayFormatType::Default | DisplayFormatType::Verbose => {
+                write!(f, "BucketScanExec: ")?;
+                ", "
+            }
+        };
+        let (chosen, of) = (self.chosen(), self.scanned);
+        write!(f, "warehouse={}{separator}", self.warehouse.url())?;
+        write!(
+            f,
+            "buckets={}/{}{separator}files={}/{}{separator}",
+            chosen.buckets, of.buckets, chosen.files, of.files
+        )?;
+        write!(f, "groups={}", self.groups.len())
+    }
+}
+
+impl ExecutionPlan for BucketScanExec {
+    fn name(&self) -> &str {
+        "BucketScanExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { internal_err!("BucketScanExec is a leaf and takes no children") }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(group) = self.groups.get(partition) else {
+            return internal_err!("BucketScanExec has no partition {partition}");
+        };
+        let files = group.iter().flat_map(|of| {
+            let bucket = Arc::new(of.bucket.clone());
+            of.files.iter().map(move |file| (Arc::clone(&bucket), file.clone()))
+        });
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let batch_rows = context.session_config().batch_size();
+        let reader = PartFileReader {
+            schema: Arc::clone(&self.schema),
+            batch_rows,
+            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+            files_read: MetricBuilder::new(&self.metrics).counter("files_read", partition),
+            decode_time: MetricBuilder::new(&self.metrics).subset_time("decode_time", partition),
+        };
+        let batches = coalesced(Arc::new(reader).read(files.collect()), self.schema(), batch_rows);
+        let batches = batches.map(move |batch| Ok(batch?.record_output(&baseline)));
+        Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), batches))))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+/// Batches of `rows` rows, but for the last: most files have a few.
+fn coalesced(
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    schema: SchemaRef,
+    rows: usize,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let state = (batches, BatchCoalescer::new(schema, rows), false);
+    let next = |(mut batches, mut coalescer, mut ended): (BoxStream<'static, _>, BatchCoalescer, bool)| async move {
+        loop {
+            if let Some(batch) = coalescer.next_completed_batch() {
+                return Ok(Some((batch, (batches, coalescer, ended))));
+            }
+            if ended {
+                return Ok(None);
+            }
+            match batches.try_next().await? {
+                Some(batch) => coalescer.push_batch(batch)?,
+                None => {
+                    ended = true;
+                    coalescer.finish_buffered_batch()?;
+                }
+            }
+        }
+    };
+    stream::try_unfold(state, next).boxed()
+}

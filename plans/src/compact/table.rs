@@ -1,0 +1,125 @@
+//! [`BucketsTable`]: the rows of a warehouse by bucket, as a table.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result, internal_err, plan_err};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::groups::{BucketFiles, buckets, groups};
+use super::scan::BucketScanExec;
+use crate::items::GRID_PARTITION;
+use crate::warehouse::WarehouseTable;
+
+/// Column with the year of a row's bucket; null where `datetime` is null.
+pub(super) const YEAR: &str = "year";
+
+/// Column with the data sequence number of a row's file: a later commit's rows have a greater one.
+pub(super) const SEQUENCE: &str = "sequence";
+
+/// The rows of the buckets that have at least so many part files: the columns of the table, then `year` (Int32, null
+/// where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
+///
+/// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
+/// `year` alone choose buckets; the others are not pushed down.
+#[derive(Debug)]
+pub struct BucketsTable {
+    /// A [`WarehouseTable`].
+    table: Arc<dyn TableProvider>,
+    threshold: usize,
+    schema: SchemaRef,
+}
+
+impl BucketsTable {
+    /// Errors: `table` is no warehouse, or promotes a property under the name of one of the columns added here.
+    pub fn try_new(table: Arc<dyn TableProvider>, threshold: usize) -> Result<Self> {
+        let schema = table.schema();
+        if let Some((_, field)) = [YEAR, SEQUENCE].iter().find_map(|name| schema.column_with_name(name)) {
+            return plan_err!(
+                "buckets: the table has a column {} of its own, and so cannot be read by bucket",
+                field.name()
+            );
+        }
+        let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
+        let fields: Vec<_> = schema.fields().iter().cloned().chain(own.map(Arc::new)).collect();
+        let buckets = Self { table, threshold, schema: Arc::new(Schema::new(fields)) };
+        buckets.warehouse()?;
+        Ok(buckets)
+    }
+
+    /// The table whose buckets are read.
+    pub fn warehouse(&self) -> Result<&WarehouseTable> {
+        match self.table.as_any().downcast_ref() {
+            Some(table) => Ok(table),
+            None => internal_err!("buckets of a table that is no warehouse"),
+        }
+    }
+
+    /// Whether `filter` is about the bucket of a row alone.
+    fn chooses_buckets(filter: &Expr) -> bool {
+        let of_bucket =
+            filter.column_refs().iter().all(|column| [GRID_PARTITION, YEAR].contains(&column.name.as_str()));
+        of_bucket && !filter.is_volatile()
+    }
+}
+
+#[async_trait]
+impl TableProvider for BucketsTable {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let pushdown = |filter: &&Expr| match Self::chooses_buckets(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(pushdown).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let table = self.warehouse()?;
+        let scanned = choose(session, buckets(table.live_files(session).await?), filters)?;
+        let chosen = scanned.iter().filter(|bucket| bucket.files.len() >= self.threshold).cloned().collect();
+        let groups = groups(chosen, session.config().target_partitions());
+        let scan = BucketScanExec::try_new(table.warehouse(), &self.schema, projection, groups, &scanned)?;
+        Ok(Arc::new(scan))
+    }
+}
+
+/// The buckets for which all filters are true.
+fn choose(session: &dyn Session, mut buckets: Vec<BucketFiles>, filters: &[Expr]) -> Result<Vec<BucketFiles>> {
+    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(buckets) };
+    let schema = Arc::new(Schema::new(vec![
+        Field::new(GRID_PARTITION, DataType::Utf8View, false),
+        Field::new(YEAR, DataType::Int32, true),
+    ]));
+    let filter = session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)?;
+    let cells = buckets.iter().map(|b| Some(b.bucket.cell.as_str())).collect::<StringViewArray>();
+    let years = buckets.iter().map(|b| b.bucket.year).collect::<Int32Array>();
+    let columns: Vec<ArrayRef> = vec![Arc::new(cells), Arc::new(years)];
+    let chosen = filter.evaluate(&RecordBatch::try_new(schema, columns)?)?.into_array(buckets.len())?;
+    let mut chosen = chosen.as_boolean().iter();
+    buckets.retain(|_| chosen.next().flatten() == Some(true));
+    Ok(buckets)
+}

@@ -1,0 +1,28 @@
+-- Compact a warehouse: one file per bucket, with the newest version of each Item, in place of its part files.
+--
+-- $catalog      VARCHAR              -- SQLite file of the Iceberg catalog
+-- $warehouse    VARCHAR              -- folder or URL of the data files
+-- $threshold    INT     DEFAULT 2    -- compact the buckets with at least so many files
+-- $bucket       VARCHAR DEFAULT NULL -- compact this bucket alone: CELL/YEAR, or CELL/null for Items without a datetime
+-- $since        INT     DEFAULT NULL -- compact buckets of this year and later ones
+-- $commit_every VARCHAR DEFAULT ''   -- a snapshot for each so many buckets, in place of one for all
+
+SET earthcatalog.commit_every = $commit_every;
+
+CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
+
+-- Of the versions of an Item in a bucket, the one with the latest `updated` stays; then the latest `created`; then that
+-- of the latest commit. A version without a time loses to one with it. Two versions of one commit that no time tells
+-- apart are told apart by a digest of all that they say, so that every run makes the same choice.
+INSERT OVERWRITE items
+SELECT * EXCEPT (year, sequence, digest, version)
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY grid_partition, year, id
+        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC
+    ) AS version
+    FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, $threshold))
+    WHERE ($bucket IS NULL OR concat(grid_partition, '/', coalesce(CAST(year AS VARCHAR), 'null')) = $bucket)
+      AND ($since IS NULL OR year >= $since)
+)
+WHERE version = 1;
