@@ -10,7 +10,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Int32Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 
-use super::{ColumnStatistics, PartFile, SINK_SCHEMA, STATISTICS, SinkRecord};
+use super::{ColumnStatistics, PackedColumns, PartFile, SINK_SCHEMA, STATISTICS, SinkRecord};
 
 /// The records as one batch of [`SINK_SCHEMA`], in order.
 pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
@@ -48,7 +48,7 @@ pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
 
 fn encode_statistics(records: &[SinkRecord]) -> Result<ListArray> {
     let of = |record: &SinkRecord| match record {
-        SinkRecord::Data(file) => file.columns.len(),
+        SinkRecord::Data(file) => file.columns.iter().count(),
         SinkRecord::Chunk(_) => 0,
     };
     let offsets = OffsetBuffer::from_lengths(records.iter().map(of));
@@ -140,7 +140,7 @@ impl Columns<'_> {
     }
 }
 
-fn decode_statistics(elements: &StructArray) -> Vec<ColumnStatistics> {
+fn decode_statistics(elements: &StructArray) -> PackedColumns {
     let field_id = elements.column(0).as_primitive::<Int32Type>();
     let [bytes, values, nulls] = [1, 2, 3].map(|i| elements.column(i).as_primitive::<UInt64Type>());
     let [lower, upper] = [4, 5].map(|i| elements.column(i).as_binary::<i32>());
@@ -166,7 +166,14 @@ mod tests {
 
     fn data(cell: &str, year: Option<i32>, columns: Vec<ColumnStatistics>) -> SinkRecord {
         let path = format!("memory://warehouse/grid_partition={cell}/x.parquet");
-        SinkRecord::Data(PartFile { path, cell: cell.into(), year, rows: 6, bytes: 7_000, columns })
+        SinkRecord::Data(PartFile {
+            path,
+            cell: cell.into(),
+            year,
+            rows: 6,
+            bytes: 7_000,
+            columns: columns.into_iter().collect(),
+        })
     }
 
     fn column(field_id: i32, bounds: Option<(&[u8], &[u8])>) -> ColumnStatistics {

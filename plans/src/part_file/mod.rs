@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::{ChunkCounts, ChunkId};
 
 mod codec;
+mod packed;
 
 pub use codec::{decode, encode};
+pub use packed::PackedColumns;
 
 /// One Parquet file of one bucket, with what Iceberg wants to know of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +25,7 @@ pub struct PartFile {
     pub rows: u64,
     pub bytes: u64,
     /// Statistics of its leaf columns, ordered by field id, from the Parquet writer.
-    pub columns: Vec<ColumnStatistics>,
+    pub columns: PackedColumns,
 }
 
 /// Statistics of one leaf column of a part file.

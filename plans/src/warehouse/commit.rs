@@ -86,14 +86,13 @@ impl Committer {
             return Err(WarehouseError::InvalidPartFile { path: twice[0].path.clone(), reason });
         }
         let base = self.warehouse.load().await?;
-        let add = change.add.iter().map(|part| snapshot::data_file(part, &base.metadata));
         let remove = Arc::new(change.remove.iter().map(|url| location_of(url)).collect::<Result<_>>()?);
-        let plan = Plan { id: snapshot_id(), add: add.collect::<Result<_>>()?, remove, change };
+        let plan = Plan { id: snapshot_id(), remove, change };
 
         // Manifests of added files name no sequence number, so that all attempts share them.
         let mut shared = MetadataFiles::new(self.warehouse.io(), &base.metadata, plan.id);
         let mut all_lost = true;
-        let outcome = match shared.write_added(&plan.add, &base.metadata).await {
+        let outcome = match shared.write_added(&plan.change.add, &base.metadata).await {
             Ok(added) => self.attempt_until_committed(&plan, &added, &mut all_lost).await,
             Err(e) => Err(e),
         };
@@ -176,7 +175,8 @@ impl Committer {
             let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
-        let summary = snapshot::summary(plan.change.operation(), &plan.add, &removed, &plan.change.summary, metadata);
+        let summary =
+            snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata)?;
         let snapshot = Snapshot::builder()
             .with_snapshot_id(plan.id)
             .with_parent_snapshot_id(metadata.current_snapshot_id())
@@ -247,7 +247,6 @@ impl Committer {
 struct Plan {
     /// Id of the snapshot to be.
     id: i64,
-    add: Vec<DataFile>,
     /// Iceberg locations.
     remove: Arc<HashSet<String>>,
     change: Change,
@@ -382,17 +381,13 @@ mod tests {
         let warehouse = warehouse(&folder).await;
         let committer = Committer::new(warehouse.clone());
         let plan = |name: &str| {
-            let part = record(&warehouse, "81a", Some(2020), name);
-            let base = warehouse.clone();
-            async move {
-                let add = vec![snapshot::data_file(&part, &base.load().await.unwrap().metadata).unwrap()];
-                Plan { id: snapshot_id(), add, remove: Arc::default(), change: Change::default() }
-            }
+            let change = add([record(&warehouse, "81a", Some(2020), name)]);
+            Plan { id: snapshot_id(), remove: Arc::default(), change }
         };
         // Given metadata on top of a base that another commit replaces,
-        let (mine, base) = (plan("mine").await, warehouse.load().await.unwrap());
+        let (mine, base) = (plan("mine"), warehouse.load().await.unwrap());
         let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, mine.id);
-        let added = files.write_added(&mine.add, &base.metadata).await.unwrap();
+        let added = files.write_added(&mine.change.add, &base.metadata).await.unwrap();
         let stale = committer.write_metadata(&mine, &added, &base, &mut files).await.unwrap();
         committer.commit(add([record(&warehouse, "81a", Some(2020), "theirs")])).await.unwrap();
 

@@ -174,13 +174,11 @@ async fn write_and_commit<'a>(
     };
     let summary = records.summary(&target.run);
     if !records.parts.is_empty() {
-        let add = std::mem::take(&mut records.parts);
-        let change = Change { add: add.clone(), summary, ..Change::default() };
+        let change = Change { add: std::mem::take(&mut records.parts), summary, ..Change::default() };
         match committer.commit(change).await {
             Ok(committed) => report.snapshot = Some(committed.snapshot),
             Err(e) => {
                 if !matches!(e, WarehouseError::UnknownOutcome { .. }) {
-                    records.parts = add;
                     delete(&records).await;
                 }
                 return Err(e.into());
@@ -243,7 +241,7 @@ async fn delete(records: &RunRecords) {
         let (store, path) = stores().locate(&url).ok()?;
         store.delete(&path).await.ok()
     };
-    let paths: Vec<String> = records.parts.iter().map(|part| part.path.clone()).collect();
+    let paths = records.paths.iter().cloned();
     futures::stream::iter(paths).map(delete).buffer_unordered(DELETIONS).for_each(|_| async {}).await;
 }
 

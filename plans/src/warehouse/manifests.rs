@@ -12,6 +12,8 @@ use iceberg::spec::{
 use uuid::Uuid;
 
 use super::error::{Result, WarehouseError};
+use super::snapshot;
+use crate::part_file::PartFile;
 
 /// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
 /// skips most of them.
@@ -19,6 +21,9 @@ const MAX_ENTRIES: usize = 500;
 
 /// Metadata files that are read or written at a time.
 const CONCURRENCY: usize = 16;
+
+/// Manifests of added files that are written at a time; each holds some 10 MB while it is.
+const WRITES: usize = 4;
 
 /// The manifests with live files in a snapshot.
 pub(super) async fn live_manifests(
@@ -84,21 +89,24 @@ impl MetadataFiles {
         Self { io: io.clone(), location, id: Uuid::new_v4(), snapshot, written: vec![] }
     }
 
-    /// Writes `files` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
-    pub async fn write_added(&mut self, files: &[DataFile], metadata: &TableMetadata) -> Result<Vec<ManifestFile>> {
-        let chunks = files.len().div_ceil(MAX_ENTRIES);
+    /// Writes `parts` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    pub async fn write_added(&mut self, parts: &[PartFile], metadata: &TableMetadata) -> Result<Vec<ManifestFile>> {
+        let manifests = parts.len().div_ceil(MAX_ENTRIES);
         let mut writes = vec![];
-        for chunk in 0..chunks {
+        for n in 0..manifests {
             // Even sizes: 501 files make two manifests of about 250, not one of 500 and one of 1.
-            let files = &files[chunk * files.len() / chunks..(chunk + 1) * files.len() / chunks];
+            let parts = &parts[n * parts.len() / manifests..(n + 1) * parts.len() / manifests];
             let (mut writer, location) = self.writer(metadata)?;
-            for file in files {
-                // A negative sequence number stays open until the manifest list assigns it.
-                writer.add_file(file.clone(), -1).map_err(WarehouseError::metadata(&location))?;
-            }
-            writes.push(async move { writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location)) });
+            writes.push(async move {
+                for part in parts {
+                    // A negative sequence number stays open until the manifest list assigns it.
+                    let file = snapshot::data_file(part, metadata)?;
+                    writer.add_file(file, -1).map_err(WarehouseError::metadata(&location))?;
+                }
+                writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))
+            });
         }
-        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
+        futures::stream::iter(writes).buffered(WRITES).try_collect().await
     }
 
     /// Writes each manifest again without the files in `remove`, which it records as deleted by this snapshot.

@@ -68,7 +68,8 @@ pub struct RunProgress {
 #[derive(Debug, Default)]
 pub(super) struct RunRecords {
     pub parts: Vec<PartFile>,
-    paths: HashSet<String>,
+    /// Of all files that came in, also when the commit has taken the parts.
+    pub paths: HashSet<String>,
     chunks: HashSet<ChunkId>,
     pub counts: ChunkCounts,
     committed: u64,
@@ -147,11 +148,11 @@ impl RunRecords {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::part_file::ChunkRecord;
+    use crate::part_file::{ChunkRecord, PackedColumns};
 
     fn part(name: &str, cell: &str, year: Option<i32>) -> SinkRecord {
         let (path, cell) = (name.to_owned(), cell.to_owned());
-        SinkRecord::Data(PartFile { path, cell, year, rows: 2, bytes: 10, columns: vec![] })
+        SinkRecord::Data(PartFile { path, cell, year, rows: 2, bytes: 10, columns: PackedColumns::default() })
     }
 
     fn chunk(row: u64) -> SinkRecord {

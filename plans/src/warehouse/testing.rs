@@ -12,7 +12,7 @@ use parquet::file::metadata::ParquetMetaData;
 use super::create::Warehouse;
 use super::layout::bucket_folder;
 use crate::items::ItemSchema;
-use crate::part_file::{ColumnStatistics, PartFile};
+use crate::part_file::{ColumnStatistics, PackedColumns, PartFile};
 
 /// A warehouse that promotes `platform` and `latitude`, at resolution 1.
 pub async fn warehouse(folder: &tempfile::TempDir) -> Warehouse {
@@ -37,7 +37,7 @@ pub fn record(warehouse: &Warehouse, cell: &str, year: Option<i32>, name: &str) 
         lower: Some(b"a".to_vec()),
         upper: Some(b"z".to_vec()),
     };
-    PartFile { path, cell: cell.to_owned(), year, rows: 3, bytes: 100, columns: vec![id] }
+    PartFile { path, cell: cell.to_owned(), year, rows: 3, bytes: 100, columns: [id].into_iter().collect() }
 }
 
 /// A row of a test file.
@@ -121,7 +121,7 @@ fn with_ids(fields: &Fields, parent: &str, ids: &std::collections::BTreeMap<Stri
     fields.iter().map(with_id).collect()
 }
 
-fn statistics(metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
+fn statistics(metadata: &ParquetMetaData) -> PackedColumns {
     let [group] = metadata.row_groups() else { panic!("one row group") };
     let columns = group.columns().iter().map(|column| {
         let found = column.statistics().unwrap();

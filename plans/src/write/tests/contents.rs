@@ -87,7 +87,7 @@ async fn statistics_are_those_of_the_rows() {
     let of = |path: &str| file.columns.iter().find(|column| column.field_id == ids[path]).unwrap();
     let bounds = |path: &str| (of(path).lower.clone(), of(path).upper.clone());
 
-    assert!(file.columns.is_sorted_by_key(|column| column.field_id));
+    assert!(file.columns.iter().is_sorted_by_key(|column| column.field_id));
     assert_eq!(bounds("id"), (Some(b"a".to_vec()), Some(b"c".to_vec())));
     let int = |value: i32| Some(value.to_le_bytes().to_vec());
     assert_eq!(bounds("percent_valid_pixels"), (int(-3), int(7)));
