@@ -15,14 +15,14 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
 -- of the latest commit. A version without a time loses to one with it. Two versions of one commit that no time tells
 -- apart are told apart by a digest of all that they say, so that every run makes the same choice.
 INSERT OVERWRITE items
-SELECT * EXCEPT (year, sequence, digest, version)
+SELECT * EXCEPT (year, sequence, digest, age_rank)
 FROM (
     SELECT *, row_number() OVER (
         PARTITION BY grid_partition, year, id
         ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC
-    ) AS version
+    ) AS age_rank
     FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, $threshold))
     WHERE ($bucket IS NULL OR concat(grid_partition, '/', coalesce(CAST(year AS VARCHAR), 'null')) = $bucket)
       AND ($since IS NULL OR year >= $since)
 )
-WHERE version = 1;
+WHERE age_rank = 1;

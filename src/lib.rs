@@ -4,16 +4,18 @@
 //!
 //! - [`cli`]: the commands and their options.
 //! - [`script`]: SQL scripts with declared parameters.
-//! - [`ingest`]: the driver of `sql/ingest.sql`.
+//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`] and [`compact`] are their drivers.
 //! - [`query`]: SQL over a warehouse.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
 //! - [`output`]: query results as table, JSON, NDJSON or CSV.
 //! - [`demo`]: a small, seeded set of Items, and a tour.
 
 pub mod cli;
+pub mod compact;
 pub mod demo;
 pub mod ingest;
 pub mod output;
+pub mod pipeline;
 pub mod progress;
 pub mod query;
 pub mod report;

@@ -20,7 +20,7 @@ async fn items_flow_from_scan_to_sink_without_a_shuffle() {
         .with("chunk_size", 2);
 
     let session = session(4).unwrap();
-    let mut statements = ingest::script().unwrap().bind(&arguments).unwrap();
+    let mut statements = ingest::PIPELINE.script().unwrap().bind(&arguments).unwrap();
     let insert = statements.pop().unwrap();
     for definition in statements {
         definition.plan(&session).await.unwrap();

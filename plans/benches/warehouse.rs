@@ -39,6 +39,7 @@ fn part(warehouse: &Warehouse, n: usize) -> PartFile {
         year: Some(year),
         rows: 10,
         bytes: 30_000,
+        sequence: None,
         columns: columns.map(column).collect(),
     }
 }

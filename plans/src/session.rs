@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -22,7 +23,16 @@ use crate::write::WriteGeoParquetPlanner;
 ///
 /// `workers` is the number of partitions that run at once.
 pub fn session(workers: usize) -> Result<SessionContext> {
-    let runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone()).build_arc()?;
+    session_within(workers, None)
+}
+
+/// As [`session`]; sorts that together take more than `memory` bytes go on on disk.
+pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionContext> {
+    let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone());
+    if let Some(memory) = memory {
+        runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
+    }
+    let runtime = runtime.build_arc()?;
     // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.
     let config = SessionConfig::new()
         .with_target_partitions(workers)

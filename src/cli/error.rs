@@ -9,8 +9,8 @@ use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
 use crate::demo::DemoError;
-use crate::ingest::{self, IngestError};
 use crate::output::OutputError;
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::script::{Script, reason};
 
 /// Why a command did not do what it was asked to.
@@ -24,7 +24,7 @@ pub enum CliError {
     Location { flag: &'static str, source: Box<StoreError> },
     /// A pipeline failed; the second is how its parameters that the message names are set.
     #[error("{0}{1}")]
-    Ingest(IngestError, String),
+    Pipeline(PipelineError, String),
     #[error("{}", reason(.0))]
     Query(DataFusionError),
     #[error(transparent)]
@@ -47,9 +47,9 @@ impl From<OutputError> for CliError {
 }
 
 impl CliError {
-    pub(super) fn ingest(error: IngestError) -> Self {
-        let hints = ingest::script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
-        Self::Ingest(error, hints)
+    pub(super) fn pipeline(error: PipelineError, pipeline: Pipeline) -> Self {
+        let hints = pipeline.script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
+        Self::Pipeline(error, hints)
     }
 
     /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 130 interrupted.
@@ -60,7 +60,7 @@ impl CliError {
         }
         eprintln!("error: {self}");
         ExitCode::from(match self {
-            Self::Interrupted | Self::Ingest(IngestError::Interrupted, _) => 130,
+            Self::Interrupted | Self::Pipeline(PipelineError::Interrupted, _) => 130,
             Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,
         })
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn parameters_in_a_message_are_given_their_flags() {
-        let script = ingest::script().unwrap();
+        let script = crate::ingest::PIPELINE.script().unwrap();
         let error = "3 rejects, and max_rejects is 2; raise max_rejects\n --> ingest.sql:1:1\n 1 | $chunk_size";
         assert_eq!(flags(error, &script), "\nhint: max_rejects is set with --max-rejects");
         assert_eq!(flags("no limit", &script), "");

@@ -9,6 +9,7 @@ pub use run::run;
 pub use values::Since;
 
 use std::io::{self, BufWriter, Write};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,9 +17,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use earthcatalog_plans::warehouse::MaxRejects;
 
-use crate::ingest;
 use crate::output::Format;
 use crate::script::Parameter;
+use crate::{compact, ingest};
 
 /// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn an inventory of STAC Items into part files and one snapshot of the warehouse's table
     Ingest(IngestArgs),
+    /// Merge the part files of each bucket into one, with the newest version of each Item
+    Compact(CompactArgs),
     /// Ask a warehouse in SQL: tables items, item_cells and rejects
     Sql(SqlArgs),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
@@ -77,6 +80,32 @@ pub struct IngestArgs {
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+/// Flags of `compact`. Those that are parameters of `sql/compact.sql` get help and default from there.
+#[derive(Debug, Clone, Args)]
+pub struct CompactArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Only say what would be compacted; nothing is touched
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<u64>,
+    #[arg(long, value_name = "CELL/YEAR")]
+    pub bucket: Option<String>,
+    #[arg(long, value_name = "YEAR", allow_negative_numbers = true)]
+    pub since: Option<i32>,
+    #[arg(long, value_name = "N")]
+    pub commit_every: Option<NonZero<usize>>,
+    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub memory: Option<usize>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How the summary is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -138,6 +167,7 @@ impl Command {
     fn threads(&self) -> &ThreadArgs {
         match self {
             Self::Ingest(args) => &args.threads,
+            Self::Compact(args) => &args.threads,
             Self::Sql(args) => &args.threads,
             Self::Demo(args) => &args.threads,
         }
@@ -146,12 +176,16 @@ impl Command {
 
 /// The command line with the pipelines' own help.
 pub fn command() -> clap::Command {
-    let command = Cli::command();
-    // The embedded script parses, as its test shows; without it there is only less help.
-    let Ok(script) = ingest::script() else { return command };
-    command.mut_subcommand("ingest", |ingest| {
-        script.parameters().iter().fold(ingest, |ingest, p| ingest.mut_arg(&p.name, |arg| arg.help(help(p))))
-    })
+    [("ingest", ingest::PIPELINE), ("compact", compact::PIPELINE)].into_iter().fold(
+        Cli::command(),
+        |command, (name, pipeline)| {
+            // The embedded scripts parse, as their test shows; without one there is only less help.
+            let Ok(script) = pipeline.script() else { return command };
+            command.mut_subcommand(name, |command| {
+                script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
+            })
+        },
+    )
 }
 
 fn help(parameter: &Parameter) -> String {
@@ -207,11 +241,13 @@ mod tests {
     #[test]
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
-        let help = command.find_subcommand_mut("ingest").unwrap().render_long_help().to_string();
-        for parameter in ingest::script().unwrap().parameters() {
-            assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);
+        for (name, pipeline, default) in [("ingest", ingest::PIPELINE, "10000"), ("compact", compact::PIPELINE, "2")] {
+            let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            for parameter in pipeline.script().unwrap().parameters() {
+                assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);
+            }
+            assert!(help.contains(&format!("[default: {default}]")), "{help}");
         }
-        assert!(help.contains("[default: 10000]"), "{help}");
     }
 
     #[test]

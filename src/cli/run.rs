@@ -6,14 +6,17 @@ use std::path::Path;
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::{location_url, stores};
 
-use super::{CliError, Command, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
+use super::{CliError, Command, CompactArgs, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
+use crate::compact::{CompactOptions, PlannedBucket};
+use crate::report::{bytes, count};
 use crate::script::Arguments;
-use crate::{demo, ingest, output, query};
+use crate::{compact, demo, ingest, output, query};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Ingest(args) => ingest(&args, out).await,
+        Command::Compact(args) => compact(&args, out).await,
         Command::Sql(args) => sql(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
@@ -26,7 +29,8 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
         check_location("base", base)?;
     }
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
-    let report = ingest::ingest(&session, &arguments(args), interrupt()).await.map_err(CliError::ingest)?;
+    let report = ingest::ingest(&session, &arguments(args), interrupt()).await;
+    let report = report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?;
     match args.output {
         ReportFormat::Text => writeln!(out, "{report}")?,
         ReportFormat::Json => writeln!(out, "{}", report.to_json())?,
@@ -49,6 +53,53 @@ fn arguments(args: &IngestArgs) -> Arguments {
         .with_option("base", args.base.as_ref())
         .with_option("format", args.format.as_ref())
         .with_option("max_rejects", args.max_rejects)
+}
+
+async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let options = CompactOptions {
+        catalog: args.at.catalog.clone(),
+        warehouse: args.at.warehouse.clone(),
+        threshold: args.threshold,
+        bucket: args.bucket.clone(),
+        since: args.since,
+        commit_every: args.commit_every,
+        workers: args.threads.workers(),
+        memory: args.memory,
+    };
+    let failed = |e| CliError::pipeline(e, compact::PIPELINE);
+    if args.dry_run {
+        let buckets = compact::plan_compaction(&options).await.map_err(failed)?;
+        return write_planned(&buckets, args.output, out);
+    }
+    let summary = compact::compact_warehouse(&options, interrupt()).await.map_err(failed)?;
+    match args.output {
+        ReportFormat::Text => writeln!(out, "{summary}")?,
+        ReportFormat::Json => writeln!(out, "{}", json(&summary)?)?,
+    }
+    Ok(())
+}
+
+fn write_planned(buckets: &[PlannedBucket], format: ReportFormat, out: &mut dyn Write) -> Result<(), CliError> {
+    let sum = |of: fn(&PlannedBucket) -> u64| buckets.iter().map(of).sum::<u64>();
+    let (files, rows, size) = (sum(|b| b.files), sum(|b| b.rows), sum(|b| b.bytes));
+    if format == ReportFormat::Json {
+        let plan = serde_json::json!({ "buckets": buckets, "files": files, "rows": rows, "bytes": size });
+        return Ok(writeln!(out, "{plan}")?);
+    }
+    let mut line = |bucket: &str, files: String, rows: String, size: String| {
+        writeln!(out, "{bucket:<24}{files:>10}{rows:>14}{size:>12}")
+    };
+    line("bucket", "files".to_owned(), "rows".to_owned(), "bytes".to_owned())?;
+    for bucket in buckets {
+        line(&bucket.bucket, count(bucket.files), count(bucket.rows), bytes(bucket.bytes))?;
+    }
+    line(&format!("{} in all", count(buckets.len() as u64)), count(files), count(rows), bytes(size))?;
+    Ok(())
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
+    Ok(serde_json::to_string(value).map_err(std::io::Error::from)?)
 }
 
 async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {

@@ -42,6 +42,24 @@ pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
 #[error("it must be a number of objects (100) or a share of the inventory between 0% and 100% (0.5%)")]
 pub struct InvalidMaxRejects;
 
+/// Reads a size in bytes: `512MB`, `2GB`, in decimal units.
+pub(super) fn size(text: &str) -> Result<usize, InvalidSize> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return Err(InvalidSize),
+    };
+    let number: usize = digits.trim().parse().map_err(|_| InvalidSize)?;
+    number.checked_mul(unit).filter(|size| *size > 0).ok_or(InvalidSize)
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be a whole number of B, kB, MB or GB (512MB)")]
+pub struct InvalidSize;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +70,14 @@ mod tests {
         assert_eq!(read("2025-01-31"), Ok("2025-01-31T00:00:00Z".into()));
         assert_eq!(read("2025-01-31T01:00:00.5+01:00"), Ok("2025-01-31T00:00:00.500Z".into()));
         assert_eq!(read("31.1.2025"), Err(InvalidSince));
+    }
+
+    #[test]
+    fn a_size_has_a_decimal_unit() {
+        assert_eq!([size("512MB"), size("2 GB"), size("7")], [Ok(512_000_000), Ok(2_000_000_000), Ok(7)]);
+        for wrong in ["", "MB", "0", "-1", "1.5GB", "1 TB", "99999999999999GB"] {
+            assert_eq!(size(wrong), Err(InvalidSize), "{wrong}");
+        }
     }
 
     #[test]

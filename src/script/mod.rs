@@ -151,10 +151,15 @@ SELECT ';' , $limit;
 
     #[test]
     fn every_pipeline_of_the_binary_parses() {
-        let script = Script::parse("ingest", crate::ingest::SCRIPT).unwrap();
-        let arguments = Arguments::new().with("inventory", "i.csv").with("catalog", "c.db").with("warehouse", "it's");
-        let statements = script.bind(&arguments).unwrap();
-        assert_eq!(statements.len(), 4);
+        for (pipeline, statements) in [(crate::ingest::PIPELINE, 4), (crate::compact::PIPELINE, 3)] {
+            let arguments = Arguments::new().with("catalog", "c.db").with("warehouse", "it's");
+            let script = pipeline.script().unwrap();
+            let arguments = match script.parameter("inventory") {
+                Some(_) => arguments.with("inventory", "i.csv"),
+                None => arguments,
+            };
+            assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);
+        }
     }
 
     #[test]

@@ -13,5 +13,5 @@ mod table;
 
 pub use function::BucketsFunction;
 pub use groups::BucketFiles;
-pub use scan::BucketScanExec;
+pub use scan::{BucketScanExec, Totals};
 pub use table::BucketsTable;

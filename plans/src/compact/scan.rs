@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -19,6 +20,8 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+
+use serde::Serialize;
 
 use super::groups::BucketFiles;
 use super::read::PartFileReader;
@@ -41,7 +44,7 @@ pub struct BucketScanExec {
 }
 
 /// Sums over buckets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     pub buckets: u64,
     pub files: u64,
@@ -50,13 +53,22 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn of<'a>(buckets: impl IntoIterator<Item = &'a BucketFiles>) -> Self {
+    pub(crate) fn of<'a>(buckets: impl IntoIterator<Item = &'a BucketFiles>) -> Self {
         buckets.into_iter().fold(Self::default(), |sum, bucket| Self {
             buckets: sum.buckets + 1,
             files: sum.files + bucket.files.len() as u64,
             rows: sum.rows + bucket.rows(),
             bytes: sum.bytes + bucket.bytes(),
         })
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.buckets += other.buckets;
+        self.files += other.files;
+        self.rows += other.rows;
+        self.bytes += other.bytes;
     }
 }
 
@@ -102,6 +114,11 @@ impl BucketScanExec {
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
         let here = plan.as_any().downcast_ref::<Self>();
         here.or_else(|| plan.children().into_iter().find_map(Self::find))
+    }
+
+    /// The buckets that each partition reads.
+    pub(crate) fn groups(&self) -> &[Vec<BucketFiles>] {
+        &self.groups
     }
 
     /// The buckets that are read, in no order.

@@ -135,6 +135,7 @@ impl Columns<'_> {
             year: self.year.is_valid(row).then(|| self.year.value(row)),
             rows: self.rows.value(row),
             bytes: self.bytes.value(row),
+            sequence: None,
             columns: decode_statistics(self.statistics.value(row).as_struct()),
         }))
     }

@@ -24,6 +24,8 @@ pub struct PartFile {
     pub year: Option<i32>,
     pub rows: u64,
     pub bytes: u64,
+    /// Data sequence number, where the rows are not new; else that of the commit.
+    pub sequence: Option<i64>,
     /// Statistics of its leaf columns, ordered by field id, from the Parquet writer.
     pub columns: PackedColumns,
 }

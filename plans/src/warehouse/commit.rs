@@ -18,6 +18,9 @@ use super::manifests::{self, MetadataFiles};
 use super::snapshot;
 use crate::part_file::PartFile;
 
+/// Manifests that are in memory at a time while files are removed; a full one takes some 10 MB.
+const MANIFESTS: usize = 8;
+
 /// Attempts before a commit gives up against other writers.
 const MAX_ATTEMPTS: usize = 100;
 
@@ -221,22 +224,24 @@ impl Committer {
                 kept.extend(candidates);
                 continue;
             }
-            let remove = Arc::clone(&plan.remove);
-            // Only the manifests to rewrite stay in memory.
-            let read = manifests::load(self.warehouse.io(), candidates, move |file, manifest| {
-                let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
-                (file, concerned.then_some(manifest))
-            });
-            let mut concerned = vec![];
-            for (file, manifest) in read.await? {
-                match manifest {
-                    Some(manifest) => concerned.push(manifest),
-                    None => kept.push(file),
+            for candidates in candidates.chunks(MANIFESTS) {
+                let remove = Arc::clone(&plan.remove);
+                // Only the manifests to rewrite stay in memory.
+                let read = manifests::load(self.warehouse.io(), candidates.to_vec(), move |file, manifest| {
+                    let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
+                    (file, concerned.then_some(manifest))
+                });
+                let mut concerned = vec![];
+                for (file, manifest) in read.await? {
+                    match manifest {
+                        Some(manifest) => concerned.push(manifest),
+                        None => kept.push(file),
+                    }
                 }
-            }
-            for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
-                removed.extend(rewritten.removed);
-                kept.push(rewritten.manifest);
+                for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
+                    removed.extend(rewritten.removed);
+                    kept.push(rewritten.manifest);
+                }
             }
         }
         Ok(kept)

@@ -2,14 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{DataFusionError, Result, exec_err, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
@@ -17,29 +15,18 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
-use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
-use url::Url;
 
-use super::commit::{Change, Committer};
 use super::commit_node::{Commit, CommitTarget};
-use super::error::WarehouseError;
-use super::run_report::{RunProgress, RunRecords, RunReport};
-use crate::part_file::decode;
-use crate::stores::stores;
-
-/// Deletions at a time, when a failed run takes its files back.
-const DELETIONS: usize = 64;
+use super::run::write_and_commit;
+use super::run_report::{RunProgress, RunReport};
 
 /// Runs its input, a sink, partition by partition, at most as many at once as the session has target partitions, and
-/// commits the files as one snapshot. Output: one partition with one row, `count`.
+/// commits the files as one snapshot, or as one for each so many buckets where it replaces buckets. Output: one partition
+/// with one row, `count`.
 ///
-/// When anything fails before the commit, nothing becomes visible, and the files that were recorded are deleted; the
-/// rejects stay. After a commit whose outcome is unknown nothing is deleted.
+/// When anything fails before a commit, nothing of it becomes visible.
 #[derive(Debug)]
 pub struct CommitExec {
     input: Arc<dyn ExecutionPlan>,
@@ -136,7 +123,8 @@ impl ExecutionPlan for CommitExec {
         let (input, target, run) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.run));
         let (schema, metrics) = (self.schema(), self.metrics.clone());
         let commit = async move {
-            let report = write_and_commit(&input, &target, &run, context).await?;
+            let report = write_and_commit(&input, &target, &run.progress, context).await?;
+            let report = run.report.get_or_init(|| report);
             let count = |name: &'static str, n: u64| MetricBuilder::new(&metrics).global_counter(name).add(n as usize);
             MetricBuilder::new(&metrics).output_rows(partition).add(1);
             count("files", report.files);
@@ -152,97 +140,6 @@ impl ExecutionPlan for CommitExec {
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
-}
-
-async fn write_and_commit<'a>(
-    input: &Arc<dyn ExecutionPlan>,
-    target: &CommitTarget,
-    run: &'a Run,
-    context: Arc<TaskContext>,
-) -> Result<&'a RunReport> {
-    let committer = Committer::new(target.warehouse.clone());
-    if let Some(snapshot) = committer.find_run(&target.run).await? {
-        return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
-    }
-    let mut records = RunRecords::default();
-    let mut report = match drive(input, target, &run.progress, &mut records, context).await {
-        Ok(()) => records.report(&target.run),
-        Err(e) => {
-            delete(&records).await;
-            return Err(e);
-        }
-    };
-    let summary = records.summary(&target.run);
-    if !records.parts.is_empty() {
-        let change = Change { add: std::mem::take(&mut records.parts), summary, ..Change::default() };
-        match committer.commit(change).await {
-            Ok(committed) => report.snapshot = Some(committed.snapshot),
-            Err(e) => {
-                if !matches!(e, WarehouseError::UnknownOutcome { .. }) {
-                    delete(&records).await;
-                }
-                return Err(e.into());
-            }
-        }
-    }
-    Ok(run.report.get_or_init(|| report))
-}
-
-/// Runs the partitions of the sink, never more at once than the session wants, and takes in their records.
-async fn drive(
-    input: &Arc<dyn ExecutionPlan>,
-    target: &CommitTarget,
-    progress: &RunProgress,
-    records: &mut RunRecords,
-    context: Arc<TaskContext>,
-) -> Result<()> {
-    let partitions = input.output_partitioning().partition_count();
-    let workers = context.session_config().target_partitions().max(1);
-    progress.partitions.store(partitions as u64, Ordering::Relaxed);
-    let run_partition = |partition: usize| {
-        let (input, context) = (Arc::clone(input), Arc::clone(&context));
-        async move {
-            // On a task of its own, so that partitions use the cores; it ends with this future.
-            let task = SpawnedTask::spawn(async move {
-                let batches = input.execute(partition, context)?;
-                batches.map(|batch| decode(&batch?)).try_concat().await
-            });
-            task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?
-        }
-    };
-    let mut finished = futures::stream::iter(0..partitions).map(run_partition).buffer_unordered(workers);
-    while let Some(of_partition) = finished.next().await {
-        for record in of_partition? {
-            records.add(record, progress);
-        }
-        progress.partitions_done.fetch_add(1, Ordering::Relaxed);
-        check_rejects(target, records, false)?;
-    }
-    check_rejects(target, records, true)
-}
-
-fn check_rejects(target: &CommitTarget, records: &RunRecords, complete: bool) -> Result<()> {
-    let Some(most) = target.max_rejects else { return Ok(()) };
-    let (rejected, listed) = (records.counts.rejected_total(), records.counts.listed);
-    if !most.is_exceeded(rejected, listed, complete) {
-        return Ok(());
-    }
-    let run = &target.run;
-    exec_err!(
-        "run {run} was stopped, and nothing of it committed: {rejected} of {listed} objects were rejected, and max_rejects is {most}; their reasons are in table rejects (run = '{run}'); raise max_rejects to go on without them"
-    )
-}
-
-/// Deletes the recorded files of a run that will not be committed. What cannot be deleted is an orphan, which
-/// maintenance removes.
-async fn delete(records: &RunRecords) {
-    let delete = |path: String| async move {
-        let url = Url::parse(&path).ok()?;
-        let (store, path) = stores().locate(&url).ok()?;
-        store.delete(&path).await.ok()
-    };
-    let paths = records.paths.iter().cloned();
-    futures::stream::iter(paths).map(delete).buffer_unordered(DELETIONS).for_each(|_| async {}).await;
 }
 
 /// Plans [`Commit`] as [`CommitExec`].
@@ -267,8 +164,11 @@ impl ExtensionPlanner for CommitPlanner {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use datafusion::datasource::memory::MemorySourceConfig;
     use datafusion::physical_plan::collect;
+    use url::Url;
 
     use super::super::create::Warehouse;
     use super::super::run_options::MaxRejects;
@@ -281,12 +181,13 @@ mod tests {
     fn commit(warehouse: &Warehouse, run: &str, most: Option<&str>, partitions: &[Vec<SinkRecord>]) -> CommitExec {
         let batches: Vec<_> = partitions.iter().map(|records| vec![encode(records).unwrap()]).collect();
         let sink = MemorySourceConfig::try_new_exec(&batches, SINK_SCHEMA.clone(), None).unwrap();
+        CommitExec::new(sink, target(warehouse, run, most))
+    }
+
+    fn target(warehouse: &Warehouse, run: &str, most: Option<&str>) -> Arc<CommitTarget> {
         let max_rejects: Option<MaxRejects> = most.map(|most| most.parse().unwrap());
         let (warehouse, run) = (warehouse.clone(), run.to_owned());
-        CommitExec::new(
-            sink,
-            Arc::new(CommitTarget { warehouse, run, max_rejects, replaces_buckets: false, commit_every: None }),
-        )
+        Arc::new(CommitTarget { warehouse, run, max_rejects, replaces_buckets: false, commit_every: None })
     }
 
     async fn execute(commit: CommitExec) -> (Result<u64>, Arc<dyn ExecutionPlan>) {
@@ -385,8 +286,7 @@ mod tests {
         );
         let partitions = [vec![encode(&[SinkRecord::Data(written)]).unwrap()], vec![nothing.unwrap()]];
         let sink = MemorySourceConfig::try_new_exec(&partitions, SINK_SCHEMA.clone(), None).unwrap();
-        let target = CommitTarget { warehouse: warehouse.clone(), run: "r1".into(), max_rejects: None };
-        let commit = CommitExec::new(sink, Arc::new(target));
+        let commit = CommitExec::new(sink, target(&warehouse, "r1", None));
         let (count, _) = execute(commit).await;
         assert!(count.is_err());
         assert_eq!(snapshots(&warehouse).await, 0);

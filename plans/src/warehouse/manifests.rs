@@ -99,9 +99,9 @@ impl MetadataFiles {
             let (mut writer, location) = self.writer(metadata)?;
             writes.push(async move {
                 for part in parts {
-                    // A negative sequence number stays open until the manifest list assigns it.
                     let file = snapshot::data_file(part, metadata)?;
-                    writer.add_file(file, -1).map_err(WarehouseError::metadata(&location))?;
+                    // A negative sequence number stays open until the manifest list assigns it.
+                    writer.add_file(file, part.sequence.unwrap_or(-1)).map_err(WarehouseError::metadata(&location))?;
                 }
                 writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))
             });

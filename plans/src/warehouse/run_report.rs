@@ -1,12 +1,13 @@
 //! What a run did ([`RunReport`]), and what it has done so far ([`RunProgress`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 
 use super::create::RUN;
+use super::replace::Replaced;
 use crate::chunk::{ChunkCounts, ChunkId};
 use crate::part_file::{PartFile, SinkRecord};
 
@@ -38,6 +39,9 @@ pub struct RunReport {
     pub years: Option<(i32, i32)>,
     /// Newest `last_modified_date` of the objects read, in milliseconds since 1970 UTC; `None` if unknown.
     pub max_last_modified: Option<i64>,
+    /// Of a run that replaces buckets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Replaced>,
 }
 
 impl RunReport {
@@ -56,6 +60,8 @@ pub struct RunProgress {
     /// Partitions of the plan, and how many have been written to the end.
     pub partitions: AtomicU64,
     pub partitions_done: AtomicU64,
+    /// Whether a commit is under way.
+    pub committing: AtomicBool,
     pub files: AtomicU64,
     pub rows: AtomicU64,
     pub bytes: AtomicU64,
@@ -67,9 +73,15 @@ pub struct RunProgress {
 /// The records of a run, as they come in.
 #[derive(Debug, Default)]
 pub(super) struct RunRecords {
+    /// Not yet taken by a commit.
     pub parts: Vec<PartFile>,
-    /// Of all files that came in, also when the commit has taken the parts.
+    /// Of all files that are not known to be committed.
     pub paths: HashSet<String>,
+    files: u64,
+    rows: u64,
+    bytes: u64,
+    cells: BTreeSet<String>,
+    years: Option<(i32, i32)>,
     chunks: HashSet<ChunkId>,
     pub counts: ChunkCounts,
     committed: u64,
@@ -85,6 +97,7 @@ impl RunRecords {
                     add(&progress.files, 1);
                     add(&progress.rows, part.rows);
                     add(&progress.bytes, part.bytes);
+                    self.count(&part);
                     self.parts.push(part);
                 }
             }
@@ -100,9 +113,19 @@ impl RunRecords {
         }
     }
 
+    fn count(&mut self, part: &PartFile) {
+        self.files += 1;
+        self.rows += part.rows;
+        self.bytes += part.bytes;
+        if !self.cells.contains(&part.cell) {
+            self.cells.insert(part.cell.clone());
+        }
+        let years = self.years.map(<[i32; 2]>::from).into_iter().flatten().chain(part.year);
+        self.years = years.clone().min().zip(years.max());
+    }
+
     /// The report of the run, before its commit.
     pub fn report(&self, run: &str) -> RunReport {
-        let years = || self.parts.iter().filter_map(|part| part.year);
         RunReport {
             run: run.to_owned(),
             snapshot: None,
@@ -111,12 +134,13 @@ impl RunRecords {
             rejected: self.counts.rejected.clone(),
             superseded: self.counts.superseded,
             skipped: self.counts.skipped.clone(),
-            rows: self.parts.iter().map(|part| part.rows).sum(),
-            files: self.parts.len() as u64,
-            bytes: self.parts.iter().map(|part| part.bytes).sum(),
-            cells: self.parts.iter().map(|part| part.cell.as_str()).collect::<BTreeSet<_>>().len() as u64,
-            years: years().min().zip(years().max()),
+            rows: self.rows,
+            files: self.files,
+            bytes: self.bytes,
+            cells: self.cells.len() as u64,
+            years: self.years,
             max_last_modified: self.counts.max_last_modified,
+            replaced: None,
         }
     }
 
@@ -152,7 +176,15 @@ mod tests {
 
     fn part(name: &str, cell: &str, year: Option<i32>) -> SinkRecord {
         let (path, cell) = (name.to_owned(), cell.to_owned());
-        SinkRecord::Data(PartFile { path, cell, year, rows: 2, bytes: 10, columns: PackedColumns::default() })
+        SinkRecord::Data(PartFile {
+            path,
+            cell,
+            year,
+            rows: 2,
+            bytes: 10,
+            sequence: None,
+            columns: PackedColumns::default(),
+        })
     }
 
     fn chunk(row: u64) -> SinkRecord {

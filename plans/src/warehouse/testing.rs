@@ -37,7 +37,15 @@ pub fn record(warehouse: &Warehouse, cell: &str, year: Option<i32>, name: &str) 
         lower: Some(b"a".to_vec()),
         upper: Some(b"z".to_vec()),
     };
-    PartFile { path, cell: cell.to_owned(), year, rows: 3, bytes: 100, columns: [id].into_iter().collect() }
+    PartFile {
+        path,
+        cell: cell.to_owned(),
+        year,
+        rows: 3,
+        bytes: 100,
+        sequence: None,
+        columns: [id].into_iter().collect(),
+    }
 }
 
 /// A row of a test file.
@@ -80,7 +88,7 @@ pub fn write_part(warehouse: &Warehouse, cell: &str, name: &str, rows: &[Row]) -
     let metadata = writer.close().unwrap();
     let bytes = std::fs::metadata(&file).unwrap().len();
     let (cell, rows) = (cell.to_owned(), rows.len() as u64);
-    PartFile { path: url.into(), cell, year, rows, bytes, columns: statistics(&metadata) }
+    PartFile { path: url.into(), cell, year, rows, bytes, sequence: None, columns: statistics(&metadata) }
 }
 
 pub fn batch(items: &ItemSchema, cell: &str, rows: &[Row]) -> RecordBatch {

@@ -200,6 +200,7 @@ impl Attempt {
             year: file.bucket.year,
             rows: file.rows as u64,
             bytes: bytes as u64,
+            sequence: None,
             columns: columns.into_iter().collect(),
         }));
         // Encoding many small files from one batch never waits, and other tasks want their turn.

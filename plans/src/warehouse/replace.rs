@@ -1,0 +1,160 @@
+//! [`Replacement`]: the buckets that a run writes again, from their scan to their commit.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use serde::Serialize;
+
+use super::commit::Change;
+use super::location::to_url;
+use crate::bucket::Bucket;
+use crate::compact::{BucketFiles, BucketScanExec, Totals};
+use crate::part_file::PartFile;
+
+/// What a run did to buckets. Totals are of files as the table had them before, and has them after the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replaced {
+    /// All buckets among which those to replace were chosen.
+    pub scanned: Totals,
+    /// The replaced buckets with the files that were removed.
+    pub before: Totals,
+    /// The replaced buckets with the files that were added.
+    pub after: Totals,
+    /// Buckets that another writer changed first, and which were left as they are.
+    pub left_out: Vec<String>,
+    /// In the order of their commits.
+    pub snapshots: Vec<i64>,
+}
+
+/// A bucket that is being written again.
+struct Rewritten {
+    old: BucketFiles,
+    new: Vec<PartFile>,
+}
+
+pub(super) struct Replacement {
+    /// Buckets by partition of the scan, until the partition is finished.
+    partitions: Vec<Vec<BucketFiles>>,
+    /// Whether the partitions of the sink are those of the scan.
+    follows_partitions: bool,
+    /// Not yet committed.
+    finished: BTreeMap<Bucket, Rewritten>,
+    report: Replaced,
+}
+
+impl Replacement {
+    /// The buckets that a scan in `plan` reads.
+    pub fn of_buckets_in(plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let scan = BucketScanExec::find(plan);
+        let scan = scan.ok_or_else(|| internal_datafusion_err!("a plan that replaces buckets reads none"))?;
+        Ok(Self {
+            partitions: scan.groups().to_vec(),
+            follows_partitions: follows_partitions(plan),
+            finished: BTreeMap::new(),
+            report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
+        })
+    }
+
+    /// Whether a finished partition of the sink means that the buckets of that partition of the scan are written.
+    pub fn follows_partitions(&self) -> bool {
+        self.follows_partitions
+    }
+
+    pub fn finish_partition(&mut self, partition: usize) {
+        if self.follows_partitions {
+            let buckets = self.partitions.get_mut(partition).map(std::mem::take).unwrap_or_default();
+            self.finish(buckets);
+        }
+    }
+
+    pub fn finish_all(&mut self) {
+        let buckets = std::mem::take(&mut self.partitions).into_iter().flatten().collect();
+        self.finish(buckets);
+    }
+
+    fn finish(&mut self, buckets: Vec<BucketFiles>) {
+        let rewritten = |old: BucketFiles| (old.bucket.clone(), Rewritten { old, new: vec![] });
+        self.finished.extend(buckets.into_iter().map(rewritten));
+    }
+
+    /// Buckets that wait for their commit.
+    pub fn finished(&self) -> usize {
+        self.finished.len()
+    }
+
+    /// Takes in what was written for the finished buckets.
+    pub fn take_parts(&mut self, parts: Vec<PartFile>) -> Result<()> {
+        for part in parts {
+            let bucket = Bucket { cell: part.cell.clone(), year: part.year };
+            let Some(rewritten) = self.finished.get_mut(&bucket) else {
+                return exec_err!(
+                    "INSERT OVERWRITE wrote rows of bucket {bucket}, which its query does not read; a row must stay in its bucket, or be added with INSERT INTO"
+                );
+            };
+            // The new file is as old as the newest row in it, whenever it is committed: rows that are added meanwhile
+            // are newer.
+            rewritten.new.push(PartFile { sequence: Some(rewritten.old.sequence()), ..part });
+        }
+        Ok(())
+    }
+
+    /// The change that replaces all finished buckets; `None` if there are none.
+    pub fn change(&self) -> Result<Option<Change>> {
+        if self.finished.is_empty() {
+            return Ok(None);
+        }
+        let mut remove = vec![];
+        for file in self.finished.values().flat_map(|bucket| &bucket.old.files) {
+            remove.push(to_url(&file.location).map_err(|e| exec_datafusion_err!("{e}"))?.to_string());
+        }
+        let add: Vec<PartFile> = self.finished.values().flat_map(|bucket| bucket.new.iter().cloned()).collect();
+        let rows: u64 = add.iter().map(|part| part.rows).sum();
+        let same_rows = rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
+        Ok(Some(Change { add, remove, same_rows, ..Change::default() }))
+    }
+
+    /// The finished buckets are committed.
+    pub fn done(&mut self) {
+        let finished = std::mem::take(&mut self.finished);
+        let before = Totals::of(finished.values().map(|bucket| &bucket.old));
+        let parts = || finished.values().flat_map(|bucket| &bucket.new);
+        let after = Totals {
+            buckets: finished.values().filter(|bucket| !bucket.new.is_empty()).count() as u64,
+            files: parts().count() as u64,
+            rows: parts().map(|part| part.rows).sum(),
+            bytes: parts().map(|part| part.bytes).sum(),
+        };
+        self.report.before += before;
+        self.report.after += after;
+    }
+
+    /// Leaves the buckets of `missing` files (Iceberg locations) as they are; returns the paths that were written for
+    /// them.
+    pub fn leave_out(&mut self, missing: &[String]) -> HashSet<String> {
+        let missing: HashSet<&str> = missing.iter().map(String::as_str).collect();
+        let gone = |bucket: &Rewritten| bucket.old.files.iter().any(|file| missing.contains(file.location.as_str()));
+        let gone: HashMap<Bucket, Rewritten> = self.finished.extract_if(.., |_, bucket| gone(bucket)).collect();
+        self.report.left_out.extend(gone.keys().map(Bucket::to_string));
+        self.report.left_out.sort();
+        gone.into_values().flat_map(|bucket| bucket.new).map(|part| part.path).collect()
+    }
+
+    pub fn report(self, snapshots: Vec<i64>) -> Replaced {
+        Replaced { snapshots, ..self.report }
+    }
+}
+
+/// Whether every operator from the scan up has one input with as many partitions.
+fn follows_partitions(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    match plan.children().as_slice() {
+        [] => plan.as_any().is::<BucketScanExec>(),
+        [input] => {
+            let partitions = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
+            let repartitions = input.name().contains("Repartition") || plan.name().contains("Repartition");
+            !repartitions && partitions(plan) == partitions(input) && follows_partitions(input)
+        }
+        _ => false,
+    }
+}

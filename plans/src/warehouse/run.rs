@@ -1,0 +1,204 @@
+//! A run on the head: drives the partitions of a sink, takes in their records, and commits them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use url::Url;
+
+use super::commit::{Change, Committed, Committer};
+use super::commit_node::CommitTarget;
+use super::error::WarehouseError;
+use super::replace::Replacement;
+use super::run_report::{RunProgress, RunRecords, RunReport};
+use crate::part_file::{PartFile, decode};
+use crate::stores::stores;
+
+/// Deletions at a time, when a failed run takes its files back.
+const DELETIONS: usize = 64;
+
+/// Runs a sink and commits what it wrote.
+///
+/// When anything fails before a commit, nothing of it becomes visible, and the files that were recorded and not yet
+/// committed are deleted; the rejects stay. After a commit whose outcome is unknown nothing is deleted.
+pub(super) async fn write_and_commit(
+    input: &Arc<dyn ExecutionPlan>,
+    target: &CommitTarget,
+    progress: &RunProgress,
+    context: Arc<TaskContext>,
+) -> Result<RunReport> {
+    let committer = Committer::new(target.warehouse.clone());
+    if let Some(snapshot) = committer.find_run(&target.run).await? {
+        return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
+    }
+    let replacement = match target.replaces_buckets {
+        true => Some(Replacement::of_buckets_in(input)?),
+        false => None,
+    };
+    let mut run = Run { target, committer, records: RunRecords::default(), replacement, snapshots: vec![] };
+    match run.drive(input, progress, context).await {
+        Ok(()) => Ok(run.report()),
+        Err(e) => {
+            if !is_unknown_outcome(&e) {
+                delete(&run.records.paths).await;
+            }
+            Err(e)
+        }
+    }
+}
+
+struct Run<'a> {
+    target: &'a CommitTarget,
+    committer: Committer,
+    records: RunRecords,
+    replacement: Option<Replacement>,
+    snapshots: Vec<i64>,
+}
+
+impl Run<'_> {
+    /// Runs the partitions of the sink, never more at once than the session wants.
+    async fn drive(
+        &mut self,
+        input: &Arc<dyn ExecutionPlan>,
+        progress: &RunProgress,
+        context: Arc<TaskContext>,
+    ) -> Result<()> {
+        let partitions = input.output_partitioning().partition_count();
+        let workers = context.session_config().target_partitions().max(1);
+        progress.partitions.store(partitions as u64, Ordering::Relaxed);
+        let run_partition = |partition: usize| {
+            let (input, context) = (Arc::clone(input), Arc::clone(&context));
+            async move {
+                // On a task of its own, so that partitions use the cores; it ends with this future.
+                let task = SpawnedTask::spawn(async move {
+                    let batches = input.execute(partition, context)?;
+                    batches.map(|batch| decode(&batch?)).try_concat().await
+                });
+                let records = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?;
+                Ok::<_, DataFusionError>((partition, records?))
+            }
+        };
+        let mut finished = futures::stream::iter(0..partitions).map(run_partition).buffer_unordered(workers);
+        while let Some(of_partition) = finished.next().await {
+            let (partition, records) = of_partition?;
+            for record in records {
+                self.records.add(record, progress);
+            }
+            progress.partitions_done.fetch_add(1, Ordering::Relaxed);
+            self.check_rejects(false)?;
+            if let Some(replacement) = &mut self.replacement {
+                replacement.finish_partition(partition);
+                let enough = self.target.commit_every.is_some_and(|n| replacement.finished() >= n.get());
+                if enough && replacement.follows_partitions() {
+                    self.commit(progress).await?;
+                }
+            }
+        }
+        self.check_rejects(true)?;
+        if let Some(replacement) = &mut self.replacement {
+            replacement.finish_all();
+        }
+        self.commit(progress).await
+    }
+
+    /// Commits the files that were recorded since the last commit.
+    async fn commit(&mut self, progress: &RunProgress) -> Result<()> {
+        progress.committing.store(true, Ordering::Relaxed);
+        let committed = self.commit_recorded().await;
+        progress.committing.store(false, Ordering::Relaxed);
+        committed
+    }
+
+    async fn commit_recorded(&mut self) -> Result<()> {
+        let add = std::mem::take(&mut self.records.parts);
+        let written: HashSet<String> = add.iter().map(|part| part.path.clone()).collect();
+        match self.replacement.take() {
+            Some(mut replacement) => {
+                let replaced = self.replace(&mut replacement, add).await;
+                self.replacement = Some(replacement);
+                replaced?;
+            }
+            None if add.is_empty() => return Ok(()),
+            None => {
+                let change = Change { add, summary: self.records.summary(&self.target.run), ..Change::default() };
+                self.snapshots.push(self.committer.commit(change).await?.snapshot);
+            }
+        }
+        self.records.paths.retain(|path| !written.contains(path));
+        Ok(())
+    }
+
+    /// Commits the finished buckets. One of which a file is gone, because another writer replaced it first, is left
+    /// out: what was written for it is deleted, and the report names it.
+    async fn replace(&mut self, replacement: &mut Replacement, add: Vec<PartFile>) -> Result<()> {
+        replacement.take_parts(add)?;
+        while let Some(mut change) = replacement.change()? {
+            change.summary = self.records.summary(&self.run_of_next_snapshot());
+            match self.committer.commit(change).await {
+                Ok(Committed { snapshot, .. }) => {
+                    self.snapshots.push(snapshot);
+                    replacement.done();
+                }
+                Err(WarehouseError::Conflict { missing }) => {
+                    let written = replacement.leave_out(&missing);
+                    delete(&written).await;
+                    written.iter().for_each(|path| _ = self.records.paths.remove(path));
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A run has one snapshot, unless it commits in groups: then the later ones are numbered.
+    fn run_of_next_snapshot(&self) -> String {
+        match self.snapshots.len() {
+            0 => self.target.run.clone(),
+            n => format!("{}#{}", self.target.run, n + 1),
+        }
+    }
+
+    fn check_rejects(&self, complete: bool) -> Result<()> {
+        let Some(most) = self.target.max_rejects else { return Ok(()) };
+        let (rejected, listed) = (self.records.counts.rejected_total(), self.records.counts.listed);
+        if !most.is_exceeded(rejected, listed, complete) {
+            return Ok(());
+        }
+        let run = &self.target.run;
+        exec_err!(
+            "run {run} was stopped, and nothing of it committed: {rejected} of {listed} objects were rejected, and max_rejects is {most}; their reasons are in table rejects (run = '{run}'); raise max_rejects to go on without them"
+        )
+    }
+
+    fn report(self) -> RunReport {
+        RunReport {
+            snapshot: self.snapshots.last().copied(),
+            replaced: self.replacement.map(|replacement| replacement.report(self.snapshots)),
+            ..self.records.report(&self.target.run)
+        }
+    }
+}
+
+fn is_unknown_outcome(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::External(e) => matches!(e.downcast_ref(), Some(WarehouseError::UnknownOutcome { .. })),
+        _ => false,
+    }
+}
+
+/// Deletes files that will not be committed. What cannot be deleted is an orphan, which maintenance removes.
+async fn delete(paths: &HashSet<String>) {
+    let delete = |path: String| async move {
+        let url = Url::parse(&path).ok()?;
+        let (store, path) = stores().locate(&url).ok()?;
+        store.delete(&path).await.ok()
+    };
+    let paths = paths.iter().cloned();
+    futures::stream::iter(paths).map(delete).buffer_unordered(DELETIONS).for_each(|_| async {}).await;
+}

@@ -1,0 +1,109 @@
+//! Runs a pipeline: one of the SQL scripts that the binary carries.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use datafusion::common::DataFusionError;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
+use futures::TryStreamExt;
+use thiserror::Error;
+
+use crate::progress::Progress;
+use crate::script::{Arguments, Planned, Script, ScriptError};
+
+/// How often an interrupted run is asked whether its commit is through.
+const COMMIT_POLL: Duration = Duration::from_millis(10);
+
+/// A script under `sql/`.
+#[derive(Debug, Clone, Copy)]
+pub struct Pipeline {
+    /// What errors call it.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+/// Why a pipeline did not end with a report.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error("{}", crate::script::reason(.0))]
+    Session(#[from] DataFusionError),
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    #[error("interrupted; what was not committed by then is in no snapshot")]
+    Interrupted,
+}
+
+impl Pipeline {
+    /// The script, parsed.
+    pub fn script(&self) -> Result<Script, ScriptError> {
+        Script::parse(self.name, self.text)
+    }
+
+    /// Runs the statements in `session` with `arguments`, to the end of the commit; the report of the last commit.
+    ///
+    /// When `interrupt` resolves, the run stops where it is, and nothing of it becomes visible that is not yet; a commit
+    /// that has begun is brought to its end.
+    pub async fn run(
+        &self,
+        session: &SessionContext,
+        arguments: &Arguments,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<RunReport, PipelineError> {
+        let mut interrupt = pin!(interrupt);
+        let mut report = RunReport::default();
+        for statement in self.script()?.bind(arguments)? {
+            let planned = tokio::select! {
+                planned = statement.plan(session) => planned?,
+                () = &mut interrupt => return Err(PipelineError::Interrupted),
+            };
+            let progress = Progress::follow(&planned.plan);
+            let mut run = pin!(drain(&planned));
+            tokio::select! {
+                done = &mut run => done?,
+                () = &mut interrupt => loop {
+                    // The commit runs in this task: while it is not under way here, it is not under way at all.
+                    if !commits(&planned.plan) {
+                        return Err(PipelineError::Interrupted);
+                    }
+                    tokio::select! {
+                        done = &mut run => break done?,
+                        () = tokio::time::sleep(COMMIT_POLL) => {}
+                    }
+                },
+            }
+            drop(progress);
+            if let Some(run) = CommitExec::find(&planned.plan).and_then(CommitExec::report) {
+                report = run.clone();
+            }
+        }
+        Ok(report)
+    }
+
+    /// The plan of the last statement, which is not run; the definitions and settings before it take effect.
+    pub async fn plan(
+        &self,
+        session: &SessionContext,
+        arguments: &Arguments,
+    ) -> Result<Option<Planned>, PipelineError> {
+        let mut last = None;
+        for statement in self.script()?.bind(arguments)? {
+            last = Some(statement.plan(session).await?);
+        }
+        Ok(last)
+    }
+}
+
+async fn drain(planned: &Planned) -> Result<(), ScriptError> {
+    let rows = planned.execute()?;
+    rows.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|e| planned.failed(e))
+}
+
+fn commits(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    CommitExec::find(plan).is_some_and(|commit| commit.progress().committing.load(Ordering::Relaxed))
+}
