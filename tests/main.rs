@@ -1,6 +1,7 @@
 //! End-to-end tests, in one binary: the program as its users run it, on real files.
 
 mod cli;
+mod compact;
 mod data;
 mod demo;
 mod interop;

@@ -1,42 +1,45 @@
-//! The plan of the ingest pipeline, pinned.
+//! The plans of the pipelines, pinned.
 
 use std::fs;
 
 use arrow::array::AsArray;
 use datafusion::physical_plan::common::collect;
-use earthcatalog::ingest;
+use earthcatalog::pipeline::Pipeline;
 use earthcatalog::script::Arguments;
+use earthcatalog::{compact, ingest};
 use earthcatalog_plans::session::session;
+use tempfile::TempDir;
 
-#[tokio::test]
-async fn items_flow_from_scan_to_sink_without_a_shuffle() {
-    let folder = tempfile::tempdir().unwrap();
+/// What EXPLAIN says of the last statement of a pipeline, without the ends of long lines.
+async fn explained(pipeline: Pipeline, folder: &TempDir, arguments: Arguments) -> String {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    fs::write(path("inventory.csv"), "bucket,key\n,a.json\n,b.json\n,c.json\n").unwrap();
-    let arguments = Arguments::new()
-        .with("inventory", path("inventory.csv"))
-        .with("catalog", path("catalog.db"))
-        .with("warehouse", path("warehouse"))
-        .with("chunk_size", 2);
-
+    let arguments = arguments.with("catalog", path("catalog.db")).with("warehouse", path("warehouse"));
     let session = session(4).unwrap();
-    let mut statements = ingest::PIPELINE.script().unwrap().bind(&arguments).unwrap();
-    let insert = statements.pop().unwrap();
+    let mut statements = pipeline.script().unwrap().bind(&arguments).unwrap();
+    let last = statements.pop().unwrap();
     for definition in statements {
         definition.plan(&session).await.unwrap();
     }
-    let rows = collect(insert.explain().plan(&session).await.unwrap().execute().unwrap()).await.unwrap();
+    let rows = collect(last.explain().plan(&session).await.unwrap().execute().unwrap()).await.unwrap();
     let plans = rows.iter().flat_map(|batch| {
         let [kinds, plans] = [0, 1].map(|column| batch.column(column).as_string::<i32>());
         kinds.iter().zip(plans).map(|(kind, plan)| format!("{}\n{}", kind.unwrap(), plan.unwrap())).collect::<Vec<_>>()
     });
     let text = plans.collect::<Vec<_>>().join("\n").replace(folder.path().to_str().unwrap(), "<folder>");
-
     for shuffle in ["RepartitionExec", "CoalescePartitionsExec", "SortPreservingMergeExec"] {
         assert!(!text.contains(shuffle), "{shuffle}:\n{text}");
     }
     // The lists of all columns say little after their beginning.
-    let shortened = text.lines().map(|line| line.chars().take(170).collect::<String>()).collect::<Vec<_>>().join("\n");
+    text.lines().map(|line| line.chars().take(170).collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn items_flow_from_scan_to_sink_without_a_shuffle() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("inventory.csv");
+    fs::write(&inventory, "bucket,key\n,a.json\n,b.json\n,c.json\n").unwrap();
+    let arguments = Arguments::new().with("inventory", inventory.display()).with("chunk_size", 2);
+    let shortened = explained(ingest::PIPELINE, &folder, arguments).await;
     insta::assert_snapshot!(shortened, @r"
     logical_plan
     Commit: table=earthcatalog.items
@@ -57,4 +60,16 @@ async fn items_flow_from_scan_to_sink_without_a_shuffle() {
                 StacExec: location=file://<folder>/inventory.csv, chunks=2, projection=[id, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_
     ");
     assert!(!folder.path().join("warehouse/_rejects").exists(), "EXPLAIN runs nothing");
+}
+
+#[tokio::test]
+async fn buckets_are_merged_where_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("none.csv");
+    fs::write(&inventory, "bucket,key\n").unwrap();
+    let arguments = Arguments::new().with("inventory", inventory.display());
+    // Given a table,
+    explained(ingest::PIPELINE, &folder, arguments).await;
+    let shortened = explained(compact::PIPELINE, &folder, Arguments::new()).await;
+    insta::assert_snapshot!(shortened, @r"");
 }

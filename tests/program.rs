@@ -1,6 +1,8 @@
 //! The binary, run as a user runs it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -67,6 +69,34 @@ impl Warehouse {
         serde_json::from_str(&report).unwrap()
     }
 
+    pub fn compact(&self, flags: &[&str]) -> Ran {
+        let mut arguments: Vec<&OsStr> = vec!["compact".as_ref()];
+        arguments.extend(self.flags());
+        arguments.extend(flags.iter().map(OsStr::new));
+        earthcatalog(arguments)
+    }
+
+    /// The summary of a compaction that must work.
+    pub fn compacted(&self, flags: &[&str]) -> Value {
+        serde_json::from_str(&self.compact(&[flags, &["--output", "json"]].concat()).ok()).unwrap()
+    }
+
+    /// Every file below the warehouse, with its size.
+    pub fn listing(&self) -> BTreeMap<PathBuf, u64> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.files.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => _ = files.insert(entry.path(), entry.metadata().unwrap().len()),
+                }
+            }
+        }
+        files
+    }
+
     pub fn sql(&self, query: &str) -> Ran {
         let mut arguments: Vec<&OsStr> = vec!["sql".as_ref(), query.as_ref(), "--output".as_ref(), "ndjson".as_ref()];
         arguments.extend(self.flags());
@@ -85,7 +115,7 @@ impl Warehouse {
         rows[0].as_object().unwrap().values().next().unwrap().clone()
     }
 
-    fn flags(&self) -> [&OsStr; 4] {
+    pub fn flags(&self) -> [&OsStr; 4] {
         ["--catalog".as_ref(), self.catalog.as_ref(), "--warehouse".as_ref(), self.files.as_ref()]
     }
 }

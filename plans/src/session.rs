@@ -19,6 +19,9 @@ use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
 
+/// Rows of a batch where memory is limited.
+const BATCH_ROWS: usize = 64;
+
 /// A session in which all of earthcatalog's SQL works.
 ///
 /// `workers` is the number of partitions that run at once.
@@ -29,12 +32,15 @@ pub fn session(workers: usize) -> Result<SessionContext> {
 /// As [`session`]; sorts that together take more than `memory` bytes go on on disk.
 pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionContext> {
     let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone());
+    let mut config = SessionConfig::new();
     if let Some(memory) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
+        // Rows of Items are wide: a merge of what went to disk holds some batches of each run.
+        config = config.with_batch_size(BATCH_ROWS).with_sort_spill_reservation_bytes(memory / workers.max(1) / 32);
     }
     let runtime = runtime.build_arc()?;
     // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.
-    let config = SessionConfig::new()
+    let config = config
         .with_target_partitions(workers)
         .with_round_robin_repartition(false)
         .with_information_schema(true)

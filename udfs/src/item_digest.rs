@@ -14,8 +14,8 @@ pub(crate) const NAME: &str = "item_digest";
 
 /// `item_digest(*) -> UInt64`: a digest of the values of a row, the same on every machine.
 ///
-/// The arguments are columns of table `items`; a star stands for all of them but `grid_partition` and `bbox`, so that
-/// all rows of one version of an Item have the same digest. It breaks ties between versions that no time tells apart.
+/// The arguments are columns of table `items`; a star stands for all of them but `grid_partition` and `bbox`, and those
+/// that `buckets` adds, so that all rows of one version of an Item have the same digest. It breaks ties between versions that no time tells apart.
 /// A null is a value of its own.
 ///
 /// Never null. Errors: a column of a type that no column of an Item has. Source: xxHash64, seed 0.

@@ -71,7 +71,7 @@ fn star(arg: &Expr) -> Option<Option<&TableReference>> {
 
 fn columns(schema: &DFSchema, qualifier: Option<&TableReference>) -> Vec<Expr> {
     let fields = schema.iter().filter(|(table, field)| {
-        qualifier.is_none_or(|q| table.is_some_and(|t| t.resolved_eq(q))) && !stac_item::is_ignored(field.name())
+        qualifier.is_none_or(|q| table.is_some_and(|t| t.resolved_eq(q))) && !stac_item::is_ignored(field)
     });
     fields.map(|field| Expr::Column(Column::from(field))).collect()
 }

@@ -1,10 +1,12 @@
 //! Reads part files from end to end.
 
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::{Count, Time};
@@ -15,90 +17,155 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::table::{SEQUENCE, YEAR};
+use super::table::YEAR;
 use crate::bucket::Bucket;
 use crate::stores::stores;
 use crate::warehouse::LiveFile;
 use crate::warehouse::location::to_url;
+use crate::warehouse::table::SEQUENCE;
+use crate::write::{Offered, PartFileFormat, SmallFileReader};
 
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
 
-/// Small files that are fetched ahead.
-const FETCH_AHEAD: usize = 16;
+/// Small files that are fetched at once, and how many such fetches go on at a time.
+const FETCH: usize = 32;
+const FETCHES: usize = 2;
+
+/// Bytes of the batches that are made of small files.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// A file, and the bucket that it belongs to.
+pub(super) type BucketFile = (Arc<Bucket>, LiveFile);
 
 /// Reads part files into batches of one schema.
-#[derive(Debug)]
 pub(super) struct PartFileReader {
     /// Columns of [`super::BucketsTable`], all or some.
-    pub schema: SchemaRef,
-    pub batch_rows: usize,
-    pub bytes_read: Count,
+    schema: SchemaRef,
+    batch_rows: usize,
+    metrics: ReadMetrics,
+    small_files: SmallFileReader,
+    /// Bucket, file and number of rows of what is in `small_files`.
+    in_batch: Vec<(Arc<Bucket>, i64, usize)>,
+}
+
+/// What reading counts.
+#[derive(Debug)]
+pub(super) struct ReadMetrics {
     pub files_read: Count,
+    pub bytes_read: Count,
     pub decode_time: Time,
 }
 
 /// A file that is about to be read.
 enum Opened {
     Whole(Bytes),
-    Parts(BoxStream<'static, Result<RecordBatch>>),
+    InParts(BoxStream<'static, Result<RecordBatch>>),
 }
 
 impl PartFileReader {
+    pub fn try_new(
+        format: Arc<PartFileFormat>,
+        schema: SchemaRef,
+        batch_rows: usize,
+        metrics: ReadMetrics,
+    ) -> Result<Self> {
+        let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
+        let in_file = Arc::new(Schema::new(in_file.cloned().collect::<Vec<_>>()));
+        let small_files = SmallFileReader::try_new(format, in_file)?;
+        Ok(Self { schema, batch_rows, metrics, small_files, in_batch: vec![] })
+    }
+
     /// The rows of these files, in order.
-    pub fn read(self: Arc<Self>, files: Vec<(Arc<Bucket>, LiveFile)>) -> BoxStream<'static, Result<RecordBatch>> {
-        let reader = Arc::clone(&self);
-        let opened = stream::iter(files).map(move |(bucket, file)| {
-            let reader = Arc::clone(&reader);
-            async move {
-                let opened = reader.open(&file).await.map_err(|e| unreadable(&file, e))?;
-                Ok::<_, DataFusionError>((bucket, file, opened))
+    pub fn read(self, files: Vec<BucketFile>) -> BoxStream<'static, Result<RecordBatch>> {
+        let (batch_rows, schema) = (self.batch_rows, Arc::clone(&self.schema));
+        let fetches = stream::iter(portions(files)).map(move |files| open(files, batch_rows, Arc::clone(&schema)));
+        let opened = fetches
+            .buffered(FETCHES)
+            .map_ok(|opened| stream::iter(opened).map(Ok::<_, DataFusionError>))
+            .try_flatten()
+            .boxed();
+        let state = (Some(self), opened, VecDeque::new(), None);
+        let batches = stream::try_unfold(state, |(mut reader, mut opened, mut ready, mut parts)| async move {
+            loop {
+                if let Some(batch) = ready.pop_front() {
+                    return Ok::<_, DataFusionError>(Some((batch, (reader, opened, ready, parts))));
+                }
+                let Some(this) = &mut reader else { return Ok(None) };
+                if let Some((bucket, file, stream)) = &mut parts {
+                    let bucket: &Arc<Bucket> = bucket;
+                    let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
+                    match stream.try_next().await.map_err(|e| unreadable(file, e))? {
+                        Some(rows) => ready.push_back(this.table_columns(&rows, bucket, file)?),
+                        None => parts = None,
+                    }
+                    continue;
+                }
+                match opened.try_next().await? {
+                    Some((bucket, file, Opened::Whole(bytes))) => {
+                        this.metrics.files_read.add(1);
+                        this.metrics.bytes_read.add(bytes.len());
+                        this.decode(&bucket, &file, bytes, &mut ready).map_err(|e| unreadable(&file, e))?;
+                    }
+                    Some((bucket, file, Opened::InParts(stream))) => {
+                        this.metrics.files_read.add(1);
+                        this.metrics.bytes_read.add(file.bytes as usize);
+                        ready.extend(this.take_batch()?);
+                        parts = Some((bucket, file, stream));
+                    }
+                    None => {
+                        ready.extend(this.take_batch()?);
+                        reader = None;
+                    }
+                }
             }
         });
-        let batches = opened.buffered(FETCH_AHEAD).map_ok(move |(bucket, file, opened)| {
-            let reader = Arc::clone(&self);
-            let batches = match opened {
-                Opened::Whole(bytes) => stream::iter(reader.decode(bytes)).boxed(),
-                Opened::Parts(batches) => batches,
-            };
-            batches.map(move |batch| {
-                batch.and_then(|b| reader.table_columns(&b, &bucket, &file)).map_err(|e| unreadable(&file, e))
+        batches.boxed()
+    }
+
+    fn decode(
+        &mut self,
+        bucket: &Arc<Bucket>,
+        file: &LiveFile,
+        bytes: Bytes,
+        ready: &mut VecDeque<RecordBatch>,
+    ) -> Result<()> {
+        let decode_time = self.metrics.decode_time.clone();
+        let _timer = decode_time.timer();
+        match self.small_files.offer(&bytes)? {
+            Offered::Read(rows) => {
+                self.in_batch.push((Arc::clone(bucket), file.sequence, rows));
+                if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
+                    ready.extend(self.take_batch()?);
+                }
+            }
+            Offered::OtherFormat => {
+                ready.extend(self.take_batch()?);
+                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
+                let mask = mask(&self.schema, builder.parquet_schema());
+                for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
+                    ready.push_back(self.table_columns(&rows?, bucket, file)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of small files so far.
+    fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let files = std::mem::take(&mut self.in_batch);
+        let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
+        let repeated = || files.iter().flat_map(|(bucket, sequence, n)| std::iter::repeat_n((bucket, *sequence), *n));
+        let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
+            Ok(match field.name().as_str() {
+                YEAR => Arc::new(repeated().map(|(bucket, _)| bucket.year).collect::<Int32Array>()),
+                SEQUENCE => Arc::new(repeated().map(|(_, sequence)| sequence).collect::<Int64Array>()),
+                name => Arc::clone(&rows[name]),
             })
         });
-        batches.try_flatten().boxed()
-    }
-
-    async fn open(&self, file: &LiveFile) -> Result<Opened> {
-        let (store, path) = stores().locate(&to_url(&file.location)?)?;
-        self.files_read.add(1);
-        self.bytes_read.add(file.bytes as usize);
-        if file.bytes <= WHOLE_FILE_BYTES {
-            return Ok(Opened::Whole(store.get(&path).await?.bytes().await?));
-        }
-        let object = ParquetObjectReader::new(store, path).with_file_size(file.bytes);
-        let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
-        let mask = self.mask(builder.parquet_schema());
-        let batches = builder.with_projection(mask).with_batch_size(self.batch_rows).build()?;
-        Ok(Opened::Parts(batches.map_err(DataFusionError::from).boxed()))
-    }
-
-    fn decode(&self, file: Bytes) -> Vec<Result<RecordBatch>> {
-        let _timer = self.decode_time.timer();
-        let open = || {
-            let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options())?;
-            let mask = self.mask(builder.parquet_schema());
-            builder.with_projection(mask).with_batch_size(self.batch_rows).build()
-        };
-        match open() {
-            Ok(batches) => batches.map(|batch| batch.map_err(DataFusionError::from)).collect(),
-            Err(e) => vec![Err(e.into())],
-        }
-    }
-
-    fn mask(&self, file: &SchemaDescriptor) -> ProjectionMask {
-        let names = file.root_schema().get_fields().iter().enumerate();
-        let wanted = names.filter(|(_, field)| self.schema.column_with_name(field.name()).is_some());
-        ProjectionMask::roots(file, wanted.map(|(i, _)| i))
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = columns.collect::<Result<_>>()?;
+        Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?))
     }
 
     /// The columns of the table out of those of a file, which may have others, fewer, or of another type.
@@ -106,18 +173,94 @@ impl PartFileReader {
         let n = rows.num_rows();
         let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
             Ok(match (field.name().as_str(), rows.column_by_name(field.name())) {
-                (YEAR, _) => match bucket.year {
-                    Some(year) => Arc::new(Int32Array::from_value(year, n)),
-                    None => new_null_array(&DataType::Int32, n),
-                },
+                (YEAR, _) => Arc::new(std::iter::repeat_n(bucket.year, n).collect::<Int32Array>()),
                 (SEQUENCE, _) => Arc::new(Int64Array::from_value(file.sequence, n)),
                 (_, Some(column)) if column.data_type() == field.data_type() => Arc::clone(column),
                 (_, Some(column)) => cast(column, field.data_type())?,
                 (_, None) => new_null_array(field.data_type(), n),
             })
         });
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<_>>()?)?)
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(n));
+        let columns = columns.collect::<Result<_>>().map_err(|e: DataFusionError| unreadable(file, e))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        batch.map_err(|e| unreadable(file, e.into()))
     }
+}
+
+/// Files that are opened together: several small ones, or a large one.
+fn portions(files: Vec<BucketFile>) -> Vec<Vec<BucketFile>> {
+    let mut portions: Vec<Vec<BucketFile>> = vec![];
+    for file in files {
+        let small = file.1.bytes <= WHOLE_FILE_BYTES;
+        match portions.last_mut() {
+            Some(last) if small && last.len() < FETCH && last[0].1.bytes <= WHOLE_FILE_BYTES => last.push(file),
+            _ => portions.push(vec![file]),
+        }
+    }
+    portions
+}
+
+async fn open(
+    files: Vec<BucketFile>,
+    batch_rows: usize,
+    schema: SchemaRef,
+) -> Result<Vec<(Arc<Bucket>, LiveFile, Opened)>> {
+    if let [(bucket, file)] = files.as_slice()
+        && file.bytes > WHOLE_FILE_BYTES
+    {
+        let stream = open_in_parts(file, batch_rows, schema).await.map_err(|e| unreadable(file, e))?;
+        return Ok(vec![(Arc::clone(bucket), file.clone(), Opened::InParts(stream))]);
+    }
+    let paths: Option<Vec<PathBuf>> = files.iter().map(|(_, file)| local_path(file)).collect();
+    let bodies = match paths {
+        Some(paths) => read_local(&files, paths).await?,
+        None => {
+            let get = |file: LiveFile| async move {
+                let (store, path) = stores().locate(&to_url(&file.location)?)?;
+                let body = async { store.get(&path).await?.bytes().await };
+                body.await.map_err(|e| unreadable(&file, e.into()))
+            };
+            let files = files.iter().map(|(_, file)| file.clone()).collect::<Vec<_>>();
+            stream::iter(files).map(get).buffered(FETCH).try_collect().await?
+        }
+    };
+    Ok(files.into_iter().zip(bodies).map(|((bucket, file), body)| (bucket, file, Opened::Whole(body))).collect())
+}
+
+async fn open_in_parts(
+    file: &LiveFile,
+    most_rows: usize,
+    schema: SchemaRef,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let (store, path) = stores().locate(&to_url(&file.location)?)?;
+    let object = ParquetObjectReader::new(store, path).with_file_size(file.bytes);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
+    let mask = mask(&schema, builder.parquet_schema());
+    // Text is compressed to an eighth or so.
+    let rows = file.rows as usize * (BATCH_BYTES / 8) / file.bytes.max(1) as usize;
+    let batches = builder.with_projection(mask).with_batch_size(rows.clamp(1, most_rows)).build()?;
+    Ok(batches.map_err(DataFusionError::from).boxed())
+}
+
+fn local_path(file: &LiveFile) -> Option<PathBuf> {
+    let url = to_url(&file.location).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
+}
+
+/// Reads local files one after the other, with one change of thread for all of them: one each costs several times as
+/// much as reading a file of a few kilobytes.
+async fn read_local(files: &[BucketFile], paths: Vec<PathBuf>) -> Result<Vec<Bytes>> {
+    let read = move || paths.into_iter().map(|path| std::fs::read(path).map(Bytes::from)).collect::<Vec<_>>();
+    // Cancelled only when the runtime shuts down, and then nobody waits for the answer.
+    let bodies = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?;
+    let read = bodies.into_iter().zip(files).map(|(body, (_, file))| body.map_err(|e| unreadable(file, e.into())));
+    read.collect()
+}
+
+fn mask(wanted: &SchemaRef, file: &SchemaDescriptor) -> ProjectionMask {
+    let names = file.root_schema().get_fields().iter().enumerate();
+    let wanted = names.filter(|(_, field)| wanted.column_with_name(field.name()).is_some());
+    ProjectionMask::roots(file, wanted.map(|(i, _)| i))
 }
 
 /// Types are those of Parquet, whatever the writer's own were.

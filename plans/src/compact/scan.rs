@@ -5,8 +5,6 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::BatchCoalescer;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, internal_err, project_schema};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -19,15 +17,16 @@ use datafusion::physical_plan::metrics::{
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use serde::Serialize;
 
 use super::groups::BucketFiles;
-use super::read::PartFileReader;
+use super::read::{PartFileReader, ReadMetrics};
 use super::table::YEAR;
 use crate::items::GRID_PARTITION;
 use crate::warehouse::Warehouse;
+use crate::write::PartFileFormat;
 
 /// Reads the part files of buckets: one output partition per group, bucket after bucket.
 ///
@@ -36,7 +35,7 @@ use crate::warehouse::Warehouse;
 #[derive(Debug)]
 pub struct BucketScanExec {
     warehouse: Warehouse,
-    schema: SchemaRef,
+    format: Arc<PartFileFormat>,
     groups: Arc<Vec<Vec<BucketFiles>>>,
     scanned: Totals,
     properties: Arc<PlanProperties>,
@@ -101,8 +100,8 @@ impl BucketScanExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         Ok(Self {
+            format: Arc::new(PartFileFormat::try_new(&warehouse.write_target(""))?),
             warehouse: warehouse.clone(),
-            schema,
             groups: Arc::new(groups),
             scanned: Totals::of(scanned),
             properties: Arc::new(properties),
@@ -188,14 +187,13 @@ impl ExecutionPlan for BucketScanExec {
         });
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batch_rows = context.session_config().batch_size();
-        let reader = PartFileReader {
-            schema: Arc::clone(&self.schema),
-            batch_rows,
-            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+        let metrics = ReadMetrics {
             files_read: MetricBuilder::new(&self.metrics).counter("files_read", partition),
+            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
             decode_time: MetricBuilder::new(&self.metrics).subset_time("decode_time", partition),
         };
-        let batches = coalesced(Arc::new(reader).read(files.collect()), self.schema(), batch_rows);
+        let reader = PartFileReader::try_new(Arc::clone(&self.format), self.schema(), batch_rows, metrics)?;
+        let batches = reader.read(files.collect());
         let batches = batches.map(move |batch| Ok(batch?.record_output(&baseline)));
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), batches))))
     }
@@ -203,31 +201,4 @@ impl ExecutionPlan for BucketScanExec {
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
-}
-
-/// Batches of `rows` rows, but for the last: most files have a few.
-fn coalesced(
-    batches: BoxStream<'static, Result<RecordBatch>>,
-    schema: SchemaRef,
-    rows: usize,
-) -> BoxStream<'static, Result<RecordBatch>> {
-    let state = (batches, BatchCoalescer::new(schema, rows), false);
-    let next = |(mut batches, mut coalescer, mut ended): (BoxStream<'static, _>, BatchCoalescer, bool)| async move {
-        loop {
-            if let Some(batch) = coalescer.next_completed_batch() {
-                return Ok(Some((batch, (batches, coalescer, ended))));
-            }
-            if ended {
-                return Ok(None);
-            }
-            match batches.try_next().await? {
-                Some(batch) => coalescer.push_batch(batch)?,
-                None => {
-                    ended = true;
-                    coalescer.finish_buffered_batch()?;
-                }
-            }
-        }
-    };
-    stream::try_unfold(state, next).boxed()
 }

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
@@ -16,14 +16,12 @@ use super::groups::{BucketFiles, buckets, groups};
 use super::scan::BucketScanExec;
 use crate::items::GRID_PARTITION;
 use crate::warehouse::WarehouseTable;
+use crate::warehouse::table::SEQUENCE;
 
 /// Column with the year of a row's bucket; null where `datetime` is null.
 pub(super) const YEAR: &str = "year";
 
-/// Column with the data sequence number of a row's file: a later commit's rows have a greater one.
-pub(super) const SEQUENCE: &str = "sequence";
-
-/// The rows of the buckets that have at least so many part files: the columns of the table, then `year` (Int32, null
+/// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year` (Int32, null
 /// where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
 ///
 /// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
@@ -47,7 +45,7 @@ impl BucketsTable {
             );
         }
         let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
-        let fields: Vec<_> = schema.fields().iter().cloned().chain(own.map(Arc::new)).collect();
+        let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
         let buckets = Self { table, threshold, schema: Arc::new(Schema::new(fields)) };
         buckets.warehouse()?;
         Ok(buckets)
@@ -107,15 +105,26 @@ impl TableProvider for BucketsTable {
     }
 }
 
+/// Texts lie one behind the other: rows that went through a merge would keep whole buffers of others in memory, and a
+/// sort that counts its memory would count those for each batch.
+fn without_view(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
 /// The buckets for which all filters are true.
 fn choose(session: &dyn Session, mut buckets: Vec<BucketFiles>, filters: &[Expr]) -> Result<Vec<BucketFiles>> {
     let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(buckets) };
     let schema = Arc::new(Schema::new(vec![
-        Field::new(GRID_PARTITION, DataType::Utf8View, false),
+        Field::new(GRID_PARTITION, DataType::Utf8, false),
         Field::new(YEAR, DataType::Int32, true),
     ]));
     let filter = session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)?;
-    let cells = buckets.iter().map(|b| Some(b.bucket.cell.as_str())).collect::<StringViewArray>();
+    let cells = buckets.iter().map(|b| Some(b.bucket.cell.as_str())).collect::<StringArray>();
     let years = buckets.iter().map(|b| b.bucket.year).collect::<Int32Array>();
     let columns: Vec<ArrayRef> = vec![Arc::new(cells), Arc::new(years)];
     let chosen = filter.evaluate(&RecordBatch::try_new(schema, columns)?)?.into_array(buckets.len())?;

@@ -173,6 +173,7 @@ mod tests {
             year,
             rows: 6,
             bytes: 7_000,
+            sequence: None,
             columns: columns.into_iter().collect(),
         })
     }

@@ -15,6 +15,7 @@ use super::schema;
 use super::storage::file_io;
 use crate::items::{ItemSchema, Promoted};
 use crate::stores::folder_url;
+use crate::write::WriteTarget;
 
 /// Summary property of a snapshot with the id of the run that committed it.
 pub const RUN: &str = "earthcatalog.run";
@@ -145,6 +146,17 @@ impl Warehouse {
     /// Iceberg field ids by dotted column path, for the writer of part files.
     pub fn field_ids(&self) -> &BTreeMap<String, i32> {
         &self.field_ids
+    }
+
+    /// What a worker needs to know to write part files of the table; `run` names the folder of its rejects.
+    pub fn write_target(&self, run: &str) -> WriteTarget {
+        WriteTarget {
+            warehouse: self.url.clone(),
+            run: run.to_owned(),
+            schema: self.items.clone(),
+            field_ids: self.field_ids.as_ref().clone(),
+            h3_resolution: self.h3_resolution,
+        }
     }
 
     pub fn io(&self) -> &FileIO {

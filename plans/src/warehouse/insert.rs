@@ -15,7 +15,7 @@ use super::commit_node::{Commit, CommitTarget};
 use super::run_options::RunOptions;
 use super::table::WarehouseTable;
 use crate::compact::BucketsTable;
-use crate::write::{WriteGeoParquet, WriteTarget};
+use crate::write::WriteGeoParquet;
 
 /// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
 #[derive(Debug, Default)]
@@ -61,16 +61,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
 
     let options = config.extensions.get::<RunOptions>().cloned().unwrap_or_default();
     let run = options.run.unwrap_or_else(|| Uuid::now_v7().to_string());
-    let write = WriteGeoParquet {
-        input: dml.input,
-        target: Arc::new(WriteTarget {
-            warehouse: warehouse.url().clone(),
-            run: run.clone(),
-            schema: warehouse.items().clone(),
-            field_ids: warehouse.field_ids().clone(),
-            h3_resolution: warehouse.h3_resolution(),
-        }),
-    };
+    let write = WriteGeoParquet { input: dml.input, target: Arc::new(warehouse.write_target(&run)) };
     let target = CommitTarget {
         warehouse: warehouse.clone(),
         run,

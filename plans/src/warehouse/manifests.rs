@@ -124,7 +124,7 @@ impl MetadataFiles {
                 let file = entry.data_file().clone();
                 let sequence = entry.sequence_number().unwrap_or_default();
                 let written = if remove.contains(entry.file_path()) {
-                    removed.push(file.clone());
+                    removed.push(snapshot::without_metrics(&file, metadata)?);
                     writer.add_delete_file(file, sequence, entry.file_sequence_number)
                 } else {
                     let added_by = entry.snapshot_id().unwrap_or_default();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, Statistics};
 use datafusion::datasource::TableType;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
@@ -96,10 +97,10 @@ impl TableProvider for RejectsTable {
             if let Ok(mut segments) = url.path_segments_mut() {
                 segments.pop_if_empty().extend(below.map(|part| part.as_ref().to_owned()));
             }
-            files.push(ScanFile { url, bytes: object.size, statistics: None });
+            files.push(ScanFile { url, bytes: object.size, sequence: 0, statistics: None });
         }
         let schema = self.schema();
         let statistics = Statistics::new_unknown(&schema);
-        parquet_scan(session, &schema, files, statistics, projection, limit).await
+        parquet_scan(session, TableSchema::from_file_schema(schema), files, statistics, projection, limit).await
     }
 }

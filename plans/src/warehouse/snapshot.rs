@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileFormat, Datum, Literal, SnapshotSummaryCollector, Struct,
-    Summary, TableMetadata,
+    DataContentType, DataFile, DataFileBuilder, DataFileBuilderError, DataFileFormat, Datum, Literal,
+    SnapshotSummaryCollector, Struct, Summary, TableMetadata,
 };
 use url::Url;
 
@@ -48,6 +48,24 @@ fn without_columns(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile
         file.sort_order_id(order);
     }
     Ok(file)
+}
+
+/// A data file without the metrics of its columns: what a snapshot's summary counts.
+pub(super) fn without_metrics(file: &DataFile, metadata: &TableMetadata) -> Result<DataFile> {
+    let mut light = DataFileBuilder::default();
+    light
+        .content(DataContentType::Data)
+        .file_path(file.file_path().to_owned())
+        .file_format(file.file_format())
+        .partition(file.partition().clone())
+        .partition_spec_id(metadata.default_partition_spec_id())
+        .record_count(file.record_count())
+        .file_size_in_bytes(file.file_size_in_bytes());
+    let invalid = |e: DataFileBuilderError| WarehouseError::InvalidPartFile {
+        path: file.file_path().to_owned(),
+        reason: e.to_string(),
+    };
+    light.build().map_err(invalid)
 }
 
 fn invalid(part: &PartFile, reason: impl ToString) -> WarehouseError {

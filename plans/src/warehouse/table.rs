@@ -4,13 +4,14 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Constraints, DFSchema, Result, plan_err};
 use datafusion::datasource::TableType;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, dml::InsertOp};
 use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,6 +26,9 @@ use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
 use super::statistics::{self, Chosen};
 
+/// Column with the data sequence number of a row's file: a later commit's rows have a greater one.
+pub const SEQUENCE: &str = "sequence";
+
 /// Up to so many files, a scan carries the statistics of each (about 12 kB of memory per file).
 const FILES_WITH_STATISTICS: usize = 1_000;
 
@@ -34,6 +38,7 @@ const FILES_WITH_STATISTICS: usize = 1_000;
 #[derive(Debug)]
 pub struct WarehouseTable {
     warehouse: Warehouse,
+    schema: SchemaRef,
     /// `None` reads the newest.
     pinned: Option<i64>,
     cache: FileCache,
@@ -42,12 +47,21 @@ pub struct WarehouseTable {
 
 impl WarehouseTable {
     pub fn new(warehouse: Warehouse) -> Self {
-        Self { warehouse, pinned: None, cache: FileCache::default(), statement: Mutex::new(None) }
+        let schema = Arc::clone(warehouse.items().table_schema());
+        Self { warehouse, schema, pinned: None, cache: FileCache::default(), statement: Mutex::new(None) }
     }
 
     /// The table as of one of its retained snapshots; it cannot be written to.
     pub fn at_snapshot(warehouse: Warehouse, snapshot: i64) -> Self {
         Self { pinned: Some(snapshot), ..Self::new(warehouse) }
+    }
+
+    /// The table with one more column, [`SEQUENCE`], behind the others.
+    pub fn with_sequence(warehouse: Warehouse) -> Self {
+        let fields = warehouse.items().table_schema().fields().iter().cloned();
+        let sequence = Arc::new(Field::new(SEQUENCE, DataType::Int64, false));
+        let schema = Arc::new(Schema::new(fields.chain([sequence]).collect::<Vec<_>>()));
+        Self { schema, ..Self::new(warehouse) }
     }
 
     pub fn warehouse(&self) -> &Warehouse {
@@ -144,7 +158,7 @@ impl TableProvider for WarehouseTable {
     }
 
     fn schema(&self) -> SchemaRef {
-        Arc::clone(self.warehouse.items().table_schema())
+        Arc::clone(&self.schema)
     }
 
     fn constraints(&self) -> Option<&Constraints> {
@@ -180,10 +194,11 @@ impl TableProvider for WarehouseTable {
                 let few = count <= FILES_WITH_STATISTICS;
                 let statistics = few.then(|| statistics::of_file(of, i, &schema)).transpose()?.map(Arc::new);
                 let file = &of.files[i];
-                files.push(ScanFile { url: to_url(&file.location)?, bytes: file.bytes, statistics });
+                let sequence = file.sequence;
+                files.push(ScanFile { url: to_url(&file.location)?, bytes: file.bytes, sequence, statistics });
             }
         }
-        let plan = parquet_scan(session, &schema, files, statistics, projection, limit).await?;
+        let plan = parquet_scan(session, table_schema(&schema), files, statistics, projection, limit).await?;
         Ok(describe(plan, note))
     }
 
@@ -208,6 +223,12 @@ fn keep_first(chosen: &mut Vec<Chosen>, limit: u64) {
         };
         *chosen = BooleanArray::from((0..of.files.len()).map(&mut keep).collect::<Vec<_>>());
     }
+}
+
+/// Where each column comes from: `sequence` is known of a file, the others are in it.
+fn table_schema(schema: &SchemaRef) -> TableSchema {
+    let (of_file, in_file): (Vec<_>, Vec<_>) = schema.fields().iter().cloned().partition(|f| f.name() == SEQUENCE);
+    TableSchema::new(Arc::new(Schema::new(in_file)), of_file)
 }
 
 impl WarehouseTable {

@@ -7,7 +7,7 @@ use datafusion::prelude::SessionContext;
 
 use super::create::Warehouse;
 use super::rejects::RejectsTable;
-use super::table::WarehouseTable;
+use super::table::{SEQUENCE, WarehouseTable};
 use crate::items::ItemSchema;
 
 /// Rows as stored: one per Item and cell.
@@ -16,6 +16,9 @@ pub const ITEM_CELLS: &str = "item_cells";
 pub const ITEMS: &str = "items";
 /// What runs could not read.
 pub const REJECTS: &str = "rejects";
+
+/// As [`ITEM_CELLS`], with the sequence number of the commit of each row as column `sequence`.
+pub const ITEM_VERSIONS: &str = "item_versions";
 
 /// Registers the tables of the warehouse that `catalog` points at. A script that writes calls the stored table
 /// `items`; here, for reading, that is `item_cells`.
@@ -26,6 +29,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     opened.check_location(warehouse)?;
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
     let items = items_sql(opened.items());
+    context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;
     context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened)))?;
     let items = context.sql(&items).await?.into_view();
     context.register_table(ITEMS, items)?;
@@ -34,21 +38,28 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
 
 /// The query behind view `items`: of each id the newest version, without its cell.
 ///
-/// Newest is the latest `updated`, then the latest `created`, null being older than any. Of versions that agree in
-/// both, the one that is smaller column by column stands, so that the answer never depends on which file is read first.
+/// Newest is the latest `updated`, then the latest `created`, null being older than any. Versions that agree in both are
+/// told apart in two steps. Within a bucket the one of the latest commit stays, then the one with the greater digest:
+/// what a compaction (`sql/compact.sql`) keeps as well. Among buckets, where an Item has moved, the greater digest
+/// decides alone, because a compacted file no longer tells of which commit each row is. So the answer depends neither on
+/// compaction nor on which file is read first.
 pub fn items_sql(schema: &ItemSchema) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let columns: Vec<String> = schema.item_schema().fields().iter().map(|f| quoted(f.name())).collect();
-    // `bbox` repeats its flat twins.
-    let ordered =
-        columns.iter().filter(|c| !["\"id\"", "\"updated\"", "\"created\"", "\"bbox\""].contains(&c.as_str()));
-    let tie_break: Vec<_> = ordered.map(|column| format!("{column} ASC NULLS LAST")).collect();
-    format!(
-        "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY updated DESC NULLS LAST, \
-         created DESC NULLS LAST, {}) AS \"earthcatalog:version\" FROM {ITEM_CELLS}) WHERE \"earthcatalog:version\" = 1",
-        columns.join(", "),
-        tie_break.join(", ")
-    )
+    let newest = "updated DESC NULLS LAST, created DESC NULLS LAST";
+    let bucket = "grid_partition, date_part('year', datetime)";
+    let (digest, in_bucket, of_all) =
+        ("\"earthcatalog:digest\"", "\"earthcatalog:in_bucket\"", "\"earthcatalog:of_all\"");
+    let digests = format!("SELECT *, item_digest(*) AS {digest} FROM {ITEM_VERSIONS}");
+    let ranked = format!(
+        "SELECT *, row_number() OVER (PARTITION BY {bucket}, id ORDER BY {newest}, {SEQUENCE} DESC, {digest} DESC) \
+         AS {in_bucket} FROM ({digests})"
+    );
+    let versions = format!(
+        "SELECT *, row_number() OVER (PARTITION BY id ORDER BY {newest}, {digest} DESC) AS {of_all} \
+         FROM ({ranked}) WHERE {in_bucket} = 1"
+    );
+    format!("SELECT {} FROM ({versions}) WHERE {of_all} = 1", columns.join(", "))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! Source: Apache Parquet's `parquet.thrift` (FileMetaData, RowGroup, ColumnMetaData, Statistics).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::common::{Result, internal_datafusion_err};
@@ -13,7 +14,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::thrift::{self, BINARY, I32, STRUCT, Writer};
+use super::thrift::{self, BINARY, I32, I64, LIST, Reader, STRUCT, Writer};
 
 /// Where a column is in a file, and what is in it. It has one PLAIN page.
 #[derive(Debug)]
@@ -28,6 +29,20 @@ pub struct ColumnChunk {
     /// With the page header.
     pub compressed_size: i64,
     pub statistics: Statistics,
+}
+
+/// Of CompressionCodec, those that small files use.
+const UNCOMPRESSED: i32 = 0;
+const ZSTD: i32 = 6;
+
+/// Where the one page of a column is in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChunkPlace {
+    pub compressed: bool,
+    /// Nulls included.
+    pub values: usize,
+    /// With the page header.
+    pub bytes: Range<usize>,
 }
 
 /// What the footers of a table's small files share.
@@ -132,10 +147,80 @@ impl FooterTemplate {
     }
 }
 
+impl FooterTemplate {
+    /// Number of rows of a file, and where its columns are; `None` if it was not written with this template.
+    pub fn read(&self, file: &[u8]) -> Option<(usize, Vec<ChunkPlace>)> {
+        let (rest, length) = file.strip_suffix(b"PAR1")?.split_last_chunk::<4>()?;
+        let footer = &rest[rest.len().checked_sub(u32::from_le_bytes(*length) as usize)?..];
+        let mut reader = Reader::new(footer);
+        if !reader.take(&self.head) {
+            return None;
+        }
+        let (mut rows, mut places, mut id) = (None, None, 2);
+        while let Some(kind) = reader.field(&mut id)? {
+            match (id, kind) {
+                (3, I64) => rows = Some(reader.size()?),
+                (4, LIST) if reader.list()? == (1, STRUCT) => places = Some(self.read_row_group(&mut reader)?),
+                (4, _) => return None,
+                _ => reader.skip(kind, false)?,
+            }
+        }
+        rows.zip(places)
+    }
+
+    fn read_row_group(&self, reader: &mut Reader) -> Option<Vec<ChunkPlace>> {
+        let (mut places, mut id) = (None, 0);
+        while let Some(kind) = reader.field(&mut id)? {
+            match (id, kind) {
+                (1, LIST) if reader.list()? == (self.columns.len(), STRUCT) => {
+                    let read = self.columns.iter().map(|constant| read_column(reader, constant));
+                    places = Some(read.collect::<Option<_>>()?);
+                }
+                (1, _) => return None,
+                _ => reader.skip(kind, false)?,
+            }
+        }
+        places
+    }
+}
+
+fn read_column(reader: &mut Reader, constant: &[u8]) -> Option<ChunkPlace> {
+    let (mut place, mut id) = (None, 0);
+    while let Some(kind) = reader.field(&mut id)? {
+        match (id, kind) {
+            (3, STRUCT) => place = Some(read_column_metadata(reader, constant)?),
+            _ => reader.skip(kind, false)?,
+        }
+    }
+    place
+}
+
+fn read_column_metadata(reader: &mut Reader, constant: &[u8]) -> Option<ChunkPlace> {
+    // Type, encodings and path: another encoding than PLAIN, and nothing of what follows would hold.
+    if !reader.take(constant) {
+        return None;
+    }
+    let (mut codec, mut values, mut size, mut offset) = (None, None, None, None);
+    let mut id = 3;
+    while let Some(kind) = reader.field(&mut id)? {
+        match id {
+            4 => codec = Some(reader.integer()?),
+            5 => values = Some(reader.size()?),
+            7 => size = Some(reader.size()?),
+            9 => offset = Some(reader.size()?),
+            _ => reader.skip(kind, false)?,
+        }
+    }
+    let compressed = match i32::try_from(codec?).ok()? {
+        UNCOMPRESSED => false,
+        ZSTD => true,
+        _ => return None,
+    };
+    let offset = offset?;
+    Some(ChunkPlace { compressed, values: values?, bytes: offset..offset.checked_add(size?)? })
+}
+
 fn write_column(out: &mut Writer, column: &ColumnChunk, constant: &[u8]) {
-    // CompressionCodec: UNCOMPRESSED or ZSTD.
-    const UNCOMPRESSED: i32 = 0;
-    const ZSTD: i32 = 6;
     out.raw_fields(constant, 3);
     out.i32(4, if column.compressed { ZSTD } else { UNCOMPRESSED });
     out.i64(5, column.values);
@@ -182,4 +267,34 @@ pub fn write_page_header(file: &mut Vec<u8>, values: usize, uncompressed: usize,
     out.end();
     out.end();
     *file = out.bytes;
+}
+
+/// The page of a column: its body with or without compression, and the size of the body without; `None` if it is no
+/// PLAIN data page (version 1) with all the values of the column.
+pub fn read_page(chunk: &[u8], values: usize) -> Option<(&[u8], usize)> {
+    let mut reader = Reader::new(chunk);
+    let (mut page_type, mut uncompressed, mut compressed, mut data) = (None, None, None, None);
+    let mut id = 0;
+    while let Some(kind) = reader.field(&mut id)? {
+        match (id, kind) {
+            (1, I32) => page_type = Some(reader.size()?),
+            (2, I32) => uncompressed = Some(reader.size()?),
+            (3, I32) => compressed = Some(reader.size()?),
+            (5, STRUCT) => {
+                let (mut in_page, mut encoding, mut id) = (None, None, 0);
+                while let Some(kind) = reader.field(&mut id)? {
+                    match id {
+                        1 => in_page = Some(reader.size()?),
+                        2 => encoding = Some(reader.size()?),
+                        _ => reader.skip(kind, false)?,
+                    }
+                }
+                data = in_page.zip(encoding);
+            }
+            _ => reader.skip(kind, false)?,
+        }
+    }
+    let expected = page_type? == PageType::DATA_PAGE as usize && data? == (values, Encoding::PLAIN as usize);
+    let body = chunk.get(reader.at..)?;
+    (expected && body.len() == compressed?).then_some((body, uncompressed?))
 }

@@ -9,9 +9,11 @@ mod geo;
 mod large_file;
 mod node;
 mod plain;
+mod plain_reader;
 mod planner;
 mod rejects;
 mod small_file;
+mod small_file_reader;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -19,5 +21,7 @@ mod thrift;
 mod upload;
 
 pub use exec::WriteGeoParquetExec;
+pub(crate) use format::PartFileFormat;
 pub use node::{WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
+pub(crate) use small_file_reader::{Offered, SmallFileReader};

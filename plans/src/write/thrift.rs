@@ -9,9 +9,9 @@ const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const I16: u8 = 4;
 pub const I32: u8 = 5;
-const I64: u8 = 6;
+pub const I64: u8 = 6;
 pub const BINARY: u8 = 8;
-const LIST: u8 = 9;
+pub const LIST: u8 = 9;
 pub const STRUCT: u8 = 12;
 
 /// Writes structs, field by field in ascending order of their ids.
@@ -126,7 +126,7 @@ pub fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
 /// The fields of the struct that `bytes` begins with: id, and where the field is, header included. `None` if it is
 /// malformed.
 pub fn fields(bytes: &[u8]) -> Option<Vec<(i16, Range<usize>)>> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     let mut fields = vec![];
     let mut id = 0;
     loop {
@@ -137,18 +137,50 @@ pub fn fields(bytes: &[u8]) -> Option<Vec<(i16, Range<usize>)>> {
     }
 }
 
-struct Reader<'a> {
+/// Reads structs, field by field. Whatever it returns, `None` means that the bytes are malformed.
+#[derive(Debug)]
+pub struct Reader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    /// Offset of what is read next.
+    pub at: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Takes `expected`, if it is what comes next.
+    pub fn take(&mut self, expected: &[u8]) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(expected));
+        self.at += if found { expected.len() } else { 0 };
+        found
+    }
+
+    /// An integer of any width.
+    pub fn integer(&mut self) -> Option<i64> {
+        let zigzag = self.varint()?;
+        Some((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+    }
+
+    /// A size or offset.
+    pub fn size(&mut self) -> Option<usize> {
+        usize::try_from(self.integer()?).ok()
+    }
+
+    /// Number of the elements of a list, and their kind.
+    pub fn list(&mut self) -> Option<(usize, u8)> {
+        let header = self.byte()?;
+        let length = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
+        Some((usize::try_from(length).ok()?, header & 0xf))
+    }
+
     fn byte(&mut self) -> Option<u8> {
         self.at += 1;
         self.bytes.get(self.at - 1).copied()
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -161,22 +193,20 @@ impl Reader<'_> {
     }
 
     /// Kind of the next field, whose id comes after `id`; `None` within at the end of the struct.
-    fn field(&mut self, id: &mut i16) -> Option<Option<u8>> {
+    pub fn field(&mut self, id: &mut i16) -> Option<Option<u8>> {
         let header = self.byte()?;
         if header == 0 {
             return Some(None);
         }
         *id = match header >> 4 {
-            0 => {
-                let zigzag = self.varint()?;
-                i16::try_from((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)).ok()?
-            }
+            0 => i16::try_from(self.integer()?).ok()?,
             delta => *id + i16::from(delta),
         };
         Some(Some(header & 0xf))
     }
 
-    fn skip(&mut self, kind: u8, element: bool) -> Option<()> {
+    /// Skips a field's value, or that of an element of a list.
+    pub fn skip(&mut self, kind: u8, element: bool) -> Option<()> {
         match kind {
             // A field's header holds its truth value, an element's byte does.
             TRUE | FALSE => self.at += usize::from(element),
@@ -185,10 +215,9 @@ impl Reader<'_> {
             7 => self.at += 8,
             BINARY => self.at += usize::try_from(self.varint()?).ok()?,
             LIST | 10 => {
-                let header = self.byte()?;
-                let length = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
+                let (length, kind) = self.list()?;
                 for _ in 0..length {
-                    self.skip(header & 0xf, true)?;
+                    self.skip(kind, true)?;
                 }
             }
             STRUCT => {

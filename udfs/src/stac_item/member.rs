@@ -62,7 +62,7 @@ impl Role {
             return Some(Self::Property(property.clone()));
         }
         let name = field.name();
-        if super::is_ignored(name) {
+        if super::is_ignored(field) {
             return Some(Self::Ignored);
         }
         if let Some(bound) = BOUNDS.iter().position(|b| b == name) {

@@ -19,9 +19,12 @@ use member::{ItemColumns, PROPERTY_KEY, Role};
 
 pub(crate) const NAME: &str = "stac_item";
 
-/// Columns of a row that say nothing about its Item: the cell, and the bounds that `xmin` to `ymax` have as well.
-pub(crate) fn is_ignored(column: &str) -> bool {
-    column == "grid_partition" || column == "bbox"
+/// Columns of a row that say nothing about its Item: the cell, the bounds that `xmin` to `ymax` have as well, and what
+/// table functions add, unless a promoted property has such a name.
+pub(crate) fn is_ignored(column: &Field) -> bool {
+    let added = ["year", "sequence"].contains(&column.name().as_str());
+    ["grid_partition", "bbox"].contains(&column.name().as_str())
+        || added && !column.metadata().contains_key(PROPERTY_KEY)
 }
 
 /// `stac_item(*) -> Utf8View`: the STAC Item (JSON text) that a row of table `items` was made from, member for member
