@@ -134,13 +134,13 @@ fn buckets_are_chosen_by_name_year_and_number_of_files() {
 fn a_bucket_that_does_not_fit_into_memory_is_compacted_on_disk() {
     let (folder, warehouse) = delivered(9, 2, 50);
     let expected = folder.path().join("expected.parquet");
-    // Given 4,000 Items of 6 kB in one bucket, 24 MB,
+    // Given 8,000 Items of 6 kB in one bucket, 48 MB,
     let mut rng = StdRng::seed_from_u64(1);
-    let lines: String = (0..4_000)
+    let lines: String = (0..8_000)
         .map(|n| {
             let words = format!("{:016x}", rng.random::<u64>()).repeat(375);
             let item = json!({
-                "type": "Feature", "stac_version": "1.0.0", "id": format!("large-{}", n % 3_000),
+                "type": "Feature", "stac_version": "1.0.0", "id": format!("large-{}", n % 6_000),
                 "geometry": { "type": "Point", "coordinates": [10.0, 80.0] }, "links": [], "assets": {},
                 "properties": { "datetime": "2020-07-01T00:00:00Z", "words": words },
             });
@@ -149,9 +149,9 @@ fn a_bucket_that_does_not_fit_into_memory_is_compacted_on_disk() {
         .collect();
     let large = folder.path().join("large.ndjson");
     fs::write(&large, lines).unwrap();
-    warehouse.ingested(&large, &["--chunk-size", "500"]);
+    warehouse.ingested(&large, &["--chunk-size", "1000"]);
     oracle("expect", &warehouse, &expected);
     // when sorts may take less than that,
-    warehouse.compacted(&["--memory", "32MB", "--workers", "1"]);
+    warehouse.compacted(&["--memory", "40MB", "--workers", "1"]);
     println!("{}", oracle("check", &warehouse, &expected));
 }
