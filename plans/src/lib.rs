@@ -6,6 +6,7 @@
 //! - [`write`](mod@write): the partitioned GeoParquet sink.
 //! - [`compact`]: the buckets of a warehouse as a table (`buckets(items, 2)`), for merging their part files.
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
+//! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
@@ -14,6 +15,7 @@ pub mod bucket;
 pub mod chunk;
 pub mod compact;
 pub mod items;
+pub mod maintenance;
 pub mod part_file;
 pub mod session;
 pub mod stac;

@@ -264,13 +264,13 @@ fn location_of(url: &str) -> Result<String> {
 }
 
 /// Random and positive, as Iceberg's own writers choose it.
-fn snapshot_id() -> i64 {
+pub(crate) fn snapshot_id() -> i64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     ((high ^ low) >> 1) as i64
 }
 
 /// A random time that grows with the attempts, up to a second.
-fn backoff(attempt: usize) -> Duration {
+pub(crate) fn backoff(attempt: usize) -> Duration {
     let most = (10 * attempt as u64).min(1000);
     Duration::from_millis(Uuid::new_v4().as_u64_pair().1 % most)
 }

@@ -57,7 +57,7 @@ pub enum WarehouseError {
 
 impl WarehouseError {
     /// Turns Iceberg's error about `location` into one of ours; for `map_err`.
-    pub(super) fn metadata(location: impl Into<String>) -> impl FnOnce(iceberg::Error) -> Self {
+    pub(crate) fn metadata(location: impl Into<String>) -> impl FnOnce(iceberg::Error) -> Self {
         let location = location.into();
         move |source| Self::Metadata { location, source: Box::new(source) }
     }

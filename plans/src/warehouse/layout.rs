@@ -3,14 +3,23 @@
 //! ```text
 //! <warehouse>/grid_partition=<cell>/year=<yyyy>/<run>-<partition>-<n>.parquet   part files
 //! <warehouse>/_rejects/<run>/<partition>.parquet                              rejects of a run
+//! <warehouse>/_runs/<run>.<owner>.json                                         leases of the runs that write
 //! <warehouse>/metadata/…                                                       Iceberg's own
 //! ```
+
+use uuid::Uuid;
 
 /// Hive's name for a null partition value.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Folder of rejects, below the warehouse.
 pub const REJECTS: &str = "_rejects";
+
+/// Folder of the leases of runs, below the warehouse.
+pub const RUNS: &str = "_runs";
+
+/// Folder of Iceberg's files, below the warehouse.
+pub const METADATA: &str = "metadata";
 
 /// Folder of a bucket, below the warehouse: `grid_partition=<cell>/year=<yyyy>`.
 pub fn bucket_folder(cell: &str, year: Option<i32>) -> String {
@@ -31,6 +40,54 @@ pub fn part_file_name(attempt: &str, partition: usize, sequence: usize) -> Strin
     format!("{attempt}-{partition:05}-{sequence:05}.parquet")
 }
 
+/// Whether a path below the warehouse is that of a part file, as [`bucket_folder`] and [`part_file_name`] make it.
+pub fn is_part_file(path: &str) -> bool {
+    let mut segments = path.split('/');
+    let (cell, year, name) = (segments.next(), segments.next(), segments.next());
+    let digits = |text: &str| text.len() >= 5 && text.bytes().all(|b| b.is_ascii_digit());
+    let named = |name: &str| {
+        let numbers = name.strip_suffix(".parquet").and_then(|stem| stem.rsplit_once('-'));
+        let Some((sequence, (attempt, partition))) =
+            numbers.and_then(|(stem, sequence)| Some((sequence, stem.rsplit_once('-')?)))
+        else {
+            return false;
+        };
+        attempt.len() == 32 && attempt.bytes().all(|b| b.is_ascii_hexdigit()) && digits(partition) && digits(sequence)
+    };
+    is_bucket_folder(cell.unwrap_or_default(), year) && name.is_some_and(named) && segments.next().is_none()
+}
+
+/// Whether a path below the warehouse is that of a metadata file, a manifest list or a manifest, as Iceberg's writers
+/// name them: each has an id in its name.
+pub fn is_metadata_file(path: &str) -> bool {
+    let Some(name) = path.strip_prefix(METADATA).and_then(|path| path.strip_prefix('/')) else { return false };
+    let is_id = |text: &str| Uuid::try_parse(text).is_ok();
+    let ends_in_id = |text: &str| text.len() > 36 && text.get(text.len() - 36..).is_some_and(is_id);
+    if let Some(metadata) = name.strip_suffix(".metadata.json") {
+        let version = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let parts = metadata.strip_suffix(".gz").unwrap_or(metadata).split_once('-');
+        return parts.is_some_and(|(number, id)| version(number) && is_id(id));
+    }
+    let Some(avro) = name.strip_suffix(".avro") else { return false };
+    match avro.strip_prefix("snap-") {
+        Some(list) => ends_in_id(list),
+        None => avro.rsplit_once("-m").is_some_and(|(id, number)| is_id(id) && number.parse::<u32>().is_ok()),
+    }
+}
+
+/// Whether folders are those of a cell, and within it of a year, as [`bucket_folder`] makes them.
+pub fn is_bucket_folder(cell: &str, year: Option<&str>) -> bool {
+    cell.starts_with("grid_partition=") && year.is_none_or(|year| year.starts_with("year="))
+}
+
+/// Path of a lease of a run, below the warehouse; `owner` is unique, so that no two leases meet.
+pub fn run_lease_path(run: &str, owner: &str) -> String {
+    // A run is called as its caller likes; the name is for people, and the lease itself has the id.
+    let readable = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let run: String = run.chars().take(64).map(readable).collect();
+    format!("{RUNS}/{run}.{owner}.json")
+}
+
 /// Path of the rejects of one attempt at a partition, below the warehouse.
 pub fn rejects_path(run: &str, attempt: &str, partition: usize) -> String {
     format!("{REJECTS}/{run}/{attempt}-{partition:05}.parquet")
@@ -44,6 +101,48 @@ mod tests {
     fn a_bucket_without_a_year_is_hives_default_partition() {
         assert_eq!(bucket_folder("8128fffffffffff", Some(2020)), "grid_partition=8128fffffffffff/year=2020");
         assert_eq!(bucket_folder("__none__", None), "grid_partition=__none__/year=__HIVE_DEFAULT_PARTITION__");
+    }
+
+    #[test]
+    fn a_part_file_is_told_from_everything_else() {
+        let attempt = "0199c0ffee0199c0ffee0199c0ffee01";
+        let folder = bucket_folder("__none__", None);
+        assert!(is_part_file(&format!("{folder}/{}", part_file_name(attempt, 0, 123_456))));
+        for foreign in [
+            format!("{folder}/{}#1", part_file_name(attempt, 0, 0)),
+            format!("{folder}/{}", part_file_name("mine", 0, 0)),
+            format!("{folder}/deeper/{}", part_file_name(attempt, 0, 0)),
+            format!("{folder}/00000-0-0199c0ff-ee01-99c0-ffee-0199c0ffee01.parquet"),
+            format!("year=2020/grid_partition=8/{}", part_file_name(attempt, 0, 0)),
+            part_file_name(attempt, 0, 0),
+        ] {
+            assert!(!is_part_file(&foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_metadata_file_is_told_from_everything_else() {
+        let id = Uuid::nil();
+        for ours in [
+            format!("metadata/00001-{id}.metadata.json"),
+            format!("metadata/123456-{id}.gz.metadata.json"),
+            format!("metadata/{id}-m12.avro"),
+            format!("metadata/snap-77-{id}.avro"),
+            format!("metadata/snap-77-0-{id}.avro"),
+        ] {
+            assert!(is_metadata_file(&ours), "{ours}");
+        }
+        for foreign in [
+            format!("metadata/{id}.metadata.json"),
+            format!("metadata/{id}.avro"),
+            format!("metadata/old/{id}-m0.avro"),
+            format!("elsewhere/{id}-m0.avro"),
+            "metadata/v1.metadata.json".to_owned(),
+            "metadata/snap-77.avro".to_owned(),
+            "metadata/version-hint.text".to_owned(),
+        ] {
+            assert!(!is_metadata_file(&foreign), "{foreign}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, ManifestWriter,
-    ManifestWriterBuilder, Snapshot, TableMetadata,
+    DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
 };
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::part_file::PartFile;
 
 /// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
 /// skips most of them.
-const MAX_ENTRIES: usize = 500;
+pub(crate) const MAX_ENTRIES: usize = 500;
 
 /// Metadata files that are read or written at a time.
 const CONCURRENCY: usize = 16;
@@ -26,7 +26,17 @@ const CONCURRENCY: usize = 16;
 const WRITES: usize = 4;
 
 /// The manifests with live files in a snapshot.
-pub(super) async fn live_manifests(
+pub(crate) async fn live_manifests(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
+    let live = |m: &ManifestFile| m.has_added_files() || m.has_existing_files();
+    Ok(all_manifests(io, metadata, snapshot).await?.into_iter().filter(live).collect())
+}
+
+/// The manifests that a snapshot names.
+pub(crate) async fn all_manifests(
     io: &FileIO,
     metadata: &TableMetadata,
     snapshot: &Snapshot,
@@ -36,12 +46,11 @@ pub(super) async fn live_manifests(
     let bytes = read.await.map_err(WarehouseError::metadata(location))?;
     let list = ManifestList::parse_with_version(&bytes, metadata.format_version());
     let list = list.map_err(WarehouseError::metadata(location))?;
-    let live = |m: &ManifestFile| m.has_added_files() || m.has_existing_files();
-    Ok(list.consume_entries().into_iter().filter(live).collect())
+    Ok(list.consume_entries().into_iter().collect())
 }
 
 /// Whether a manifest may list files of one of these cells: whether one lies between the bounds of its cells.
-pub(super) fn may_hold<'a>(manifest: &ManifestFile, cells: impl IntoIterator<Item = &'a str>) -> bool {
+pub(crate) fn may_hold<'a>(manifest: &ManifestFile, cells: impl IntoIterator<Item = &'a str>) -> bool {
     let cell = manifest.partitions.as_ref().and_then(|fields| fields.first());
     let bounds = cell.and_then(|cell| cell.lower_bound.as_ref().zip(cell.upper_bound.as_ref()));
     let Some((lower, upper)) = bounds else { return true };
@@ -68,7 +77,7 @@ pub(super) async fn load<T: Send + 'static>(
 }
 
 /// Writes metadata files of one snapshot, and knows their locations.
-pub(super) struct MetadataFiles {
+pub(crate) struct MetadataFiles {
     io: FileIO,
     location: String,
     /// Part of every name, so that no two attempts write the same file.
@@ -78,7 +87,7 @@ pub(super) struct MetadataFiles {
 }
 
 /// A manifest without some of its files.
-pub(super) struct Rewritten {
+pub(crate) struct Rewritten {
     pub manifest: ManifestFile,
     pub removed: Vec<DataFile>,
 }
@@ -107,6 +116,28 @@ impl MetadataFiles {
             });
         }
         futures::stream::iter(writes).buffered(WRITES).try_collect().await
+    }
+
+    /// Writes live entries of other manifests, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    pub async fn write_existing(
+        &mut self,
+        entries: &[ManifestEntryRef],
+        metadata: &TableMetadata,
+    ) -> Result<Vec<ManifestFile>> {
+        let chunks = entries.len().div_ceil(MAX_ENTRIES);
+        let mut writes = vec![];
+        for chunk in 0..chunks {
+            let (mut writer, location) = self.writer(metadata)?;
+            for entry in &entries[chunk * entries.len() / chunks..(chunk + 1) * entries.len() / chunks] {
+                let (added_by, sequence) = (entry.snapshot_id().unwrap_or_default(), entry.sequence_number());
+                let file = entry.data_file().clone();
+                let written =
+                    writer.add_existing_file(file, added_by, sequence.unwrap_or_default(), entry.file_sequence_number);
+                written.map_err(WarehouseError::metadata(&location))?;
+            }
+            writes.push(async move { writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location)) });
+        }
+        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
     }
 
     /// Writes each manifest again without the files in `remove`, which it records as deleted by this snapshot.

@@ -17,7 +17,7 @@ mod files;
 pub mod insert;
 pub mod layout;
 pub mod location;
-mod manifests;
+pub(crate) mod manifests;
 mod parquet_scan;
 pub mod rejects;
 mod replace;
@@ -25,12 +25,12 @@ mod run;
 pub mod run_options;
 pub mod run_report;
 pub mod schema;
-mod snapshot;
+pub(crate) mod snapshot;
 mod statistics;
 pub mod storage;
 pub mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod views;
 
 pub use catalog::Catalog;

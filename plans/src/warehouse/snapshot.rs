@@ -86,7 +86,7 @@ fn datum(id: i32, bytes: &[u8], metadata: &TableMetadata) -> Result<Datum, Strin
 }
 
 /// Summary of a snapshot that adds and removes these files, on top of the current one.
-pub(super) fn summary(
+pub(crate) fn summary(
     operation: iceberg::spec::Operation,
     added: &[PartFile],
     removed: &[DataFile],

@@ -1,0 +1,195 @@
+//! [`ConditionalObject`]: a small object that is created, replaced and deleted only if it is what the caller believes.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use url::Url;
+
+use super::error::{MaintenanceError, Result};
+use crate::stores::stores;
+
+/// A small object in any store. On a local disk compare-and-swap is made with the lock of the file, elsewhere with the
+/// store's own (If-Match).
+#[derive(Debug, Clone)]
+pub struct ConditionalObject {
+    location: String,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    local: Option<PathBuf>,
+}
+
+/// An object as it was found or written.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub bytes: Bytes,
+    tag: UpdateVersion,
+}
+
+impl ConditionalObject {
+    /// The object at `url`, which need not exist.
+    pub fn at(url: &Url) -> Result<Self> {
+        let (store, path) = stores().locate(url)?;
+        let local = if url.scheme() == "file" { url.to_file_path().ok() } else { None };
+        Ok(Self { location: url.to_string(), store, path, local })
+    }
+
+    /// Its URL.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The object, if there is one.
+    pub async fn read(&self) -> Result<Option<Version>> {
+        let read = async {
+            let found = self.store.get(&self.path).await?;
+            let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+            Ok(Version { tag, bytes: found.bytes().await? })
+        };
+        match read.await {
+            Ok(version) => Ok(Some(version)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+        }
+    }
+
+    /// Creates the object; `None` if there is one.
+    pub async fn create(&self, bytes: Bytes) -> Result<Option<Version>> {
+        self.put(bytes, PutMode::Create).await
+    }
+
+    /// Writes `bytes` in place of what was `seen`; `None` if that is no longer what is there.
+    pub async fn replace(&self, seen: &Version, bytes: Bytes) -> Result<Option<Version>> {
+        let Some(file) = &self.local else { return self.put(bytes, PutMode::Update(seen.tag.clone())).await };
+        let (file, seen, next) = (file.clone(), seen.bytes.clone(), bytes.clone());
+        let replaced = blocking(move || {
+            if_unchanged(&file, &seen, || {
+                // Of a name that object_store does not give, for it begins at 1; whoever holds the lock owns it.
+                let mut staged = file.clone().into_os_string();
+                staged.push("#0");
+                fs::write(&staged, &next)?;
+                fs::rename(&staged, &file)
+            })
+        });
+        let replaced = replaced.await.map_err(MaintenanceError::file(&self.location))?;
+        let tag = UpdateVersion { e_tag: None, version: None };
+        Ok(replaced.then_some(Version { bytes, tag }))
+    }
+
+    /// Deletes what was `seen`; `false` if that is no longer what is there.
+    ///
+    /// No object store deletes conditionally: there the object first becomes `last`, which everybody else must take for
+    /// somebody's, and then goes.
+    pub async fn delete(&self, seen: &Version, last: Bytes) -> Result<bool> {
+        if let Some(file) = &self.local {
+            let (file, seen) = (file.clone(), seen.bytes.clone());
+            let deleted = blocking(move || if_unchanged(&file, &seen, || fs::remove_file(&file))).await;
+            return deleted.map_err(MaintenanceError::file(&self.location));
+        }
+        if self.replace(seen, last).await?.is_none() {
+            return Ok(false);
+        }
+        match self.store.delete(&self.path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(true),
+            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+        }
+    }
+
+    /// As [`Self::delete`], for `Drop`: deletes what `is_ours` says yes to. Does nothing where only a request could.
+    pub fn delete_local(&self, is_ours: impl FnOnce(&[u8]) -> bool) -> io::Result<bool> {
+        let Some(file) = &self.local else { return Ok(false) };
+        match fs::read(file) {
+            Ok(seen) if is_ours(&seen) => if_unchanged(file, &seen, || fs::remove_file(file)),
+            _ => Ok(false),
+        }
+    }
+
+    async fn put(&self, bytes: Bytes, mode: PutMode) -> Result<Option<Version>> {
+        let update = matches!(mode, PutMode::Update(_));
+        let options = PutOptions { mode, ..PutOptions::default() };
+        match self.store.put_opts(&self.path, bytes.clone().into(), options).await {
+            Ok(put) => Ok(Some(Version { bytes, tag: UpdateVersion { e_tag: put.e_tag, version: put.version } })),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
+            // A bucket that is not there must not look like an object that is.
+            Err(object_store::Error::NotFound { .. }) if update => Ok(None),
+            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+        }
+    }
+}
+
+/// Makes a change to `file` if it is what was `seen`; `false` if not.
+///
+/// `LocalFileSystem` has no compare-and-swap, so everyone who changes an existing object takes the advisory lock of the
+/// file first. A change puts another file in its place: whoever waited for the lock of the old one then finds other
+/// bytes under the name. Bytes never come back, because every version counts up.
+fn if_unchanged(file: &FilePath, seen: &[u8], change: impl FnOnce() -> io::Result<()>) -> io::Result<bool> {
+    let locked = match File::open(file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    locked.lock()?;
+    match fs::read(file) {
+        Ok(now) if now == seen => change().map(|()| true),
+        Ok(_) => Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn places() -> (tempfile::TempDir, [ConditionalObject; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Url::from_file_path(folder.path().join("new folder/a.json")).unwrap();
+        let memory = Url::parse(&format!("memory://{}/a.json", uuid::Uuid::new_v4())).unwrap();
+        (folder, [&file, &memory].map(|url| ConditionalObject::at(url).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn an_object_is_created_once_and_replaced_and_deleted_only_as_it_was_seen() {
+        let (_folder, places) = places();
+        for object in places {
+            assert!(object.read().await.unwrap().is_none());
+            let one = object.create("1".into()).await.unwrap().unwrap();
+            assert!(object.create("other".into()).await.unwrap().is_none());
+            let two = object.replace(&one, "2".into()).await.unwrap().unwrap();
+            assert!(object.replace(&one, "other".into()).await.unwrap().is_none());
+            assert!(!object.delete(&one, "0".into()).await.unwrap());
+            assert_eq!(object.read().await.unwrap().unwrap().bytes, "2");
+            assert!(object.delete(&two, "3".into()).await.unwrap());
+            assert!(object.read().await.unwrap().is_none());
+            assert!(object.replace(&two, "4".into()).await.unwrap().is_none());
+            assert!(!object.delete(&two, "4".into()).await.unwrap());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_that_replace_the_same_version_one_does() {
+        let (_folder, places) = places();
+        for object in places {
+            let mut seen = object.create("0".into()).await.unwrap().unwrap();
+            for round in 1..20 {
+                let tries = (0..8).map(|n| {
+                    let (object, seen) = (object.clone(), seen.clone());
+                    tokio::spawn(async move { object.replace(&seen, format!("{round} {n}").into()).await.unwrap() })
+                });
+                let won: Vec<_> = join_all(tries).await.into_iter().filter_map(Result::unwrap).collect();
+                assert_eq!(won.len(), 1);
+                seen = object.read().await.unwrap().unwrap();
+                assert_eq!(seen.bytes, won[0].bytes);
+            }
+        }
+    }
+}

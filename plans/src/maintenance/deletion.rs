@@ -1,0 +1,83 @@
+//! Deletes files of a warehouse, and counts.
+
+use std::collections::HashMap;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::error::{MaintenanceError, Result};
+use crate::stores::stores;
+use crate::warehouse::Warehouse;
+use crate::warehouse::location::to_url;
+
+/// Requests for sizes at a time.
+const CONCURRENCY: usize = 16;
+
+/// Files and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Deleted {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// A file to delete, by its Iceberg location; without a size, the store is asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doomed {
+    pub location: String,
+    pub bytes: Option<u64>,
+}
+
+/// Deletes files, or with `dry_run` only counts them. Those that are gone already do not count, and those outside the
+/// warehouse stay: another table may need them.
+pub(super) async fn delete(warehouse: &Warehouse, doomed: Vec<Doomed>, dry_run: bool) -> Result<Deleted> {
+    let at = || MaintenanceError::store(warehouse.url().as_str());
+    let (store, root) = stores().locate(warehouse.url())?;
+    let mut found: Vec<(Path, Option<u64>)> = vec![];
+    for file in doomed {
+        let (_, path) = stores().locate(&to_url(&file.location)?)?;
+        if path.prefix_matches(&root) {
+            found.push((path, file.bytes));
+        }
+    }
+    let sized = futures::stream::iter(found).map(|(path, bytes)| {
+        let store = store.clone();
+        async move {
+            match bytes {
+                Some(bytes) => Ok(Some((path, bytes))),
+                None => match store.head(&path).await {
+                    Ok(meta) => Ok(Some((path, meta.size))),
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(e) => Err(e),
+                },
+            }
+        }
+    });
+    let sized: HashMap<Path, u64> =
+        sized.buffered(CONCURRENCY).try_filter_map(async |f| Ok(f)).try_collect().await.map_err(at())?;
+    delete_found(warehouse, sized, dry_run).await
+}
+
+/// As [`delete`], for files by their paths in the store of the warehouse.
+pub(super) async fn delete_found(warehouse: &Warehouse, files: HashMap<Path, u64>, dry_run: bool) -> Result<Deleted> {
+    let (store, _) = stores().locate(warehouse.url())?;
+    if dry_run {
+        return Ok(Deleted { files: files.len() as u64, bytes: files.values().sum() });
+    }
+    let paths: Vec<_> = files.keys().cloned().map(Ok).collect();
+    let mut outcomes = store.delete_stream(futures::stream::iter(paths).boxed());
+    let mut deleted = Deleted::default();
+    let mut failed = None;
+    while let Some(outcome) = outcomes.next().await {
+        match outcome {
+            Ok(path) => {
+                deleted.files += 1;
+                deleted.bytes += files.get(&path).copied().unwrap_or_default();
+            }
+            Err(object_store::Error::NotFound { .. }) => {}
+            // The others go nevertheless.
+            Err(e) => failed = failed.or(Some(e)),
+        }
+    }
+    failed.map_or(Ok(deleted), |e| Err(MaintenanceError::store(warehouse.url().as_str())(e)))
+}

@@ -1,0 +1,258 @@
+//! [`expire_snapshots`]: removes snapshots that nobody needs any more from the table, then what only they named.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use futures::{TryStreamExt, pin_mut};
+use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
+use serde_json::{Value, json};
+
+use super::deletion::{Deleted, Doomed, delete};
+use super::error::Result;
+use super::reach::{Named, live_files, named};
+use super::rewrite::{Rewrite, rewrite_metadata};
+use super::summary::{ExpireOptions, ExpireSummary};
+use crate::warehouse::manifests::{MetadataFiles, may_hold};
+use crate::warehouse::{TableState, Warehouse, WarehouseError};
+
+/// Data files that are looked up at a time: what this takes of memory is bounded, whatever the size of the table.
+const FILES_AT_ONCE: u64 = 50_000;
+
+/// Removes the snapshots that are neither current, nor named by a branch or tag, nor younger than the retention; then
+/// deletes the files that only they named, and metadata files that the table no longer needs.
+///
+/// A snapshot's age counts from when another one replaced it: until then readers opened it. The table changes by
+/// compare-and-swap, and only what the newest metadata does not name is deleted, so that no writer loses anything. Killed
+/// half-way, it leaves orphans for [`sweep_orphans`](super::sweep_orphans).
+pub async fn expire_snapshots(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
+    let start = Instant::now();
+    let expiry = Expiry { cutoff: options.cutoff() };
+    let base = warehouse.load().await?;
+    let mut summary = ExpireSummary::default();
+    let planned = expiry.plan(&base)?.map(|(_, expired)| expired);
+    let expired = match planned {
+        Some(_) if !options.dry_run => rewrite_metadata(warehouse, "expire", &expiry).await?,
+        planned => planned,
+    };
+    if let Some(expired) = expired {
+        summary = remove_unreachable(warehouse, &expired, options.dry_run).await?;
+        summary.snapshots_removed = expired.snapshots.len() as u64;
+    }
+    summary.seconds = start.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// What a table no longer names.
+#[derive(Debug)]
+struct Expired {
+    snapshots: Vec<SnapshotRef>,
+    /// Locations of older metadata.
+    metadata: Vec<String>,
+}
+
+/// Deletes what the newest metadata does not name of what `expired` did.
+async fn remove_unreachable(warehouse: &Warehouse, expired: &Expired, dry_run: bool) -> Result<ExpireSummary> {
+    let io = warehouse.io();
+    // Others may have committed since. On top of the new metadata they can only have named what that names, or new
+    // files; on top of the old one they lost.
+    let newest = warehouse.load().await?;
+    let metadata = &newest.metadata;
+    let gone: HashSet<i64> = expired.snapshots.iter().map(|s| s.snapshot_id()).collect();
+    // Without the dry run, the newest metadata has none of them.
+    let retained = named(io, metadata, metadata.snapshots().filter(|s| !gone.contains(&s.snapshot_id()))).await?;
+    let mut doomed = named(io, metadata, &expired.snapshots).await?;
+    doomed.lists.retain(|list| !retained.lists.contains(list));
+    doomed.manifests.retain(|location, _| !retained.manifests.contains_key(location));
+
+    let mut data = Deleted::default();
+    let mut seen = HashSet::new();
+    for manifests in by_cell(&doomed) {
+        let files = only_in(warehouse, &manifests, &retained, &mut seen).await?;
+        let deleted = delete(warehouse, files, dry_run).await?;
+        data.files += deleted.files;
+        data.bytes += deleted.bytes;
+    }
+    // From the leaves to the root: killed in between, nothing names what is gone.
+    let logged = metadata.metadata_log().iter().map(|log| log.metadata_file.as_str());
+    let logged: HashSet<&str> = logged.chain([newest.metadata_location.as_str()]).collect();
+    let older = expired.metadata.iter().filter(|location| dry_run || !logged.contains(location.as_str()));
+    let manifests = doomed
+        .manifests
+        .values()
+        .map(|m| Doomed { location: m.manifest_path.clone(), bytes: u64::try_from(m.manifest_length).ok() });
+    let unsized_files = doomed.lists.iter().chain(older).map(|l| Doomed { location: l.clone(), bytes: None });
+    let metadata = delete(warehouse, manifests.chain(unsized_files).collect(), dry_run).await?;
+    Ok(ExpireSummary {
+        data_files_removed: data.files,
+        metadata_files_removed: metadata.files,
+        bytes_removed: data.bytes + metadata.bytes,
+        ..ExpireSummary::default()
+    })
+}
+
+/// Groups of manifests with a bounded number of files. Neighbours in the order of cells come together, so that few of
+/// the retained manifests may hold files of a group.
+fn by_cell(doomed: &Named) -> Vec<Vec<&ManifestFile>> {
+    let first =
+        |m: &ManifestFile| m.partitions.as_ref().and_then(|p| p.first()?.lower_bound.as_ref().map(|b| b.to_vec()));
+    let files = |m: &ManifestFile| {
+        u64::from(m.added_files_count.unwrap_or_default()) + u64::from(m.existing_files_count.unwrap_or_default())
+    };
+    let mut sorted: Vec<_> = doomed.manifests.values().collect();
+    sorted.sort_by_cached_key(|m| first(m));
+    let mut groups: Vec<Vec<&ManifestFile>> = vec![];
+    let mut room = 0;
+    for manifest in sorted {
+        match groups.last_mut() {
+            Some(group) if files(manifest) <= room => group.push(manifest),
+            _ => {
+                groups.push(vec![manifest]);
+                room = FILES_AT_ONCE;
+            }
+        }
+        room = room.saturating_sub(files(manifest));
+    }
+    groups
+}
+
+/// The live files of `manifests` that no retained manifest lists as live. Hashes of their locations go to `seen`, so that
+/// a file in several groups is one file.
+async fn only_in(
+    warehouse: &Warehouse,
+    manifests: &[&ManifestFile],
+    retained: &Named,
+    seen: &mut HashSet<u64>,
+) -> Result<Vec<Doomed>> {
+    let mut candidates: HashMap<String, u64> = HashMap::new();
+    let mut cells: Option<HashSet<String>> = Some(HashSet::new());
+    let files = live_files(warehouse.io(), manifests.iter().copied());
+    pin_mut!(files);
+    while let Some(files) = files.try_next().await? {
+        for file in files {
+            match (&mut cells, file.cell) {
+                (Some(cells), Some(cell)) => {
+                    cells.insert(cell);
+                }
+                // In another partitioning than ours there is nothing to prune by.
+                _ => cells = None,
+            }
+            candidates.insert(file.location, file.bytes);
+        }
+    }
+    let may_list = |m: &&ManifestFile| cells.as_ref().is_none_or(|cells| may_hold(m, cells.iter().map(String::as_str)));
+    let files = live_files(warehouse.io(), retained.manifests.values().filter(may_list));
+    pin_mut!(files);
+    while let Some(files) = files.try_next().await? {
+        for file in files {
+            candidates.remove(&file.location);
+        }
+    }
+    candidates.retain(|location, _| seen.insert(hash(location)));
+    Ok(candidates.into_iter().map(|(location, bytes)| Doomed { location, bytes: Some(bytes) }).collect())
+}
+
+/// The same in every run, and good enough to tell files apart by.
+pub(super) fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Metadata without what ended before the cutoff.
+#[derive(Debug)]
+struct Expiry {
+    cutoff: DateTime<Utc>,
+}
+
+impl Rewrite for Expiry {
+    type Outcome = Expired;
+
+    fn snapshot(&self) -> i64 {
+        0
+    }
+
+    async fn rewrite(&self, base: &TableState, _: &mut MetadataFiles) -> Result<Option<(TableMetadata, Expired)>> {
+        self.plan(base)
+    }
+}
+
+impl Expiry {
+    fn plan(&self, base: &TableState) -> Result<Option<(TableMetadata, Expired)>> {
+        let at = || WarehouseError::metadata(&base.metadata_location);
+        let metadata = &base.metadata;
+        let json = |e: serde_json::Error| {
+            let source = iceberg::Error::new(iceberg::ErrorKind::DataInvalid, e.to_string());
+            at()(source)
+        };
+        let referenced = referenced(&serde_json::to_value(metadata.as_ref()).map_err(json)?);
+        let cutoff = self.cutoff.timestamp_millis();
+        let ids = expired(metadata, &referenced, cutoff);
+
+        // The log has when each metadata file was written; the next one replaced it, and the base is replaced now.
+        let log = metadata.metadata_log();
+        let replaced = log.iter().skip(1).map(|log| log.timestamp_ms).chain([metadata.last_updated_ms()]);
+        let old = log.iter().zip(replaced).filter(|(_, replaced)| *replaced <= cutoff);
+        let mut older: Vec<_> = old.map(|(log, _)| log.metadata_file.clone()).collect();
+        let drops_base = Utc::now().timestamp_millis() <= cutoff;
+        // To drop one file only to leave behind another is no gain.
+        if ids.is_empty() && older.len() <= usize::from(!drops_base) {
+            return Ok(None);
+        }
+        if drops_base {
+            older.push(base.metadata_location.clone());
+        }
+
+        let mut builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        for id in &ids {
+            builder = builder.remove_statistics(*id).remove_partition_statistics(*id);
+        }
+        let next = builder.remove_snapshots(&ids).build().map_err(at())?.metadata;
+        // The builder has no say in the log but its length, which is one at least.
+        let mut next = serde_json::to_value(next).map_err(json)?;
+        let older_set: HashSet<&str> = older.iter().map(String::as_str).collect();
+        if let Some(Value::Array(log)) = next.get_mut("metadata-log") {
+            log.retain(|entry| !entry["metadata-file"].as_str().is_some_and(|file| older_set.contains(file)));
+        }
+        // A clock that is behind must not make history run backwards.
+        let updated = next["last-updated-ms"].as_i64().unwrap_or_default().max(metadata.last_updated_ms());
+        next["last-updated-ms"] = json!(updated);
+        let next = serde_json::from_value(next).map_err(json)?;
+        let snapshots = ids.iter().filter_map(|id| metadata.snapshot_by_id(*id).cloned()).collect();
+        Ok(Some((next, Expired { snapshots, metadata: older })))
+    }
+}
+
+/// Snapshots that branches and tags name: Iceberg's crate does not tell the names of references.
+fn referenced(metadata: &Value) -> HashSet<i64> {
+    let refs = metadata["refs"].as_object().into_iter().flatten();
+    refs.filter_map(|(_, reference)| reference["snapshot-id"].as_i64()).collect()
+}
+
+/// Snapshots that were replaced until `cutoff`, in milliseconds, in the order in which they were made.
+fn expired(metadata: &TableMetadata, referenced: &HashSet<i64>, cutoff: i64) -> Vec<i64> {
+    let mut replaced: HashMap<i64, i64> = HashMap::new();
+    let mut note = |snapshot, time: i64| {
+        let latest = replaced.entry(snapshot).or_insert(time);
+        *latest = time.max(*latest);
+    };
+    for pair in metadata.history().windows(2) {
+        note(pair[0].snapshot_id, pair[1].timestamp_ms);
+    }
+    // Branches, and what history no longer tells.
+    for snapshot in metadata.snapshots() {
+        if let Some(parent) = snapshot.parent_snapshot_id() {
+            note(parent, snapshot.timestamp_ms());
+        }
+    }
+    let current = metadata.current_snapshot_id();
+    let mut expired: Vec<_> = metadata
+        .snapshots()
+        .filter(|s| Some(s.snapshot_id()) != current && !referenced.contains(&s.snapshot_id()))
+        .filter(|s| replaced.get(&s.snapshot_id()).copied().unwrap_or(s.timestamp_ms()) <= cutoff)
+        .map(|s| (s.sequence_number(), s.snapshot_id()))
+        .collect();
+    expired.sort_unstable();
+    expired.into_iter().map(|(_, id)| id).collect()
+}

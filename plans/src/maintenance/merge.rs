@@ -1,0 +1,170 @@
+//! [`merge_manifests`]: writes many small manifests again as a few large ones.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures::TryStreamExt;
+use iceberg::spec::{
+    Literal, MAIN_BRANCH, ManifestContentType, ManifestEntryRef, ManifestFile, Operation, PrimitiveLiteral, Snapshot,
+    TableMetadata,
+};
+
+use super::error::Result;
+use super::rewrite::{Rewrite, rewrite_metadata};
+use super::summary::{ExpireOptions, ExpireSummary};
+use crate::warehouse::commit::snapshot_id;
+use crate::warehouse::manifests::{MAX_ENTRIES, MetadataFiles, live_manifests};
+use crate::warehouse::{TableState, Warehouse, WarehouseError, snapshot};
+
+/// Up to so many manifests, a scan reads them all at once anyway.
+const FEW_MANIFESTS: usize = 8;
+
+/// Entries per manifest, on average, below which merging is worth a snapshot.
+const SMALL_AVERAGE: usize = 100;
+
+/// Entries that are sorted at a time. An entry with the statistics of all columns takes some 6 kB of memory.
+const ENTRIES_AT_ONCE: usize = 10_000;
+
+/// Manifests that are read at a time.
+const CONCURRENCY: usize = 4;
+
+/// Merges the small manifests of the current snapshot if there are many: sorted by cell, so that a scan of one cell reads
+/// few. Commits one snapshot without a change of files; most tables, most of the time, need none.
+pub async fn merge_manifests(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
+    let start = Instant::now();
+    let merge = Merge { warehouse, snapshot: snapshot_id() };
+    let (small, _) = merge.choose(&*warehouse.load().await?).await?;
+    let merged = match small.len() {
+        0 => None,
+        _ if options.dry_run => Some(small.len() as u64),
+        _ => rewrite_metadata(warehouse, "merge", &merge).await?,
+    };
+    let (manifests_merged, seconds) = (merged.unwrap_or_default(), start.elapsed().as_secs_f64());
+    Ok(ExpireSummary { manifests_merged, seconds, ..ExpireSummary::default() })
+}
+
+struct Merge<'a> {
+    warehouse: &'a Warehouse,
+    snapshot: i64,
+}
+
+impl Merge<'_> {
+    /// The small manifests, in the order of their cells, and the others; no small ones where merging is not worth it.
+    async fn choose(&self, base: &TableState) -> Result<(Vec<ManifestFile>, Vec<ManifestFile>)> {
+        let metadata = &base.metadata;
+        let Some(current) = metadata.current_snapshot() else { return Ok((vec![], vec![])) };
+        let live = live_manifests(self.warehouse.io(), metadata, current).await?;
+        // What another engine partitioned otherwise, or deletes rows, stays as it is.
+        let ours = |m: &ManifestFile| {
+            m.content == ManifestContentType::Data && m.partition_spec_id == metadata.default_partition_spec_id()
+        };
+        let (ours, mut others): (Vec<_>, Vec<_>) = live.into_iter().partition(ours);
+        if ours.len() <= FEW_MANIFESTS || ours.iter().map(entries).sum::<usize>() >= SMALL_AVERAGE * ours.len() {
+            others.extend(ours);
+            return Ok((vec![], others));
+        }
+        let (mut small, large): (Vec<_>, Vec<_>) = ours.into_iter().partition(|m| entries(m) < MAX_ENTRIES / 2);
+        others.extend(large);
+        small.sort_by_cached_key(first_cell);
+        Ok((small, others))
+    }
+}
+
+impl Rewrite for Merge<'_> {
+    type Outcome = u64;
+
+    fn snapshot(&self) -> i64 {
+        self.snapshot
+    }
+
+    async fn rewrite(&self, base: &TableState, files: &mut MetadataFiles) -> Result<Option<(TableMetadata, u64)>> {
+        let metadata = &base.metadata;
+        let (small, kept) = self.choose(base).await?;
+        // The second: an earlier attempt became visible after all.
+        if small.is_empty() || metadata.snapshot_by_id(self.snapshot).is_some() {
+            return Ok(None);
+        }
+        let mut merged = vec![];
+        for group in groups(&small) {
+            let mut live = self.live_entries(group).await?;
+            live.sort_by(|a, b| key(a).cmp(&key(b)));
+            merged.extend(files.write_existing(&live, metadata).await?);
+        }
+        // The names that Iceberg's own rewrite of manifests uses.
+        let counts = [("created", merged.len()), ("replaced", small.len()), ("kept", kept.len())];
+        let mut summary: BTreeMap<_, _> =
+            counts.iter().map(|(name, n)| (format!("manifests-{name}"), n.to_string())).collect();
+        summary.insert("entries-processed".to_owned(), small.iter().map(entries).sum::<usize>().to_string());
+        merged.extend(kept);
+
+        let snapshot = Snapshot::builder()
+            .with_snapshot_id(self.snapshot)
+            .with_parent_snapshot_id(metadata.current_snapshot_id())
+            .with_sequence_number(metadata.next_sequence_number())
+            .with_timestamp_ms(chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms()))
+            .with_schema_id(metadata.current_schema_id())
+            .with_summary(snapshot::summary(Operation::Replace, &[], &[], &summary, metadata))
+            .with_manifest_list(files.write_list(merged, metadata).await?)
+            .build();
+        let at = || WarehouseError::metadata(&base.metadata_location);
+        let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|b| b.build()).map_err(at())?.metadata;
+        Ok(Some((next, small.len() as u64)))
+    }
+}
+
+impl Merge<'_> {
+    async fn live_entries(&self, manifests: &[ManifestFile]) -> Result<Vec<ManifestEntryRef>> {
+        let read = |manifest: &ManifestFile| {
+            let (io, manifest) = (self.warehouse.io().clone(), manifest.clone());
+            async move {
+                let loaded = manifest.load_manifest(&io).await;
+                let (entries, _) = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?.into_parts();
+                Ok::<_, WarehouseError>(entries.into_iter().filter(|e| e.is_alive()).collect::<Vec<_>>())
+            }
+        };
+        let reads: Vec<_> = manifests.iter().map(read).collect();
+        let read = futures::StreamExt::buffered(futures::stream::iter(reads), CONCURRENCY);
+        Ok(read.try_concat().await?)
+    }
+}
+
+/// Neighbours with at most [`ENTRIES_AT_ONCE`] entries together.
+fn groups(manifests: &[ManifestFile]) -> Vec<&[ManifestFile]> {
+    let mut groups = vec![];
+    let (mut begin, mut sum) = (0, 0);
+    for (i, manifest) in manifests.iter().enumerate() {
+        if sum + entries(manifest) > ENTRIES_AT_ONCE {
+            groups.push(&manifests[begin..i]);
+            (begin, sum) = (i, 0);
+        }
+        sum += entries(manifest);
+    }
+    groups.push(&manifests[begin..]);
+    groups
+}
+
+/// Live entries of a manifest.
+fn entries(manifest: &ManifestFile) -> usize {
+    let count = |n: Option<u32>| n.unwrap_or_default() as usize;
+    count(manifest.added_files_count) + count(manifest.existing_files_count)
+}
+
+fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
+    let cell = manifest.partitions.as_ref()?.first()?;
+    cell.lower_bound.as_ref().map(|bound| bound.to_vec())
+}
+
+/// Cell, year, path: the order in which a commit writes its files.
+fn key(entry: &ManifestEntryRef) -> (Option<&str>, Option<i32>, &str) {
+    let mut partition = entry.data_file().partition().iter();
+    let cell = match partition.next().flatten() {
+        Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.as_str()),
+        _ => None,
+    };
+    let year = match partition.next().flatten() {
+        Some(Literal::Primitive(PrimitiveLiteral::Int(year))) => Some(*year),
+        _ => None,
+    };
+    (cell, year, entry.file_path())
+}

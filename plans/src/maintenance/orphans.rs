@@ -1,0 +1,129 @@
+//! [`sweep_orphans`]: removes files of a warehouse that nothing names.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use object_store::ObjectMeta;
+
+use super::deletion::delete_found;
+use super::error::{MaintenanceError, Result};
+use super::expire::hash;
+use super::leftovers::Leftovers;
+use super::reach::{live_files, named};
+use super::run_lease;
+use super::summary::{ExpireOptions, ExpireSummary};
+use crate::stores::stores;
+use crate::warehouse::{Warehouse, layout};
+
+/// How far the clocks of a run's host and of the store may be apart.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// Orphans that are deleted at a time.
+const FILES_AT_ONCE: usize = 10_000;
+
+/// Removes the files of the warehouse that no snapshot names, that are older than the retention, and that were written
+/// before any run began that is not finished: what killed runs, lost commits and interrupted clean-ups left behind.
+///
+/// Only files with names that earthcatalog, and Iceberg for metadata, give are looked at; rejects, leases and foreign
+/// files stay. On a local disk, half-written files and empty bucket folders go, too. Memory: 8 bytes per file that is
+/// older than the retention.
+///
+/// A writer that holds no [`RunLease`](super::RunLease), such as another engine, is protected by the retention alone.
+/// What was begun in parts on an object store and never finished is not listed there: it is for the bucket's lifecycle
+/// rules.
+///
+/// The order is what makes it safe: files are listed first, then leases, and the table is read last. A run has its lease
+/// before its first file, and gives it up after its commit. So of a file that is listed here, either its run still has a
+/// lease when those are listed, or the table names it by the time that is read, or its run has failed.
+pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
+    let start = Instant::now();
+    let cutoff = options.cutoff();
+    let mut orphans = HashSet::new();
+    let mut files = old_files(warehouse, cutoff)?;
+    while let Some(file) = files.try_next().await? {
+        orphans.insert(hash(name(file.location.as_ref())));
+    }
+    let leftovers = Leftovers::find(warehouse).await?;
+
+    let cutoff = cutoff.min(before_unfinished_runs(warehouse, options.dry_run).await?);
+
+    spare_named(warehouse, &mut orphans).await?;
+
+    let mut summary = leftovers.remove(cutoff, options.dry_run).await?;
+    if !orphans.is_empty() {
+        // A second listing, because to keep the paths of all files would take much more memory.
+        let found = old_files(warehouse, cutoff)?;
+        let found = found.try_filter(|file| std::future::ready(orphans.contains(&hash(name(file.location.as_ref())))));
+        let found = found.map_ok(|file| (file.location, file.size)).try_chunks(FILES_AT_ONCE);
+        pin_mut!(found);
+        while let Some(files) = found.try_next().await.map_err(|e| e.1)? {
+            let deleted = delete_found(warehouse, files.into_iter().collect(), options.dry_run).await?;
+            summary.orphans_removed += deleted.files;
+            summary.bytes_removed += deleted.bytes;
+        }
+    }
+    summary.seconds = start.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// Files with names that we give, written until `cutoff`.
+fn old_files(warehouse: &Warehouse, cutoff: DateTime<Utc>) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
+    let (store, root) = stores().locate(warehouse.url())?;
+    let location = warehouse.url().to_string();
+    let listed = store.list(Some(&root)).map_err(move |e| MaintenanceError::store(&location)(e));
+    let ours = move |meta: &ObjectMeta| {
+        let below = meta.location.prefix_match(&root).map(|parts| parts.map(|p| p.as_ref().to_owned()));
+        let below = below.map(|parts| parts.collect::<Vec<_>>().join("/"));
+        meta.last_modified <= cutoff && below.is_some_and(|path| is_ours(&path))
+    };
+    Ok(listed.try_filter(move |meta| std::future::ready(ours(meta))).boxed())
+}
+
+/// Whether a path below the warehouse is that of a part file or of table metadata.
+fn is_ours(path: &str) -> bool {
+    layout::is_part_file(path) || layout::is_metadata_file(path)
+}
+
+/// Files are told by their names alone, which are unique: another engine may call their folder something else.
+/// Two names of the same hash are kept together.
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// The time before which no unfinished run has written anything. Takes away the leases of runs that are gone, so that
+/// one that wakes up after all finds out before its commit.
+async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<DateTime<Utc>> {
+    let mut before = DateTime::<Utc>::MAX_UTC;
+    for found in run_lease::find(warehouse).await? {
+        let gone = !found.is_alive() && (dry_run || found.remove().await?);
+        if !gone {
+            before = before.min(found.lease.started - CLOCK_MARGIN);
+        }
+    }
+    Ok(before)
+}
+
+/// Takes from `orphans` what the table names: its metadata, older metadata, and what every snapshot reaches.
+async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Result<()> {
+    let mut spare = |location: &str| {
+        orphans.remove(&hash(name(location)));
+    };
+    let state = warehouse.load().await?;
+    let metadata = &state.metadata;
+    spare(&state.metadata_location);
+    metadata.metadata_log().iter().for_each(|log| spare(&log.metadata_file));
+    metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
+    metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));
+    let named = named(warehouse.io(), metadata, metadata.snapshots()).await?;
+    named.lists.iter().for_each(|list| spare(list));
+    named.manifests.keys().for_each(|manifest| spare(manifest));
+    let files = live_files(warehouse.io(), named.manifests.values());
+    pin_mut!(files);
+    while let Some(files) = files.try_next().await? {
+        files.iter().for_each(|file| spare(&file.location));
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What snapshots reach: their manifest lists, the manifests in those, and the live files in these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::common::runtime::SpawnedTask;
+use futures::{Stream, StreamExt, TryStreamExt};
+use iceberg::io::FileIO;
+use iceberg::spec::{Literal, ManifestFile, PrimitiveLiteral, SnapshotRef, TableMetadata};
+
+use super::error::Result;
+use crate::warehouse::WarehouseError;
+use crate::warehouse::manifests::all_manifests;
+
+/// Metadata files that are read at a time.
+const CONCURRENCY: usize = 8;
+
+/// The metadata files that snapshots name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Locations of manifest lists.
+    pub lists: BTreeSet<String>,
+    /// By location.
+    pub manifests: BTreeMap<String, ManifestFile>,
+}
+
+/// Reads the manifest lists of snapshots.
+pub(super) async fn named<'a>(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshots: impl IntoIterator<Item = &'a SnapshotRef>,
+) -> Result<Named> {
+    let mut named = Named::default();
+    let read = snapshots.into_iter().cloned().map(|snapshot| async move {
+        let manifests = all_manifests(io, metadata, &snapshot).await?;
+        Ok::<_, WarehouseError>((snapshot.manifest_list().to_owned(), manifests))
+    });
+    let reads: Vec<_> = read.collect();
+    let mut read = futures::stream::iter(reads).buffer_unordered(CONCURRENCY);
+    while let Some((list, manifests)) = read.try_next().await? {
+        named.lists.insert(list);
+        for manifest in manifests {
+            named.manifests.entry(manifest.manifest_path.clone()).or_insert(manifest);
+        }
+    }
+    Ok(named)
+}
+
+/// A file that a manifest lists as live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LiveFile {
+    pub location: String,
+    pub bytes: u64,
+    /// Cell of its partition, if that has one.
+    pub cell: Option<String>,
+}
+
+/// The live files of each manifest, as the manifests arrive; never more than a few manifests are in memory.
+pub(super) fn live_files<'a>(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = &'a ManifestFile>,
+) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
+    let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
+    let reads: Vec<_> = manifests.into_iter().filter(live).cloned().collect();
+    let io = io.clone();
+    futures::stream::iter(reads).map(move |manifest| read(io.clone(), manifest)).buffer_unordered(CONCURRENCY)
+}
+
+async fn read(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
+    // On a task of its own, for decoding takes longer than reading.
+    let task = SpawnedTask::spawn(async move {
+        let loaded = manifest.load_manifest(&io).await.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
+        let live = loaded.entries().iter().filter(|entry| entry.is_alive()).map(|entry| LiveFile {
+            location: entry.file_path().to_owned(),
+            bytes: entry.file_size_in_bytes(),
+            cell: match entry.data_file().partition().iter().next().flatten() {
+                Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.clone()),
+                _ => None,
+            },
+        });
+        Ok(live.collect())
+    });
+    task.join_unwind().await.map_err(WarehouseError::Cancelled)?
+}

@@ -1,0 +1,119 @@
+//! [`rewrite_metadata`]: puts other metadata in the place of the table's, by compare-and-swap on the catalog.
+
+use std::sync::Arc;
+
+use iceberg::MetadataLocation;
+use iceberg::spec::TableMetadata;
+use uuid::Uuid;
+
+use super::error::{MaintenanceError, Result};
+use super::run_lease::RunLease;
+use crate::warehouse::catalog::Swap;
+use crate::warehouse::commit::backoff;
+use crate::warehouse::manifests::MetadataFiles;
+use crate::warehouse::{TableState, Warehouse, WarehouseError};
+
+/// Attempts before it gives up against other writers.
+const MAX_ATTEMPTS: usize = 30;
+
+/// A change of the table's metadata.
+pub(super) trait Rewrite {
+    /// What the change says of itself.
+    type Outcome: Send;
+
+    /// Snapshot in whose name it writes metadata files.
+    fn snapshot(&self) -> i64;
+
+    /// The metadata to come after `base`; `None` where there is nothing to change. Files that it needs go to `files`.
+    fn rewrite(
+        &self,
+        base: &TableState,
+        files: &mut MetadataFiles,
+    ) -> impl Future<Output = Result<Option<(TableMetadata, Self::Outcome)>>> + Send;
+}
+
+/// Makes a change visible on top of whatever the table is by then; `None` if there is nothing to change any more.
+///
+/// Errors: [`MaintenanceError::UnknownOutcome`] if the catalog failed in the middle and cannot be read again; after
+/// other errors the change is not visible, and left nothing behind.
+pub(super) async fn rewrite_metadata<R: Rewrite>(
+    warehouse: &Warehouse,
+    purpose: &str,
+    change: &R,
+) -> Result<Option<R::Outcome>> {
+    // Its metadata files are as new and as unnamed as those of a run.
+    let mut lease = RunLease::begin(warehouse, &format!("{purpose}-{}", Uuid::now_v7().simple())).await?;
+    let outcome = attempt(warehouse, change, &mut lease).await;
+    if !matches!(outcome, Err(MaintenanceError::UnknownOutcome { .. })) {
+        // A lease that stays behind keeps orphans a little longer, and that is all.
+        drop(lease.release().await);
+    }
+    outcome
+}
+
+async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunLease) -> Result<Option<R::Outcome>> {
+    for attempts in 1..=MAX_ATTEMPTS {
+        let base = warehouse.load().await?;
+        let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, change.snapshot());
+        let written = write(warehouse, change, &base, &mut files).await;
+        let (location, outcome) = match written {
+            Ok(Some(written)) => written,
+            Ok(None) => {
+                files.delete().await;
+                return Ok(None);
+            }
+            Err(e) => {
+                files.delete().await;
+                // Another clean-up may have deleted what the base names.
+                if warehouse.load().await?.metadata_location != base.metadata_location {
+                    tokio::time::sleep(backoff(attempts)).await;
+                    continue;
+                }
+                return Err(e);
+            }
+        };
+        if let Err(lost) = lease.begin_commit().await {
+            files.delete().await;
+            return Err(lost);
+        }
+        match warehouse.catalog().swap(&base.metadata_location, &location).await {
+            Swap::Done => return Ok(Some(outcome)),
+            Swap::Lost => files.delete().await,
+            Swap::Unknown(error) => match warehouse.load().await {
+                Ok(now) if is_or_was(&now, &location) => return Ok(Some(outcome)),
+                // The files stay: it may become visible after all.
+                Ok(_) => {}
+                Err(unreadable) => {
+                    let catalog = warehouse.catalog().file().display().to_string();
+                    return Err(MaintenanceError::UnknownOutcome {
+                        catalog,
+                        reason: format!("{error}; then {unreadable}"),
+                    });
+                }
+            },
+        }
+        tokio::time::sleep(backoff(attempts)).await;
+    }
+    Err(WarehouseError::Contention { attempts: MAX_ATTEMPTS }.into())
+}
+
+/// Whether `location` is the table's metadata, or was before.
+fn is_or_was(now: &TableState, location: &str) -> bool {
+    now.metadata_location == location || now.metadata.metadata_log().iter().any(|log| log.metadata_file == location)
+}
+
+/// Writes the next metadata, and returns its location.
+async fn write<R: Rewrite>(
+    warehouse: &Warehouse,
+    change: &R,
+    base: &Arc<TableState>,
+    files: &mut MetadataFiles,
+) -> Result<Option<(String, R::Outcome)>> {
+    let Some((next, outcome)) = change.rewrite(base, files).await? else { return Ok(None) };
+    let at = || WarehouseError::metadata(&base.metadata_location);
+    let previous = base.metadata_location.parse::<MetadataLocation>().map_err(at())?;
+    let location = previous.with_next_version().with_new_metadata(&next);
+    files.note(location.to_string());
+    next.write_to(warehouse.io(), &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
+    Ok(Some((location.to_string(), outcome)))
+}

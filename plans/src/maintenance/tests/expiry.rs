@@ -1,0 +1,193 @@
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+use super::*;
+use crate::warehouse::WarehouseTable;
+use crate::warehouse::testing::{record, warehouse};
+
+/// Sum of the ids that a table holds.
+async fn sum(context: &SessionContext, table: &str) -> i64 {
+    let query = format!("SELECT sum(CAST(id AS BIGINT)) FROM {table}");
+    let batches = context.sql(&query).await.unwrap().collect().await.unwrap();
+    batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+#[tokio::test]
+async fn without_a_retention_one_snapshot_stays_and_every_file_is_named_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let parts = [1, 2, 3].map(|n| part(&warehouse, "81a", n));
+    for part in &parts {
+        append(&warehouse, [part.clone()]).await;
+    }
+    let other = part(&warehouse, "81b", 4);
+    append(&warehouse, [other.clone()]).await;
+    let merged = part(&warehouse, "81a", 6);
+    replace(&warehouse, &parts, merged.clone()).await;
+    let before = files(&folder);
+
+    let dry = clean(&warehouse, &DRY).await.unwrap();
+    assert_eq!(files(&folder), before);
+    assert_eq!(snapshots(&warehouse).await, 5);
+
+    let done = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!(snapshots(&warehouse).await, 1);
+    assert_eq!(files(&folder), named_files(&warehouse).await);
+    assert!(parts.iter().all(|part| !file(part).exists()));
+    assert!(file(&merged).exists() && file(&other).exists());
+    assert!(warehouse.load().await.unwrap().metadata.metadata_log().is_empty());
+    assert_eq!((done.snapshots_removed, done.data_files_removed, done.orphans_removed), (4, 3, 0));
+    // Five lists, of which four; three manifests of removed files; five older metadata files and the one before the last.
+    let gone = before.difference(&files(&folder)).count() as u64;
+    assert_eq!(done.metadata_files_removed + done.data_files_removed, gone);
+    assert_eq!(ExpireSummary { seconds: 0.0, ..dry }, ExpireSummary { seconds: 0.0, ..done });
+
+    let context = crate::session::session(1).unwrap();
+    context.register_table("items", Arc::new(WarehouseTable::new(warehouse.clone()))).unwrap();
+    assert_eq!(sum(&context, "items").await, 10);
+    let again = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!(ExpireSummary { seconds: 0.0, ..again }, ExpireSummary::default());
+    assert_eq!(files(&folder), named_files(&warehouse).await);
+}
+
+#[tokio::test]
+async fn a_table_stays_writable_after_a_clean_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    for n in 1..=3 {
+        append(&warehouse, [part(&warehouse, "81a", n)]).await;
+        clean(&warehouse, &AT_ONCE).await.unwrap();
+        let reopened = Warehouse::open(warehouse.catalog().file().to_str().unwrap()).await.unwrap();
+        assert_eq!(snapshots(&reopened).await, 1);
+        let total = reopened.load().await.unwrap().metadata.current_snapshot().unwrap().summary().clone();
+        assert_eq!(total.additional_properties["total-records"], n.to_string());
+    }
+    assert_eq!(files(&folder), named_files(&warehouse).await);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_replaced_just_now_stays_however_old_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let [one, two] = [1, 2].map(|n| part(&warehouse, "81a", n));
+    let first = append(&warehouse, [one.clone(), two.clone()]).await;
+    let context = crate::session::session(1).unwrap();
+    context.register_table("old", Arc::new(WarehouseTable::at_snapshot(warehouse.clone(), first))).unwrap();
+    let planned = context.sql("SELECT sum(CAST(id AS BIGINT)) FROM old").await.unwrap();
+    let planned = planned.create_physical_plan().await.unwrap();
+    replace(&warehouse, &[one.clone(), two.clone()], part(&warehouse, "81a", 3)).await;
+    for old in [&one, &two] {
+        age(&file(old), Duration::from_secs(7 * 24 * 3600));
+    }
+
+    let done = clean(&warehouse, &ExpireOptions::default()).await.unwrap();
+    assert_eq!(ExpireSummary { seconds: 0.0, ..done }, ExpireSummary::default());
+
+    let batches = datafusion::physical_plan::collect(planned, context.task_ctx()).await.unwrap();
+    assert_eq!(batches[0].column(0).as_primitive::<Int64Type>().value(0), 3);
+    assert_eq!(sum(&context, "old").await, 3, "a new plan on the old snapshot works, too");
+}
+
+#[tokio::test]
+async fn a_snapshot_with_a_tag_stays_with_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let [one, two] = [1, 2].map(|n| part(&warehouse, "81a", n));
+    let tagged = append(&warehouse, [one.clone()]).await;
+    replace(&warehouse, &[one.clone()], two.clone()).await;
+    tag(&warehouse, tagged).await;
+    replace(&warehouse, &[two.clone()], part(&warehouse, "81a", 3)).await;
+
+    let done = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!((done.snapshots_removed, done.data_files_removed), (1, 1));
+    assert!(file(&one).exists() && !file(&two).exists());
+    assert!(warehouse.load().await.unwrap().metadata.snapshot_for_ref("kept").is_some());
+    assert_eq!(files(&folder), named_files(&warehouse).await);
+}
+
+/// Another engine names a snapshot.
+async fn tag(warehouse: &Warehouse, snapshot: i64) {
+    use iceberg::spec::{SnapshotReference, SnapshotRetention};
+    let base = warehouse.load().await.unwrap();
+    let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let retention = SnapshotRetention::Tag { max_ref_age_ms: None };
+    let next = builder.set_ref("kept", SnapshotReference { snapshot_id: snapshot, retention }).unwrap();
+    let next = next.build().unwrap().metadata;
+    let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+    let location = location.with_next_version();
+    next.write_to(warehouse.io(), &location).await.unwrap();
+    warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+}
+
+#[tokio::test]
+async fn an_empty_table_has_nothing_to_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let done = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!(ExpireSummary { seconds: 0.0, ..done }, ExpireSummary::default());
+    assert_eq!(files(&folder), named_files(&warehouse).await);
+}
+
+#[tokio::test]
+async fn files_outside_the_warehouse_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let foreign = folder.path().join("elsewhere.parquet");
+    std::fs::write(&foreign, "x").unwrap();
+    let url = url::Url::from_file_path(&foreign).unwrap();
+    let part = PartFile { path: url.into(), ..record(&warehouse, "81a", Some(2020), "1") };
+    append(&warehouse, [part.clone()]).await;
+    replace(&warehouse, &[part], record(&warehouse, "81a", Some(2020), "2")).await;
+    let done = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!((done.snapshots_removed, done.data_files_removed), (1, 0));
+    assert!(foreign.exists());
+}
+
+#[tokio::test]
+async fn many_small_manifests_become_few_and_keep_their_entries_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    for n in 0..12 {
+        // In turn, so that every manifest reaches over all cells.
+        let cells = ["81a", "81b", "81c"].map(|cell| record(&warehouse, cell, Some(2020), &format!("{n}")));
+        append(&warehouse, cells).await;
+    }
+    let before = entries(&warehouse).await;
+    let keep = ExpireOptions::default();
+    assert_eq!(merge_manifests(&warehouse, &DRY).await.unwrap().manifests_merged, 12);
+    assert_eq!(snapshots(&warehouse).await, 12);
+
+    assert_eq!(merge_manifests(&warehouse, &keep).await.unwrap().manifests_merged, 12);
+
+    let state = warehouse.load().await.unwrap();
+    let current = state.metadata.current_snapshot().unwrap();
+    let summary = current.summary();
+    assert_eq!(summary.operation.as_str(), "replace");
+    assert_eq!(summary.additional_properties["total-data-files"], "36");
+    let manifests =
+        crate::warehouse::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+    assert_eq!(manifests.len(), 1);
+    assert_eq!(manifests[0].existing_files_count, Some(36));
+    assert_eq!(entries(&warehouse).await, before, "snapshots and sequence numbers are the original ones");
+
+    assert_eq!(merge_manifests(&warehouse, &keep).await.unwrap().manifests_merged, 0);
+    assert_eq!(snapshots(&warehouse).await, 13);
+}
+
+/// Path, snapshot, sequence numbers of every live entry.
+async fn entries(warehouse: &Warehouse) -> BTreeSet<(String, i64, i64, Option<i64>)> {
+    let state = warehouse.load().await.unwrap();
+    let current = state.metadata.current_snapshot().unwrap();
+    let manifests =
+        crate::warehouse::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+    let mut entries = BTreeSet::new();
+    for manifest in manifests {
+        for entry in manifest.load_manifest(warehouse.io()).await.unwrap().entries() {
+            let (snapshot, sequence) = (entry.snapshot_id().unwrap(), entry.sequence_number().unwrap());
+            entries.insert((entry.file_path().to_owned(), snapshot, sequence, entry.file_sequence_number));
+        }
+    }
+    entries
+}
