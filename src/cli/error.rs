@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use datafusion::common::DataFusionError;
+use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
@@ -24,9 +25,11 @@ pub enum CliError {
     Location { flag: &'static str, source: Box<StoreError> },
     /// A pipeline failed; the second is how its parameters that the message names are set.
     #[error("{0}{1}")]
-    Pipeline(PipelineError, String),
+    Pipeline(Box<PipelineError>, String),
     #[error("{}", reason(.0))]
     Query(DataFusionError),
+    #[error(transparent)]
+    Expire(#[from] MaintenanceError),
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error("cannot write to standard output: {0}")]
@@ -49,7 +52,7 @@ impl From<OutputError> for CliError {
 impl CliError {
     pub(super) fn pipeline(error: PipelineError, pipeline: Pipeline) -> Self {
         let hints = pipeline.script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
-        Self::Pipeline(error, hints)
+        Self::Pipeline(Box::new(error), hints)
     }
 
     /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 130 interrupted.
@@ -60,7 +63,8 @@ impl CliError {
         }
         eprintln!("error: {self}");
         ExitCode::from(match self {
-            Self::Interrupted | Self::Pipeline(PipelineError::Interrupted, _) => 130,
+            Self::Interrupted => 130,
+            Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted) => 130,
             Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,
         })

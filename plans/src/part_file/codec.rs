@@ -175,6 +175,7 @@ mod tests {
             bytes: 7_000,
             sequence: None,
             columns: columns.into_iter().collect(),
+            sequence: None,
         })
     }
 
