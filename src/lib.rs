@@ -5,6 +5,7 @@
 //! - [`cli`]: the commands and their options.
 //! - [`script`]: SQL scripts with declared parameters.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`] and [`compact`] are their drivers.
+//! - [`expire`]: removes what nobody needs any more from a warehouse.
 //! - [`query`]: SQL over a warehouse.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
 //! - [`output`]: query results as table, JSON, NDJSON or CSV.
@@ -13,6 +14,7 @@
 pub mod cli;
 pub mod compact;
 pub mod demo;
+pub mod expire;
 pub mod ingest;
 pub mod output;
 pub mod pipeline;

@@ -4,6 +4,7 @@ mod cli;
 mod compact;
 mod data;
 mod demo;
+mod expire;
 mod interop;
 mod plans;
 mod program;

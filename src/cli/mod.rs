@@ -12,6 +12,7 @@ use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -35,6 +36,8 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
+    /// Remove old snapshots and the files that nobody needs any more
+    Expire(ExpireArgs),
     /// Ask a warehouse in SQL: tables items, item_cells and rejects
     Sql(SqlArgs),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
@@ -111,6 +114,24 @@ pub struct CompactArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct ExpireArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// How long a snapshot stays after another replaced it, and files stay that no snapshot names; 0s only while nobody
+    /// else reads the warehouse, or writes to it with another engine
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
+    pub retain: Duration,
+    /// Only say what would be removed; nothing is touched
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How the summary is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct SqlArgs {
     /// One SQL statement
     #[arg(value_name = "SQL")]
@@ -168,6 +189,7 @@ impl Command {
         match self {
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
+            Self::Expire(args) => &args.threads,
             Self::Sql(args) => &args.threads,
             Self::Demo(args) => &args.threads,
         }

@@ -3,20 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
+use earthcatalog_plans::maintenance::ExpireOptions;
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::{location_url, stores};
 
-use super::{CliError, Command, CompactArgs, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
+use super::{CliError, Command, CompactArgs, ExpireArgs, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
 use crate::compact::{CompactOptions, PlannedBucket};
 use crate::report::{bytes, count};
 use crate::script::Arguments;
-use crate::{compact, demo, ingest, output, query};
+use crate::{compact, demo, expire, ingest, output, query};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Ingest(args) => ingest(&args, out).await,
         Command::Compact(args) => compact(&args, out).await,
+        Command::Expire(args) => expire(&args, out).await,
         Command::Sql(args) => sql(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
@@ -100,6 +102,21 @@ fn write_planned(buckets: &[PlannedBucket], format: ReportFormat, out: &mut dyn 
 
 fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
     Ok(serde_json::to_string(value).map_err(std::io::Error::from)?)
+}
+
+async fn expire(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let options = ExpireOptions { retain: args.retain, dry_run: args.dry_run };
+    // Stopped anywhere, it leaves orphans at most, which the next one removes.
+    let expired = tokio::select! {
+        done = expire::expire(&args.at.catalog, &args.at.warehouse, &options) => done?,
+        () = interrupt() => return Err(CliError::Interrupted),
+    };
+    match args.output {
+        ReportFormat::Text => writeln!(out, "{expired}")?,
+        ReportFormat::Json => writeln!(out, "{}", json(&expired)?)?,
+    }
+    Ok(())
 }
 
 async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {

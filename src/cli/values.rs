@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use earthcatalog_plans::warehouse::MaxRejects;
@@ -60,6 +61,15 @@ pub(super) fn size(text: &str) -> Result<usize, InvalidSize> {
 #[error("it must be a whole number of B, kB, MB or GB (512MB)")]
 pub struct InvalidSize;
 
+/// Reads a duration: `0s`, `30m`, `1h`, `7d`.
+pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
+    humantime::parse_duration(text).map_err(|_| InvalidDuration)
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be a duration with a unit (0s, 30m, 1h, 7d)")]
+pub struct InvalidDuration;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +87,18 @@ mod tests {
         assert_eq!([size("512MB"), size("2 GB"), size("7")], [Ok(512_000_000), Ok(2_000_000_000), Ok(7)]);
         for wrong in ["", "MB", "0", "-1", "1.5GB", "1 TB", "99999999999999GB"] {
             assert_eq!(size(wrong), Err(InvalidSize), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_has_a_unit() {
+        let seconds = |text: &str| duration(text).map(|d| d.as_secs());
+        assert_eq!(
+            [seconds("0s"), seconds("90m"), seconds("1h 30m"), seconds("7d")].map(Result::unwrap),
+            [0, 5_400, 5_400, 604_800]
+        );
+        for wrong in ["", "h", "1", "-1h", "one hour"] {
+            assert_eq!(duration(wrong), Err(InvalidDuration), "{wrong}");
         }
     }
 

@@ -163,9 +163,9 @@ impl LeaseGuard {
         self.shared.renew().await
     }
 
-    /// From now on the lease stays when this is dropped, until the process ends: only [`Self::release`] gives it up.
-    pub fn keep(&mut self) {
-        self.keep = true;
+    /// Whether the lease stays when this is dropped, until the process ends, so that only [`Self::release`] gives it up.
+    pub fn keep(&mut self, keep: bool) {
+        self.keep = keep;
     }
 
     /// Gives the lease up.
@@ -242,11 +242,12 @@ async fn renew_until_ended(shared: Arc<Shared>, mut ended: oneshot::Receiver<End
                 End::Keep => kept = true,
                 End::GiveUp => break,
             },
-            () = tokio::time::sleep(HEARTBEAT) => match shared.renew().await {
-                Err(MaintenanceError::LeaseLost { .. }) => return,
-                // What fails now may work at the next beat; there are some before the lease is stale.
-                Ok(()) | Err(_) => {}
-            },
+            () = tokio::time::sleep(HEARTBEAT) => {
+                // What else fails may work at the next beat; there are some before the lease is stale.
+                if let Err(MaintenanceError::LeaseLost { .. }) = shared.renew().await {
+                    return;
+                }
+            }
         }
     }
     // What cannot be given up becomes stale.
@@ -362,7 +363,7 @@ mod tests {
     async fn a_kept_lease_stays_when_it_is_dropped() {
         let (_folder, file, object) = place();
         let mut guard = held(&object).await;
-        guard.keep();
+        guard.keep(true);
         drop(guard);
         tokio::task::yield_now().await;
         assert!(file.exists());

@@ -103,7 +103,7 @@ impl Rewrite for Merge<'_> {
             .with_sequence_number(metadata.next_sequence_number())
             .with_timestamp_ms(chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms()))
             .with_schema_id(metadata.current_schema_id())
-            .with_summary(snapshot::summary(Operation::Replace, &[], &[], &summary, metadata))
+            .with_summary(snapshot::summary(Operation::Replace, &[], &[], &summary, metadata)?)
             .with_manifest_list(files.write_list(merged, metadata).await?)
             .build();
         let at = || WarehouseError::metadata(&base.metadata_location);

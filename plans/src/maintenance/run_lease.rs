@@ -18,6 +18,7 @@ use crate::warehouse::{Warehouse, layout};
 /// … write files; on an error delete them, and lease.release()
 /// lease.begin_commit().await?;
 /// … commit; if its outcome is unknown, return: the lease stays
+/// lease.end_commit();
 /// lease.release().await?;
 /// ```
 #[derive(Debug)]
@@ -38,14 +39,19 @@ impl RunLease {
         }
     }
 
-    /// Makes sure that the lease is still held, right before the commit. From now on it stays unless it is released,
-    /// because the outcome of the commit may never be known.
+    /// Makes sure that the lease is still held, right before a commit. From now on it stays when it is dropped, because
+    /// the outcome of the commit may never be known.
     ///
     /// Errors: [`MaintenanceError::LeaseLost`]: the files may be gone, and must not be committed.
     pub async fn begin_commit(&mut self) -> Result<()> {
         self.0.renew().await?;
-        self.0.keep();
+        self.0.keep(true);
         Ok(())
+    }
+
+    /// The outcome of the commit is known.
+    pub fn end_commit(&mut self) {
+        self.0.keep(false);
     }
 
     /// Ends the run: its commit succeeded, or certainly will not be seen.

@@ -130,7 +130,13 @@ impl Committer {
                 Ok(location) => location,
                 Err(e) => {
                     files.delete().await;
-                    return Err(e);
+                    // A clean-up without a retention may have deleted what the base names, once that was replaced.
+                    let unreadable = matches!(e, WarehouseError::Metadata { .. });
+                    if !unreadable || self.warehouse.load().await?.metadata_location == base.metadata_location {
+                        return Err(e);
+                    }
+                    tokio::time::sleep(backoff(attempts)).await;
+                    continue;
                 }
             };
             match self.warehouse.catalog().swap(&base.metadata_location, &metadata_location).await {

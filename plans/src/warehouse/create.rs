@@ -55,13 +55,9 @@ impl Warehouse {
     /// Errors: no catalog, no table, a table of something else.
     pub async fn open(catalog: &str) -> Result<Self> {
         let catalog = Catalog::at(catalog)?;
-        let location = catalog.metadata_location().await?;
-        let location = location.ok_or_else(|| WarehouseError::NoTable {
-            catalog: catalog.file().display().to_string(),
-            table: format!("{NAMESPACE}.{TABLE}"),
-        })?;
+        let location = location_in(&catalog).await?;
         let io = file_io();
-        let state = read(&io, &location).await?;
+        let state = read_latest(&catalog, &io, location).await?;
         Self::new(catalog, io, state)
     }
 
@@ -111,16 +107,12 @@ impl Warehouse {
 
     /// The table as it is now: one read of the catalog, and of the metadata file if it is a new one.
     pub async fn load(&self) -> Result<Arc<TableState>> {
-        let location = self.catalog.metadata_location().await?;
-        let location = location.ok_or_else(|| WarehouseError::NoTable {
-            catalog: self.catalog.file().display().to_string(),
-            table: format!("{NAMESPACE}.{TABLE}"),
-        })?;
+        let location = location_in(&self.catalog).await?;
         let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
         if latest.metadata_location == location {
             return Ok(latest);
         }
-        let state = Arc::new(read(&self.io, &location).await?);
+        let state = Arc::new(read_latest(&self.catalog, &self.io, location).await?);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
         Ok(state)
     }
@@ -191,6 +183,32 @@ impl Warehouse {
     fn disagrees(&self, what: &'static str, existing: &str, wanted: &str, way_out: &'static str) -> WarehouseError {
         let catalog = format!("{CATALOG} catalog {}", self.catalog.file().display());
         WarehouseError::Disagrees { catalog, what, existing: existing.into(), wanted: wanted.into(), way_out }
+    }
+}
+
+/// Location of the table's metadata.
+async fn location_in(catalog: &Catalog) -> Result<String> {
+    let location = catalog.metadata_location().await?;
+    location.ok_or_else(|| WarehouseError::NoTable {
+        catalog: catalog.file().display().to_string(),
+        table: format!("{NAMESPACE}.{TABLE}"),
+    })
+}
+
+/// Reads the metadata at `location`, to which the catalog pointed a moment ago; if a clean-up has deleted it since, what
+/// the catalog points at now.
+async fn read_latest(catalog: &Catalog, io: &FileIO, mut location: String) -> Result<TableState> {
+    loop {
+        match read(io, &location).await {
+            Ok(state) => return Ok(state),
+            Err(e) => {
+                let now = location_in(catalog).await?;
+                if now == location {
+                    return Err(e);
+                }
+                location = now;
+            }
+        }
     }
 }
 

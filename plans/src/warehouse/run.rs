@@ -17,6 +17,7 @@ use super::commit_node::CommitTarget;
 use super::error::WarehouseError;
 use super::replace::Replacement;
 use super::run_report::{RunProgress, RunRecords, RunReport};
+use crate::maintenance::RunLease;
 use crate::part_file::{PartFile, decode};
 use crate::stores::stores;
 
@@ -41,13 +42,20 @@ pub(super) async fn write_and_commit(
         true => Some(Replacement::of_buckets_in(input)?),
         false => None,
     };
-    let mut run = Run { target, committer, records: RunRecords::default(), replacement, snapshots: vec![] };
+    let lease = RunLease::begin(&target.warehouse, &target.run).await?;
+    let mut run = Run { target, committer, lease, records: RunRecords::default(), replacement, snapshots: vec![] };
     match run.drive(input, progress, context).await {
-        Ok(()) => Ok(run.report()),
+        Ok(()) => {
+            let (report, lease) = run.report();
+            // A lease that cannot be given up protects files that nothing threatens.
+            drop(lease.release().await);
+            Ok(report)
+        }
+        // The lease stays, and with it the files.
+        Err(e) if is_unknown_outcome(&e) => Err(e),
         Err(e) => {
-            if !is_unknown_outcome(&e) {
-                delete(&run.records.paths).await;
-            }
+            delete(&run.records.paths).await;
+            drop(run.lease.release().await);
             Err(e)
         }
     }
@@ -56,6 +64,8 @@ pub(super) async fn write_and_commit(
 struct Run<'a> {
     target: &'a CommitTarget,
     committer: Committer,
+    /// Keeps a clean-up away from the files, from the first one to the commit.
+    lease: RunLease,
     records: RunRecords,
     replacement: Option<Replacement>,
     snapshots: Vec<i64>,
@@ -110,7 +120,13 @@ impl Run<'_> {
     /// Commits the files that were recorded since the last commit.
     async fn commit(&mut self, progress: &RunProgress) -> Result<()> {
         progress.committing.store(true, Ordering::Relaxed);
-        let committed = self.commit_recorded().await;
+        let committed = match self.lease.begin_commit().await {
+            Ok(()) => self.commit_recorded().await,
+            Err(lost) => Err(lost.into()),
+        };
+        if !committed.as_ref().is_err_and(is_unknown_outcome) {
+            self.lease.end_commit();
+        }
         progress.committing.store(false, Ordering::Relaxed);
         committed
     }
@@ -176,12 +192,13 @@ impl Run<'_> {
         )
     }
 
-    fn report(self) -> RunReport {
-        RunReport {
+    fn report(self) -> (RunReport, RunLease) {
+        let report = RunReport {
             snapshot: self.snapshots.last().copied(),
             replaced: self.replacement.map(|replacement| replacement.report(self.snapshots)),
             ..self.records.report(&self.target.run)
-        }
+        };
+        (report, self.lease)
     }
 }
 

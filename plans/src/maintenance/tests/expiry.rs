@@ -96,9 +96,9 @@ async fn a_snapshot_with_a_tag_stays_with_its_files() {
     let warehouse = warehouse(&folder).await;
     let [one, two] = [1, 2].map(|n| part(&warehouse, "81a", n));
     let tagged = append(&warehouse, [one.clone()]).await;
-    replace(&warehouse, &[one.clone()], two.clone()).await;
+    replace(&warehouse, std::slice::from_ref(&one), two.clone()).await;
     tag(&warehouse, tagged).await;
-    replace(&warehouse, &[two.clone()], part(&warehouse, "81a", 3)).await;
+    replace(&warehouse, std::slice::from_ref(&two), part(&warehouse, "81a", 3)).await;
 
     let done = clean(&warehouse, &AT_ONCE).await.unwrap();
     assert_eq!((done.snapshots_removed, done.data_files_removed), (1, 1));
