@@ -256,3 +256,50 @@ fn expired(metadata: &TableMetadata, referenced: &HashSet<i64>, cutoff: i64) -> 
     expired.sort_unstable();
     expired.into_iter().map(|(_, id)| id).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{append, file, files, named_files, part, replace};
+    use super::*;
+    use crate::warehouse::testing::warehouse;
+
+    #[tokio::test]
+    async fn what_is_committed_between_the_expiry_and_the_deletion_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let [one, two, three, four] = [1, 2, 3, 4].map(|n| part(&warehouse, "81a", n));
+        append(&warehouse, [one.clone()]).await;
+        replace(&warehouse, std::slice::from_ref(&one), two.clone()).await;
+
+        let expiry = Expiry { cutoff: DateTime::<Utc>::MAX_UTC };
+        let expired = rewrite_metadata(&warehouse, "expire", &expiry).await.unwrap().unwrap();
+        append(&warehouse, [three.clone()]).await;
+        replace(&warehouse, std::slice::from_ref(&two), four.clone()).await;
+        let removed = remove_unreachable(&warehouse, &expired, false).await.unwrap();
+
+        assert_eq!(removed.data_files_removed, 1);
+        assert!(!file(&one).exists());
+        // The snapshot between still names the second.
+        assert!([two, three, four].iter().all(|part| file(part).exists()));
+        assert_eq!(files(&folder), named_files(&warehouse).await);
+    }
+
+    #[tokio::test]
+    async fn age_counts_from_the_replacement_and_not_from_the_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let mut ids = vec![];
+        for n in 1..=4 {
+            ids.push(append(&warehouse, [part(&warehouse, "81a", n)]).await);
+        }
+        let state = warehouse.load().await.unwrap();
+        let time = |n: usize| state.metadata.snapshot_by_id(ids[n]).unwrap().timestamp_ms();
+        let none = HashSet::new();
+        // Commits may be so fast that two have the same time: what is expected is computed from the times.
+        for cutoff in [time(0) - 1, time(1) - 1, time(1), time(2), time(3), i64::MAX] {
+            let expected: Vec<_> = (0..3).filter(|n| time(n + 1) <= cutoff).map(|n| ids[n]).collect();
+            assert_eq!(expired(&state.metadata, &none, cutoff), expected);
+        }
+        assert_eq!(expired(&state.metadata, &HashSet::from([ids[1]]), i64::MAX), [ids[0], ids[2]]);
+    }
+}

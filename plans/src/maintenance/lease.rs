@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::conditional::{ConditionalObject, Version};
 use super::error::{MaintenanceError, Result};
 use super::process::Process;
+use crate::warehouse::WarehouseError;
 
 /// How often a holder says that it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -131,7 +132,13 @@ enum End {
 impl LeaseGuard {
     /// Holds `object` for this process, unless somebody who is alive does; takes it over from who is not.
     pub async fn acquire(object: ConditionalObject, purpose: &str) -> Result<Acquired> {
-        let lease = Lease::new(purpose);
+        // On a task of its own: cancelled half-way, the lease might be written with nobody to give it up. So the task
+        // ends, and drops what it got.
+        let acquired = tokio::spawn(Self::acquire_at_once(object, Lease::new(purpose)));
+        acquired.await.map_err(WarehouseError::Cancelled)?
+    }
+
+    async fn acquire_at_once(object: ConditionalObject, lease: Lease) -> Result<Acquired> {
         loop {
             if let Some(version) = object.create(lease.to_bytes()).await? {
                 return Ok(Acquired::Held(Self::begin(object, lease, version)));

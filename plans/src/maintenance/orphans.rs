@@ -41,11 +41,7 @@ const FILES_AT_ONCE: usize = 10_000;
 pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
     let start = Instant::now();
     let cutoff = options.cutoff();
-    let mut orphans = HashSet::new();
-    let mut files = old_files(warehouse, cutoff)?;
-    while let Some(file) = files.try_next().await? {
-        orphans.insert(hash(name(file.location.as_ref())));
-    }
+    let mut orphans = candidates(warehouse, cutoff).await?;
     let leftovers = Leftovers::find(warehouse).await?;
 
     let cutoff = cutoff.min(before_unfinished_runs(warehouse, options.dry_run).await?);
@@ -67,6 +63,12 @@ pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Re
     }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// Hashes of the names of files that may be orphans.
+async fn candidates(warehouse: &Warehouse, cutoff: DateTime<Utc>) -> Result<HashSet<u64>> {
+    let files = old_files(warehouse, cutoff)?;
+    files.map_ok(|file| hash(name(file.location.as_ref()))).try_collect().await
 }
 
 /// Files with names that we give, written until `cutoff`.
@@ -126,4 +128,39 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
         files.iter().for_each(|file| spare(&file.location));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RunLease;
+    use super::super::tests::{append, part};
+    use super::*;
+    use crate::warehouse::testing::warehouse;
+
+    #[tokio::test]
+    async fn a_file_that_is_committed_between_the_steps_is_no_orphan() {
+        for committed_before_leases in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let warehouse = warehouse(&folder).await;
+            let lease = RunLease::begin(&warehouse, "r1").await.unwrap();
+            let began = Utc::now();
+            let written = part(&warehouse, "81a", 1);
+            let written_name = hash(name(&written.path));
+
+            // Given a listing with the file,
+            let mut orphans = candidates(&warehouse, DateTime::<Utc>::MAX_UTC).await.unwrap();
+            assert!(orphans.contains(&written_name));
+
+            // then either the table names it,
+            if committed_before_leases {
+                append(&warehouse, [written.clone()]).await;
+                lease.release().await.unwrap();
+                spare_named(&warehouse, &mut orphans).await.unwrap();
+                assert!(!orphans.contains(&written_name));
+            // or the lease of its run keeps everything that is as young.
+            } else {
+                assert!(before_unfinished_runs(&warehouse, false).await.unwrap() < began);
+            }
+        }
+    }
 }

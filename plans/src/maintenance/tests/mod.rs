@@ -2,7 +2,9 @@
 
 mod concurrency;
 mod expiry;
+mod model;
 mod orphans;
+mod run;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,18 +23,18 @@ const AT_ONCE: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: 
 const DRY: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: true };
 
 /// An existing part file with one row, named as the sink names it.
-fn part(warehouse: &Warehouse, cell: &str, number: u128) -> PartFile {
+pub(super) fn part(warehouse: &Warehouse, cell: &str, number: u128) -> PartFile {
     let name = layout::part_file_name(&format!("{number:032x}"), 0, 0);
     write_part(warehouse, cell, name.trim_end_matches(".parquet"), &[Row::new(&number.to_string(), Some((2020, 1, 1)))])
 }
 
-async fn append(warehouse: &Warehouse, parts: impl IntoIterator<Item = PartFile>) -> i64 {
+pub(super) async fn append(warehouse: &Warehouse, parts: impl IntoIterator<Item = PartFile>) -> i64 {
     let change = Change { add: parts.into_iter().collect(), ..Change::default() };
     Committer::new(warehouse.clone()).commit(change).await.unwrap().snapshot
 }
 
 /// Puts `add` in the place of `remove`, as a compaction does.
-async fn replace(warehouse: &Warehouse, remove: &[PartFile], add: PartFile) -> i64 {
+pub(super) async fn replace(warehouse: &Warehouse, remove: &[PartFile], add: PartFile) -> i64 {
     let remove = remove.iter().map(|part| part.path.clone()).collect();
     let change = Change { add: vec![add], remove, same_rows: true, ..Change::default() };
     Committer::new(warehouse.clone()).commit(change).await.unwrap().snapshot
@@ -42,12 +44,12 @@ async fn snapshots(warehouse: &Warehouse) -> usize {
     warehouse.load().await.unwrap().metadata.snapshots().len()
 }
 
-fn file(part: &PartFile) -> PathBuf {
+pub(super) fn file(part: &PartFile) -> PathBuf {
     url::Url::parse(&part.path).unwrap().to_file_path().unwrap()
 }
 
 /// Names of all files below the warehouse.
-fn files(folder: &TempDir) -> BTreeSet<String> {
+pub(super) fn files(folder: &TempDir) -> BTreeSet<String> {
     fn collect(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -63,7 +65,7 @@ fn files(folder: &TempDir) -> BTreeSet<String> {
 }
 
 /// Names of all files that the table names.
-async fn named_files(warehouse: &Warehouse) -> BTreeSet<String> {
+pub(super) async fn named_files(warehouse: &Warehouse) -> BTreeSet<String> {
     let state = warehouse.load().await.unwrap();
     let named = named(warehouse.io(), &state.metadata, state.metadata.snapshots()).await.unwrap();
     let data: Vec<_> = live_files(warehouse.io(), named.manifests.values()).try_concat().await.unwrap();
