@@ -121,6 +121,7 @@ mod tests {
         let run = RunReport {
             run: "0199".into(),
             snapshot: Some(77),
+            replaced: None,
             listed: 1_060,
             items: 1_000,
             rejected: BTreeMap::from([("missing".into(), 7), ("malformed_json".into(), 3)]),

@@ -158,6 +158,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_row_without_an_id_or_a_cell_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(&folder).await;
+        for (column, values) in [("id", "NULL, '811efffffffffff'"), ("grid_partition", "'a', NULL")] {
+            let insert = format!("INSERT INTO items (id, grid_partition) SELECT {values}");
+            let error = context.sql(&insert).await.unwrap().collect().await.unwrap_err().to_string();
+            assert!(error.contains(&format!("{column} of a row is null")), "{error}");
+            assert!(error.contains(&format!("WHERE {column} IS NOT NULL")), "{error}");
+        }
+    }
+
+    #[tokio::test]
     async fn inserted_rows_are_read_back_and_each_statement_is_a_snapshot() {
         let folder = tempfile::tempdir().unwrap();
         let f = folder.path().display();

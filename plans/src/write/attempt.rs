@@ -72,7 +72,7 @@ impl Attempt {
         Ok(Self {
             id: Uuid::now_v7().simple().to_string(),
             cutter: BucketCutter::try_new(&format.arrow, target.h3_resolution)?,
-            uploads: Uploads::new(store, metrics.write_time.clone()),
+            uploads: Uploads::new(store, target.warehouse.scheme() == "file", metrics.write_time.clone()),
             ids: count_ids.then(HashSet::new),
             small_files: SmallFileEncoder::try_new(Arc::clone(&format))?,
             records: vec![],
@@ -136,7 +136,10 @@ impl Attempt {
     fn check_required(&self, batch: &RecordBatch) -> Result<()> {
         for (field, column) in self.format.arrow.fields().iter().zip(batch.columns()) {
             if !field.is_nullable() && column.null_count() > 0 {
-                return exec_err!("{} of a row is null, but the table requires it", field.name());
+                let name = field.name();
+                return exec_err!(
+                    "{name} of a row is null, but the table requires it; select only rows WHERE {name} IS NOT NULL, or give it a value"
+                );
             }
         }
         Ok(())

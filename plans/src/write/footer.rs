@@ -29,6 +29,11 @@ pub struct ColumnChunk {
     /// With the page header.
     pub compressed_size: i64,
     pub statistics: Statistics,
+    /// Whether least and greatest values are recorded.
+    pub bounded: bool,
+    /// Where in the file its page index is.
+    pub column_index: Option<Range<usize>>,
+    pub offset_index: Range<usize>,
 }
 
 /// Of CompressionCodec, those that small files use.
@@ -128,6 +133,12 @@ impl FooterTemplate {
             out.begin(3);
             write_column(out, column, constant);
             out.end();
+            out.i64(4, column.offset_index.start as i64);
+            out.i32(5, column.offset_index.len() as i32);
+            if let Some(index) = &column.column_index {
+                out.i64(6, index.start as i64);
+                out.i32(7, index.len() as i32);
+            }
             out.end();
         }
         out.i64(2, columns.iter().map(|column| column.uncompressed_size).sum());

@@ -3,8 +3,7 @@
 //! Most buckets of a chunk hold a handful of rows, so what a file costs before its first row decides. parquet's column
 //! writers, meant for long columns, each set up dictionaries, level encoders and two zstd contexts, and its footer is
 //! made of objects; that is ten times the work of the rows. Here all columns of all files share one context and the
-//! buffers, and the constant parts of the footer are copied. No page index: of a single page it would repeat the
-//! column's statistics.
+//! buffers, and the constant parts of the footer are copied.
 
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use arrow::array::RecordBatch;
 use datafusion::common::Result;
 
 use super::footer::{ColumnChunk, write_page_header};
-use super::format::PartFileFormat;
+use super::format::{Leaf, PartFileFormat};
 use super::geo::GeoSummary;
+use super::page_index::write_page_index;
 use super::plain::PlainPage;
 use super::statistics::of_column;
 use crate::part_file::ColumnStatistics;
@@ -61,6 +61,7 @@ impl SmallFileEncoder {
             let chunk = self.encode_column(leaf, rows, &mut file)?;
             self.chunks.push(chunk);
         }
+        write_page_index(&mut file, &mut self.chunks);
         let n = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
         self.format.footer.write(&mut file, n as i64, &self.chunks, &geo.to_json()?);
         self.length = file.len();
@@ -74,8 +75,8 @@ impl SmallFileEncoder {
     }
 
     fn encode_column(&mut self, leaf: usize, rows: &[RecordBatch], file: &mut Vec<u8>) -> Result<ColumnChunk> {
-        let leaf = &self.format.leaves[leaf];
-        let statistics = self.page.encode(leaf.path, rows, leaf.bounded)?;
+        let Leaf { path, bounded, .. } = self.format.leaves[leaf];
+        let statistics = self.page.encode(path, rows, bounded)?;
         let compressed = self.compress()?;
         let body = if compressed { &self.compressed } else { &self.page.bytes };
         let offset = file.len();
@@ -89,6 +90,9 @@ impl SmallFileEncoder {
             uncompressed_size: (header + self.page.bytes.len()) as i64,
             compressed_size: (header + body.len()) as i64,
             statistics,
+            bounded,
+            column_index: None,
+            offset_index: 0..0,
         })
     }
 
@@ -111,6 +115,8 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
     use bytes::Bytes;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+    use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
     use proptest::prelude::*;
 
     use super::*;
@@ -197,5 +203,46 @@ mod tests {
             assert_eq!(small.column_descr(), large.column_descr());
             assert_eq!(small.statistics(), large.statistics(), "{}", small.column_path());
         }
+    }
+
+    #[test]
+    fn the_page_index_of_a_small_file_is_that_of_a_large_one() {
+        let format = format();
+        let rows = batch(&[
+            row("x".repeat(80), GREENLAND, "S1A", "2020-01-01T00:00:00Z"),
+            Row { platform: None, point: None, ..row("y", GREENLAND, "", "2021-01-01T00:00:00Z") },
+        ]);
+        let (small, _) =
+            SmallFileEncoder::try_new(format.clone()).unwrap().encode(std::slice::from_ref(&rows)).unwrap();
+        let mut encoder = LargeFileEncoder::try_new(format.clone()).unwrap();
+        encoder.write(&rows).unwrap();
+        let (large, _) = encoder.finish().unwrap();
+
+        let index = |file: Vec<u8>| {
+            let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+            let metadata = reader.parse_and_finish(&Bytes::from(file)).unwrap();
+            let (index, offsets) = (metadata.column_index().unwrap(), metadata.offset_index().unwrap());
+            let columns = rows.schema_ref().fields().iter().filter(|field| !field.data_type().is_nested());
+            let columns = columns.map(|field| {
+                let converter =
+                    StatisticsConverter::try_new(field.name(), &format.arrow, metadata.file_metadata().schema_descr());
+                let converter = converter.unwrap();
+                let [min, max] = [StatisticsConverter::data_page_mins, StatisticsConverter::data_page_maxes]
+                    .map(|of| of(&converter, index, offsets, &[0]).unwrap().to_data());
+                let nulls = converter.data_page_null_counts(index, offsets, &[0]).unwrap();
+                (field.name().clone(), min, max, nulls)
+            });
+            let places = metadata.row_group(0).columns().iter().zip(&offsets[0]).map(|(column, offsets)| {
+                let [page] = offsets.page_locations().as_slice() else { panic!("one page") };
+                let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+                let dictionary = column.data_page_offset() - first;
+                let end = page.offset + i64::from(page.compressed_page_size);
+                assert_eq!((page.offset, page.first_row_index), (column.data_page_offset(), 0));
+                assert_eq!(end - page.offset + dictionary, column.compressed_size());
+                column.column_index_length().is_some()
+            });
+            (columns.collect::<Vec<_>>(), places.collect::<Vec<_>>())
+        };
+        assert_eq!(index(small), index(large));
     }
 }

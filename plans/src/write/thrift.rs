@@ -7,6 +7,8 @@ use std::ops::Range;
 
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
+/// Of list elements.
+pub const BOOL: u8 = 2;
 const I16: u8 = 4;
 pub const I32: u8 = 5;
 pub const I64: u8 = 6;
@@ -72,8 +74,16 @@ impl Writer {
         }
     }
 
+    pub fn bool_element(&mut self, value: bool) {
+        self.bytes.push(if value { TRUE } else { FALSE });
+    }
+
     pub fn i32_element(&mut self, value: i32) {
         self.zigzag(value.into());
+    }
+
+    pub fn i64_element(&mut self, value: i64) {
+        self.zigzag(value);
     }
 
     pub fn binary_element(&mut self, value: &[u8]) {

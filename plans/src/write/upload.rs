@@ -1,6 +1,7 @@
 //! Brings files to the store: small ones each with one request, several at a time, large ones in parts; and removes
 //! them again if the attempt fails.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,13 +10,21 @@ use datafusion::common::runtime::JoinSet;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::Time;
 use futures::{StreamExt, stream};
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::runtime::Handle;
 
+use super::local_files::write_files;
+
 /// Requests in flight at a time: small files of one attempt, or parts of one large file.
 const IN_FLIGHT: usize = 16;
 const PARTS_IN_FLIGHT: usize = 4;
+
+/// Local files, and bytes, that are written per thread switch; and how many such batches at a time.
+const BATCH_FILES: usize = 16;
+const BATCH_BYTES: usize = 1 << 20;
+const BATCHES_IN_FLIGHT: usize = 4;
 
 /// Bytes of a part of a large file, and the size from which on a file is written in parts.
 const PART_BYTES: usize = 16 << 20;
@@ -25,19 +34,39 @@ const PART_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Uploads {
     store: Arc<dyn ObjectStore>,
+    local: Option<LocalBatch>,
     /// Of every file that was begun.
     paths: Vec<Path>,
     puts: JoinSet<Result<()>>,
     write_time: Time,
 }
 
+/// Small files that wait to be written to a local disk together.
+#[derive(Debug, Default)]
+struct LocalBatch {
+    files: Vec<(PathBuf, Bytes)>,
+    bytes: usize,
+}
+
 impl Uploads {
-    pub fn new(store: Arc<dyn ObjectStore>, write_time: Time) -> Self {
-        Self { store, paths: vec![], puts: JoinSet::new(), write_time }
+    /// Uploads to `store`, which is that of local files if `local`.
+    pub fn new(store: Arc<dyn ObjectStore>, local: bool, write_time: Time) -> Self {
+        let local = local.then(LocalBatch::default);
+        Self { store, local, paths: vec![], puts: JoinSet::new(), write_time }
     }
 
     /// Starts to write a small file, after waiting for others if too many are in flight.
     pub async fn put(&mut self, path: Path, bytes: Bytes) -> Result<()> {
+        if let Some(batch) = &mut self.local {
+            let file = LocalFileSystem::new().path_to_filesystem(&path).map_err(store_error)?;
+            self.paths.push(path);
+            batch.bytes += bytes.len();
+            batch.files.push((file, bytes));
+            if batch.files.len() >= BATCH_FILES || batch.bytes >= BATCH_BYTES {
+                self.write_batch().await?;
+            }
+            return Ok(());
+        }
         while self.puts.len() >= IN_FLIGHT {
             self.join_one().await?;
         }
@@ -53,6 +82,23 @@ impl Uploads {
         Ok(())
     }
 
+    /// Starts to write the local files that wait for it.
+    async fn write_batch(&mut self) -> Result<()> {
+        let files = self.local.as_mut().map(|batch| std::mem::take(batch).files).unwrap_or_default();
+        if files.is_empty() {
+            return Ok(());
+        }
+        while self.puts.len() >= BATCHES_IN_FLIGHT {
+            self.join_one().await?;
+        }
+        let write_time = self.write_time.clone();
+        self.puts.spawn_blocking(move || {
+            let _timer = write_time.timer();
+            Ok(write_files(files)?)
+        });
+        Ok(())
+    }
+
     /// Begins a large file.
     pub fn begin_large(&mut self, path: Path) -> LargeUpload {
         self.paths.push(path.clone());
@@ -61,6 +107,7 @@ impl Uploads {
 
     /// Waits until every file is written.
     pub async fn finish(&mut self) -> Result<()> {
+        self.write_batch().await?;
         while !self.puts.is_empty() {
             self.join_one().await?;
         }
