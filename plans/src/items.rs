@@ -12,8 +12,7 @@ pub const GRID_PARTITION: &str = "grid_partition";
 /// `grid_partition` of an Item that touches no cell: its geometry is null or empty.
 pub const NO_CELL: &str = "__none__";
 
-/// Field metadata that names the STAC property which a promoted column holds (`proj:code` for `proj_code`).
-pub const PROPERTY_KEY: &str = "stac.property";
+pub use earthcatalog_udfs::stac_item::PROPERTY_KEY;
 
 /// The time columns, each named as the STAC property that it holds.
 pub const TIME_COLUMNS: [&str; 6] =

@@ -237,6 +237,9 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     let workers = command.threads().workers();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
+        // Where files are local, each worker has a few to read and to write at a time. Left alone, tokio starts
+        // threads by the dozen for them, and the allocator keeps memory for each.
+        .max_blocking_threads(8 + 4 * workers)
         .enable_all()
         .build()
         .map_err(CliError::Threads)?;

@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::register;
+    use crate::stac_item::PROPERTY_KEY;
 
     fn wkb_point(lon: f64, lat: f64) -> Vec<u8> {
         [&[1, 1, 0, 0, 0][..], &lon.to_le_bytes(), &lat.to_le_bytes()].concat()
@@ -109,7 +110,7 @@ mod tests {
     fn session() -> SessionContext {
         let session = SessionContext::new();
         register(&session).unwrap();
-        let marked = HashMap::from([("stac.property".to_owned(), "sat:orbit_state".to_owned())]);
+        let marked = HashMap::from([(PROPERTY_KEY.to_owned(), "sat:orbit_state".to_owned())]);
         let schema = Schema::new(vec![
             Field::new("id", DataType::Utf8View, false),
             Field::new("geometry", DataType::BinaryView, true),
@@ -158,9 +159,9 @@ mod tests {
         let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         assert_eq!(names, ["id", "grid_partition", "geometry", "sat_orbit_state"]);
         assert_eq!(schema.field(1).data_type(), &DataType::Utf8View);
-        assert_eq!(schema.field(3).metadata()["stac.property"], "sat:orbit_state");
+        assert_eq!(schema.field(3).metadata()[PROPERTY_KEY], "sat:orbit_state");
         let batches = frame.collect().await.unwrap();
-        assert_eq!(batches[0].schema().field(3).metadata()["stac.property"], "sat:orbit_state");
+        assert_eq!(batches[0].schema().field(3).metadata()[PROPERTY_KEY], "sat:orbit_state");
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ const PARTS_IN_FLIGHT: usize = 4;
 /// Local files, and bytes, that are written per thread switch; and how many such batches at a time.
 const BATCH_FILES: usize = 16;
 const BATCH_BYTES: usize = 1 << 20;
-const BATCHES_IN_FLIGHT: usize = 4;
+const BATCHES_IN_FLIGHT: usize = 2;
 
 /// Bytes of a part of a large file, and the size from which on a file is written in parts.
 const PART_BYTES: usize = 16 << 20;

@@ -20,8 +20,8 @@ use super::geojson::write_geometry;
 /// Member of `extra` that lists members to leave out.
 const ABSENT: &str = "earthcatalog:absent";
 
-/// Field metadata that names the property which a column holds.
-pub(super) const PROPERTY_KEY: &str = "stac.property";
+/// Field metadata that names the STAC property which a promoted column holds (`proj:code` for `proj_code`).
+pub const PROPERTY_KEY: &str = "stac.property";
 
 const BOUNDS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 

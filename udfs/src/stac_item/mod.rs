@@ -15,7 +15,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use member::{ItemColumns, PROPERTY_KEY, Role};
+pub use member::PROPERTY_KEY;
+use member::{ItemColumns, Role};
 
 pub(crate) const NAME: &str = "stac_item";
 
@@ -141,7 +142,7 @@ mod tests {
     }
 
     fn property(property: &str, (field, array): (Field, ArrayRef)) -> (Field, ArrayRef) {
-        (field.with_metadata(HashMap::from([("stac.property".into(), property.into())])), array)
+        (field.with_metadata(HashMap::from([(PROPERTY_KEY.into(), property.into())])), array)
     }
 
     fn geometry(wkb: Option<&[u8]>) -> (Field, ArrayRef) {
