@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::num::NonZero;
-use std::time::Instant;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+use datafusion::prelude::SessionContext;
 use earthcatalog_plans::compact::{BucketFiles, BucketScanExec};
+use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions, ExpireSummary};
 use earthcatalog_plans::session::session_within;
-use earthcatalog_plans::warehouse::Replaced;
+use earthcatalog_plans::warehouse::{Replaced, Warehouse};
 use serde::Serialize;
 
 use crate::pipeline::{Pipeline, PipelineError};
@@ -34,6 +37,10 @@ pub struct CompactOptions {
     pub since: Option<i32>,
     /// A snapshot for each so many buckets, in place of one for all.
     pub commit_every: Option<NonZero<usize>>,
+    /// How long replaced files and snapshots stay for readers that still hold them.
+    pub retain: Duration,
+    /// Whether to hold the catalog's advisory lock meanwhile, which spares two compactions the same work.
+    pub use_lock: bool,
     /// Threads.
     pub workers: usize,
     /// Bytes that sorts may take before they go to disk.
@@ -51,7 +58,7 @@ impl CompactOptions {
             .with_option("commit_every", self.commit_every)
     }
 
-    fn session(&self) -> Result<datafusion::prelude::SessionContext, PipelineError> {
+    fn session(&self) -> Result<SessionContext, PipelineError> {
         let memory = self.memory.unwrap_or(WORKER_MEMORY * self.workers);
         Ok(session_within(self.workers, Some(memory))?)
     }
@@ -74,11 +81,15 @@ pub struct CompactSummary {
     pub bytes_after: u64,
     /// Ids, in the order of their commits; none where there was nothing to do.
     pub snapshots: Vec<i64>,
+    /// Of what was older than the retention: snapshots, data files that only they named, and files that nothing names.
+    pub snapshots_removed: u64,
+    pub files_removed: u64,
+    pub orphans_removed: u64,
     pub seconds: f64,
 }
 
 impl CompactSummary {
-    fn new(replaced: Replaced, seconds: f64) -> Self {
+    fn new(replaced: Replaced, removed: &ExpireSummary, seconds: f64) -> Self {
         let Replaced { scanned, before, after, left_out, snapshots } = replaced;
         Self {
             buckets_scanned: scanned.buckets,
@@ -92,7 +103,10 @@ impl CompactSummary {
             bytes_before: scanned.bytes,
             bytes_after: scanned.bytes - before.bytes + after.bytes,
             snapshots,
-            seconds,
+            snapshots_removed: removed.snapshots_removed,
+            files_removed: removed.data_files_removed,
+            orphans_removed: removed.orphans_removed,
+            seconds: (seconds * 1000.0).round() / 1000.0,
         }
     }
 }
@@ -111,6 +125,10 @@ impl fmt::Display for CompactSummary {
         let (before, after) = (count(self.rows_before), count(self.rows_after));
         line("rows", format!("{before} before, {after} after, {dropped} of older versions dropped"))?;
         line("bytes", format!("{} before, {} after", bytes(self.bytes_before), bytes(self.bytes_after)))?;
+        if self.snapshots_removed + self.files_removed + self.orphans_removed > 0 {
+            let (snapshots, files) = (count(self.snapshots_removed), count(self.files_removed));
+            line("removed", format!("{snapshots} snapshots, {files} files, {} orphans", count(self.orphans_removed)))?;
+        }
         line("time", format!("{:.1} s", self.seconds))?;
         let snapshots: Vec<_> = self.snapshots.iter().map(i64::to_string).collect();
         let nothing = "none: nothing to compact".to_owned();
@@ -128,14 +146,35 @@ pub struct PlannedBucket {
     pub bytes: u64,
 }
 
-/// Compacts a warehouse: one file per bucket, with the newest version of each Item.
+/// Compacts a warehouse: one file per bucket, with the newest version of each Item; then removes what is older than the
+/// retention. Stopped by `interrupt`, it leaves a warehouse that the next compaction goes on with.
 pub async fn compact_warehouse(
     options: &CompactOptions,
     interrupt: impl Future<Output = ()>,
 ) -> Result<CompactSummary, PipelineError> {
     let started = Instant::now();
-    let report = PIPELINE.run(&options.session()?, &options.arguments(), interrupt).await?;
-    Ok(CompactSummary::new(report.replaced.unwrap_or_default(), started.elapsed().as_secs_f64()))
+    let mut interrupt = pin!(interrupt);
+    let table = Warehouse::open(&options.catalog).await?;
+    table.check_location(&options.warehouse)?;
+    let lock = match options.use_lock {
+        true => Some(CatalogLock::acquire(table.catalog(), "compact").await?),
+        false => None,
+    };
+    let compacted = async {
+        let report = PIPELINE.run(&options.session()?, &options.arguments(), &mut interrupt).await?;
+        let clean = ExpireOptions { retain: options.retain, dry_run: false };
+        let removed = tokio::select! {
+            removed = maintenance::clean(&table, &clean) => removed?,
+            () = &mut interrupt => return Err(PipelineError::Interrupted),
+        };
+        let replaced = report.replaced.unwrap_or_default();
+        Ok(CompactSummary::new(replaced, &removed, started.elapsed().as_secs_f64()))
+    };
+    let compacted = compacted.await;
+    if let Some(lock) = lock {
+        lock.release().await?;
+    }
+    compacted
 }
 
 /// The buckets that [`compact_warehouse`] would merge, in order, from metadata alone. Nothing is touched.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
@@ -35,6 +36,8 @@ pub enum PipelineError {
     Session(#[from] DataFusionError),
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+    #[error(transparent)]
+    Maintenance(#[from] MaintenanceError),
     #[error("interrupted; what was not committed by then is in no snapshot")]
     Interrupted,
 }

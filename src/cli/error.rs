@@ -26,6 +26,10 @@ pub enum CliError {
     /// A pipeline failed; the second is how its parameters that the message names are set.
     #[error("{0}{1}")]
     Pipeline(Box<PipelineError>, String),
+    #[error(
+        "--bucket {0}: the table has no such bucket; buckets are written CELL/YEAR, as compact --dry-run lists them"
+    )]
+    NoBucket(String),
     #[error("{}", reason(.0))]
     Query(DataFusionError),
     #[error(transparent)]

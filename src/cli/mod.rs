@@ -103,6 +103,12 @@ pub struct CompactArgs {
     pub since: Option<i32>,
     #[arg(long, value_name = "N")]
     pub commit_every: Option<NonZero<usize>>,
+    /// How long replaced files and snapshots stay for readers that still hold them
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
+    pub retain: Duration,
+    /// Hold the catalog's lock meanwhile, so that a second compaction does not do the same work
+    #[arg(long)]
+    pub use_lock: bool,
     /// Memory that sorts may take before they go to disk [default: 256MB per thread]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,

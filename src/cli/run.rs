@@ -66,6 +66,8 @@ async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError
         bucket: args.bucket.clone(),
         since: args.since,
         commit_every: args.commit_every,
+        retain: args.retain,
+        use_lock: args.use_lock,
         workers: args.threads.workers(),
         memory: args.memory,
     };
@@ -75,6 +77,9 @@ async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError
         return write_planned(&buckets, args.output, out);
     }
     let summary = compact::compact_warehouse(&options, interrupt()).await.map_err(failed)?;
+    if let Some(bucket) = args.bucket.as_ref().filter(|_| summary.buckets_scanned == 0) {
+        return Err(CliError::NoBucket(bucket.clone()));
+    }
     match args.output {
         ReportFormat::Text => writeln!(out, "{summary}")?,
         ReportFormat::Json => writeln!(out, "{}", json(&summary)?)?,
