@@ -165,7 +165,7 @@ pub async fn compact_warehouse(
         let clean = ExpireOptions { retain: options.retain, dry_run: false };
         let removed = tokio::select! {
             removed = maintenance::clean(&table, &clean) => removed?,
-            () = &mut interrupt => return Err(PipelineError::Interrupted),
+            () = &mut interrupt => return Err(PipelineError::Interrupted(report.snapshot.iter().count() as u64)),
         };
         let replaced = report.replaced.unwrap_or_default();
         Ok(CompactSummary::new(replaced, &removed, started.elapsed().as_secs_f64()))

@@ -38,8 +38,9 @@ pub enum PipelineError {
     Warehouse(#[from] WarehouseError),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
-    #[error("interrupted; what was not committed by then is in no snapshot")]
-    Interrupted,
+    /// With the number of snapshots that were committed before.
+    #[error("{}", interrupted(*.0))]
+    Interrupted(u64),
 }
 
 impl Pipeline {
@@ -63,7 +64,7 @@ impl Pipeline {
         for statement in self.script()?.bind(arguments)? {
             let planned = tokio::select! {
                 planned = statement.plan(session) => planned?,
-                () = &mut interrupt => return Err(PipelineError::Interrupted),
+                () = &mut interrupt => return Err(PipelineError::Interrupted(0)),
             };
             let progress = Progress::follow(&planned.plan);
             let mut run = pin!(drain(&planned));
@@ -72,7 +73,7 @@ impl Pipeline {
                 () = &mut interrupt => loop {
                     // The commit runs in this task: while it is not under way here, it is not under way at all.
                     if !commits(&planned.plan) {
-                        return Err(PipelineError::Interrupted);
+                        return Err(PipelineError::Interrupted(snapshots(&planned.plan)));
                     }
                     tokio::select! {
                         done = &mut run => break done?,
@@ -105,6 +106,17 @@ impl Pipeline {
 async fn drain(planned: &Planned) -> Result<(), ScriptError> {
     let rows = planned.execute()?;
     rows.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|e| planned.failed(e))
+}
+
+fn snapshots(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    CommitExec::find(plan).map_or(0, |commit| commit.progress().snapshots.load(Ordering::Relaxed))
+}
+
+fn interrupted(snapshots: u64) -> String {
+    match snapshots {
+        0 => "interrupted; nothing was committed, and no snapshot refers to the files written so far".to_owned(),
+        n => format!("interrupted after {n} snapshots, which stand; nothing refers to the files written since"),
+    }
 }
 
 fn commits(plan: &Arc<dyn ExecutionPlan>) -> bool {

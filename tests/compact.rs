@@ -2,8 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
+use std::thread;
+use std::time::Instant;
 
+use datafusion::physical_plan::collect;
+use earthcatalog_plans::session::session;
+use earthcatalog_plans::warehouse::register_views;
 use rand::prelude::*;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -58,8 +63,6 @@ fn oracle(step: &str, warehouse: &Warehouse, expected: &Path) -> String {
 }
 
 const ALL_ITEMS: &str = "SELECT * FROM items ORDER BY id";
-const ALL_CELLS: &str =
-    "SELECT id, grid_partition, datetime, updated, created, properties FROM item_cells ORDER BY ALL";
 
 #[test]
 fn of_each_item_in_each_bucket_the_newest_version_stays() {
@@ -154,4 +157,157 @@ fn a_bucket_that_does_not_fit_into_memory_is_compacted_on_disk() {
     // when sorts may take less than that,
     warehouse.compacted(&["--memory", "40MB", "--workers", "1"]);
     println!("{}", oracle("check", &warehouse, &expected));
+}
+
+#[tokio::test]
+async fn a_reader_that_planned_before_the_compaction_reads_to_the_end_after_it() {
+    let (_folder, warehouse) = delivered(10, 3, 40);
+    let context = session(2).unwrap();
+    let [catalog, files] = [&warehouse.catalog, &warehouse.files].map(|path| path.to_str().unwrap());
+    register_views(&context, catalog, files).await.unwrap();
+    let frame = context.sql("SELECT id FROM item_cells").await.unwrap();
+    let plan = frame.create_physical_plan().await.unwrap();
+
+    assert!(warehouse.compacted(&[])["versions_dropped"].as_u64().unwrap() > 0);
+
+    let batches = collect(plan, context.task_ctx()).await.unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 120);
+    assert_eq!(warehouse.value("SELECT count(*) < 120 FROM item_cells"), true);
+}
+
+/// Data files below the warehouse.
+fn data_files(warehouse: &Warehouse) -> usize {
+    let listing = warehouse.listing();
+    listing.keys().filter(|path| path.to_str().unwrap().contains("/grid_partition=")).count()
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => _ = fs::copy(entry.path(), target).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_compaction_that_is_killed_leaves_the_table_before_or_after_and_the_next_one_ends_the_work() {
+    let kills: u32 = std::env::var("EARTHCATALOG_KILLS").map_or(12, |n| n.parse().unwrap());
+    let (folder, warehouse) = delivered(11, 3, 60);
+    let base = tempfile::tempdir().unwrap();
+    copy(folder.path(), base.path());
+    let restore = || {
+        fs::remove_dir_all(&warehouse.files).unwrap();
+        for journal in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+            drop(fs::remove_file(folder.path().join(journal)));
+        }
+        copy(base.path(), folder.path());
+    };
+    let (items, rows) = (warehouse.rows(ALL_ITEMS), "SELECT count(*) AS n FROM item_cells");
+    let before = warehouse.value(rows);
+    let started = Instant::now();
+    warehouse.compacted(&["--retain", "0s"]);
+    let (took, after) = (started.elapsed(), warehouse.value(rows));
+    assert_ne!(before, after);
+    let buckets = data_files(&warehouse);
+
+    let mut rng = StdRng::seed_from_u64(12);
+    let mut committed = 0;
+    for n in 0..kills {
+        restore();
+        let mut compaction = command();
+        compaction.arg("compact").args(warehouse.flags()).args(["--retain", "0s"]);
+        let mut child = compaction.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(took.mul_f64(rng.random_range(0.0..1.0)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let left = warehouse.value(rows);
+        assert!([&before, &after].contains(&&left), "kill {n}: {left} rows, neither {before} nor {after}");
+        committed += u32::from(left == after);
+        assert!(warehouse.rows(ALL_ITEMS) == items, "kill {n}: an Item changed");
+        if n % 6 == 0 {
+            let catalog = warehouse.catalog.clone().into_os_string();
+            let files = warehouse.files.clone().into_os_string();
+            python::run("row_count.py", [catalog, files, left.to_string().into()]);
+        }
+
+        warehouse.compacted(&["--retain", "0s"]);
+        assert_eq!(warehouse.value(rows), after, "kill {n}");
+        assert_eq!(data_files(&warehouse), buckets, "kill {n}: files that nothing names");
+        assert!(warehouse.rows(ALL_ITEMS) == items, "kill {n}: an Item changed");
+    }
+    println!("{kills} kills, {committed} of them after the commit");
+}
+
+#[test]
+fn appends_and_compactions_at_the_same_time_lose_no_row_and_double_none() {
+    let rounds: usize = std::env::var("EARTHCATALOG_ROUNDS").map_or(4, |n| n.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let deliver = |round: usize, writer: usize| {
+        let item = |id: String, updated: usize| {
+            json!({
+                "type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
+                "geometry": { "type": "Point", "coordinates": [if id.len() % 2 == 0 { 10.0 } else { 100.0 }, 80.0] },
+                "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2024-01-{updated:02}T00:00:00Z") },
+            })
+        };
+        let fresh = (0..20).map(|n| item(format!("{round}-{writer}-{n}"), 1));
+        let again = item("everywhere".to_owned(), round + 1);
+        let lines: String = fresh.chain([again]).map(|item| format!("{item}\n")).collect();
+        let path = folder.path().join(format!("{round}-{writer}.ndjson"));
+        fs::write(&path, lines).unwrap();
+        path
+    };
+    warehouse.ingested(&deliver(0, 0), &[]);
+    let mut left_out = 0;
+    for round in 1..=rounds {
+        thread::scope(|scope| {
+            let compactions: Vec<_> = (0..2).map(|_| scope.spawn(|| warehouse.compacted(&[]))).collect();
+            for writer in 0..3 {
+                let items = deliver(round, writer);
+                let warehouse = &warehouse;
+                scope.spawn(move || assert_eq!(warehouse.ingested(&items, &[])["items"], 21));
+            }
+            for compaction in compactions {
+                left_out += compaction.join().unwrap()["buckets_left_out"].as_array().unwrap().len();
+            }
+        });
+    }
+    warehouse.compacted(&["--retain", "0s"]);
+    let delivered = 20 + rounds * 3 * 20 + 1;
+    let found = warehouse.rows("SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM item_cells");
+    assert_eq!(found, [json!({ "rows": delivered, "ids": delivered })]);
+    let newest = warehouse.value("SELECT updated FROM item_cells WHERE id = 'everywhere'");
+    assert_eq!(newest, format!("2024-01-{:02}T00:00:00Z", rounds + 1));
+    assert_eq!(data_files(&warehouse), 2, "one file per bucket");
+    println!("{left_out} buckets left to the other compaction");
+}
+
+#[test]
+fn the_lock_keeps_a_second_compaction_away_and_a_wrong_bucket_is_named() {
+    let (_folder, warehouse) = delivered(13, 2, 10);
+    let mut lock = warehouse.catalog.clone().into_os_string();
+    lock.push(".lock");
+    // Given the lock of another host, which is at work,
+    let now = chrono::Utc::now().to_rfc3339();
+    let held = json!({ "owner": "someone", "purpose": "compact", "host": "elsewhere", "machine": "other", "pid": 7,
+                       "process_start": null, "started": now, "heartbeat": now, "renewals": 0 });
+    fs::write(&lock, held.to_string()).unwrap();
+    let error = warehouse.compact(&["--use-lock"]).fails(1);
+    assert!(error.contains("elsewhere") && error.contains("7"), "{error}");
+    // without the flag the work is done,
+    warehouse.compacted(&[]);
+    // and the lock goes with its holder.
+    fs::remove_file(&lock).unwrap();
+    warehouse.compacted(&["--use-lock"]);
+    assert!(!Path::new(&lock).exists());
+
+    let error = warehouse.compact(&["--bucket", "nowhere/2020"]).fails(1);
+    assert!(error.contains("--bucket nowhere/2020: the table has no such bucket"), "{error}");
 }

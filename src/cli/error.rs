@@ -68,7 +68,7 @@ impl CliError {
         eprintln!("error: {self}");
         ExitCode::from(match self {
             Self::Interrupted => 130,
-            Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted) => 130,
+            Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
             Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,
         })

@@ -175,7 +175,6 @@ mod tests {
             bytes: 7_000,
             sequence: None,
             columns: columns.into_iter().collect(),
-            sequence: None,
         })
     }
 

@@ -127,6 +127,7 @@ impl Run<'_> {
         if !committed.as_ref().is_err_and(is_unknown_outcome) {
             self.lease.end_commit();
         }
+        progress.snapshots.store(self.snapshots.len() as u64, Ordering::Relaxed);
         progress.committing.store(false, Ordering::Relaxed);
         committed
     }

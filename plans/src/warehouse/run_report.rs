@@ -60,6 +60,7 @@ pub struct RunProgress {
     /// Partitions of the plan, and how many have been written to the end.
     pub partitions: AtomicU64,
     pub partitions_done: AtomicU64,
+    pub snapshots: AtomicU64,
     /// Whether a commit is under way.
     pub committing: AtomicBool,
     pub files: AtomicU64,
