@@ -133,7 +133,6 @@ mod tests {
             files: 702,
             bytes: 35_249_999,
             max_last_modified: None,
-            replaced: None,
         };
         Report { run, seconds: 0.25 }
     }
