@@ -53,6 +53,18 @@ async fn without_a_retention_one_snapshot_stays_and_every_file_is_named_by_it() 
 }
 
 #[tokio::test]
+async fn a_live_file_stays_though_the_manifest_that_added_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let [one, two, three] = [1, 2, 3].map(|n| part(&warehouse, "81a", n));
+    append(&warehouse, [one.clone(), two.clone()]).await;
+    replace(&warehouse, std::slice::from_ref(&one), three.clone()).await;
+    let done = clean(&warehouse, &AT_ONCE).await.unwrap();
+    assert_eq!((done.snapshots_removed, done.data_files_removed), (1, 1));
+    assert!(!file(&one).exists() && file(&two).exists() && file(&three).exists());
+}
+
+#[tokio::test]
 async fn a_table_stays_writable_after_a_clean_up() {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = warehouse(&folder).await;

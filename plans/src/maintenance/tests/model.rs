@@ -76,8 +76,11 @@ impl Model {
             (Step::Compact, _) if self.live.len() > 1 => {
                 let lease = RunLease::begin(&self.warehouse, "compact").await.unwrap();
                 let merged = self.write();
+                // Some of the live files, so that manifests are written again with what stays of them.
+                let kept = self.live.split_off(self.live.len().div_ceil(2));
                 replace(&self.warehouse, &self.live, merged.clone()).await;
-                self.live = vec![merged];
+                self.live = kept;
+                self.live.push(merged);
                 lease.release().await.unwrap();
             }
             (Step::Merge, _) => drop(merge_manifests(&self.warehouse, &AT_ONCE).await.unwrap()),
