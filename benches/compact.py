@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Compaction measured from outside: time, CPU and memory of whole processes, beside DuckDB and polars.
+
+    cargo build --release
+    benches/compact.py --data ../shared/data
+
+Makes ITS_LIVE-like Items with the data folder's generator (seeded; one in five repeats an earlier id), delivers them to a
+warehouse in ten ingests, and lets each engine merge the part files of the buckets with two files or more: one file per
+bucket, with the newest version of each id, sorted by platform and datetime, zstd. DuckDB does it in one query (QUALIFY,
+COPY … PARTITION_BY), polars bucket by bucket. The results are compared: as many rows in as many buckets.
+
+CPU is user and system time of the process; rows are those read. The files are in the page cache. Python 3.10 or later,
+standard library; the peers get their own environment.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PEERS = ["duckdb==2.0.0", "polars==2.1.0", "pyiceberg[sql-sqlite,pyarrow]==0.11.0"]
+SEED = 11
+DELIVERIES = 10
+
+# The live files by bucket, with the sequence number of their commit: what a compaction knows from metadata.
+LIVE = """
+import json, sys
+from pyiceberg.catalog.sql import SqlCatalog
+table = SqlCatalog("earthcatalog", uri=f"sqlite:///{sys.argv[1]}").load_table("earthcatalog.items")
+buckets = {}
+for manifest in table.current_snapshot().manifests(table.io):
+    for entry in manifest.fetch_manifest_entry(table.io):
+        path = entry.data_file.file_path.removeprefix("file://")
+        buckets.setdefault(path.rsplit("/", 1)[0], []).append((entry.sequence_number, path))
+"""
+
+PLAN = LIVE + """
+json.dump([sorted(files) for files in buckets.values() if len(files) > 1], open(sys.argv[2], "w"))
+"""
+
+DUCKDB = """
+import duckdb, json, sys
+buckets, out, threads = json.load(open(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+database = duckdb.connect(config={"threads": threads})
+database.execute("CREATE TABLE live (filename VARCHAR, sequence BIGINT)")
+database.executemany("INSERT INTO live VALUES (?, ?)", [(path, n) for files in buckets for n, path in files])
+paths = [path for files in buckets for _, path in files]
+database.execute(f'''
+    COPY (
+        SELECT * EXCLUDE (filename, sequence, year), year
+        FROM (SELECT *, date_part('year', datetime) AS year FROM read_parquet({paths}, filename = true, hive_partitioning = false))
+        JOIN live USING (filename)
+        QUALIFY row_number() OVER (
+            PARTITION BY grid_partition, year, id
+            ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC) = 1
+        ORDER BY grid_partition, year, platform NULLS LAST, datetime NULLS LAST
+    ) TO '{out}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (grid_partition, year), WRITE_PARTITION_COLUMNS true)''')
+"""
+
+POLARS = """
+import json, os, sys
+import polars as pl
+buckets, out = json.load(open(sys.argv[1])), sys.argv[2]
+for n, files in enumerate(buckets):
+    rows = pl.concat([pl.read_parquet(path, hive_partitioning=False).with_columns(pl.lit(s).alias("sequence")) for s, path in files])
+    rows = rows.sort(["updated", "created", "sequence"], descending=True, nulls_last=True)
+    rows = rows.unique("id", keep="first", maintain_order=True).drop("sequence")
+    rows = rows.sort(["platform", "datetime"], nulls_last=True)
+    folder = os.path.join(out, "/".join(files[0][1].split("/")[-3:-1]))
+    os.makedirs(folder, exist_ok=True)
+    rows.write_parquet(os.path.join(folder, f"{n}.parquet"), compression="zstd", compression_level=3)
+"""
+
+# Rows and buckets of what an engine made: of a folder, or of the compacted buckets of a table.
+COUNT = """
+import duckdb
+def count(files):
+    return duckdb.sql(f"SELECT count(*), count(DISTINCT grid_partition || year(datetime)) FROM read_parquet({files!r}, hive_partitioning = false)").fetchone()
+"""
+
+COUNT_FOLDER = COUNT + """
+import sys
+print(count(sys.argv[1] + "/**/*.parquet"))
+"""
+
+COUNT_COMPACTED = LIVE + COUNT + """
+compacted = {files[0][1].rsplit("/", 1)[0] for files in json.load(open(sys.argv[2]))}
+print(count([path for folder, files in buckets.items() if folder in compacted for _, path in files]))
+"""
+
+
+def main():
+    root = Path(__file__).resolve().parent.parent
+    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("EARTHCATALOG_DATA", root / "../shared/data"))
+    parser.add_argument("--binary", type=Path, default=target / "release/earthcatalog")
+    parser.add_argument("--items", type=int, nargs="*", default=[7_000, 27_000, 100_000], help="sizes of the sets")
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--runs", type=int, default=3, help="the fastest counts")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--dir", type=Path, help="keeps the generated Items and the peers' environment for the next time")
+    parser.add_argument("--json", type=Path, help="also writes the figures here")
+    args = parser.parse_args()
+    generator = args.data / "gen_itslive.py"
+    for needed, way_out in [(args.binary, "cargo build --release"), (generator, "--data or EARTHCATALOG_DATA")]:
+        if not needed.exists():
+            sys.exit(f"{needed} is missing; {way_out}")
+    with tempfile.TemporaryDirectory(prefix="earthcatalog-bench-") as temporary:
+        bench = Bench(args, generator, (args.dir or Path(temporary)).resolve())
+        results = [result for items in args.items for result in bench.size(items)]
+    print(table(results))
+    if args.json:
+        args.json.write_text(json.dumps({"cores": os.cpu_count(), "workers": args.workers, "results": results}, indent=1) + "\n")
+
+
+class Bench:
+    def __init__(self, args, generator, work):
+        self.args, self.generator, self.work = args, generator, work
+        self.python = work / "peers/bin/python"
+        if not self.python.exists():
+            say("making the environment of the peers")
+            subprocess.run([sys.executable, "-m", "venv", work / "peers"], check=True)
+            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS]
+            subprocess.run([self.python, *install], check=True)
+
+    def size(self, items):
+        folder = self.delivered(items)
+        plan = self.work / f"buckets-{items}.json"
+        self.script(PLAN, folder / "catalog.db", plan)
+        dry_run = subprocess.run(self.compact(folder, "--dry-run"), check=True, capture_output=True).stdout
+        size = json.loads(dry_run)
+        size = {"items": items, "rows": size["rows"], "buckets": len(size["buckets"]), "files": size["files"]}
+        engines = {"earthcatalog": self.ours} | ({} if self.args.no_peers else {"DuckDB": self.duckdb, "polars": self.polars})
+        best, answers = {}, {}
+        for run in range(self.args.runs):
+            # Alternating, so that a slow minute of the machine hits all of them.
+            for engine, run_engine in engines.items():
+                say(f"{items:,} Items, {engine}, run {run + 1}")
+                figures, answers[engine] = run_engine(folder, plan)
+                if engine not in best or figures["cpu"] < best[engine]["cpu"]:
+                    best[engine] = figures
+        if len(set(answers.values())) > 1:
+            sys.exit(f"the engines disagree about the rows and buckets that stay: {answers}")
+        return [{**size, "engine": engine, **figures} for engine, figures in best.items()]
+
+    def delivered(self, items):
+        """A warehouse with ten deliveries. Its catalog holds absolute paths, so that each run works in the same place."""
+        folder = self.work / f"delivered-{items}"
+        if not folder.exists():
+            say(f"generating and delivering {items:,} Items")
+            lines = self.work / f"items-{items}.ndjson"
+            subprocess.run([sys.executable, self.generator, "--n", str(items), "--seed", str(SEED), "--dup-fraction", "0.2",
+                            "--ndjson", lines, "--no-inventory"], check=True, stdout=subprocess.DEVNULL)
+            folder.mkdir(parents=True)
+            text = lines.read_text().splitlines(keepends=True)
+            for n in range(DELIVERIES):
+                part = self.work / "delivery.ndjson"
+                part.write_text("".join(text[n * len(text) // DELIVERIES:(n + 1) * len(text) // DELIVERIES]))
+                ingest = [self.args.binary, "ingest", *self.at(folder), "--inventory", part]
+                subprocess.run(ingest, check=True, stdout=subprocess.DEVNULL)
+        return folder
+
+    def at(self, folder):
+        return ["--catalog", folder / "catalog.db", "--warehouse", folder / "warehouse"]
+
+    def compact(self, folder, *flags):
+        return [self.args.binary, "compact", *self.at(folder), "--output", "json", "--workers", str(self.args.workers), *flags]
+
+    def ours(self, folder, plan):
+        before = self.work / "before"
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.copytree(folder, before)
+        figures, _ = measure(self.compact(folder))
+        answer = self.script(COUNT_COMPACTED, folder / "catalog.db", plan)
+        shutil.rmtree(folder)
+        shutil.move(before, folder)
+        return figures, answer
+
+    def duckdb(self, _, plan):
+        return self.peer(DUCKDB, plan)
+
+    def polars(self, _, plan):
+        return self.peer(POLARS, plan)
+
+    def peer(self, script, plan):
+        out = self.work / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        os.environ["POLARS_MAX_THREADS"] = str(self.args.workers)
+        figures, _ = measure([self.python, "-c", script, plan, out, str(self.args.workers)])
+        return figures, self.script(COUNT_FOLDER, out)
+
+    def script(self, script, *arguments):
+        done = subprocess.run([self.python, "-c", script, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
+
+
+def measure(command):
+    """CPU seconds, wall seconds and peak memory (MB) of a command, and what it printed."""
+    start = time.monotonic()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{command[0]} failed")
+    cpu = usage.ru_utime + usage.ru_stime
+    return {"cpu": cpu, "wall": time.monotonic() - start, "memory": usage.ru_maxrss * 1024 / 1e6}, out
+
+
+def table(results):
+    lines = ["| rows | buckets | files | engine | CPU s | wall s | rows/CPU-s | peak MB |", "|---|---|---|---|---|---|---|---|"]
+    for r in results:
+        lines.append(f"| {r['rows']:,} | {r['buckets']:,} | {r['files']:,} | {r['engine']} | {r['cpu']:.2f} | {r['wall']:.2f} "
+                     f"| {r['rows'] / r['cpu']:,.0f} | {r['memory']:.0f} |")
+    return "\n".join(lines)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
