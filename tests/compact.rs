@@ -253,7 +253,7 @@ fn appends_and_compactions_at_the_same_time_lose_no_row_and_double_none() {
         let item = |id: String, updated: usize| {
             json!({
                 "type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
-                "geometry": { "type": "Point", "coordinates": [if id.len() % 2 == 0 { 10.0 } else { 100.0 }, 80.0] },
+                "geometry": { "type": "Point", "coordinates": [if id.len().is_multiple_of(2) { 10.0 } else { 100.0 }, 80.0] },
                 "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2024-01-{updated:02}T00:00:00Z") },
             })
         };
