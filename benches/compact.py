@@ -82,7 +82,7 @@ for n, files in enumerate(buckets):
 COUNT = """
 import duckdb
 def count(files):
-    return duckdb.sql(f"SELECT count(*), count(DISTINCT grid_partition || year(datetime)) FROM read_parquet({files!r}, hive_partitioning = false)").fetchone()
+    return duckdb.connect().execute(f"SELECT count(*), count(DISTINCT grid_partition || year(datetime)) FROM read_parquet({files!r}, hive_partitioning = false)").fetchall()
 """
 
 COUNT_FOLDER = COUNT + """

@@ -30,7 +30,7 @@ fn part(warehouse: &Warehouse, n: usize) -> PartFile {
             _ => None,
         };
         let (lower, upper) = bounds.map(|[lower, upper]| (lower, upper)).unzip();
-        ColumnStatistics { field_id: *id, bytes: 1_000, values: 10, nulls: 0, lower, upper }
+        ColumnStatistics { field_id: *id, values: 10, nulls: 0, lower, upper }
     };
     let columns = warehouse.field_ids().iter().filter(|(name, _)| *name != "bbox" && *name != "stac_extensions");
     PartFile {

@@ -5,15 +5,14 @@ use std::time::Instant;
 
 use futures::TryStreamExt;
 use iceberg::spec::{
-    Literal, MAIN_BRANCH, ManifestContentType, ManifestEntryRef, ManifestFile, Operation, PrimitiveLiteral, Snapshot,
-    TableMetadata,
+    MAIN_BRANCH, ManifestContentType, ManifestEntryRef, ManifestFile, Operation, Snapshot, TableMetadata,
 };
 
 use super::error::Result;
 use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::warehouse::commit::snapshot_id;
-use crate::warehouse::manifests::{MAX_ENTRIES, MetadataFiles, live_manifests};
+use crate::warehouse::manifests::{MAX_ENTRIES, MetadataFiles, bucket_order, first_cell, live_manifests};
 use crate::warehouse::{TableState, Warehouse, WarehouseError, snapshot};
 
 /// Up to so many manifests, a scan reads them all at once anyway.
@@ -87,7 +86,7 @@ impl Rewrite for Merge<'_> {
         let mut merged = vec![];
         for group in groups(&small) {
             let mut live = self.live_entries(group).await?;
-            live.sort_by(|a, b| key(a).cmp(&key(b)));
+            live.sort_by(|a, b| bucket_order(a).cmp(&bucket_order(b)));
             merged.extend(files.write_existing(&live, metadata).await?);
         }
         // The names that Iceberg's own rewrite of manifests uses.
@@ -148,23 +147,4 @@ fn groups(manifests: &[ManifestFile]) -> Vec<&[ManifestFile]> {
 fn entries(manifest: &ManifestFile) -> usize {
     let count = |n: Option<u32>| n.unwrap_or_default() as usize;
     count(manifest.added_files_count) + count(manifest.existing_files_count)
-}
-
-fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
-    let cell = manifest.partitions.as_ref()?.first()?;
-    cell.lower_bound.as_ref().map(|bound| bound.to_vec())
-}
-
-/// Cell, year, path: the order in which a commit writes its files.
-fn key(entry: &ManifestEntryRef) -> (Option<&str>, Option<i32>, &str) {
-    let mut partition = entry.data_file().partition().iter();
-    let cell = match partition.next().flatten() {
-        Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.as_str()),
-        _ => None,
-    };
-    let year = match partition.next().flatten() {
-        Some(Literal::Primitive(PrimitiveLiteral::Int(year))) => Some(*year),
-        _ => None,
-    };
-    (cell, year, entry.file_path())
 }

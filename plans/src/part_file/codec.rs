@@ -55,13 +55,12 @@ fn encode_statistics(records: &[SinkRecord]) -> Result<ListArray> {
     let present = NullBuffer::from_iter(records.iter().map(|r| matches!(r, SinkRecord::Data(_))));
 
     let mut field_id = Int32Builder::new();
-    let [mut bytes, mut values, mut nulls] = [(); 3].map(|()| UInt64Builder::new());
+    let [mut values, mut nulls] = [(); 2].map(|()| UInt64Builder::new());
     let [mut lower, mut upper] = [(); 2].map(|()| BinaryBuilder::new());
     for record in records {
         let SinkRecord::Data(file) = record else { continue };
         for column in &file.columns {
             field_id.append_value(column.field_id);
-            bytes.append_value(column.bytes);
             values.append_value(column.values);
             nulls.append_value(column.nulls);
             lower.append_option(column.lower.as_deref());
@@ -70,7 +69,6 @@ fn encode_statistics(records: &[SinkRecord]) -> Result<ListArray> {
     }
     let children: Vec<ArrayRef> = vec![
         Arc::new(field_id.finish()),
-        Arc::new(bytes.finish()),
         Arc::new(values.finish()),
         Arc::new(nulls.finish()),
         Arc::new(lower.finish()),
@@ -143,12 +141,11 @@ impl Columns<'_> {
 
 fn decode_statistics(elements: &StructArray) -> PackedColumns {
     let field_id = elements.column(0).as_primitive::<Int32Type>();
-    let [bytes, values, nulls] = [1, 2, 3].map(|i| elements.column(i).as_primitive::<UInt64Type>());
-    let [lower, upper] = [4, 5].map(|i| elements.column(i).as_binary::<i32>());
+    let [values, nulls] = [1, 2].map(|i| elements.column(i).as_primitive::<UInt64Type>());
+    let [lower, upper] = [3, 4].map(|i| elements.column(i).as_binary::<i32>());
     (0..elements.len())
         .map(|i| ColumnStatistics {
             field_id: field_id.value(i),
-            bytes: bytes.value(i),
             values: values.value(i),
             nulls: nulls.value(i),
             lower: lower.is_valid(i).then(|| lower.value(i).to_vec()),
@@ -180,7 +177,7 @@ mod tests {
 
     fn column(field_id: i32, bounds: Option<(&[u8], &[u8])>) -> ColumnStatistics {
         let (lower, upper) = bounds.map(|(l, u)| (l.to_vec(), u.to_vec())).unzip();
-        ColumnStatistics { field_id, bytes: 11, values: 6, nulls: 1, lower, upper }
+        ColumnStatistics { field_id, values: 6, nulls: 1, lower, upper }
     }
 
     fn chunk() -> SinkRecord {

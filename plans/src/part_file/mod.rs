@@ -26,7 +26,7 @@ pub struct PartFile {
     pub bytes: u64,
     /// Data sequence number, where the rows are not new; else that of the commit.
     pub sequence: Option<i64>,
-    /// Statistics of its leaf columns, ordered by field id, from the Parquet writer.
+    /// Statistics of the columns by which files are chosen, ordered by field id, from the Parquet writer.
     pub columns: PackedColumns,
 }
 
@@ -35,8 +35,6 @@ pub struct PartFile {
 pub struct ColumnStatistics {
     /// Iceberg field id.
     pub field_id: i32,
-    /// Compressed bytes.
-    pub bytes: u64,
     /// Values, nulls included.
     pub values: u64,
     pub nulls: u64,
@@ -83,7 +81,6 @@ pub static SINK_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 static STATISTICS: LazyLock<Fields> = LazyLock::new(|| {
     Fields::from(vec![
         Field::new("field_id", DataType::Int32, false),
-        Field::new("bytes", DataType::UInt64, false),
         Field::new("values", DataType::UInt64, false),
         Field::new("nulls", DataType::UInt64, false),
         Field::new("lower", DataType::Binary, true),

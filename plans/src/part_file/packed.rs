@@ -8,7 +8,7 @@ use super::ColumnStatistics;
 ///
 /// A run keeps those of all its files until it commits: packed, a file of 36 columns takes 0.7 kB, as structs 5.
 ///
-/// Each is: field id, bytes, values, nulls, lower, upper. Numbers are LEB128; a bound is its length plus 1 and its
+/// Each is: field id, values, nulls, lower, upper. Numbers are LEB128; a bound is its length plus 1 and its
 /// bytes, or 0 where there is none.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PackedColumns(Box<[u8]>);
@@ -24,7 +24,6 @@ impl FromIterator<ColumnStatistics> for PackedColumns {
         let mut packed = vec![];
         for column in columns {
             put(&mut packed, u64::from(column.field_id.cast_unsigned()));
-            put(&mut packed, column.bytes);
             put(&mut packed, column.values);
             put(&mut packed, column.nulls);
             for bound in [&column.lower, &column.upper] {
@@ -85,7 +84,6 @@ impl Iterator for Iter<'_> {
     fn next(&mut self) -> Option<ColumnStatistics> {
         Some(ColumnStatistics {
             field_id: (self.number()? as u32).cast_signed(),
-            bytes: self.number()?,
             values: self.number()?,
             nulls: self.number()?,
             lower: self.bound()?,
@@ -110,15 +108,8 @@ mod tests {
 
     fn column() -> impl Strategy<Value = ColumnStatistics> {
         let bound = || prop::option::of(prop::collection::vec(any::<u8>(), 0..200));
-        (any::<i32>(), any::<u64>(), any::<u64>(), any::<u64>(), bound(), bound()).prop_map(
-            |(field_id, bytes, values, nulls, lower, upper)| ColumnStatistics {
-                field_id,
-                bytes,
-                values,
-                nulls,
-                lower,
-                upper,
-            },
+        (any::<i32>(), any::<u64>(), any::<u64>(), bound(), bound()).prop_map(
+            |(field_id, values, nulls, lower, upper)| ColumnStatistics { field_id, values, nulls, lower, upper },
         )
     }
 

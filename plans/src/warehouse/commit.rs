@@ -223,7 +223,9 @@ impl Committer {
         let likely = |manifest: &ManifestFile| {
             cells.as_ref().is_none_or(|cells| manifests::may_hold(manifest, cells.iter().copied()))
         };
-        let (likely, unlikely): (Vec<_>, Vec<_>) = live.into_iter().partition(likely);
+        let (mut likely, unlikely): (Vec<_>, Vec<_>) = live.into_iter().partition(likely);
+        // Neighbours are written again together.
+        likely.sort_by_cached_key(manifests::first_cell);
         let mut kept = vec![];
         for candidates in [likely, unlikely] {
             if removed.len() == plan.remove.len() {
@@ -244,10 +246,9 @@ impl Committer {
                         None => kept.push(file),
                     }
                 }
-                for rewritten in files.write_without(&concerned, &plan.remove, &base.metadata).await? {
-                    removed.extend(rewritten.removed);
-                    kept.push(rewritten.manifest);
-                }
+                let rewritten = files.write_without(concerned, &plan.remove, &base.metadata).await?;
+                removed.extend(rewritten.removed);
+                kept.extend(rewritten.manifests);
             }
         }
         Ok(kept)
@@ -468,7 +469,7 @@ mod tests {
         committer.commit(change).await.unwrap();
 
         assert_eq!(live(&warehouse).await.len(), 1000);
-        assert_eq!(metadata_files(&folder), before + 3, "a manifest, the list and the metadata");
+        assert_eq!(metadata_files(&folder), before + 4, "what is left, what is gone, the list, the metadata");
         let state = warehouse.load().await.unwrap();
         let current = state.metadata.current_snapshot().unwrap();
         let manifests = manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();

@@ -6,8 +6,8 @@ use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
+    DataFile, Literal, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, PrimitiveLiteral, Snapshot, TableMetadata,
 };
 use uuid::Uuid;
 
@@ -57,6 +57,12 @@ pub(crate) fn may_hold<'a>(manifest: &ManifestFile, cells: impl IntoIterator<Ite
     cells.into_iter().any(|cell| (lower.as_slice()..=upper.as_slice()).contains(&cell.as_bytes()))
 }
 
+/// The least cell of a manifest, as bytes.
+pub(crate) fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
+    let cell = manifest.partitions.as_ref()?.first()?;
+    cell.lower_bound.as_ref().map(|bound| bound.to_vec())
+}
+
 /// Reads manifests with bounded concurrency, and keeps what `keep` makes of each, in the order given.
 pub(super) async fn load<T: Send + 'static>(
     io: &FileIO,
@@ -86,10 +92,25 @@ pub(crate) struct MetadataFiles {
     written: Vec<String>,
 }
 
-/// A manifest without some of its files.
+/// Manifests without some of their files.
 pub(crate) struct Rewritten {
-    pub manifest: ManifestFile,
+    pub manifests: Vec<ManifestFile>,
+    /// Without metrics.
     pub removed: Vec<DataFile>,
+}
+
+/// Cell, year, path: the order in which a commit writes its files.
+pub(crate) fn bucket_order(entry: &ManifestEntryRef) -> (Option<&str>, Option<i32>, &str) {
+    let mut partition = entry.data_file().partition().iter();
+    let cell = match partition.next().flatten() {
+        Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.as_str()),
+        _ => None,
+    };
+    let year = match partition.next().flatten() {
+        Some(Literal::Primitive(PrimitiveLiteral::Int(year))) => Some(*year),
+        _ => None,
+    };
+    (cell, year, entry.file_path())
 }
 
 impl MetadataFiles {
@@ -140,35 +161,32 @@ impl MetadataFiles {
         futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
     }
 
-    /// Writes each manifest again without the files in `remove`, which it records as deleted by this snapshot.
+    /// Writes what is left of `manifests` without the files in `remove`, sorted by bucket and so into no more manifests
+    /// than needed, and one that records those files as deleted by this snapshot.
     pub async fn write_without(
         &mut self,
-        manifests: &[Manifest],
+        manifests: Vec<Manifest>,
         remove: &HashSet<String>,
         metadata: &TableMetadata,
-    ) -> Result<Vec<Rewritten>> {
-        let mut writes = vec![];
-        for manifest in manifests {
+    ) -> Result<Rewritten> {
+        let entries = manifests.into_iter().flat_map(|manifest| manifest.into_parts().0);
+        let live = entries.filter(|entry| entry.is_alive());
+        let (gone, mut left): (Vec<_>, Vec<_>) = live.partition(|entry| remove.contains(entry.file_path()));
+        left.sort_by(|a, b| bucket_order(a).cmp(&bucket_order(b)));
+        let mut written = self.write_existing(&left, metadata).await?;
+        let mut removed = vec![];
+        if !gone.is_empty() {
             let (mut writer, location) = self.writer(metadata)?;
-            let mut removed = vec![];
-            for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
-                let file = entry.data_file().clone();
+            for entry in gone {
+                let file = snapshot::without_metrics(entry.data_file(), metadata)?;
+                removed.push(file.clone());
                 let sequence = entry.sequence_number().unwrap_or_default();
-                let written = if remove.contains(entry.file_path()) {
-                    removed.push(snapshot::without_metrics(&file, metadata)?);
-                    writer.add_delete_file(file, sequence, entry.file_sequence_number)
-                } else {
-                    let added_by = entry.snapshot_id().unwrap_or_default();
-                    writer.add_existing_file(file, added_by, sequence, entry.file_sequence_number)
-                };
-                written.map_err(WarehouseError::metadata(&location))?;
+                let deleted = writer.add_delete_file(file, sequence, entry.file_sequence_number);
+                deleted.map_err(WarehouseError::metadata(&location))?;
             }
-            writes.push(async move {
-                let manifest = writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?;
-                Ok(Rewritten { manifest, removed })
-            });
+            written.push(writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?);
         }
-        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
+        Ok(Rewritten { manifests: written, removed })
     }
 
     /// Writes the manifest list of the snapshot and returns its location.

@@ -26,8 +26,7 @@ pub(super) fn data_file(part: &PartFile, metadata: &TableMetadata) -> Result<Dat
             .collect()
     };
     let mut file = without_columns(part, metadata)?;
-    file.column_sizes(counts(|c| c.bytes))
-        .value_counts(counts(|c| c.values))
+    file.value_counts(counts(|c| c.values))
         .null_value_counts(counts(|c| c.nulls))
         .lower_bounds(bounds(|c| c.lower.as_ref())?)
         .upper_bounds(bounds(|c| c.upper.as_ref())?);

@@ -31,7 +31,6 @@ pub fn record(warehouse: &Warehouse, cell: &str, year: Option<i32>, name: &str) 
     let path = format!("{}{}/{name}.parquet", warehouse.url(), bucket_folder(cell, year));
     let id = ColumnStatistics {
         field_id: warehouse.field_ids()["id"],
-        bytes: 10,
         values: 3,
         nulls: 0,
         lower: Some(b"a".to_vec()),
@@ -135,7 +134,6 @@ fn statistics(metadata: &ParquetMetaData) -> PackedColumns {
         let found = column.statistics().unwrap();
         ColumnStatistics {
             field_id: column.column_descr().self_type().get_basic_info().id(),
-            bytes: column.compressed_size() as u64,
             values: column.num_values() as u64,
             nulls: found.null_count_opt().unwrap(),
             lower: found.min_bytes_opt().map(<[u8]>::to_vec),

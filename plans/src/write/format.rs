@@ -49,6 +49,14 @@ pub struct Leaf {
     pub path: LeafPath,
 }
 
+impl Leaf {
+    /// Whether its statistics are worth an entry in a manifest: files are chosen by columns of their own, with bounds.
+    /// The metrics of all columns would make reading and writing manifests the largest cost of a small change.
+    pub fn is_recorded(&self) -> bool {
+        self.bounded && matches!(self.path, LeafPath::Column { .. })
+    }
+}
+
 impl PartFileFormat {
     /// An error if `target` lacks the field id of a column.
     pub fn try_new(target: &WriteTarget) -> Result<Self> {

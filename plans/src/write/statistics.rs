@@ -8,17 +8,18 @@ use parquet::file::statistics::Statistics;
 use super::format::Leaf;
 use crate::part_file::ColumnStatistics;
 
-/// Statistics of the leaf columns of a file, ordered by field id. `leaves` are those of its schema.
+/// Statistics of the recorded columns of a file, ordered by field id. `leaves` are those of its schema.
 pub fn column_statistics(file: &ParquetMetaData, leaves: &[Leaf]) -> Vec<ColumnStatistics> {
-    let mut columns: Vec<_> = leaves.iter().enumerate().map(|(i, leaf)| of_leaf(file, i, leaf)).collect();
+    let recorded = leaves.iter().enumerate().filter(|(_, leaf)| leaf.is_recorded());
+    let mut columns: Vec<_> = recorded.map(|(i, leaf)| of_leaf(file, i, leaf)).collect();
     columns.sort_unstable_by_key(|column| column.field_id);
     columns
 }
 
-/// Statistics of a column that has one chunk. `bytes` are compressed, `values` include nulls.
-pub fn of_column(leaf: &Leaf, bytes: u64, values: u64, statistics: &Statistics) -> ColumnStatistics {
+/// Statistics of a column that has one chunk. `values` include nulls.
+pub fn of_column(leaf: &Leaf, values: u64, statistics: &Statistics) -> ColumnStatistics {
     let mut column = Summary::default();
-    column.add(bytes, values, Some(statistics));
+    column.add(values, Some(statistics));
     column.finish(leaf)
 }
 
@@ -26,7 +27,7 @@ fn of_leaf(file: &ParquetMetaData, index: usize, leaf: &Leaf) -> ColumnStatistic
     let mut column = Summary::default();
     for row_group in file.row_groups() {
         let chunk = row_group.column(index);
-        column.add(chunk.compressed_size().unsigned_abs(), chunk.num_values().unsigned_abs(), chunk.statistics());
+        column.add(chunk.num_values().unsigned_abs(), chunk.statistics());
     }
     column.finish(leaf)
 }
@@ -34,7 +35,6 @@ fn of_leaf(file: &ParquetMetaData, index: usize, leaf: &Leaf) -> ColumnStatistic
 /// The chunks of a column, summed up.
 #[derive(Default)]
 struct Summary {
-    bytes: u64,
     values: u64,
     nulls: u64,
     lower: Bound,
@@ -42,9 +42,8 @@ struct Summary {
 }
 
 impl Summary {
-    fn add(&mut self, bytes: u64, values: u64, statistics: Option<&Statistics>) {
+    fn add(&mut self, values: u64, statistics: Option<&Statistics>) {
         let nulls = statistics.and_then(Statistics::null_count_opt);
-        self.bytes += bytes;
         self.values += values;
         self.nulls += nulls.unwrap_or_default();
         if nulls != Some(values) {
@@ -57,7 +56,6 @@ impl Summary {
         let bound = |bound: Bound| bound.into_bytes().filter(|_| leaf.bounded);
         ColumnStatistics {
             field_id: leaf.field_id,
-            bytes: self.bytes,
             values: self.values,
             nulls: self.nulls,
             lower: bound(self.lower),
