@@ -18,8 +18,8 @@ use super::manifests::{self, MetadataFiles};
 use super::snapshot;
 use crate::part_file::PartFile;
 
-/// Manifests that are in memory at a time while files are removed; a full one takes some 10 MB.
-const MANIFESTS: usize = 8;
+/// Manifests that are in memory at a time while files are removed; a full one takes some 3 MB.
+const MANIFESTS: usize = 4;
 
 /// Attempts before a commit gives up against other writers.
 const MAX_ATTEMPTS: usize = 100;

@@ -20,7 +20,7 @@ use crate::part_file::PartFile;
 pub(crate) const MAX_ENTRIES: usize = 500;
 
 /// Metadata files that are read or written at a time.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 8;
 
 /// Manifests of added files that are written at a time; each holds some 10 MB while it is.
 const WRITES: usize = 4;
