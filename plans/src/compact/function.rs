@@ -52,3 +52,101 @@ impl TableFunctionImpl for BucketsFunction {
         Ok(Arc::new(BucketsTable::try_new(table, threshold)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    async fn session(folder: &tempfile::TempDir) -> SessionContext {
+        let context = crate::session::session(2).unwrap();
+        let f = folder.path().display();
+        for sql in [
+            format!(
+                "CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION '{f}/wh'
+                 OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '1')"
+            ),
+            "CREATE TABLE fresh AS VALUES ('a', '811efffffffffff', TIMESTAMP '2020-05-01T00:00:00Z'),
+             ('b', '811efffffffffff', TIMESTAMP '2019-05-01T00:00:00Z'), ('c', '__none__', NULL)"
+                .to_owned(),
+            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh".to_owned(),
+            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh WHERE column1 <> 'b'".to_owned(),
+        ] {
+            context.sql(&sql).await.unwrap().collect().await.unwrap();
+        }
+        context
+    }
+
+    async fn count(context: &SessionContext, from: &str) -> i64 {
+        let batches = context.sql(&format!("SELECT count(*) FROM {from}")).await.unwrap().collect().await.unwrap();
+        batches[0].column(0).as_primitive::<Int64Type>().value(0)
+    }
+
+    #[tokio::test]
+    async fn buckets_are_chosen_by_their_files_cell_and_year() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = session(&folder).await;
+        for (from, rows) in [
+            ("buckets(items, 0)", 5),
+            ("buckets('items', 2)", 4),
+            ("buckets(items, 3)", 0),
+            ("buckets(items, 1) WHERE year = 2019", 1),
+            ("buckets(items, 1) WHERE year IS NULL", 2),
+            ("buckets(items, 1) WHERE grid_partition = '__none__' AND sequence = 2", 1),
+            ("buckets(items, 1) WHERE year = 2020 OR id = 'b'", 3),
+        ] {
+            assert_eq!(count(&context, from).await, rows, "{from}");
+        }
+        let plan = context.sql("SELECT id FROM buckets(items, 2) WHERE year > 1 AND id > ''").await.unwrap();
+        let plan = plan.create_physical_plan().await.unwrap();
+        let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false).to_string();
+        assert!(text.contains("buckets=1/2, files=2/3") && text.contains("FilterExec: id@"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_overwrite_replaces_the_buckets_that_it_reads_and_no_row_may_leave_its_bucket() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = session(&folder).await;
+        let run = async |sql: &str| context.sql(sql).await?.collect().await;
+        let columns = "* EXCEPT (year, sequence)";
+        // One of the two rows of a bucket goes, and the bucket itself where all do.
+        run(&format!(
+            "INSERT OVERWRITE items SELECT {columns} FROM buckets(items, 2) WHERE sequence = 1 AND id <> 'c'"
+        ))
+        .await
+        .unwrap();
+        assert_eq!(count(&context, "items").await, 2);
+        assert_eq!(count(&context, "buckets(items, 2)").await, 0);
+
+        let moved = format!("SELECT '__none__' AS grid_partition, {columns} FROM buckets(items, 1)")
+            .replace("EXCEPT (", "EXCEPT (grid_partition, ");
+        let insert = "INSERT OVERWRITE items SELECT id, grid_partition, collection, geometry, bbox, xmin, ymin, xmax, ymax, \
+                      datetime, start_datetime, mid_datetime, end_datetime, created, updated, platform, stac_version, \
+                      stac_extensions, assets, links, properties, extra";
+        let error = run(&format!("{insert} FROM ({moved})")).await.unwrap_err().to_string();
+        assert!(error.contains("a row must stay in its bucket"), "{error}");
+        assert_eq!(count(&context, "items").await, 2);
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_function_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = session(&folder).await;
+        for (from, words) in [
+            ("buckets(items)", "as in buckets(items, 2)"),
+            ("buckets(items, 'many')", "no whole number from 0"),
+            ("buckets(items, -1)", "no whole number from 0"),
+            ("buckets(fresh, 2)", "table fresh is no warehouse"),
+            ("buckets(nothing, 2)", "there is no table nothing"),
+        ] {
+            let error = context.sql(&format!("SELECT * FROM {from}")).await.unwrap_err().to_string();
+            assert!(error.contains(words), "{from}: {error}");
+        }
+        let twice =
+            "INSERT OVERWRITE items SELECT a.* EXCEPT (year, sequence) FROM buckets(items, 1) a, buckets(items, 1) b";
+        let error = context.sql(twice).await.unwrap().collect().await.unwrap_err().to_string();
+        assert!(error.contains("reads buckets 2 times"), "{error}");
+    }
+}
