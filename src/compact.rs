@@ -89,7 +89,8 @@ pub struct CompactSummary {
 }
 
 impl CompactSummary {
-    fn new(replaced: Replaced, removed: &ExpireSummary, seconds: f64) -> Self {
+    /// Of a run that took so many seconds, and of the clean-up after it.
+    pub fn new(replaced: Replaced, removed: &ExpireSummary, seconds: f64) -> Self {
         let Replaced { scanned, before, after, left_out, snapshots } = replaced;
         Self {
             buckets_scanned: scanned.buckets,

@@ -1,6 +1,8 @@
 //! Runs a pipeline: one of the SQL scripts that the binary carries.
 
-use std::pin::pin;
+use std::future::ready;
+use std::io::{self, Write};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,11 +15,17 @@ use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
 
+use crate::compact;
+use crate::ingest;
+use crate::output::{self, Format, OutputError};
 use crate::progress::Progress;
-use crate::script::{Arguments, Planned, Script, ScriptError};
+use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
 
 /// How often an interrupted run is asked whether its commit is through.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
+
+/// The scripts that the binary carries, by the names that `run` and `plans` know.
+pub const PIPELINES: [(&str, Pipeline); 2] = [("compact", compact::PIPELINE), ("ingest", ingest::PIPELINE)];
 
 /// A script under `sql/`.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +40,8 @@ pub struct Pipeline {
 pub enum PipelineError {
     #[error(transparent)]
     Script(#[from] ScriptError),
+    #[error("cannot write to standard output: {0}")]
+    Write(io::Error),
     #[error("{}", crate::script::reason(.0))]
     Session(#[from] DataFusionError),
     #[error(transparent)]
@@ -62,28 +72,8 @@ impl Pipeline {
         let mut interrupt = pin!(interrupt);
         let mut report = RunReport::default();
         for statement in self.script()?.bind(arguments)? {
-            let planned = tokio::select! {
-                planned = statement.plan(session) => planned?,
-                () = &mut interrupt => return Err(PipelineError::Interrupted(0)),
-            };
-            let progress = Progress::follow(&planned.plan);
-            let mut run = pin!(drain(&planned));
-            tokio::select! {
-                done = &mut run => done?,
-                () = &mut interrupt => loop {
-                    // The commit runs in this task: while it is not under way here, it is not under way at all.
-                    if !commits(&planned.plan) {
-                        return Err(PipelineError::Interrupted(snapshots(&planned.plan)));
-                    }
-                    tokio::select! {
-                        done = &mut run => break done?,
-                        () = tokio::time::sleep(COMMIT_POLL) => {}
-                    }
-                },
-            }
-            drop(progress);
-            if let Some(run) = CommitExec::find(&planned.plan).and_then(CommitExec::report) {
-                report = run.clone();
+            if let Some(committed) = run_statement(&statement, session, interrupt.as_mut(), None).await? {
+                report = committed;
             }
         }
         Ok(report)
@@ -103,9 +93,49 @@ impl Pipeline {
     }
 }
 
-async fn drain(planned: &Planned) -> Result<(), ScriptError> {
+/// Runs one statement; the report of its commit, if it commits. Its rows go to `out`, or nowhere.
+///
+/// When `interrupt` resolves, it stops as [`Pipeline::run`] does.
+pub async fn run_statement(
+    statement: &Statement,
+    session: &SessionContext,
+    mut interrupt: Pin<&mut impl Future<Output = ()>>,
+    out: Option<(Format, &mut dyn Write)>,
+) -> Result<Option<RunReport>, PipelineError> {
+    let planned = tokio::select! {
+        planned = statement.plan(session) => planned?,
+        () = &mut interrupt => return Err(PipelineError::Interrupted(0)),
+    };
+    let progress = Progress::follow(&planned.plan);
+    let mut run = pin!(drain(&planned, out));
+    tokio::select! {
+        done = &mut run => done?,
+        () = &mut interrupt => loop {
+            // The commit runs in this task: while it is not under way here, it is not under way at all.
+            if !commits(&planned.plan) {
+                return Err(PipelineError::Interrupted(snapshots(&planned.plan)));
+            }
+            tokio::select! {
+                done = &mut run => break done?,
+                () = tokio::time::sleep(COMMIT_POLL) => {}
+            }
+        },
+    }
+    drop(progress);
+    Ok(CommitExec::find(&planned.plan).and_then(CommitExec::report).cloned())
+}
+
+async fn drain(planned: &Planned, out: Option<(Format, &mut dyn Write)>) -> Result<(), PipelineError> {
     let rows = planned.execute()?;
-    rows.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|e| planned.failed(e))
+    // What a commit has to say is in its report; definitions and settings yield nothing.
+    let yields = CommitExec::find(&planned.plan).is_none() && !rows.schema().fields().is_empty();
+    match out.filter(|_| yields) {
+        Some((format, out)) => output::write(rows, format, out).await.map(drop).map_err(|e| match e {
+            OutputError::Query(e) => planned.failed(e).into(),
+            OutputError::Write(e) => PipelineError::Write(e),
+        }),
+        None => Ok(rows.try_for_each(|_| ready(Ok(()))).await.map_err(|e| planned.failed(e))?),
+    }
 }
 
 fn snapshots(plan: &Arc<dyn ExecutionPlan>) -> u64 {

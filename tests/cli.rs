@@ -157,3 +157,53 @@ fn inventory(folder: &std::path::Path, items: usize) -> std::path::PathBuf {
     fs::write(&inventory, lines).unwrap();
     inventory
 }
+
+#[test]
+fn the_pipelines_are_listed_and_tell_of_their_parameters() {
+    let list = earthcatalog(["plans"]).ok();
+    assert!(
+        list.contains("compact     Compact a warehouse") && list.contains("ingest      Ingest an inventory"),
+        "{list}"
+    );
+    let parameters = earthcatalog(["plans", "compact"]).ok();
+    assert!(parameters.contains("$threshold           INT      2          compact the buckets"), "{parameters}");
+}
+
+#[test]
+fn a_script_of_ones_own_is_run_with_its_parameters_and_prints_what_it_selects() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let inventory = inventory(folder.path(), 3);
+    // Given a copy of the pipeline that keeps some Items, computes a column, and asks a question,
+    let script = folder.path().join("mine.sql");
+    fs::write(
+        &script,
+        "-- Ingest some Items.
+         -- $catalog   VARCHAR
+         -- $warehouse VARCHAR
+         -- $inventory VARCHAR
+         -- $north     DOUBLE DEFAULT 0 -- degrees
+         CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION $warehouse
+         OPTIONS ('catalog' $catalog, 'h3_resolution' '1');
+         CREATE EXTERNAL TABLE source STORED AS STAC LOCATION $inventory OPTIONS ('like' 'items');
+         INSERT INTO items SELECT * REPLACE (lower(platform) AS platform) FROM h3_fanout(source, 1) WHERE xmin > $north;
+         SELECT id, platform FROM items ORDER BY id;",
+    )
+    .unwrap();
+    let set = format!("inventory={}", inventory.display());
+    let run = |set: &[&str]| {
+        let mut arguments: Vec<&std::ffi::OsStr> =
+            vec!["run".as_ref(), script.as_ref(), "--output".as_ref(), "ndjson".as_ref()];
+        arguments.extend(warehouse.flags());
+        arguments.extend(set.iter().flat_map(|set| ["--set".as_ref(), std::ffi::OsStr::new(*set)]));
+        earthcatalog(arguments)
+    };
+    let lines = run(&[&set, "north=1.5"]).ok();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["rows"], &lines[1]), (&1.into(), &serde_json::json!({ "id": "item-2", "platform": "lc08" })));
+
+    let error = run(&[&set, "south=1"]).fails(1);
+    assert!(error.contains("has no parameter $south; it declares $catalog, $warehouse, $inventory, $north"), "{error}");
+    let error = earthcatalog(["run", "no-such.sql"]).fails(1);
+    assert!(error.contains("no-such.sql is neither a pipeline nor a script"), "{error}");
+}

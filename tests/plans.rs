@@ -11,10 +11,10 @@ use earthcatalog_plans::session::session;
 use tempfile::TempDir;
 
 /// What EXPLAIN says of the last statement of a pipeline, without the ends of long lines.
-async fn explained(pipeline: Pipeline, folder: &TempDir, arguments: Arguments) -> String {
+async fn explained(pipeline: Pipeline, folder: &TempDir, arguments: Arguments, workers: usize) -> String {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let arguments = arguments.with("catalog", path("catalog.db")).with("warehouse", path("warehouse"));
-    let session = session(4).unwrap();
+    let session = session(workers).unwrap();
     let mut statements = pipeline.script().unwrap().bind(&arguments).unwrap();
     let last = statements.pop().unwrap();
     for definition in statements {
@@ -40,7 +40,7 @@ async fn items_flow_from_scan_to_sink_without_a_shuffle() {
     let inventory = folder.path().join("inventory.csv");
     fs::write(&inventory, "bucket,key\n,a.json\n,b.json\n,c.json\n").unwrap();
     let arguments = Arguments::new().with("inventory", inventory.display()).with("chunk_size", 2);
-    let shortened = explained(ingest::PIPELINE, &folder, arguments).await;
+    let shortened = explained(ingest::PIPELINE, &folder, arguments, 4).await;
     insta::assert_snapshot!(shortened, @r"
     logical_plan
     Commit: table=earthcatalog.items
@@ -70,8 +70,9 @@ async fn buckets_are_merged_where_they_are_read() {
     fs::write(&inventory, "bucket,key\n").unwrap();
     let arguments = Arguments::new().with("inventory", inventory.display());
     // Given a table,
-    explained(ingest::PIPELINE, &folder, arguments).await;
-    let shortened = explained(compact::PIPELINE, &folder, Arguments::new()).await;
+    explained(ingest::PIPELINE, &folder, arguments, 4).await;
+    let shortened = explained(compact::PIPELINE, &folder, Arguments::new(), 4).await;
+    assert_eq!(explained(compact::PIPELINE, &folder, Arguments::new(), 1).await, shortened);
     insta::assert_snapshot!(shortened, @r"
     logical_plan
     Commit: table=earthcatalog.items, replaces buckets

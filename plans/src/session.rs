@@ -1,5 +1,6 @@
 //! The one place that binds functions, table providers, rules and stores to a session.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,15 +37,16 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     if let Some(memory) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
         // Rows of Items are wide: a merge of what went to disk holds some batches of each run.
-        config = config.with_batch_size(BATCH_ROWS).with_sort_spill_reservation_bytes(memory / workers.max(1) / 32);
+        config = config.with_batch_size(BATCH_ROWS).with_sort_spill_reservation_bytes(memory / workers.max(1) / 64);
     }
     let runtime = runtime.build_arc()?;
     // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.
     let config = config
-        .with_target_partitions(workers)
+        // For a single partition, DataFusion plans windows and joins in another way: it gathers all rows first.
+        .with_target_partitions(workers.max(2))
         .with_round_robin_repartition(false)
         .with_information_schema(true)
-        .with_option_extension(RunOptions::default())
+        .with_option_extension(RunOptions { workers: NonZero::new(workers), ..RunOptions::default() })
         // A scan by bucket is partitioned well enough for whatever goes by bucket, be it in one partition.
         .set_usize("datafusion.optimizer.subset_repartition_threshold", 1);
     let mut state = SessionStateBuilder::new()

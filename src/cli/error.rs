@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::demo::DemoError;
 use crate::output::OutputError;
 use crate::pipeline::{Pipeline, PipelineError};
-use crate::script::{Script, reason};
+use crate::script::{Script, ScriptError, reason};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -26,6 +26,10 @@ pub enum CliError {
     /// A pipeline failed; the second is how its parameters that the message names are set.
     #[error("{0}{1}")]
     Pipeline(Box<PipelineError>, String),
+    #[error("{0} is neither a pipeline nor a script that can be read ({1}); `earthcatalog plans` lists the pipelines")]
+    NoScript(String, io::Error),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     #[error(
         "--bucket {0}: the table has no such bucket; buckets are written CELL/YEAR, as compact --dry-run lists them"
     )]

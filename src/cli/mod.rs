@@ -19,8 +19,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use earthcatalog_plans::warehouse::MaxRejects;
 
 use crate::output::Format;
+use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
-use crate::{compact, ingest};
 
 /// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
 #[derive(Debug, Parser)]
@@ -38,6 +38,10 @@ pub enum Command {
     Compact(CompactArgs),
     /// Remove old snapshots and the files that nobody needs any more
     Expire(ExpireArgs),
+    /// Run a SQL script: a file, or a pipeline by name
+    Run(RunArgs),
+    /// List the pipelines, or say what parameters one has
+    Plans(PlansArgs),
     /// Ask a warehouse in SQL: tables items, item_cells and rejects
     Sql(SqlArgs),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
@@ -138,6 +142,34 @@ pub struct ExpireArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// A script, or the name of a pipeline (see `earthcatalog plans`)
+    #[arg(value_name = "FILE|NAME")]
+    pub script: String,
+    /// Value of a parameter that the script declares
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    pub set: Vec<(String, String)>,
+    /// Value of parameter $catalog, where the script has one
+    #[arg(long, value_name = "FILE", env = "EARTHCATALOG_CATALOG")]
+    pub catalog: Option<String>,
+    /// Value of parameter $warehouse, where the script has one
+    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
+    pub warehouse: Option<String>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PlansArgs {
+    /// The pipeline, or a script, to tell of; without it, all pipelines are listed
+    #[arg(value_name = "NAME|FILE")]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct SqlArgs {
     /// One SQL statement
     #[arg(value_name = "SQL")]
@@ -191,29 +223,29 @@ impl ThreadArgs {
 }
 
 impl Command {
-    fn threads(&self) -> &ThreadArgs {
+    fn workers(&self) -> usize {
         match self {
+            Self::Run(args) => &args.threads,
+            Self::Plans(_) => return 1,
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
             Self::Expire(args) => &args.threads,
             Self::Sql(args) => &args.threads,
             Self::Demo(args) => &args.threads,
         }
+        .workers()
     }
 }
 
 /// The command line with the pipelines' own help.
 pub fn command() -> clap::Command {
-    [("ingest", ingest::PIPELINE), ("compact", compact::PIPELINE)].into_iter().fold(
-        Cli::command(),
-        |command, (name, pipeline)| {
-            // The embedded scripts parse, as their test shows; without one there is only less help.
-            let Ok(script) = pipeline.script() else { return command };
-            command.mut_subcommand(name, |command| {
-                script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
-            })
-        },
-    )
+    PIPELINES.into_iter().fold(Cli::command(), |command, (name, pipeline)| {
+        // The embedded scripts parse, as their test shows; without one there is only less help.
+        let Ok(script) = pipeline.script() else { return command };
+        command.mut_subcommand(name, |command| {
+            script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
+        })
+    })
 }
 
 fn help(parameter: &Parameter) -> String {
@@ -240,7 +272,7 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
-    let workers = command.threads().workers();
+    let workers = command.workers();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         // Where files are local, each worker has a few to read and to write at a time. Left alone, tokio starts
@@ -272,7 +304,7 @@ mod tests {
     #[test]
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
-        for (name, pipeline, default) in [("ingest", ingest::PIPELINE, "10000"), ("compact", compact::PIPELINE, "2")] {
+        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["2", "10000"]) {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {
                 assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);

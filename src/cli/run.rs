@@ -2,15 +2,21 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::pin::pin;
+use std::time::Instant;
 
-use earthcatalog_plans::maintenance::ExpireOptions;
+use earthcatalog_plans::maintenance::{ExpireOptions, ExpireSummary};
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::{location_url, stores};
 
-use super::{CliError, Command, CompactArgs, ExpireArgs, IngestArgs, ReportFormat, SqlArgs, WarehouseArgs};
-use crate::compact::{CompactOptions, PlannedBucket};
-use crate::report::{bytes, count};
-use crate::script::Arguments;
+use super::{
+    CliError, Command, CompactArgs, ExpireArgs, IngestArgs, PlansArgs, ReportFormat, RunArgs, SqlArgs, WarehouseArgs,
+};
+use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
+use crate::output::Format;
+use crate::pipeline::{PIPELINES, run_statement};
+use crate::report::{Report, bytes, count};
+use crate::script::{Arguments, Script};
 use crate::{compact, demo, expire, ingest, output, query};
 
 /// Runs a command; what it has to say goes to `out`.
@@ -19,6 +25,8 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Ingest(args) => ingest(&args, out).await,
         Command::Compact(args) => compact(&args, out).await,
         Command::Expire(args) => expire(&args, out).await,
+        Command::Run(args) => run_script(&args, out).await,
+        Command::Plans(args) => plans(&args, out),
         Command::Sql(args) => sql(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
@@ -120,6 +128,65 @@ async fn expire(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CliError> 
     match args.output {
         ReportFormat::Text => writeln!(out, "{expired}")?,
         ReportFormat::Json => writeln!(out, "{}", json(&expired)?)?,
+    }
+    Ok(())
+}
+
+/// A script by the name of its pipeline, or by its path.
+fn script(name: &str) -> Result<Script, CliError> {
+    if let Some((_, pipeline)) = PIPELINES.iter().find(|(known, _)| *known == name) {
+        return Ok(pipeline.script()?);
+    }
+    let text = std::fs::read_to_string(name).map_err(|source| CliError::NoScript(name.to_owned(), source))?;
+    Ok(Script::parse(name, &text)?)
+}
+
+async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let script = script(&args.script)?;
+    let mut arguments = Arguments::new();
+    for (name, value) in [("catalog", &args.catalog), ("warehouse", &args.warehouse)] {
+        arguments = arguments.with_option(name, value.as_ref().filter(|_| script.parameter(name).is_some()));
+    }
+    for (name, value) in &args.set {
+        arguments = arguments.with(name, value);
+    }
+    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    let mut interrupt = pin!(interrupt());
+    for statement in script.bind(&arguments)? {
+        let started = Instant::now();
+        let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
+        let Some(run) = committed.map_err(|e| CliError::Pipeline(Box::new(e), String::new()))? else { continue };
+        let seconds = started.elapsed().as_secs_f64();
+        let text = matches!(args.output, Format::Table | Format::Csv);
+        match &run.replaced {
+            Some(replaced) => {
+                let summary = CompactSummary::new(replaced.clone(), &ExpireSummary::default(), seconds);
+                if text { writeln!(out, "{summary}")? } else { writeln!(out, "{}", json(&summary)?)? }
+            }
+            None => {
+                let report = Report { run, seconds };
+                if text { writeln!(out, "{report}")? } else { writeln!(out, "{}", report.to_json())? }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plans(args: &PlansArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let Some(name) = &args.name else {
+        for (name, pipeline) in PIPELINES {
+            writeln!(out, "{name:<12}{}", pipeline.script()?.description())?;
+        }
+        return Ok(());
+    };
+    let script = script(name)?;
+    writeln!(out, "{}\n", script.description())?;
+    for parameter in script.parameters() {
+        let default = parameter.default_text().map_or("required".to_owned(), |text| match text.is_empty() {
+            true => "''".to_owned(),
+            false => text,
+        });
+        writeln!(out, "${:<20}{:<9}{default:<10} {}", parameter.name, parameter.kind.to_string(), parameter.help)?;
     }
     Ok(())
 }

@@ -43,6 +43,17 @@ pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
 #[error("it must be a number of objects (100) or a share of the inventory between 0% and 100% (0.5%)")]
 pub struct InvalidMaxRejects;
 
+/// Reads `--set name=value`.
+pub(super) fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
+    let (name, value) = text.split_once('=').ok_or(InvalidSetting)?;
+    let name = name.trim().trim_start_matches('$');
+    if name.is_empty() { Err(InvalidSetting) } else { Ok((name.to_owned(), value.to_owned())) }
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be name=value (chunk_size=5000)")]
+pub struct InvalidSetting;
+
 /// Reads a size in bytes: `512MB`, `2GB`, in decimal units.
 pub(super) fn size(text: &str) -> Result<usize, InvalidSize> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -80,6 +91,14 @@ mod tests {
         assert_eq!(read("2025-01-31"), Ok("2025-01-31T00:00:00Z".into()));
         assert_eq!(read("2025-01-31T01:00:00.5+01:00"), Ok("2025-01-31T00:00:00.500Z".into()));
         assert_eq!(read("31.1.2025"), Err(InvalidSince));
+    }
+
+    #[test]
+    fn a_setting_has_a_name_and_a_value() {
+        let read = |text: &str| setting(text).map(|(name, value)| format!("{name}|{value}"));
+        assert_eq!(read("$base=s3://b/?a=b"), Ok("base|s3://b/?a=b".into()));
+        assert_eq!(read("suffix="), Ok("suffix|".into()));
+        assert_eq!([read("suffix"), read("=x")], [Err(InvalidSetting), Err(InvalidSetting)]);
     }
 
     #[test]

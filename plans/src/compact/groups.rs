@@ -7,11 +7,12 @@ use crate::balanced::balanced;
 use crate::bucket::Bucket;
 use crate::warehouse::LiveFile;
 
-/// Bytes of files that one group should hold: what a worker has in memory is some ten times as much.
-const GROUP_BYTES: u64 = 8 << 20;
+/// Bytes of files that one group should hold. Text is compressed to a tenth, and two sorts hold it twice each: a worker
+/// has some forty times as much in memory.
+const GROUP_BYTES: u64 = 2 << 20;
 
 /// What opening a file costs, in bytes of data that could be read instead.
-const FILE_LOAD: u64 = 16 << 10;
+const FILE_LOAD: u64 = 4 << 10;
 
 /// A bucket, and its part files in the order of their commits.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +104,7 @@ mod tests {
         let sizes: Vec<u64> = groups.iter().map(|g| g.iter().map(BucketFiles::bytes).sum::<u64>() >> 20).collect();
         assert_eq!(sizes.iter().sum::<u64>(), 46);
         assert_eq!(sizes[0], 30);
-        assert!(sizes[1..].iter().all(|mb| *mb <= 8), "{sizes:?}");
+        assert!(sizes[1..].iter().all(|mb| *mb <= 5), "{sizes:?}");
         assert!(groups.iter().all(|g| g.windows(2).all(|pair| pair[0].bucket < pair[1].bucket)));
     }
 

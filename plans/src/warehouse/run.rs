@@ -1,6 +1,7 @@
 //! A run on the head: drives the partitions of a sink, takes in their records, and commits them.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,6 +17,7 @@ use super::commit::{Change, Committed, Committer};
 use super::commit_node::CommitTarget;
 use super::error::WarehouseError;
 use super::replace::Replacement;
+use super::run_options::RunOptions;
 use super::run_report::{RunProgress, RunRecords, RunReport};
 use crate::maintenance::RunLease;
 use crate::part_file::{PartFile, decode};
@@ -80,7 +82,9 @@ impl Run<'_> {
         context: Arc<TaskContext>,
     ) -> Result<()> {
         let partitions = input.output_partitioning().partition_count();
-        let workers = context.session_config().target_partitions().max(1);
+        let config = context.session_config();
+        let workers = config.options().extensions.get::<RunOptions>().and_then(|options| options.workers);
+        let workers = workers.map_or(config.target_partitions(), NonZero::get);
         progress.partitions.store(partitions as u64, Ordering::Relaxed);
         let run_partition = |partition: usize| {
             let (input, context) = (Arc::clone(input), Arc::clone(&context));

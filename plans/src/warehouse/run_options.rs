@@ -17,6 +17,8 @@ pub struct RunOptions {
     pub max_rejects: Option<MaxRejects>,
     /// Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is `None`.
     pub commit_every: Option<NonZero<usize>>,
+    /// Partitions of a sink that run at once; as many as the session has target partitions where it is `None`.
+    pub workers: Option<NonZero<usize>>,
 }
 
 /// A limit for rejects.
@@ -86,14 +88,14 @@ impl ExtensionOptions for RunOptions {
         match key {
             "run" => self.run = given.map(str::to_owned),
             "max_rejects" => self.max_rejects = given.map(str::parse).transpose()?,
-            "commit_every" => {
+            "commit_every" | "workers" => {
                 let n = given.map(str::parse).transpose();
-                self.commit_every =
-                    n.map_err(|_| config_datafusion_err!("earthcatalog.commit_every is {value:?}, no number from 1"))?;
+                let n = n.map_err(|_| config_datafusion_err!("earthcatalog.{key} is {value:?}, no number from 1"))?;
+                if key == "workers" { self.workers = n } else { self.commit_every = n }
             }
             _ => {
                 return config_err!(
-                    "there is no option earthcatalog.{key}; there are run, max_rejects and commit_every"
+                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every and workers"
                 );
             }
         }
@@ -110,6 +112,11 @@ impl ExtensionOptions for RunOptions {
         vec![
             entry("run", self.run.clone(), "Id of the run; a new one for each INSERT where it is empty"),
             entry("max_rejects", self.max_rejects.map(|m| m.to_string()), "Rejects that a run may have: 100, or 0.5%"),
+            entry(
+                "workers",
+                self.workers.map(|n| n.to_string()),
+                "Partitions of a sink that run at once; as many as target_partitions where it is empty",
+            ),
             entry(
                 "commit_every",
                 self.commit_every.map(|n| n.to_string()),
@@ -135,8 +142,12 @@ mod tests {
         set(&context, "SET earthcatalog.max_rejects = '0.5%'").await.unwrap();
         set(&context, "SET earthcatalog.run = 'r1'").await.unwrap();
         let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
-        let expected =
-            RunOptions { run: Some("r1".into()), max_rejects: Some(MaxRejects::Percent(0.5)), commit_every: None };
+        let expected = RunOptions {
+            run: Some("r1".into()),
+            max_rejects: Some(MaxRejects::Percent(0.5)),
+            commit_every: None,
+            workers: NonZero::new(1),
+        };
         assert_eq!(options, expected);
         let error = set(&context, "SET earthcatalog.max_rejects = 'few'").await.unwrap_err().to_string();
         assert!(error.contains("\"few\", neither a number such as 100"), "{error}");
