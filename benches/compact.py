@@ -204,6 +204,7 @@ class Bench:
 
 def measure(command):
     """CPU seconds, wall seconds and peak memory (MB) of a command, and what it printed."""
+    os.sync()
     start = time.monotonic()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
     out = process.stdout.read()
