@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 
@@ -102,9 +102,11 @@ impl SmallFileReader {
         if self.rows == 0 {
             return Ok(None);
         }
+        // Where no column is wanted, the number of rows still is.
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
         let columns = self.columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<_>>()?;
-        Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
+        Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?))
     }
 }
 
