@@ -316,7 +316,7 @@ fn appends_and_compactions_at_the_same_time_lose_no_row_and_double_none() {
 }
 
 #[test]
-fn the_lock_keeps_a_second_compaction_away_and_a_wrong_bucket_is_named() {
+fn the_lock_keeps_a_second_compaction_away_and_what_is_wrong_is_named() {
     let (_folder, warehouse) = delivered(13, 2, 10);
     let mut lock = warehouse.catalog.clone().into_os_string();
     lock.push(".lock");
@@ -333,6 +333,16 @@ fn the_lock_keeps_a_second_compaction_away_and_a_wrong_bucket_is_named() {
     fs::remove_file(&lock).unwrap();
     warehouse.compacted(&["--use-lock"]);
     assert!(!Path::new(&lock).exists());
+
+    // A file that is damaged is named, and nothing changes.
+    let listing = warehouse.listing();
+    let damaged = listing.keys().find(|path| path.to_str().unwrap().contains("/grid_partition=")).unwrap();
+    let intact = fs::read(damaged).unwrap();
+    fs::write(damaged, "no Parquet").unwrap();
+    let error = warehouse.compact(&["--threshold", "1"]).fails(1);
+    assert!(error.contains(damaged.to_str().unwrap()) && error.contains("cannot be read"), "{error}");
+    fs::write(damaged, intact).unwrap();
+    assert_eq!(warehouse.listing(), listing);
 
     let error = warehouse.compact(&["--bucket", "nowhere/2020"]).fails(1);
     assert!(error.contains("--bucket nowhere/2020: the table has no such bucket"), "{error}");

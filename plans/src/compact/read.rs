@@ -16,6 +16,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
 use parquet::schema::types::SchemaDescriptor;
+use thiserror::Error;
 
 use super::table::YEAR;
 use crate::bucket::Bucket;
@@ -268,6 +269,16 @@ fn options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }
 
-fn unreadable(file: &LiveFile, error: DataFusionError) -> DataFusionError {
-    error.context(format!("cannot read part file {}", file.location))
+/// Why the buckets of a file cannot be read.
+#[derive(Debug, Error)]
+#[error(
+    "part file {location} cannot be read: {source}; bring it back from a backup, or read other buckets (--bucket, --since)"
+)]
+struct UnreadablePartFile {
+    location: String,
+    source: DataFusionError,
+}
+
+fn unreadable(file: &LiveFile, source: DataFusionError) -> DataFusionError {
+    DataFusionError::External(Box::new(UnreadablePartFile { location: file.location.clone(), source }))
 }
