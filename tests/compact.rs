@@ -341,6 +341,7 @@ fn the_lock_keeps_a_second_compaction_away_and_what_is_wrong_is_named() {
     fs::write(damaged, "no Parquet").unwrap();
     let error = warehouse.compact(&["--threshold", "1"]).fails(1);
     assert!(error.contains(damaged.to_str().unwrap()) && error.contains("cannot be read"), "{error}");
+    assert_eq!(error.matches("cannot be read").count(), 1, "said once: {error}");
     fs::write(damaged, intact).unwrap();
     assert_eq!(warehouse.listing(), listing);
 

@@ -14,6 +14,7 @@ mod balanced;
 pub mod bucket;
 pub mod chunk;
 pub mod compact;
+mod find_operator;
 pub mod items;
 pub mod maintenance;
 pub mod part_file;

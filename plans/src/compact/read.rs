@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
@@ -46,7 +46,7 @@ pub(super) struct PartFileReader {
     batch_rows: usize,
     metrics: ReadMetrics,
     small_files: SmallFileReader,
-    /// Bucket, file and number of rows of what is in `small_files`.
+    /// Bucket, sequence number and number of rows of each file in `small_files`.
     in_batch: Vec<(Arc<Bucket>, i64, usize)>,
 }
 
@@ -97,7 +97,10 @@ impl PartFileReader {
                     let bucket: &Arc<Bucket> = bucket;
                     let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
                     match stream.try_next().await.map_err(|e| unreadable(file, e))? {
-                        Some(rows) => ready.push_back(this.table_columns(&rows, bucket, file)?),
+                        Some(rows) => {
+                            let rows = this.of_file(&rows, bucket, file).map_err(|e| unreadable(file, e))?;
+                            ready.push_back(rows);
+                        }
                         None => parts = None,
                     }
                     continue;
@@ -145,7 +148,7 @@ impl PartFileReader {
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
                 let mask = mask(&self.schema, builder.parquet_schema());
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
-                    ready.push_back(self.table_columns(&rows?, bucket, file)?);
+                    ready.push_back(self.of_file(&rows?, bucket, file)?);
                 }
             }
         }
@@ -157,34 +160,32 @@ impl PartFileReader {
         let files = std::mem::take(&mut self.in_batch);
         let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
         let repeated = || files.iter().flat_map(|(bucket, sequence, n)| std::iter::repeat_n((bucket, *sequence), *n));
-        let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
-            Ok(match field.name().as_str() {
-                YEAR => Arc::new(repeated().map(|(bucket, _)| bucket.year).collect::<Int32Array>()),
-                SEQUENCE => Arc::new(repeated().map(|(_, sequence)| sequence).collect::<Int64Array>()),
-                name => Arc::clone(&rows[name]),
-            })
-        });
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-        let columns = columns.collect::<Result<_>>()?;
-        Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?))
+        let years = repeated().map(|(bucket, _)| bucket.year).collect();
+        let sequences = repeated().map(|(_, sequence)| sequence).collect();
+        self.table_columns(&rows, years, sequences).map(Some)
     }
 
-    /// The columns of the table out of those of a file, which may have others, fewer, or of another type.
-    fn table_columns(&self, rows: &RecordBatch, bucket: &Bucket, file: &LiveFile) -> Result<RecordBatch> {
+    /// The rows of one file, which may have other columns than the table, fewer, or of another type.
+    fn of_file(&self, rows: &RecordBatch, bucket: &Bucket, file: &LiveFile) -> Result<RecordBatch> {
         let n = rows.num_rows();
+        let years = std::iter::repeat_n(bucket.year, n).collect();
+        self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))
+    }
+
+    fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
+        let (years, sequences): (ArrayRef, ArrayRef) = (Arc::new(years), Arc::new(sequences));
         let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
             Ok(match (field.name().as_str(), rows.column_by_name(field.name())) {
-                (YEAR, _) => Arc::new(std::iter::repeat_n(bucket.year, n).collect::<Int32Array>()),
-                (SEQUENCE, _) => Arc::new(Int64Array::from_value(file.sequence, n)),
+                (YEAR, _) => Arc::clone(&years),
+                (SEQUENCE, _) => Arc::clone(&sequences),
                 (_, Some(column)) if column.data_type() == field.data_type() => Arc::clone(column),
                 (_, Some(column)) => cast(column, field.data_type())?,
-                (_, None) => new_null_array(field.data_type(), n),
+                (_, None) => new_null_array(field.data_type(), rows.num_rows()),
             })
         });
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(n));
-        let columns = columns.collect::<Result<_>>().map_err(|e: DataFusionError| unreadable(file, e))?;
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
-        batch.map_err(|e| unreadable(file, e.into()))
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = columns.collect::<Result<_>>()?;
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 }
 

@@ -18,12 +18,12 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::StreamExt;
-
 use serde::Serialize;
 
 use super::groups::BucketFiles;
 use super::read::{PartFileReader, ReadMetrics};
 use super::table::YEAR;
+use crate::find_operator::find_operator;
 use crate::items::GRID_PARTITION;
 use crate::warehouse::Warehouse;
 use crate::write::PartFileFormat;
@@ -72,13 +72,13 @@ impl AddAssign for Totals {
 }
 
 impl BucketScanExec {
-    /// A scan of `groups`, which were chosen among the buckets `scanned`.
+    /// A scan of `groups`, which were chosen among buckets with these sums.
     pub(super) fn try_new(
         warehouse: &Warehouse,
         schema: &SchemaRef,
         projection: Option<&Vec<usize>>,
         mut groups: Vec<Vec<BucketFiles>>,
-        scanned: &[BucketFiles],
+        scanned: Totals,
     ) -> Result<Self> {
         if groups.is_empty() {
             groups.push(vec![]);
@@ -103,7 +103,7 @@ impl BucketScanExec {
             format: Arc::new(PartFileFormat::try_new(&warehouse.write_target(""))?),
             warehouse: warehouse.clone(),
             groups: Arc::new(groups),
-            scanned: Totals::of(scanned),
+            scanned,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -111,8 +111,7 @@ impl BucketScanExec {
 
     /// The scan in a plan, if there is one.
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
-        let here = plan.as_any().downcast_ref::<Self>();
-        here.or_else(|| plan.children().into_iter().find_map(Self::find))
+        find_operator(plan)
     }
 
     /// The buckets that each partition reads.

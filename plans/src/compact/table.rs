@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::groups::{BucketFiles, buckets, groups};
-use super::scan::BucketScanExec;
+use super::scan::{BucketScanExec, Totals};
 use crate::items::GRID_PARTITION;
 use crate::warehouse::WarehouseTable;
 use crate::warehouse::table::SEQUENCE;
@@ -21,8 +21,8 @@ use crate::warehouse::table::SEQUENCE;
 /// Column with the year of a row's bucket; null where `datetime` is null.
 pub(super) const YEAR: &str = "year";
 
-/// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year` (Int32, null
-/// where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
+/// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
+/// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
 ///
 /// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
 /// `year` alone choose buckets; the others are not pushed down.
@@ -97,10 +97,11 @@ impl TableProvider for BucketsTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let table = self.warehouse()?;
-        let scanned = choose(session, buckets(table.live_files(session).await?), filters)?;
-        let chosen = scanned.iter().filter(|bucket| bucket.files.len() >= self.threshold).cloned().collect();
-        let groups = groups(chosen, session.config().target_partitions());
-        let scan = BucketScanExec::try_new(table.warehouse(), &self.schema, projection, groups, &scanned)?;
+        let mut buckets = choose(session, buckets(table.live_files(session).await?), filters)?;
+        let scanned = Totals::of(&buckets);
+        buckets.retain(|bucket| bucket.files.len() >= self.threshold);
+        let groups = groups(buckets, session.config().target_partitions());
+        let scan = BucketScanExec::try_new(table.warehouse(), &self.schema, projection, groups, scanned)?;
         Ok(Arc::new(scan))
     }
 }

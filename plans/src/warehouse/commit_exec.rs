@@ -21,6 +21,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use super::commit_node::{Commit, CommitTarget};
 use super::run::write_and_commit;
 use super::run_report::{RunProgress, RunReport};
+use crate::find_operator::find_operator;
 
 /// Runs its input, a sink, partition by partition, at most as many at once as the session has target partitions, and
 /// commits the files as one snapshot, or as one for each so many buckets where it replaces buckets. Output: one partition
@@ -61,8 +62,7 @@ impl CommitExec {
 
     /// The commit in a plan, if there is one.
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
-        let here = plan.as_any().downcast_ref::<Self>();
-        here.or_else(|| plan.children().into_iter().find_map(Self::find))
+        find_operator(plan)
     }
 
     /// What the run did; `None` before it has ended, and for one that failed.
