@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use futures::TryStreamExt;
-use iceberg::spec::{
-    MAIN_BRANCH, ManifestContentType, ManifestEntryRef, ManifestFile, Operation, Snapshot, TableMetadata,
-};
+use iceberg::spec::{ManifestContentType, ManifestFile, Operation, TableMetadata};
 
 use super::error::Result;
 use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::warehouse::commit::snapshot_id;
-use crate::warehouse::manifests::{MAX_ENTRIES, MetadataFiles, bucket_order, first_cell, live_manifests};
-use crate::warehouse::{TableState, Warehouse, WarehouseError, snapshot};
+use crate::warehouse::manifests::{self, MAX_ENTRIES, MetadataFiles, bucket_order, first_cell, live_manifests};
+use crate::warehouse::{TableState, Warehouse, snapshot};
 
 /// Up to so many manifests, a scan reads them all at once anyway.
 const FEW_MANIFESTS: usize = 8;
@@ -23,9 +20,6 @@ const SMALL_AVERAGE: usize = 100;
 
 /// Entries that are sorted at a time. An entry with the statistics of all columns takes some 6 kB of memory.
 const ENTRIES_AT_ONCE: usize = 10_000;
-
-/// Manifests that are read at a time.
-const CONCURRENCY: usize = 4;
 
 /// Merges the small manifests of the current snapshot if there are many: sorted by cell, so that a scan of one cell reads
 /// few. Commits one snapshot without a change of files; most tables, most of the time, need none.
@@ -85,7 +79,10 @@ impl Rewrite for Merge<'_> {
         }
         let mut merged = vec![];
         for group in groups(&small) {
-            let mut live = self.live_entries(group).await?;
+            let live = manifests::load(self.warehouse.io(), group.to_vec(), |_, manifest| {
+                manifest.into_parts().0.into_iter().filter(|entry| entry.is_alive()).collect::<Vec<_>>()
+            });
+            let mut live = live.await?.concat();
             live.sort_by(|a, b| bucket_order(a).cmp(&bucket_order(b)));
             merged.extend(files.write_existing(&live, metadata).await?);
         }
@@ -96,35 +93,9 @@ impl Rewrite for Merge<'_> {
         summary.insert("entries-processed".to_owned(), small.iter().map(entries).sum::<usize>().to_string());
         merged.extend(kept);
 
-        let snapshot = Snapshot::builder()
-            .with_snapshot_id(self.snapshot)
-            .with_parent_snapshot_id(metadata.current_snapshot_id())
-            .with_sequence_number(metadata.next_sequence_number())
-            .with_timestamp_ms(chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms()))
-            .with_schema_id(metadata.current_schema_id())
-            .with_summary(snapshot::summary(Operation::Replace, &[], &[], &summary, metadata)?)
-            .with_manifest_list(files.write_list(merged, metadata).await?)
-            .build();
-        let at = || WarehouseError::metadata(&base.metadata_location);
-        let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
-        let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|b| b.build()).map_err(at())?.metadata;
+        let summary = snapshot::summary(Operation::Replace, &[], &[], &summary, metadata)?;
+        let next = snapshot::on_top_of(base, self.snapshot, summary, files.write_list(merged, metadata).await?)?;
         Ok(Some((next, small.len() as u64)))
-    }
-}
-
-impl Merge<'_> {
-    async fn live_entries(&self, manifests: &[ManifestFile]) -> Result<Vec<ManifestEntryRef>> {
-        let read = |manifest: &ManifestFile| {
-            let (io, manifest) = (self.warehouse.io().clone(), manifest.clone());
-            async move {
-                let loaded = manifest.load_manifest(&io).await;
-                let (entries, _) = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?.into_parts();
-                Ok::<_, WarehouseError>(entries.into_iter().filter(|e| e.is_alive()).collect::<Vec<_>>())
-            }
-        };
-        let reads: Vec<_> = manifests.iter().map(read).collect();
-        let read = futures::StreamExt::buffered(futures::stream::iter(reads), CONCURRENCY);
-        Ok(read.try_concat().await?)
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::common::runtime::SpawnedTask;
 use futures::{Stream, StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
-use iceberg::spec::{Literal, ManifestFile, PrimitiveLiteral, SnapshotRef, TableMetadata};
+use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 
 use super::error::Result;
-use crate::warehouse::WarehouseError;
-use crate::warehouse::manifests::all_manifests;
+use crate::warehouse::manifests::{self, all_manifests};
+use crate::warehouse::{LiveFile, WarehouseError, files};
 
 /// Metadata files that are read at a time.
 const CONCURRENCY: usize = 8;
@@ -45,15 +44,6 @@ pub(super) async fn named<'a>(
     Ok(named)
 }
 
-/// A file that a manifest lists as live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LiveFile {
-    pub location: String,
-    pub bytes: u64,
-    /// Cell of its partition, if that has one.
-    pub cell: Option<String>,
-}
-
 /// The live files of each manifest, as the manifests arrive; never more than a few manifests are in memory.
 pub(super) fn live_files<'a>(
     io: &FileIO,
@@ -62,22 +52,6 @@ pub(super) fn live_files<'a>(
     let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
     let reads: Vec<_> = manifests.into_iter().filter(live).cloned().collect();
     let io = io.clone();
-    futures::stream::iter(reads).map(move |manifest| read(io.clone(), manifest)).buffer_unordered(CONCURRENCY)
-}
-
-async fn read(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
-    // On a task of its own, for decoding takes longer than reading.
-    let task = SpawnedTask::spawn(async move {
-        let loaded = manifest.load_manifest(&io).await.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
-        let live = loaded.entries().iter().filter(|entry| entry.is_alive()).map(|entry| LiveFile {
-            location: entry.file_path().to_owned(),
-            bytes: entry.file_size_in_bytes(),
-            cell: match entry.data_file().partition().iter().next().flatten() {
-                Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.clone()),
-                _ => None,
-            },
-        });
-        Ok(live.collect())
-    });
-    task.join_unwind().await.map_err(WarehouseError::Cancelled)?
+    let read = move |manifest| manifests::read(io.clone(), manifest, |_, manifest| files::live_files(&manifest));
+    futures::stream::iter(reads).map(read).buffer_unordered(CONCURRENCY).err_into()
 }

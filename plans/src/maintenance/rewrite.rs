@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use iceberg::MetadataLocation;
 use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
@@ -55,7 +54,7 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
     for attempts in 1..=MAX_ATTEMPTS {
         let base = warehouse.load().await?;
         let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, change.snapshot());
-        let written = write(warehouse, change, &base, &mut files).await;
+        let written = write(change, &base, &mut files).await;
         let (location, outcome) = match written {
             Ok(Some(written)) => written,
             Ok(None) => {
@@ -104,16 +103,10 @@ fn is_or_was(now: &TableState, location: &str) -> bool {
 
 /// Writes the next metadata, and returns its location.
 async fn write<R: Rewrite>(
-    warehouse: &Warehouse,
     change: &R,
     base: &Arc<TableState>,
     files: &mut MetadataFiles,
 ) -> Result<Option<(String, R::Outcome)>> {
     let Some((next, outcome)) = change.rewrite(base, files).await? else { return Ok(None) };
-    let at = || WarehouseError::metadata(&base.metadata_location);
-    let previous = base.metadata_location.parse::<MetadataLocation>().map_err(at())?;
-    let location = previous.with_next_version().with_new_metadata(&next);
-    files.note(location.to_string());
-    next.write_to(warehouse.io(), &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
-    Ok(Some((location.to_string(), outcome)))
+    Ok(Some((files.write_metadata(&next, base).await?, outcome)))
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iceberg::MetadataLocation;
-use iceberg::spec::{DataFile, MAIN_BRANCH, ManifestFile, Operation, Snapshot};
+use iceberg::spec::{DataFile, ManifestFile, Operation};
 use url::Url;
 use uuid::Uuid;
 
@@ -186,25 +185,9 @@ impl Committer {
         }
         let summary =
             snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata)?;
-        let snapshot = Snapshot::builder()
-            .with_snapshot_id(plan.id)
-            .with_parent_snapshot_id(metadata.current_snapshot_id())
-            .with_sequence_number(metadata.next_sequence_number())
-            // A writer whose clock is behind must not make history run backwards.
-            .with_timestamp_ms(chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms()))
-            .with_schema_id(metadata.current_schema_id())
-            .with_summary(summary)
-            .with_manifest_list(files.write_list(manifests, metadata).await?)
-            .build();
-
-        let at = || WarehouseError::metadata(&base.metadata_location);
-        let previous = base.metadata_location.parse::<MetadataLocation>().map_err(at())?;
-        let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
-        let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|b| b.build()).map_err(at())?.metadata;
-        let location = previous.with_next_version().with_new_metadata(&next);
-        files.note(location.to_string());
-        next.write_to(self.warehouse.io(), &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
-        Ok(location.to_string())
+        let list = files.write_list(manifests, metadata).await?;
+        let next = snapshot::on_top_of(base, plan.id, summary, list)?;
+        files.write_metadata(&next, base).await
     }
 
     /// The live manifests without the files to remove: most as they are, those concerned written again.

@@ -9,11 +9,11 @@ use chrono::NaiveDate;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use iceberg::io::FileIO;
-use iceberg::spec::{DataFile, Datum, Literal, Manifest, ManifestFile, PrimitiveLiteral};
+use iceberg::spec::{DataFile, Datum, Manifest, ManifestFile, PrimitiveLiteral};
 
 use super::error::{Result, WarehouseError};
 use super::manifests;
-use super::snapshot::EPOCH_YEAR;
+use super::snapshot::{self, EPOCH_YEAR};
 use crate::items::{GRID_PARTITION, ItemSchema};
 
 /// Files whose statistics stay in memory between statements; one takes about 2 kB.
@@ -80,22 +80,19 @@ impl LiveFiles {
 }
 
 /// The live files of a manifest that was read, and so knows its sequence number.
-pub(super) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
+pub(crate) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
     let live = manifest.entries().iter().filter(|entry| entry.is_alive());
     live.map(|entry| live_file(entry.data_file(), entry.sequence_number().unwrap_or_default())).collect()
 }
 
 fn live_file(file: &DataFile, sequence: i64) -> LiveFile {
-    let value = |i: usize| match file.partition().fields().get(i) {
-        Some(Some(Literal::Primitive(value))) => Some(value),
-        _ => None,
-    };
+    let (cell, year) = snapshot::bucket_of(file);
     LiveFile {
         location: file.file_path().to_owned(),
         rows: file.record_count(),
         bytes: file.file_size_in_bytes(),
-        cell: value(0).and_then(|v| if let PrimitiveLiteral::String(cell) = v { Some(cell.clone()) } else { None }),
-        year: value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { Some(year + EPOCH_YEAR) } else { None }),
+        cell: cell.map(str::to_owned),
+        year,
         sequence,
     }
 }

@@ -4,13 +4,15 @@ use std::collections::HashSet;
 
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
+use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, Literal, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestWriter, ManifestWriterBuilder, PrimitiveLiteral, Snapshot, TableMetadata,
+    DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
 };
 use uuid::Uuid;
 
+use super::create::TableState;
 use super::error::{Result, WarehouseError};
 use super::snapshot;
 use crate::part_file::PartFile;
@@ -64,22 +66,28 @@ pub(crate) fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
 }
 
 /// Reads manifests with bounded concurrency, and keeps what `keep` makes of each, in the order given.
-pub(super) async fn load<T: Send + 'static>(
+pub(crate) async fn load<T: Send + 'static>(
     io: &FileIO,
     manifests: impl IntoIterator<Item = ManifestFile>,
     keep: impl Fn(ManifestFile, Manifest) -> T + Clone + Send + 'static,
 ) -> Result<Vec<T>> {
-    let load = |manifest: ManifestFile| {
-        let (io, keep) = (io.clone(), keep.clone());
-        // On a task of its own, for decoding takes longer than reading.
-        let task = SpawnedTask::spawn(async move {
-            let loaded = manifest.load_manifest(&io).await;
-            let loaded = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
-            Ok(keep(manifest, loaded))
-        });
-        async { task.join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e))) }
-    };
-    futures::stream::iter(manifests).map(load).buffered(CONCURRENCY).try_collect().await
+    let read = |manifest| read(io.clone(), manifest, keep.clone());
+    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+/// Reads a manifest, and keeps what `keep` makes of it.
+pub(crate) async fn read<T: Send + 'static>(
+    io: FileIO,
+    manifest: ManifestFile,
+    keep: impl Fn(ManifestFile, Manifest) -> T + Send + 'static,
+) -> Result<T> {
+    // On a task of its own, for decoding takes longer than reading.
+    let task = SpawnedTask::spawn(async move {
+        let loaded = manifest.load_manifest(&io).await;
+        let loaded = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
+        Ok(keep(manifest, loaded))
+    });
+    task.join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e)))
 }
 
 /// Writes metadata files of one snapshot, and knows their locations.
@@ -101,15 +109,7 @@ pub(crate) struct Rewritten {
 
 /// Cell, year, path: the order in which a commit writes its files.
 pub(crate) fn bucket_order(entry: &ManifestEntryRef) -> (Option<&str>, Option<i32>, &str) {
-    let mut partition = entry.data_file().partition().iter();
-    let cell = match partition.next().flatten() {
-        Some(Literal::Primitive(PrimitiveLiteral::String(cell))) => Some(cell.as_str()),
-        _ => None,
-    };
-    let year = match partition.next().flatten() {
-        Some(Literal::Primitive(PrimitiveLiteral::Int(year))) => Some(*year),
-        _ => None,
-    };
+    let (cell, year) = snapshot::bucket_of(entry.data_file());
     (cell, year, entry.file_path())
 }
 
@@ -204,9 +204,14 @@ impl MetadataFiles {
         Ok(location)
     }
 
-    /// Notes a file that somebody else writes for this snapshot.
-    pub fn note(&mut self, location: String) {
-        self.written.push(location);
+    /// Writes the metadata that follows that of `base`, and returns its location.
+    pub async fn write_metadata(&mut self, next: &TableMetadata, base: &TableState) -> Result<String> {
+        let previous = base.metadata_location.parse::<MetadataLocation>();
+        let previous = previous.map_err(WarehouseError::metadata(&base.metadata_location))?;
+        let location = previous.with_next_version().with_new_metadata(next);
+        self.written.push(location.to_string());
+        next.write_to(&self.io, &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
+        Ok(location.to_string())
     }
 
     /// Deletes what was written. Only for what certainly did not become visible.

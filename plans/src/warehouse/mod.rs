@@ -13,7 +13,7 @@ pub mod create;
 mod described;
 pub mod error;
 pub mod factory;
-mod files;
+pub(crate) mod files;
 pub mod insert;
 pub mod layout;
 pub mod location;

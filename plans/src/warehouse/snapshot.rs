@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileBuilderError, DataFileFormat, Datum, Literal,
-    SnapshotSummaryCollector, Struct, Summary, TableMetadata,
+    DataContentType, DataFile, DataFileBuilder, DataFileBuilderError, DataFileFormat, Datum, Literal, MAIN_BRANCH,
+    PrimitiveLiteral, Snapshot, SnapshotSummaryCollector, Struct, Summary, TableMetadata,
 };
 use url::Url;
 
+use super::create::TableState;
 use super::error::{Result, WarehouseError};
 use super::location::to_location;
 use crate::part_file::{ColumnStatistics, PartFile};
@@ -76,12 +77,41 @@ fn partition(cell: &str, year: Option<i32>) -> Struct {
     Struct::from_iter([Some(Literal::string(cell)), year.map(|year| Literal::int(year - EPOCH_YEAR))])
 }
 
+/// Cell and year of the partition tuple of a file; `None` where it has none, or another partitioning.
+pub(super) fn bucket_of(file: &DataFile) -> (Option<&str>, Option<i32>) {
+    let value = |i: usize| match file.partition().fields().get(i) {
+        Some(Some(Literal::Primitive(value))) => Some(value),
+        _ => None,
+    };
+    let cell = value(0).and_then(|v| if let PrimitiveLiteral::String(cell) = v { Some(cell.as_str()) } else { None });
+    let year = value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { Some(year + EPOCH_YEAR) } else { None });
+    (cell, year)
+}
+
 fn datum(id: i32, bytes: &[u8], metadata: &TableMetadata) -> Result<Datum, String> {
     let field = metadata.current_schema().field_by_id(id);
     let field = field.ok_or_else(|| format!("the table has no field {id}"))?;
     let data_type = field.field_type.as_primitive_type();
     let data_type = data_type.ok_or_else(|| format!("field {} has bounds, but is no primitive", field.name))?;
     Datum::try_from_bytes(bytes, data_type.clone()).map_err(|e| format!("bounds of {}: {e}", field.name))
+}
+
+/// The metadata that follows `base`: with one more snapshot, which is the current one.
+pub(crate) fn on_top_of(base: &TableState, id: i64, summary: Summary, manifest_list: String) -> Result<TableMetadata> {
+    let metadata = &base.metadata;
+    let snapshot = Snapshot::builder()
+        .with_snapshot_id(id)
+        .with_parent_snapshot_id(metadata.current_snapshot_id())
+        .with_sequence_number(metadata.next_sequence_number())
+        // A writer whose clock is behind must not make history run backwards.
+        .with_timestamp_ms(chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms()))
+        .with_schema_id(metadata.current_schema_id())
+        .with_summary(summary)
+        .with_manifest_list(manifest_list)
+        .build();
+    let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.build());
+    Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)
 }
 
 /// Summary of a snapshot that adds and removes these files, on top of the current one.
