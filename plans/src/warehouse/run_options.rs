@@ -149,6 +149,15 @@ mod tests {
             workers: NonZero::new(1),
         };
         assert_eq!(options, expected);
+        for (set_to, n) in [("'3'", NonZero::new(3)), ("''", None)] {
+            for option in ["workers", "commit_every"] {
+                set(&context, &format!("SET earthcatalog.{option} = {set_to}")).await.unwrap();
+            }
+            let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
+            assert_eq!((options.workers, options.commit_every), (n, n));
+        }
+        let error = set(&context, "SET earthcatalog.workers = '0'").await.unwrap_err().to_string();
+        assert!(error.contains("earthcatalog.workers is \"0\", no number from 1"), "{error}");
         let error = set(&context, "SET earthcatalog.max_rejects = 'few'").await.unwrap_err().to_string();
         assert!(error.contains("\"few\", neither a number such as 100"), "{error}");
     }

@@ -109,6 +109,8 @@ mod tests {
         let found = text(&context, "SELECT id, platform FROM items ORDER BY id").await;
         assert!(found.contains("| a  | new      |\n| b  | dated    |\n| c  | tie 1    |\n+"), "{found}");
         assert!(text(&context, "SELECT count(*) FROM item_cells").await.contains("| 9 "));
+        let commits = text(&context, "SELECT sequence, count(*) FROM item_versions GROUP BY 1 ORDER BY 1").await;
+        assert!(commits.contains("| 1        | 6        |\n| 2        | 3        |\n+"), "{commits}");
         let schema = context.table("items").await.unwrap().schema().as_arrow().clone();
         let names = |s: &arrow::datatypes::Schema| s.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
         assert_eq!(names(&schema), names(warehouse.items().item_schema()));
