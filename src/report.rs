@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use earthcatalog_plans::warehouse::RunReport;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// The report of an ingest: what the run counted, and how long it took.
@@ -44,6 +45,12 @@ impl Report {
             "items_per_second": round(self.items_per_second()),
             "seconds": round(self.seconds),
         })
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What each command does: check its options, run it, write its result.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::pin::pin;
@@ -8,6 +9,7 @@ use std::time::Instant;
 use earthcatalog_plans::maintenance::{ExpireOptions, ExpireSummary};
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::{location_url, stores};
+use serde::Serialize;
 
 use super::{
     CliError, Command, CompactArgs, ExpireArgs, IngestArgs, PlansArgs, ReportFormat, RunArgs, SqlArgs, WarehouseArgs,
@@ -40,12 +42,7 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
     }
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
     let report = ingest::ingest(&session, &arguments(args), interrupt()).await;
-    let report = report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?;
-    match args.output {
-        ReportFormat::Text => writeln!(out, "{report}")?,
-        ReportFormat::Json => writeln!(out, "{}", report.to_json())?,
-    }
-    Ok(())
+    write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
 }
 
 /// The pipeline's arguments; flags that were not given keep the script's defaults.
@@ -88,11 +85,7 @@ async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError
     if let Some(bucket) = args.bucket.as_ref().filter(|_| summary.buckets_scanned == 0) {
         return Err(CliError::NoBucket(bucket.clone()));
     }
-    match args.output {
-        ReportFormat::Text => writeln!(out, "{summary}")?,
-        ReportFormat::Json => writeln!(out, "{}", json(&summary)?)?,
-    }
-    Ok(())
+    write_report(&summary, args.output, out)
 }
 
 fn write_planned(buckets: &[PlannedBucket], format: ReportFormat, out: &mut dyn Write) -> Result<(), CliError> {
@@ -113,8 +106,17 @@ fn write_planned(buckets: &[PlannedBucket], format: ReportFormat, out: &mut dyn 
     Ok(())
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
-    Ok(serde_json::to_string(value).map_err(std::io::Error::from)?)
+/// What a command did: aligned lines, or one JSON object.
+fn write_report(
+    report: &(impl Display + Serialize),
+    format: ReportFormat,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    match format {
+        ReportFormat::Text => writeln!(out, "{report}")?,
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(report).map_err(std::io::Error::from)?)?,
+    }
+    Ok(())
 }
 
 async fn expire(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CliError> {
@@ -125,11 +127,7 @@ async fn expire(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CliError> 
         done = expire::expire(&args.at.catalog, &args.at.warehouse, &options) => done?,
         () = interrupt() => return Err(CliError::Interrupted),
     };
-    match args.output {
-        ReportFormat::Text => writeln!(out, "{expired}")?,
-        ReportFormat::Json => writeln!(out, "{}", json(&expired)?)?,
-    }
-    Ok(())
+    write_report(&expired, args.output, out)
 }
 
 /// A script by the name of its pipeline, or by its path.
@@ -157,16 +155,15 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
         let Some(run) = committed.map_err(|e| CliError::Pipeline(Box::new(e), String::new()))? else { continue };
         let seconds = started.elapsed().as_secs_f64();
-        let text = matches!(args.output, Format::Table | Format::Csv);
-        match &run.replaced {
+        let format = match args.output {
+            Format::Table | Format::Csv => ReportFormat::Text,
+            Format::Json | Format::Ndjson => ReportFormat::Json,
+        };
+        match run.replaced.clone() {
             Some(replaced) => {
-                let summary = CompactSummary::new(replaced.clone(), &ExpireSummary::default(), seconds);
-                if text { writeln!(out, "{summary}")? } else { writeln!(out, "{}", json(&summary)?)? }
+                write_report(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), format, out)?;
             }
-            None => {
-                let report = Report { run, seconds };
-                if text { writeln!(out, "{report}")? } else { writeln!(out, "{}", report.to_json())? }
-            }
+            None => write_report(&Report { run, seconds }, format, out)?,
         }
     }
     Ok(())
