@@ -13,17 +13,16 @@ CPU is user and system time of the process; rows are those read. The files are i
 standard library; the peers get their own environment.
 """
 
-import argparse
 import json
 import os
-import resource
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+import process
+from process import log, measured
 
 PEERS = ["duckdb==2.0.0", "polars==2.1.0", "pyiceberg[sql-sqlite,pyarrow]==0.11.0"]
 SEED = 11
@@ -97,22 +96,11 @@ print(count([path for folder, files in buckets.items() if folder in compacted fo
 
 
 def main():
-    root = Path(__file__).resolve().parent.parent
-    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("EARTHCATALOG_DATA", root / "../shared/data"))
-    parser.add_argument("--binary", type=Path, default=target / "release/earthcatalog")
-    parser.add_argument("--items", type=int, nargs="*", default=[7_000, 27_000, 100_000], help="sizes of the sets")
+    parser = process.arguments(__doc__, [7_000, 27_000, 100_000])
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--runs", type=int, default=3, help="the fastest counts")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--dir", type=Path, help="keeps the generated Items and the peers' environment for the next time")
-    parser.add_argument("--json", type=Path, help="also writes the figures here")
+    parser.add_argument("--runs", type=int, default=3, help="the one with the least CPU counts")
     args = parser.parse_args()
-    generator = args.data / "gen_itslive.py"
-    for needed, way_out in [(args.binary, "cargo build --release"), (generator, "--data or EARTHCATALOG_DATA")]:
-        if not needed.exists():
-            sys.exit(f"{needed} is missing; {way_out}")
+    generator = process.generator(args)
     with tempfile.TemporaryDirectory(prefix="earthcatalog-bench-") as temporary:
         bench = Bench(args, generator, (args.dir or Path(temporary)).resolve())
         results = [result for items in args.items for result in bench.size(items)]
@@ -126,7 +114,7 @@ class Bench:
         self.args, self.generator, self.work = args, generator, work
         self.python = work / "peers/bin/python"
         if not self.python.exists():
-            say("making the environment of the peers")
+            log("making the environment of the peers")
             subprocess.run([sys.executable, "-m", "venv", work / "peers"], check=True)
             install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS]
             subprocess.run([self.python, *install], check=True)
@@ -143,9 +131,9 @@ class Bench:
         for run in range(self.args.runs):
             # Alternating, so that a slow minute of the machine hits all of them.
             for engine, run_engine in engines.items():
-                say(f"{items:,} Items, {engine}, run {run + 1}")
+                log(f"{items:,} Items, {engine}, run {run + 1}")
                 figures, answers[engine] = run_engine(folder, plan)
-                if engine not in best or figures["cpu"] < best[engine]["cpu"]:
+                if engine not in best or figures["cpu_s"] < best[engine]["cpu_s"]:
                     best[engine] = figures
         if len(set(answers.values())) > 1:
             sys.exit(f"the engines disagree about the rows and buckets that stay: {answers}")
@@ -155,7 +143,7 @@ class Bench:
         """A warehouse with ten deliveries. Its catalog holds absolute paths, so that each run works in the same place."""
         folder = self.work / f"delivered-{items}"
         if not folder.exists():
-            say(f"generating and delivering {items:,} Items")
+            log(f"generating and delivering {items:,} Items")
             lines = self.work / f"items-{items}.ndjson"
             subprocess.run([sys.executable, self.generator, "--n", str(items), "--seed", str(SEED), "--dup-fraction", "0.2",
                             "--ndjson", lines, "--no-inventory"], check=True, stdout=subprocess.DEVNULL)
@@ -178,7 +166,7 @@ class Bench:
         before = self.work / "before"
         shutil.rmtree(before, ignore_errors=True)
         shutil.copytree(folder, before)
-        figures, _ = measure(self.compact(folder))
+        _, figures = measured(self.compact(folder))
         answer = self.script(COUNT_COMPACTED, folder / "catalog.db", plan)
         shutil.rmtree(folder)
         shutil.move(before, folder)
@@ -194,7 +182,7 @@ class Bench:
         out = self.work / "out"
         shutil.rmtree(out, ignore_errors=True)
         os.environ["POLARS_MAX_THREADS"] = str(self.args.workers)
-        figures, _ = measure([self.python, "-c", script, plan, out, str(self.args.workers)])
+        _, figures = measured([self.python, "-c", script, plan, out, str(self.args.workers)])
         return figures, self.script(COUNT_FOLDER, out)
 
     def script(self, script, *arguments):
@@ -202,29 +190,12 @@ class Bench:
         return done.stdout
 
 
-def measure(command):
-    """CPU seconds, wall seconds and peak memory (MB) of a command, and what it printed."""
-    os.sync()
-    start = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command[0]} failed")
-    cpu = usage.ru_utime + usage.ru_stime
-    return {"cpu": cpu, "wall": time.monotonic() - start, "memory": usage.ru_maxrss * 1024 / 1e6}, out
-
-
 def table(results):
     lines = ["| rows | buckets | files | engine | CPU s | wall s | rows/CPU-s | peak MB |", "|---|---|---|---|---|---|---|---|"]
     for r in results:
-        lines.append(f"| {r['rows']:,} | {r['buckets']:,} | {r['files']:,} | {r['engine']} | {r['cpu']:.2f} | {r['wall']:.2f} "
-                     f"| {r['rows'] / r['cpu']:,.0f} | {r['memory']:.0f} |")
+        lines.append(f"| {r['rows']:,} | {r['buckets']:,} | {r['files']:,} | {r['engine']} | {r['cpu_s']:.2f} | {r['wall_s']:.2f} "
+                     f"| {r['rows'] / r['cpu_s']:,.0f} | {r['peak_mb']} |")
     return "\n".join(lines)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ CPU is user and system time of the process and its children; Items/CPU-s are Ite
 cache. Python 3.10 or later, standard library; the peer gets its own environment.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -24,6 +23,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import process
+from process import log, measured
 
 PEER = "earthcatalog==0.4.2"
 SEED = 7
@@ -41,24 +43,14 @@ Server(("127.0.0.1", int(sys.argv[1])), functools.partial(Handler, directory=sys
 
 
 def main():
-    root = Path(__file__).resolve().parent.parent
-    target = Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("EARTHCATALOG_DATA", root / "../shared/data"))
-    parser.add_argument("--binary", type=Path, default=target / "release/earthcatalog")
-    parser.add_argument("--items", type=int, nargs="*", default=[10_000, 100_000], help="sizes of the sets")
+    parser = process.arguments(__doc__, [10_000, 100_000])
     parser.add_argument("--peer-items", type=int, default=5_000, help="0: without the peer")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--dir", type=Path, help="keeps the generated Items and the peer's environment for the next time")
-    parser.add_argument("--json", type=Path, help="also writes the figures here")
     args = parser.parse_args()
-    generator = args.data / "gen_itslive.py"
-    for needed, way_out in [(args.binary, "cargo build --release"), (generator, "--data or EARTHCATALOG_DATA")]:
-        if not needed.exists():
-            sys.exit(f"{needed} is missing; {way_out}")
+    generator = process.generator(args)
 
     with contextlib.ExitStack() as stack:
         work = args.dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="earthcatalog-bench-")))
+        work.mkdir(parents=True, exist_ok=True)
         out = stack.enter_context(tempfile.TemporaryDirectory(prefix="out-", dir=work))
         bench = Bench(args.binary, generator, work.resolve(), out, args.workers)
         for items in args.items:
@@ -171,30 +163,6 @@ class Bench:
         self.results.append({"who": who, "what": what, "items": items, "rows": rows, "files": files, **figures, "items_per_cpu_s": per_cpu})
 
 
-def measured(command, **options):
-    """Runs a command; its output, and what it and its children took."""
-    started = time.monotonic()
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=errors, **options)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - started
-        output.seek(0), errors.seek(0)
-        if process.returncode:
-            sys.exit(f"{command[0]} failed:\n{errors.read().decode()[-3000:]}")
-        text = output.read().decode()
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    figures = {
-        "wall_s": round(wall, 2),
-        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
-        "user_s": round(usage.ru_utime, 2),
-        "system_s": round(usage.ru_stime, 2),
-        "peak_mb": round(usage.ru_maxrss * unit / 1e6),
-    }
-    return text, figures
-
-
 def table(results, workers):
     lines = [
         f"{workers} workers, {platform.machine()}",
@@ -209,10 +177,6 @@ def table(results, workers):
             f"| {r['peak_mb']:,} | {r['rows']:,} | {r['files']:,} |"
         )
     return "\n".join(lines)
-
-
-def log(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
