@@ -20,7 +20,7 @@ use crate::script::Arguments;
 pub const PIPELINE: Pipeline = Pipeline { name: "compact.sql", text: include_str!("../sql/compact.sql") };
 
 /// Memory of a worker's sorts, in bytes, where nothing else is asked for; a sort that needs more goes to disk.
-const WORKER_MEMORY: usize = 256 << 20;
+pub(crate) const WORKER_MEMORY: usize = 256 << 20;
 
 /// Which buckets of which warehouse are compacted, and how.
 #[derive(Debug, Clone)]

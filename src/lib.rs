@@ -4,13 +4,16 @@
 //!
 //! - [`cli`]: the commands and their options.
 //! - [`script`]: SQL scripts with declared parameters.
-//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`] and [`compact`] are their drivers.
+//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`] and
+//!   [`compact`] are their drivers.
 //! - [`expire`]: removes what nobody needs any more from a warehouse.
+//! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
 //! - [`query`]: SQL over a warehouse.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
 //! - [`output`]: query results as table, JSON, NDJSON or CSV.
 //! - [`demo`]: a small, seeded set of Items, and a tour.
 
+pub mod backfill;
 pub mod cli;
 pub mod compact;
 pub mod demo;
@@ -21,4 +24,6 @@ pub mod pipeline;
 pub mod progress;
 pub mod query;
 pub mod report;
+pub mod run_statistics;
+pub mod runs;
 pub mod script;

@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::maintenance::MaintenanceError;
+use earthcatalog_plans::stores::StoreError;
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
 
+use crate::backfill;
 use crate::compact;
 use crate::ingest;
 use crate::output::{self, Format, OutputError};
@@ -25,7 +27,8 @@ use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 
 /// The scripts that the binary carries, by the names that `run` and `plans` know.
-pub const PIPELINES: [(&str, Pipeline); 2] = [("compact", compact::PIPELINE), ("ingest", ingest::PIPELINE)];
+pub const PIPELINES: [(&str, Pipeline); 3] =
+    [("backfill", backfill::PIPELINE), ("compact", compact::PIPELINE), ("ingest", ingest::PIPELINE)];
 
 /// A script under `sql/`.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,8 @@ pub enum PipelineError {
     Warehouse(#[from] WarehouseError),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
+    #[error(transparent)]
+    Location(#[from] StoreError),
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
     Interrupted(u64),
@@ -69,14 +74,26 @@ impl Pipeline {
         arguments: &Arguments,
         interrupt: impl Future<Output = ()>,
     ) -> Result<RunReport, PipelineError> {
+        let mut reports = self.run_each(session, arguments, interrupt).await?;
+        Ok(reports.pop().map(|(report, _)| report).unwrap_or_default())
+    }
+
+    /// As [`Self::run`]; the report of each statement that has one, and how long it took.
+    pub async fn run_each(
+        &self,
+        session: &SessionContext,
+        arguments: &Arguments,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Vec<(RunReport, Duration)>, PipelineError> {
         let mut interrupt = pin!(interrupt);
-        let mut report = RunReport::default();
+        let mut reports = vec![];
         for statement in self.script()?.bind(arguments)? {
-            if let Some(committed) = run_statement(&statement, session, interrupt.as_mut(), None).await? {
-                report = committed;
+            let started = Instant::now();
+            if let Some(report) = run_statement(&statement, session, interrupt.as_mut(), None).await? {
+                reports.push((report, started.elapsed()));
             }
         }
-        Ok(report)
+        Ok(reports)
     }
 
     /// The plan of the last statement, which is not run; the definitions and settings before it take effect.

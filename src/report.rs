@@ -128,7 +128,6 @@ mod tests {
         let run = RunReport {
             run: "0199".into(),
             snapshot: Some(77),
-            replaced: None,
             listed: 1_060,
             items: 1_000,
             rejected: BTreeMap::from([("missing".into(), 7), ("malformed_json".into(), 3)]),
@@ -139,7 +138,7 @@ mod tests {
             years: Some((1984, 2023)),
             files: 702,
             bytes: 35_249_999,
-            max_last_modified: None,
+            ..RunReport::default()
         };
         Report { run, seconds: 0.25 }
     }

@@ -1,5 +1,6 @@
 //! End-to-end tests, in one binary: the program as its users run it, on real files.
 
+mod backfill;
 mod cli;
 mod compact;
 mod data;
@@ -10,3 +11,4 @@ mod plans;
 mod program;
 mod python;
 mod real_data;
+mod server;

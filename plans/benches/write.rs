@@ -19,7 +19,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::items::ItemSchema;
-use earthcatalog_plans::write::{WriteGeoParquetExec, WriteTarget};
+use earthcatalog_plans::write::{MAX_FILE_BYTES, WriteGeoParquetExec, WriteTarget};
 use tokio::runtime::Runtime;
 use url::Url;
 
@@ -181,6 +181,8 @@ fn sink(batch: &RecordBatch, schema: &ItemSchema, warehouse: &str) -> Arc<dyn Ex
         schema: schema.clone(),
         field_ids: field_ids(schema.table_schema()),
         h3_resolution: 1,
+        max_file_bytes: MAX_FILE_BYTES,
+        checkpoints: None,
     };
     Arc::new(WriteGeoParquetExec::try_new(input, Arc::new(target)).expect("the table's columns"))
 }

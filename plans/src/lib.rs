@@ -5,6 +5,7 @@
 //! - [`stac`]: the STAC table provider (`STORED AS STAC`) and its leaf operator.
 //! - [`write`](mod@write): the partitioned GeoParquet sink.
 //! - [`compact`]: the buckets of a warehouse as a table (`buckets(items, 2)`), for merging their part files.
+//! - [`checkpoint`]: what the tasks of a long run have done, so that it can be resumed (`STORED AS CHECKPOINTS`).
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
@@ -12,6 +13,7 @@
 
 mod balanced;
 pub mod bucket;
+pub mod checkpoint;
 pub mod chunk;
 pub mod compact;
 mod find_operator;

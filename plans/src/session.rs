@@ -14,6 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::checkpoint::StagedTableFactory;
 use crate::compact::BucketsFunction;
 use crate::stac::StacTableFactory;
 use crate::stores::stores;
@@ -58,6 +59,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));
     factories.insert("ICEBERG".into(), Arc::new(WarehouseTableFactory));
+    factories.insert("CHECKPOINTS".into(), Arc::new(StagedTableFactory));
     let context = SessionContext::new_with_state(state.build());
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;

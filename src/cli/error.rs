@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::demo::DemoError;
 use crate::output::OutputError;
 use crate::pipeline::{Pipeline, PipelineError};
+use crate::runs::RunsError;
 use crate::script::{Script, ScriptError, reason};
 
 /// Why a command did not do what it was asked to.
@@ -39,6 +40,8 @@ pub enum CliError {
     #[error(transparent)]
     Expire(#[from] MaintenanceError),
     #[error(transparent)]
+    Runs(#[from] RunsError),
+    #[error(transparent)]
     Demo(#[from] DemoError),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
@@ -46,6 +49,8 @@ pub enum CliError {
     Threads(io::Error),
     #[error("interrupted")]
     Interrupted,
+    #[error("interrupted; nothing is committed yet, the chunks that are done are kept, and the same command goes on")]
+    Paused,
 }
 
 impl From<OutputError> for CliError {
@@ -71,7 +76,7 @@ impl CliError {
         }
         eprintln!("error: {self}");
         ExitCode::from(match self {
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::Paused => 130,
             Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
             Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,

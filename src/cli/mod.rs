@@ -34,6 +34,10 @@ pub struct Cli {
 pub enum Command {
     /// Turn an inventory of STAC Items into part files and one snapshot of the warehouse's table
     Ingest(IngestArgs),
+    /// Ingest an inventory of any size: resumable, merged, and visible as one snapshot at the end
+    Backfill(BackfillArgs),
+    /// List the backfills of a warehouse, and how far they are
+    Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
     /// Remove old snapshots and the files that nobody needs any more
@@ -59,9 +63,10 @@ pub struct WarehouseArgs {
     pub warehouse: String,
 }
 
-/// Flags of `ingest`. Those that are parameters of `sql/ingest.sql` get help and default from there: see [`command`].
+/// What is read, and into which warehouse. Flags that are parameters of a script get help and default from there: see
+/// [`command`].
 #[derive(Debug, Clone, Args)]
-pub struct IngestArgs {
+pub struct SourceArgs {
     #[arg(long, value_name = "FILE|DIR|URL")]
     pub inventory: String,
     #[command(flatten)]
@@ -84,9 +89,59 @@ pub struct IngestArgs {
     pub format: Option<String>,
     #[arg(long, value_name = "N|P%", value_parser = values::max_rejects)]
     pub max_rejects: Option<MaxRejects>,
+}
+
+/// Flags of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub struct IngestArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+/// Flags of `backfill`.
+#[derive(Debug, Clone, Args)]
+pub struct BackfillArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Where the chunks are ingested
+    #[arg(long, value_enum, default_value_t = Scheduler::Local)]
+    pub scheduler: Scheduler,
+    #[arg(long)]
+    pub restart: bool,
+    /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
+    #[arg(long, value_name = "DIR|URL")]
+    pub report_location: Option<String>,
+    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub memory: Option<usize>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How the final report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// In this process, one chunk after the other
+    Synchronous,
+    /// In this process, as many chunks at a time as there are threads
+    Local,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RunsArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Remove the checkpoints of this run, so that it begins from the start
+    #[arg(long, value_name = "RUN")]
+    pub discard: Option<String>,
+    /// How the list is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -222,11 +277,18 @@ impl ThreadArgs {
     }
 }
 
+impl BackfillArgs {
+    pub fn workers(&self) -> usize {
+        if self.scheduler == Scheduler::Synchronous { 1 } else { self.threads.workers() }
+    }
+}
+
 impl Command {
     fn workers(&self) -> usize {
         match self {
             Self::Run(args) => &args.threads,
-            Self::Plans(_) => return 1,
+            Self::Plans(_) | Self::Runs(_) => return 1,
+            Self::Backfill(args) => &args.threads,
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
             Self::Expire(args) => &args.threads,
@@ -304,7 +366,7 @@ mod tests {
     #[test]
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
-        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["2", "10000"]) {
+        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["10000", "2", "10000"]) {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {
                 assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);

@@ -12,19 +12,24 @@ use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
 use super::{
-    CliError, Command, CompactArgs, ExpireArgs, IngestArgs, PlansArgs, ReportFormat, RunArgs, SqlArgs, WarehouseArgs,
+    BackfillArgs, CliError, Command, CompactArgs, ExpireArgs, IngestArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs,
+    SourceArgs, SqlArgs, WarehouseArgs,
 };
+use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
+use crate::ingest::IngestOptions;
 use crate::output::Format;
-use crate::pipeline::{PIPELINES, run_statement};
+use crate::pipeline::{PIPELINES, PipelineError, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script};
-use crate::{compact, demo, expire, ingest, output, query};
+use crate::{backfill, compact, demo, expire, ingest, output, query, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Ingest(args) => ingest(&args, out).await,
+        Command::Backfill(args) => backfill(&args, out).await,
+        Command::Runs(args) => runs(&args, out).await,
         Command::Compact(args) => compact(&args, out).await,
         Command::Expire(args) => expire(&args, out).await,
         Command::Run(args) => run_script(&args, out).await,
@@ -35,31 +40,63 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
 }
 
 async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let options = source(&args.source)?;
+    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    let report = ingest::ingest(&session, &options, interrupt()).await;
+    write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
+}
+
+async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let options = BackfillOptions {
+        source: source(&args.source)?,
+        workers: args.workers(),
+        memory: args.memory,
+        restart: args.restart,
+        report_location: args.report_location.clone(),
+    };
+    if let Some(location) = &args.report_location {
+        check_location("report-location", location)?;
+    }
+    let summary = backfill::run_backfill(&options, interrupt()).await;
+    let summary = summary.map_err(|e| match e {
+        PipelineError::Interrupted(_) => CliError::Paused,
+        e => CliError::pipeline(e, backfill::PIPELINE),
+    })?;
+    write_report(&summary, args.output, out)
+}
+
+async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let warehouse = runs::open(&args.at.catalog, &args.at.warehouse).await?;
+    if let Some(run) = &args.discard {
+        runs::discard(&warehouse, run).await?;
+        return Ok(());
+    }
+    let runs = runs::runs(&warehouse).await?;
+    write_report(&runs, args.output, out)
+}
+
+/// The flags of what is read, checked.
+fn source(args: &SourceArgs) -> Result<IngestOptions, CliError> {
     check_inventory(&args.inventory)?;
     check_warehouse(&args.at)?;
     if let Some(base) = &args.base {
         check_location("base", base)?;
     }
-    let session = session(args.threads.workers()).map_err(CliError::Query)?;
-    let report = ingest::ingest(&session, &arguments(args), interrupt()).await;
-    write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
-}
-
-/// The pipeline's arguments; flags that were not given keep the script's defaults.
-fn arguments(args: &IngestArgs) -> Arguments {
-    Arguments::new()
-        .with("inventory", &args.inventory)
-        .with("catalog", &args.at.catalog)
-        .with("warehouse", &args.at.warehouse)
-        .with_option("h3_resolution", args.h3_resolution)
-        .with_option("chunk_size", args.chunk_size)
-        .with_option("fetch_concurrency", args.fetch_concurrency)
-        .with_option("limit", args.limit)
-        .with_option("since", args.since)
-        .with_option("suffix", args.suffix.as_ref())
-        .with_option("base", args.base.as_ref())
-        .with_option("format", args.format.as_ref())
-        .with_option("max_rejects", args.max_rejects)
+    Ok(IngestOptions {
+        inventory: args.inventory.clone(),
+        catalog: args.at.catalog.clone(),
+        warehouse: args.at.warehouse.clone(),
+        h3_resolution: args.h3_resolution,
+        chunk_size: args.chunk_size,
+        fetch_concurrency: args.fetch_concurrency,
+        limit: args.limit,
+        since: args.since.as_ref().map(|since| since.to_string()),
+        suffix: args.suffix.clone(),
+        base: args.base.clone(),
+        format: args.format.clone(),
+        max_rejects: args.max_rejects.map(|most| most.to_string()),
+    })
 }
 
 async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError> {

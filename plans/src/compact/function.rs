@@ -8,12 +8,12 @@ use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
-use super::table::BucketsTable;
-use crate::warehouse::WarehouseTable;
+use super::table::{BucketSource, BucketsTable};
 
 /// `buckets(items, threshold)`: the rows of the buckets of a warehouse that have at least `threshold` part files.
 ///
-/// The columns are those of [`BucketsTable`]. `items` is a table made with `STORED AS ICEBERG`, bare or as text;
+/// The columns are those of [`BucketsTable`]. `items` is a table made with `STORED AS ICEBERG`, or one of what is staged
+/// (`STORED AS CHECKPOINTS`), bare or as text;
 /// `threshold` is an integer literal.
 #[derive(Debug)]
 pub struct BucketsFunction {
@@ -35,11 +35,11 @@ impl TableFunctionImpl for BucketsFunction {
             return plan_err!("buckets takes a table and a number of files, as in buckets(items, 2)");
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
-        if !table.as_any().is::<WarehouseTable>() {
+        let Some(source) = BucketSource::of(&table) else {
             return plan_err!(
                 "buckets: table {name} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
             );
-        }
+        };
         let threshold = match threshold {
             Expr::Literal(ScalarValue::Int64(Some(n)), _) => usize::try_from(*n).ok(),
             _ => None,
@@ -49,7 +49,7 @@ impl TableFunctionImpl for BucketsFunction {
                 "buckets: the threshold of {name} is no whole number from 0; buckets(items, 2) reads the buckets with 2 files or more"
             );
         };
-        Ok(Arc::new(BucketsTable::try_new(table, threshold)?))
+        Ok(Arc::new(BucketsTable::try_new(source, threshold)?))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::balanced::balanced;
 use crate::bucket::Bucket;
 use crate::warehouse::LiveFile;
+use crate::write::MAX_FILE_BYTES;
 
 /// Bytes of files that one group should hold. Text is compressed to a tenth, and two sorts hold it twice each: a worker
 /// has some forty times as much in memory.
@@ -28,6 +29,12 @@ impl BucketFiles {
 
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Its files, where those that one run cut to size count as one: they hold no two versions of an Item.
+    pub fn parts(&self) -> usize {
+        let of_run = |files: &[LiveFile]| files.iter().filter(|file| file.bytes < MAX_FILE_BYTES).count().max(1);
+        self.files.chunk_by(|a, b| a.sequence == b.sequence).map(of_run).sum()
     }
 
     /// The newest data sequence number of its files.
@@ -94,6 +101,17 @@ mod tests {
         assert_eq!(found.iter().map(|b| b.bucket.to_string()).collect::<Vec<_>>(), ["a/2020", "b/2020"]);
         assert_eq!(names(&found[0]), ["3", "2", "4"]);
         assert_eq!(found[0].sequence(), 7);
+    }
+
+    #[test]
+    fn what_a_run_cut_to_size_counts_as_one_file() {
+        let parts = |files: &[(u64, i64)]| {
+            let files = files.iter().enumerate().map(|(i, (mb, run))| file("a", 2020, &i.to_string(), *mb, *run));
+            buckets(files.collect())[0].parts()
+        };
+        assert_eq!(parts(&[(512, 1), (600, 1), (1, 1)]), 1);
+        assert_eq!(parts(&[(512, 1), (512, 2)]), 2);
+        assert_eq!(parts(&[(1, 1), (1, 1), (512, 2)]), 3);
     }
 
     #[test]

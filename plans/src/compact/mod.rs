@@ -14,4 +14,4 @@ mod table;
 pub use function::BucketsFunction;
 pub use groups::BucketFiles;
 pub use scan::{BucketScanExec, Totals};
-pub use table::BucketsTable;
+pub use table::{BucketSource, BucketsTable};

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::StreamExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash64;
 
 use super::groups::BucketFiles;
 use super::read::{PartFileReader, ReadMetrics};
@@ -43,7 +45,7 @@ pub struct BucketScanExec {
 }
 
 /// Sums over buckets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub buckets: u64,
     pub files: u64,
@@ -117,6 +119,16 @@ impl BucketScanExec {
     /// The buckets that each partition reads.
     pub(crate) fn groups(&self) -> &[Vec<BucketFiles>] {
         &self.groups
+    }
+
+    /// Tells the work of a partition from that of others: its buckets and their files.
+    pub(crate) fn fingerprint(&self, partition: usize) -> u64 {
+        let mut hash = XxHash64::with_seed(0);
+        for bucket in self.groups.get(partition).into_iter().flatten() {
+            bucket.bucket.to_string().hash(&mut hash);
+            bucket.files.iter().for_each(|file| file.location.hash(&mut hash));
+        }
+        hash.finish()
     }
 
     /// The buckets that are read, in no order.

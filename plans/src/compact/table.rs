@@ -14,9 +14,10 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::groups::{BucketFiles, buckets, groups};
 use super::scan::{BucketScanExec, Totals};
+use crate::checkpoint::{StagedTable, Staging};
 use crate::items::GRID_PARTITION;
-use crate::warehouse::WarehouseTable;
 use crate::warehouse::table::SEQUENCE;
+use crate::warehouse::{LiveFile, Warehouse, WarehouseTable};
 
 /// Column with the year of a row's bucket; null where `datetime` is null.
 pub(super) const YEAR: &str = "year";
@@ -28,16 +29,60 @@ pub(super) const YEAR: &str = "year";
 /// `year` alone choose buckets; the others are not pushed down.
 #[derive(Debug)]
 pub struct BucketsTable {
-    /// A [`WarehouseTable`].
-    table: Arc<dyn TableProvider>,
+    source: BucketSource,
     threshold: usize,
     schema: SchemaRef,
 }
 
+/// Whose buckets are read.
+#[derive(Debug, Clone)]
+pub enum BucketSource {
+    /// A [`WarehouseTable`], and its warehouse.
+    Table(Arc<dyn TableProvider>, Box<Warehouse>),
+    /// The run that was staged last.
+    Staged(Arc<Staging>),
+}
+
+impl BucketSource {
+    /// `None` where a table has no buckets.
+    pub fn of(table: &Arc<dyn TableProvider>) -> Option<Self> {
+        if let Some(staged) = table.as_any().downcast_ref::<StagedTable>() {
+            return Some(Self::Staged(Arc::clone(staged.staging())));
+        }
+        let warehouse = table.as_any().downcast_ref::<WarehouseTable>()?.warehouse();
+        Some(Self::Table(Arc::clone(table), Box::new(warehouse.clone())))
+    }
+
+    /// The warehouse with the files.
+    pub fn warehouse(&self) -> &Warehouse {
+        match self {
+            Self::Table(_, warehouse) => warehouse,
+            Self::Staged(staging) => staging.warehouse(),
+        }
+    }
+
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Table(table, _) => table.schema(),
+            Self::Staged(staging) => Arc::clone(staging.warehouse().items().table_schema()),
+        }
+    }
+
+    async fn files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
+        match self {
+            Self::Table(table, _) => match table.as_any().downcast_ref::<WarehouseTable>() {
+                Some(table) => table.live_files(session).await,
+                None => internal_err!("buckets of a table that is no warehouse"),
+            },
+            Self::Staged(staging) => Ok(staging.run().map(|run| run.files.clone()).unwrap_or_default()),
+        }
+    }
+}
+
 impl BucketsTable {
-    /// Errors: `table` is no warehouse, or promotes a property under the name of one of the columns added here.
-    pub fn try_new(table: Arc<dyn TableProvider>, threshold: usize) -> Result<Self> {
-        let schema = table.schema();
+    /// Errors: the table promotes a property under the name of one of the columns added here.
+    pub fn try_new(source: BucketSource, threshold: usize) -> Result<Self> {
+        let schema = source.schema();
         if let Some((_, field)) = [YEAR, SEQUENCE].iter().find_map(|name| schema.column_with_name(name)) {
             return plan_err!(
                 "buckets: the table has a column {} of its own, and so cannot be read by bucket",
@@ -46,17 +91,12 @@ impl BucketsTable {
         }
         let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
         let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
-        let buckets = Self { table, threshold, schema: Arc::new(Schema::new(fields)) };
-        buckets.warehouse()?;
-        Ok(buckets)
+        Ok(Self { source, threshold, schema: Arc::new(Schema::new(fields)) })
     }
 
-    /// The table whose buckets are read.
-    pub fn warehouse(&self) -> Result<&WarehouseTable> {
-        match self.table.as_any().downcast_ref() {
-            Some(table) => Ok(table),
-            None => internal_err!("buckets of a table that is no warehouse"),
-        }
+    /// Whose buckets are read.
+    pub fn source(&self) -> &BucketSource {
+        &self.source
     }
 
     /// Whether `filter` is about the bucket of a row alone.
@@ -96,12 +136,11 @@ impl TableProvider for BucketsTable {
         filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let table = self.warehouse()?;
-        let mut buckets = choose(session, buckets(table.live_files(session).await?), filters)?;
+        let mut buckets = choose(session, buckets(self.source.files(session).await?), filters)?;
         let scanned = Totals::of(&buckets);
-        buckets.retain(|bucket| bucket.files.len() >= self.threshold);
+        buckets.retain(|bucket| bucket.parts() >= self.threshold);
         let groups = groups(buckets, session.config().target_partitions());
-        let scan = BucketScanExec::try_new(table.warehouse(), &self.schema, projection, groups, scanned)?;
+        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
         Ok(Arc::new(scan))
     }
 }

@@ -26,6 +26,8 @@ pub enum MaintenanceError {
         seconds(.heard)
     )]
     Locked { lock: String, holder: String, heard: Duration },
+    #[error(transparent)]
+    Checkpoints(Box<DataFusionError>),
     #[error("{location} is no lease: {reason}; delete it, if nobody works on the warehouse")]
     InvalidLease { location: String, reason: String },
     #[error(
@@ -36,6 +38,12 @@ pub enum MaintenanceError {
         "whether the metadata in {catalog} was replaced is unknown: {reason}; nothing was deleted, and the next clean-up goes on from what it finds"
     )]
     UnknownOutcome { catalog: String, reason: String },
+}
+
+impl From<DataFusionError> for MaintenanceError {
+    fn from(error: DataFusionError) -> Self {
+        Self::Checkpoints(Box::new(error))
+    }
 }
 
 impl MaintenanceError {

@@ -21,13 +21,14 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use conditional::ConditionalObject;
 pub use error::MaintenanceError;
 pub use expire::expire_snapshots;
 pub use lease::{HEARTBEAT, Lease, STALE_AFTER};
 pub use lock::CatalogLock;
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
-pub use run_lease::RunLease;
+pub use run_lease::{RunLease, runs_at_work};
 pub use summary::{ExpireOptions, ExpireSummary};
 
 use crate::warehouse::Warehouse;

@@ -15,6 +15,7 @@ use super::leftovers::Leftovers;
 use super::reach::{live_files, named};
 use super::run_lease;
 use super::summary::{ExpireOptions, ExpireSummary};
+use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::stores::stores;
 use crate::warehouse::{Warehouse, layout};
 
@@ -35,9 +36,10 @@ const FILES_AT_ONCE: usize = 10_000;
 /// What was begun in parts on an object store and never finished is not listed there: it is for the bucket's lifecycle
 /// rules.
 ///
-/// The order is what makes it safe: files are listed first, then leases, and the table is read last. A run has its lease
+/// The order is what makes it safe: files are listed first, then leases, then checkpoints, and the table is read last. A run has its lease
 /// before its first file, and gives it up after its commit. So of a file that is listed here, either its run still has a
-/// lease when those are listed, or the table names it by the time that is read, or its run has failed.
+/// lease when those are listed, or the table names it by the time that is read, or its run has failed. A run that can be
+/// resumed has a checkpoint for each file that counts until it is committed.
 pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
     let start = Instant::now();
     let cutoff = options.cutoff();
@@ -46,6 +48,7 @@ pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Re
 
     let cutoff = cutoff.min(before_unfinished_runs(warehouse, options.dry_run).await?);
 
+    spare_checkpointed(warehouse, &mut orphans, options.dry_run).await?;
     spare_named(warehouse, &mut orphans).await?;
 
     let mut summary = leftovers.remove(cutoff, options.dry_run).await?;
@@ -106,6 +109,26 @@ async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<
         }
     }
     Ok(before)
+}
+
+/// Takes from `orphans` what the checkpoints of unfinished runs name, and removes what is left of finished ones.
+async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, dry_run: bool) -> Result<()> {
+    for run in RunFolder::runs(warehouse.url()).await? {
+        let folder = RunFolder::new(warehouse.url(), &run.run)?;
+        if run.finished.is_some() {
+            if !dry_run {
+                folder.clean().await?;
+            }
+            continue;
+        }
+        let checkpoints = Checkpoints { folder: folder.url().clone(), staged: false };
+        for task in folder.done().await? {
+            // It may be gone by now, with its run; then the table names the files.
+            let Some(checkpoint) = Checkpoint::read(&checkpoints.of(&task)?).await? else { continue };
+            checkpoint.files.iter().for_each(|file| _ = orphans.remove(&hash(name(&file.path))));
+        }
+    }
+    Ok(())
 }
 
 /// Takes from `orphans` what the table names: its metadata, older metadata, and what every snapshot reaches.

@@ -101,6 +101,12 @@ pub(super) async fn find(warehouse: &Warehouse) -> Result<Vec<FoundLease>> {
     Ok(found)
 }
 
+/// Names of the runs that a living process works on.
+pub async fn runs_at_work(warehouse: &Warehouse) -> Result<Vec<String>> {
+    let found = find(warehouse).await?.into_iter().filter(FoundLease::is_alive);
+    Ok(found.map(|found| found.lease.purpose).collect())
+}
+
 impl FoundLease {
     pub fn is_alive(&self) -> bool {
         self.lease.is_alive(Utc::now())

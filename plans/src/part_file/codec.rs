@@ -190,7 +190,9 @@ mod tests {
             max_last_modified: Some(1_737_331_200_000),
         };
         let chunk = ChunkId { file: "s3://bucket/inventory.csv".into(), rows: 10..15 };
-        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 3, rejects: Some("s3://bucket/r.parquet".into()) })
+        let rejects = Some("s3://bucket/r.parquet".into());
+        let fan_out = [(1, 2), (700, 1)].into();
+        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 3, rejects, fan_out, resumed: true })
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The records that a sink hands to the commit: one per file, plus one per chunk with its counts.
 
+use std::collections::BTreeMap;
+use std::ops::Not;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
@@ -61,6 +63,12 @@ pub struct ChunkRecord {
     pub committed: u64,
     /// URL of the Parquet file with the chunk's rejects; `None` where there are none.
     pub rejects: Option<String>,
+    /// Items by the number of their rows, which is that of their cells.
+    #[serde(default)]
+    pub fan_out: BTreeMap<u32, u64>,
+    /// Whether an earlier start of the run has written the chunk.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub resumed: bool,
 }
 
 /// Schema of the sink's output: a data record has the columns from `path` on, a chunk record has `chunk` (JSON).

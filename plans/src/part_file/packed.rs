@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::ColumnStatistics;
 
 /// The statistics of a file's columns, in order.
@@ -14,6 +18,10 @@ use super::ColumnStatistics;
 pub struct PackedColumns(Box<[u8]>);
 
 impl PackedColumns {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn iter(&self) -> Iter<'_> {
         Iter { rest: &self.0 }
     }
@@ -32,6 +40,21 @@ impl FromIterator<ColumnStatistics> for PackedColumns {
             }
         }
         Self(packed.into())
+    }
+}
+
+/// As Base64, for documents.
+impl Serialize for PackedColumns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for PackedColumns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = BASE64_STANDARD_NO_PAD.decode(text).map_err(serde::de::Error::custom)?;
+        Ok(Self(bytes.into()))
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct ChunkList {
     pub chunks: Vec<Chunk>,
     /// The objects of chunks of [`Content::Objects`]; its file lives as long as the plan.
     pub spool: Arc<Spool>,
+    /// Differs where what is listed differs: names, order and versions of the objects.
+    pub fingerprint: u64,
 }
 
 /// A slice of a source, read by one partition.

@@ -1,6 +1,7 @@
 //! [`StacExec`]: the leaf operator that reads Items, one chunk per partition.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -85,6 +86,29 @@ impl StacExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    pub fn location(&self) -> &Url {
+        &self.location
+    }
+
+    /// Differs where what the source lists differs: names, order and versions of its objects.
+    pub fn fingerprint(&self) -> u64 {
+        self.chunks.fingerprint
+    }
+
+    /// Whether each partition is a chunk; under a LIMIT there is one for all.
+    pub fn reads_chunks(&self) -> bool {
+        self.fetch.is_none()
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.chunks.chunks.len()
+    }
+
+    /// The options that shape the rows, by name, as far as they are set.
+    pub fn options(&self) -> BTreeMap<String, String> {
+        self.options.shaping()
     }
 
     pub(super) fn take_outcome(&self, partition: usize) -> Option<ChunkOutcome> {

@@ -28,7 +28,7 @@ pub use exec::StacExec;
 pub use factory::StacTableFactory;
 pub use format::Format;
 pub use options::{OptionError, StacOptions};
-pub use outcome::chunk_outcome;
+pub use outcome::{chunk_outcome, reads_chunks};
 pub use table::StacTable;
 
 #[cfg(test)]

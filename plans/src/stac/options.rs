@@ -1,8 +1,9 @@
 //! The options of `STORED AS STAC`, typed and checked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use chrono::{DateTime, SecondsFormat};
 use datafusion::common::DataFusionError;
 use thiserror::Error;
 use url::Url;
@@ -121,6 +122,21 @@ impl StacOptions {
             }
         }
         Ok(result)
+    }
+
+    /// The options that shape the rows and their chunks, by name, as far as they are set.
+    pub(super) fn shaping(&self) -> BTreeMap<String, String> {
+        let since = self.since.and_then(DateTime::from_timestamp_millis);
+        let options = [
+            ("chunk_size", Some(self.chunk_size.to_string())),
+            ("limit", self.limit.map(|n| n.to_string())),
+            ("since", since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))),
+            ("suffix", self.suffixes.as_ref().map(|suffixes| suffixes.join(","))),
+            ("max_item_bytes", Some(self.max_item_bytes.to_string())),
+            ("format", self.format.map(|format| format!("{format:?}"))),
+            ("base", self.base.as_ref().map(Url::to_string)),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
     /// Whether a key of an inventory is an Item by its name.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::ExecutionPlan;
 
 use super::exec::StacExec;
 use crate::chunk::ChunkOutcome;
+use crate::find_operator::leaf_by_partition;
 
 /// The outcome of the chunk that `partition` of `plan` reads, once its stream has ended; handed over once.
 ///
@@ -14,17 +14,14 @@ use crate::chunk::ChunkOutcome;
 /// `None` if it is not, or if the stream has not been read to its end: cut off by a LIMIT, dropped, or failed.
 /// A chunk that was cut off has no outcome, because its counts would not add up.
 pub fn chunk_outcome(plan: &Arc<dyn ExecutionPlan>, partition: usize) -> Option<ChunkOutcome> {
-    let mut plan = plan;
-    loop {
-        if let Some(scan) = plan.as_any().downcast_ref::<StacExec>() {
-            return scan.take_outcome(partition);
-        }
-        let [child] = plan.children()[..] else { return None };
-        let same_partitions =
-            child.output_partitioning().partition_count() == plan.output_partitioning().partition_count();
-        if !same_partitions || plan.as_any().is::<RepartitionExec>() {
-            return None;
-        }
-        plan = child;
-    }
+    source(plan)?.take_outcome(partition)
+}
+
+/// Whether each partition of `plan` reads one chunk, of which [`chunk_outcome`] can tell.
+pub fn reads_chunks(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    source(plan).is_some_and(StacExec::reads_chunks)
+}
+
+fn source(plan: &Arc<dyn ExecutionPlan>) -> Option<&StacExec> {
+    leaf_by_partition(plan)?.as_any().downcast_ref()
 }

@@ -1,9 +1,12 @@
 //! Cuts what an inventory or a folder lists into chunks, row by row.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::disk_manager::DiskManager;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use twox_hash::XxHash64;
 use url::Url;
 
 use super::chunks::{Chunk, ChunkList, Content};
@@ -13,6 +16,7 @@ use super::options::StacOptions;
 use super::spool::{SpoolRange, SpoolWriter};
 use super::{direct, inventory};
 use crate::chunk::{ChunkCounts, ChunkId};
+use crate::stores::stores;
 
 /// Lists `location` and cuts it into chunks. Inventories are read once, as a stream, and not kept in memory.
 ///
@@ -23,6 +27,10 @@ pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Ar
         Some(format) => format,
         None => Format::detect(location).await?,
     };
+    if matches!(format, Format::Ndjson | Format::ItemCollection | Format::StacGeoparquet) {
+        let (store, path) = stores().locate(location)?;
+        planner.identify(&store.head(&path).await?);
+    }
     match format {
         Format::Inventory => inventory::plan(location, &mut planner).await?,
         Format::Ndjson => direct::ndjson::plan(location, &mut planner).await?,
@@ -43,6 +51,8 @@ pub(super) struct Listed<'a> {
     pub is_delete_marker: Option<bool>,
     /// Milliseconds since 1970, UTC.
     pub last_modified: Option<i64>,
+    /// Empty: unknown.
+    pub e_tag: &'a str,
 }
 
 /// Why a listed row is no Item to read.
@@ -59,6 +69,8 @@ pub(super) struct Planner<'a> {
     spool: SpoolWriter,
     chunks: Vec<Chunk>,
     open: Option<OpenFile>,
+    /// Of all that was listed.
+    fingerprint: XxHash64,
 }
 
 /// The data file or folder whose rows come in.
@@ -89,7 +101,8 @@ impl OpenChunk {
 impl<'a> Planner<'a> {
     pub fn try_new(options: &'a StacOptions, disk: &Arc<DiskManager>) -> Result<Self> {
         let spool = SpoolWriter::try_new(disk)?;
-        Ok(Self { options, left: options.limit, spool, chunks: vec![], open: None })
+        let fingerprint = XxHash64::with_seed(0);
+        Ok(Self { options, left: options.limit, spool, chunks: vec![], open: None, fingerprint })
     }
 
     /// Whether the limit allows no more Items.
@@ -118,6 +131,7 @@ impl<'a> Planner<'a> {
         if leave.is_none() && self.open.as_ref().is_some_and(is_cut) {
             self.cut();
         }
+        (listed.bucket, listed.key, listed.e_tag, listed.last_modified).hash(&mut self.fingerprint);
         let Some(open) = &mut self.open else { return Ok(()) };
         open.rows += 1;
         let planned = &mut open.chunk.planned;
@@ -134,7 +148,7 @@ impl<'a> Planner<'a> {
                     open.chunk.items += items;
                     *left -= items;
                 }
-                self.spool.push(listed.bucket, listed.key)?;
+                self.spool.push(listed.bucket, listed.key, listed.e_tag, listed.last_modified)?;
             }
         }
         Ok(())
@@ -158,6 +172,11 @@ impl<'a> Planner<'a> {
     /// Whether option `since` leaves out an object; one without a time is kept.
     pub fn is_too_old(&self, last_modified: Option<i64>) -> bool {
         self.options.since.zip(last_modified).is_some_and(|(since, modified)| modified < since)
+    }
+
+    /// Takes the version of a file whose rows are not listed one by one into account.
+    pub fn identify(&mut self, file: &ObjectMeta) {
+        (file.size, &file.e_tag, file.last_modified.timestamp_millis()).hash(&mut self.fingerprint);
     }
 
     /// The file has no more rows.
@@ -185,6 +204,7 @@ impl<'a> Planner<'a> {
         let listed = if content.is_counted() { items.unwrap_or(0) } else { 0 };
         let planned = ChunkCounts { listed, ..ChunkCounts::default() };
         let id = ChunkId { file: file.to_string(), rows };
+        id.hash(&mut self.fingerprint);
         self.chunks.push(Chunk { id, content, at_most, planned });
         if let (Some(left), Some(items)) = (&mut self.left, items) {
             *left = left.saturating_sub(items);
@@ -198,6 +218,7 @@ impl<'a> Planner<'a> {
             let content = Content::Objects { objects: SpoolRange::default(), keys, collections: false };
             self.push_direct(location, 0..0, content, Some(0));
         }
-        Ok(ChunkList { chunks: self.chunks, spool: Arc::new(self.spool.finish()?) })
+        let fingerprint = self.fingerprint.finish();
+        Ok(ChunkList { chunks: self.chunks, spool: Arc::new(self.spool.finish()?), fingerprint })
     }
 }

@@ -1,6 +1,7 @@
 //! The selected objects of an inventory, on local disk: written once by planning, read at random by chunk.
 //!
-//! An entry is its bucket's length (u16), its key's length (u32), both little-endian, the bucket and the key.
+//! An entry is the lengths of its bucket (u16), key (u32) and ETag (u16), its time (i64), all little-endian, then the
+//! three texts.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -10,6 +11,12 @@ use datafusion::common::Result;
 use datafusion::execution::disk_manager::{DiskManager, RefCountedTempFile};
 use futures::stream::{self, BoxStream, StreamExt};
 
+/// Bytes of an entry before its texts.
+const HEADER: usize = 16;
+
+/// Stands for a time that is not known.
+const NO_TIME: i64 = i64::MIN;
+
 /// An object of an inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -17,6 +24,16 @@ pub(super) struct Entry {
     pub bucket: String,
     /// Decoded.
     pub key: String,
+    pub version: ObjectVersion,
+}
+
+/// What tells one version of an object from another, as far as its listing says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ObjectVersion {
+    /// Empty: unknown.
+    pub e_tag: String,
+    /// Milliseconds since 1970, UTC.
+    pub last_modified: Option<i64>,
 }
 
 /// The entries of one chunk.
@@ -51,15 +68,19 @@ impl SpoolWriter {
         self.offset
     }
 
-    pub fn push(&mut self, bucket: &str, key: &str) -> Result<()> {
+    pub fn push(&mut self, bucket: &str, key: &str, e_tag: &str, last_modified: Option<i64>) -> Result<()> {
         // Bucket names have at most 63 bytes, keys at most 1,024; a longer one is no object and will be missing.
         let bucket = &bucket[..bucket.floor_char_boundary(u16::MAX as usize)];
         let key = &key[..key.floor_char_boundary(1 << 20)];
+        let e_tag = &e_tag[..e_tag.floor_char_boundary(u16::MAX as usize)];
         self.file.write_all(&(bucket.len() as u16).to_le_bytes())?;
         self.file.write_all(&(key.len() as u32).to_le_bytes())?;
-        self.file.write_all(bucket.as_bytes())?;
-        self.file.write_all(key.as_bytes())?;
-        self.offset += (6 + bucket.len() + key.len()) as u64;
+        self.file.write_all(&(e_tag.len() as u16).to_le_bytes())?;
+        self.file.write_all(&last_modified.unwrap_or(NO_TIME).to_le_bytes())?;
+        for text in [bucket, key, e_tag] {
+            self.file.write_all(text.as_bytes())?;
+        }
+        self.offset += (HEADER + bucket.len() + key.len() + e_tag.len()) as u64;
         Ok(())
     }
 
@@ -111,15 +132,20 @@ impl Reader {
 }
 
 fn read_entry(file: &mut impl Read) -> std::io::Result<Entry> {
-    let (mut bucket, mut key) = ([0; 2], [0; 4]);
+    let (mut bucket, mut key, mut e_tag, mut time) = ([0; 2], [0; 4], [0; 2], [0; 8]);
     file.read_exact(&mut bucket)?;
     file.read_exact(&mut key)?;
+    file.read_exact(&mut e_tag)?;
+    file.read_exact(&mut time)?;
     let mut text = |length: usize| {
         let mut bytes = vec![0; length];
         file.read_exact(&mut bytes)?;
         String::from_utf8(bytes).map_err(std::io::Error::other)
     };
-    Ok(Entry { bucket: text(usize::from(u16::from_le_bytes(bucket)))?, key: text(u32::from_le_bytes(key) as usize)? })
+    let (bucket, key) = (text(u16::from_le_bytes(bucket).into())?, text(u32::from_le_bytes(key) as usize)?);
+    let last_modified = Some(i64::from_le_bytes(time)).filter(|time| *time != NO_TIME);
+    let version = ObjectVersion { e_tag: text(u16::from_le_bytes(e_tag).into())?, last_modified };
+    Ok(Entry { bucket, key, version })
 }
 
 #[cfg(test)]
@@ -130,7 +156,8 @@ mod tests {
     use super::*;
 
     fn entry(bucket: &str, key: &str) -> Entry {
-        Entry { bucket: bucket.into(), key: key.into() }
+        let version = ObjectVersion { e_tag: key.into(), last_modified: (!bucket.is_empty()).then_some(7) };
+        Entry { bucket: bucket.into(), key: key.into(), version }
     }
 
     #[tokio::test]
@@ -138,10 +165,10 @@ mod tests {
         // Given a spool with three entries
         let disk = Arc::new(DiskManagerBuilder::default().build().unwrap());
         let mut writer = SpoolWriter::try_new(&disk).unwrap();
-        writer.push("b", "Sermeq Kujalleq/é.json").unwrap();
+        writer.push("b", "Sermeq Kujalleq/é.json", "", Some(-1)).unwrap();
         let second = writer.offset();
-        writer.push("", "/x.json").unwrap();
-        writer.push("b", "").unwrap();
+        writer.push("", "/x.json", "/x.json", None).unwrap();
+        writer.push("b", "", "", Some(7)).unwrap();
         let spool = Arc::new(writer.finish().unwrap());
         let path = spool.file.path().to_owned();
         // When the last two are read, one at a time

@@ -21,6 +21,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use super::commit_node::{Commit, CommitTarget};
 use super::run::write_and_commit;
 use super::run_report::{RunProgress, RunReport};
+use super::stage::resumable;
 use crate::find_operator::find_operator;
 
 /// Runs its input, a sink, partition by partition, at most as many at once as the session has target partitions, and
@@ -158,7 +159,8 @@ impl ExtensionPlanner for CommitPlanner {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(commit) = node.as_any().downcast_ref::<Commit>() else { return Ok(None) };
         let [input] = inputs else { return internal_err!("Commit has one input, not {}", inputs.len()) };
-        Ok(Some(Arc::new(CommitExec::new(Arc::clone(input), Arc::clone(&commit.target)))))
+        let (input, target) = resumable(input, &commit.target).await?;
+        Ok(Some(Arc::new(CommitExec::new(input, target))))
     }
 }
 
@@ -170,6 +172,7 @@ mod tests {
     use datafusion::physical_plan::collect;
     use url::Url;
 
+    use super::super::commit_node::Outcome;
     use super::super::create::Warehouse;
     use super::super::run_options::MaxRejects;
     use super::super::testing::{Row, warehouse, write_part};
@@ -187,7 +190,14 @@ mod tests {
     fn target(warehouse: &Warehouse, run: &str, most: Option<&str>) -> Arc<CommitTarget> {
         let max_rejects: Option<MaxRejects> = most.map(|most| most.parse().unwrap());
         let (warehouse, run) = (warehouse.clone(), run.to_owned());
-        Arc::new(CommitTarget { warehouse, run, max_rejects, replaces_buckets: false, commit_every: None })
+        Arc::new(CommitTarget {
+            warehouse,
+            run,
+            max_rejects,
+            outcome: Outcome::Append,
+            identity: None,
+            commit_every: None,
+        })
     }
 
     async fn execute(commit: CommitExec) -> (Result<u64>, Arc<dyn ExecutionPlan>) {
@@ -211,7 +221,14 @@ mod tests {
             ..Default::default()
         };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
-        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 10 - rejected, rejects: None })
+        SinkRecord::Chunk(ChunkRecord {
+            chunk,
+            counts,
+            committed: 10 - rejected,
+            rejects: None,
+            fan_out: [].into(),
+            resumed: false,
+        })
     }
 
     async fn snapshots(warehouse: &Warehouse) -> usize {

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use super::catalog::{NAMESPACE, TABLE};
 use super::create::Warehouse;
 use super::run_options::MaxRejects;
+use crate::checkpoint::{Identity, Staging};
 
 /// What is committed where: everything that the head needs to know of the run.
 #[derive(Debug, Clone)]
@@ -20,18 +21,35 @@ pub struct CommitTarget {
     /// Id of the run.
     pub run: String,
     pub max_rejects: Option<MaxRejects>,
-    /// Whether the files of the buckets that the input scans are replaced by what it writes.
-    pub replaces_buckets: bool,
+    pub outcome: Outcome,
+    /// What a run that can be resumed does; known once it is planned.
+    pub identity: Option<Identity>,
     /// A snapshot for each so many buckets that were replaced; one for all where it is `None`.
     pub commit_every: Option<NonZero<usize>>,
+}
+
+/// What becomes of the files that are written.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// They are added to the table.
+    Append,
+    /// They take the place of the files of the buckets that the input scans.
+    ReplaceBuckets,
+    /// They are kept by the checkpoints of their chunks, for [`Self::AppendStaged`].
+    Stage(Arc<Staging>),
+    /// They hold what was staged before; they are added to the table, and the run ends.
+    AppendStaged(Arc<Staging>),
 }
 
 impl CommitTarget {
     /// What the node and its operator say in EXPLAIN.
     pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table={NAMESPACE}.{TABLE}")?;
-        if self.replaces_buckets {
-            write!(f, ", replaces buckets")?;
+        match self.outcome {
+            Outcome::Append => {}
+            Outcome::ReplaceBuckets => write!(f, ", replaces buckets")?,
+            Outcome::Stage(_) => write!(f, ", stages chunks")?,
+            Outcome::AppendStaged(_) => write!(f, ", appends what is staged")?,
         }
         if let Some(n) = self.commit_every {
             write!(f, ", commit_every={n}")?;

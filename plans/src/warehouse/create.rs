@@ -15,7 +15,7 @@ use super::schema;
 use super::storage::file_io;
 use crate::items::{ItemSchema, Promoted};
 use crate::stores::folder_url;
-use crate::write::WriteTarget;
+use crate::write::{MAX_FILE_BYTES, WriteTarget};
 
 /// Summary property of a snapshot with the id of the run that committed it.
 pub const RUN: &str = "earthcatalog.run";
@@ -148,6 +148,8 @@ impl Warehouse {
             schema: self.items.clone(),
             field_ids: self.field_ids.as_ref().clone(),
             h3_resolution: self.h3_resolution,
+            max_file_bytes: MAX_FILE_BYTES,
+            checkpoints: None,
         }
     }
 

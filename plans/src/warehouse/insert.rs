@@ -11,10 +11,12 @@ use datafusion::logical_expr::{DmlStatement, Extension, LogicalPlan, UserDefined
 use datafusion::optimizer::AnalyzerRule;
 use uuid::Uuid;
 
-use super::commit_node::{Commit, CommitTarget};
+use super::commit_node::{Commit, CommitTarget, Outcome};
+use super::create::Warehouse;
 use super::run_options::RunOptions;
 use super::table::WarehouseTable;
-use crate::compact::BucketsTable;
+use crate::checkpoint::StagedTable;
+use crate::compact::{BucketSource, BucketsTable};
 use crate::write::WriteGeoParquet;
 
 /// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
@@ -37,25 +39,21 @@ impl AnalyzerRule for InsertIntoWarehouse {
 
 fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
     // A target of another kind is none of ours.
-    let provider = source_as_provider(&dml.target).ok();
-    let table = provider.as_ref().and_then(|provider| provider.as_any().downcast_ref::<WarehouseTable>());
-    let Some(table) = table else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
-    let name = &dml.table_name;
-    let replaces_buckets = match dml.op {
-        WriteOp::Insert(InsertOp::Append) => false,
-        WriteOp::Insert(_) if reads_buckets(&dml.input, table)? => true,
-        WriteOp::Insert(_) => {
-            return plan_err!(
-                "{} {name}: what is replaced are the buckets that the query reads, and this one reads none; select from buckets({name}, 2), or add rows with INSERT INTO",
-                dml.op
-            );
+    let Ok(provider) = source_as_provider(&dml.target) else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
+    let (warehouse, outcome) = if let Some(table) = provider.as_any().downcast_ref::<WarehouseTable>() {
+        let outcome = outcome(&dml, table)?;
+        if let Some(reason) = table.refuses_rows() {
+            return Err(reason.into());
         }
-        _ => return plan_err!("{} on {name}: rows of a warehouse are inserted, and not changed", dml.op),
+        (table.warehouse(), outcome)
+    } else if let Some(table) = provider.as_any().downcast_ref::<StagedTable>() {
+        if !matches!(dml.op, WriteOp::Insert(InsertOp::Append)) {
+            return plan_err!("{} on {}: staged rows are inserted, and not changed", dml.op, dml.table_name);
+        }
+        (table.staging().warehouse(), Outcome::Stage(Arc::clone(table.staging())))
+    } else {
+        return Ok(Transformed::no(LogicalPlan::Dml(dml)));
     };
-    if let Some(reason) = table.refuses_rows() {
-        return Err(reason.into());
-    }
-    let warehouse = table.warehouse();
     let schema = warehouse.items().table_schema();
     schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
 
@@ -66,30 +64,50 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
         warehouse: warehouse.clone(),
         run,
         max_rejects: options.max_rejects,
-        replaces_buckets,
+        outcome,
+        identity: None,
         commit_every: options.commit_every,
     };
     let commit = Commit { input: Arc::new(extension(Arc::new(write))), target: Arc::new(target) };
     Ok(Transformed::yes(extension(Arc::new(commit))))
 }
 
-/// Whether a query reads `buckets(…)` of this table. It may do so once: else a bucket would have two replacements.
-fn reads_buckets(query: &LogicalPlan, table: &WarehouseTable) -> Result<bool> {
-    let mut scans = 0;
+/// What becomes of rows that are inserted into a warehouse.
+fn outcome(dml: &DmlStatement, table: &WarehouseTable) -> Result<Outcome> {
+    let name = &dml.table_name;
+    let WriteOp::Insert(op) = &dml.op else {
+        return plan_err!("{} on {name}: rows of a warehouse are inserted, and not changed", dml.op);
+    };
+    let read = buckets_read(&dml.input, table.warehouse())?;
+    match (op, read.as_slice()) {
+        (_, [_, _, ..]) => plan_err!(
+            "the query reads buckets {} times; read them once, so that each bucket has one replacement",
+            read.len()
+        ),
+        (InsertOp::Append, [BucketSource::Staged(staging)]) => Ok(Outcome::AppendStaged(Arc::clone(staging))),
+        (InsertOp::Append, _) => Ok(Outcome::Append),
+        (_, [BucketSource::Table(..)]) => Ok(Outcome::ReplaceBuckets),
+        _ => plan_err!(
+            "{} {name}: what is replaced are the buckets that the query reads, and this one reads none; select from buckets({name}, 2), or add rows with INSERT INTO",
+            dml.op
+        ),
+    }
+}
+
+/// The buckets of a warehouse that a query reads.
+fn buckets_read(query: &LogicalPlan, warehouse: &Warehouse) -> Result<Vec<BucketSource>> {
+    let mut read = vec![];
     query.apply_with_subqueries(|plan| {
         if let LogicalPlan::TableScan(scan) = plan
             && let Ok(provider) = source_as_provider(&scan.source)
             && let Some(buckets) = provider.as_any().downcast_ref::<BucketsTable>()
-            && buckets.warehouse()?.warehouse().url() == table.warehouse().url()
+            && buckets.source().warehouse().url() == warehouse.url()
         {
-            scans += 1;
+            read.push(buckets.source().clone());
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    match scans {
-        0 | 1 => Ok(scans == 1),
-        n => plan_err!("the query reads buckets {n} times; read them once, so that each bucket has one replacement"),
-    }
+    Ok(read)
 }
 
 fn extension(node: Arc<dyn UserDefinedLogicalNode>) -> LogicalPlan {

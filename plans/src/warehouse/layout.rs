@@ -4,6 +4,7 @@
 //! <warehouse>/grid_partition=<cell>/year=<yyyy>/<run>-<partition>-<n>.parquet   part files
 //! <warehouse>/_rejects/<run>/<partition>.parquet                              rejects of a run
 //! <warehouse>/_runs/<run>.<owner>.json                                         leases of the runs that write
+//! <warehouse>/_checkpoints/<run>/…                                            what the tasks of a long run have done
 //! <warehouse>/metadata/…                                                       Iceberg's own
 //! ```
 
@@ -17,6 +18,15 @@ pub const REJECTS: &str = "_rejects";
 
 /// Folder of the leases of runs, below the warehouse.
 pub const RUNS: &str = "_runs";
+
+/// Folder of the checkpoints of runs, below the warehouse.
+pub const CHECKPOINTS: &str = "_checkpoints";
+
+/// What a run is, in its folder of checkpoints.
+pub const RUN_RECORD: &str = "run.json";
+
+/// The checkpoint of a task, in the task's folder.
+pub const CHECKPOINT: &str = "ingest_stats.json";
 
 /// Folder of Iceberg's files, below the warehouse.
 pub const METADATA: &str = "metadata";
@@ -38,6 +48,16 @@ pub fn cell_of(path: &str) -> Option<&str> {
 /// `attempt` is unique per attempt, so that a second attempt never writes over the first.
 pub fn part_file_name(attempt: &str, partition: usize, sequence: usize) -> String {
     format!("{attempt}-{partition:05}-{sequence:05}.parquet")
+}
+
+/// Path of a part file in the folder of its bucket, below the warehouse, named as [`part_file_name`] says.
+pub fn part_file_path(cell: &str, year: Option<i32>, attempt: &str, partition: usize, sequence: usize) -> String {
+    format!("{}/{}", bucket_folder(cell, year), part_file_name(attempt, partition, sequence))
+}
+
+/// Path of a part file that one attempt at a task stages in the task's `folder`, below the warehouse.
+pub fn staged_file_path(folder: &str, attempt: &str, sequence: usize) -> String {
+    format!("{folder}/{attempt}-{sequence:05}.parquet")
 }
 
 /// Whether a path below the warehouse is that of a part file, as [`bucket_folder`] and [`part_file_name`] make it.

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use serde::Serialize;
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
 
 use super::commit::Change;
 use super::location::to_url;
 use crate::bucket::Bucket;
 use crate::compact::{BucketFiles, BucketScanExec, Totals};
+use crate::find_operator::leaf_by_partition;
 use crate::part_file::PartFile;
 
 /// What a run did to buckets. Totals are of files as the table had them before, and has them after the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// All buckets among which those to replace were chosen.
     pub scanned: Totals,
@@ -51,7 +52,7 @@ impl Replacement {
         let scan = scan.ok_or_else(|| internal_datafusion_err!("a plan that replaces buckets reads none"))?;
         Ok(Self {
             partitions: scan.groups().to_vec(),
-            follows_partitions: follows_partitions(plan),
+            follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.as_any().is::<BucketScanExec>()),
             finished: BTreeMap::new(),
             report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
         })
@@ -143,18 +144,5 @@ impl Replacement {
 
     pub fn report(self, snapshots: Vec<i64>) -> Replaced {
         Replaced { snapshots, ..self.report }
-    }
-}
-
-/// Whether every operator from the scan up has one input with as many partitions.
-fn follows_partitions(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    match plan.children().as_slice() {
-        [] => plan.as_any().is::<BucketScanExec>(),
-        [input] => {
-            let partitions = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
-            let repartitions = input.name().contains("Repartition") || plan.name().contains("Repartition");
-            !repartitions && partitions(plan) == partitions(input) && follows_partitions(input)
-        }
-        _ => false,
     }
 }

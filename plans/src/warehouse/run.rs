@@ -1,26 +1,26 @@
 //! A run on the head: drives the partitions of a sink, takes in their records, and commits them.
 
 use std::collections::HashSet;
-use std::num::NonZero;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use url::Url;
 
 use super::commit::{Change, Committed, Committer};
-use super::commit_node::CommitTarget;
+use super::commit_node::{CommitTarget, Outcome};
+use super::drive::drive;
 use super::error::WarehouseError;
 use super::replace::Replacement;
-use super::run_options::RunOptions;
 use super::run_report::{RunProgress, RunRecords, RunReport};
+use super::stage;
 use crate::maintenance::RunLease;
-use crate::part_file::{PartFile, decode};
+use crate::part_file::PartFile;
 use crate::stores::stores;
 
 /// Deletions at a time, when a failed run takes its files back.
@@ -36,26 +36,46 @@ pub(super) async fn write_and_commit(
     progress: &RunProgress,
     context: Arc<TaskContext>,
 ) -> Result<RunReport> {
+    let staged = match &target.outcome {
+        Outcome::Stage(staging) => return stage::stage(input, target, staging, progress, context).await,
+        Outcome::AppendStaged(staging) => Some(stage::staged(staging)?),
+        Outcome::Append | Outcome::ReplaceBuckets => None,
+    };
+    if let Some(ended) = staged.as_ref().and_then(|staged| staged.finished.clone()) {
+        return Ok(ended.into_report());
+    }
     let committer = Committer::new(target.warehouse.clone());
-    if let Some(snapshot) = committer.find_run(&target.run).await? {
+    if staged.is_none()
+        && let Some(snapshot) = committer.find_run(&target.run).await?
+    {
         return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
     }
-    let replacement = match target.replaces_buckets {
-        true => Some(Replacement::of_buckets_in(input)?),
-        false => None,
+    let replacement = match target.outcome {
+        Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input)?),
+        _ => None,
     };
+    let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
     let lease = RunLease::begin(&target.warehouse, &target.run).await?;
-    let mut run = Run { target, committer, lease, records: RunRecords::default(), replacement, snapshots: vec![] };
-    match run.drive(input, progress, context).await {
-        Ok(()) => {
-            let (report, lease) = run.report();
+    let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![] };
+    let driven = run.drive(input, progress, context).await;
+    match (driven, staged) {
+        (Ok(()), staged) => {
+            let (mut report, lease) = run.report();
+            if let Some(staged) = staged {
+                report = stage::finish(&staged, report).await?;
+            }
             // A lease that cannot be given up protects files that nothing threatens.
             drop(lease.release().await);
             Ok(report)
         }
         // The lease stays, and with it the files.
-        Err(e) if is_unknown_outcome(&e) => Err(e),
-        Err(e) => {
+        (Err(e), _) if is_unknown_outcome(&e) => Err(e),
+        // Checkpoints name the files, and the next start goes on from there.
+        (Err(e), Some(staged)) => {
+            drop(run.lease.release().await);
+            stage::ended_elsewhere(&staged).await.ok_or(e)
+        }
+        (Err(e), None) => {
             delete(&run.records.paths).await;
             drop(run.lease.release().await);
             Err(e)
@@ -81,31 +101,15 @@ impl Run<'_> {
         progress: &RunProgress,
         context: Arc<TaskContext>,
     ) -> Result<()> {
-        let partitions = input.output_partitioning().partition_count();
-        let config = context.session_config();
-        let workers = config.options().extensions.get::<RunOptions>().and_then(|options| options.workers);
-        let workers = workers.map_or(config.target_partitions(), NonZero::get);
-        progress.partitions.store(partitions as u64, Ordering::Relaxed);
-        let run_partition = |partition: usize| {
-            let (input, context) = (Arc::clone(input), Arc::clone(&context));
-            async move {
-                // On a task of its own, so that partitions use the cores; it ends with this future.
-                let task = SpawnedTask::spawn(async move {
-                    let batches = input.execute(partition, context)?;
-                    batches.map(|batch| decode(&batch?)).try_concat().await
-                });
-                let records = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?;
-                Ok::<_, DataFusionError>((partition, records?))
-            }
-        };
-        let mut finished = futures::stream::iter(0..partitions).map(run_partition).buffer_unordered(workers);
+        progress.partitions.store(input.output_partitioning().partition_count() as u64, Ordering::Relaxed);
+        let mut finished = pin!(drive(input, &context));
         while let Some(of_partition) = finished.next().await {
             let (partition, records) = of_partition?;
             for record in records {
                 self.records.add(record, progress);
             }
             progress.partitions_done.fetch_add(1, Ordering::Relaxed);
-            self.check_rejects(false)?;
+            check_rejects(self.target, &self.records, false)?;
             if let Some(replacement) = &mut self.replacement {
                 replacement.finish_partition(partition);
                 let enough = self.target.commit_every.is_some_and(|n| replacement.finished() >= n.get());
@@ -114,7 +118,7 @@ impl Run<'_> {
                 }
             }
         }
-        self.check_rejects(true)?;
+        check_rejects(self.target, &self.records, true)?;
         if let Some(replacement) = &mut self.replacement {
             replacement.finish_all();
         }
@@ -148,7 +152,13 @@ impl Run<'_> {
             None if add.is_empty() => return Ok(()),
             None => {
                 let change = Change { add, summary: self.records.summary(&self.target.run), ..Change::default() };
-                self.snapshots.push(self.committer.commit(change).await?.snapshot);
+                let snapshot = match (self.committer.commit(change).await, &self.target.outcome) {
+                    (Ok(committed), _) => committed.snapshot,
+                    // By an earlier start that did not live to say so, or another process: with these same files.
+                    (Err(WarehouseError::CommittedBefore { snapshot, .. }), Outcome::AppendStaged(_)) => snapshot,
+                    (Err(e), _) => return Err(e.into()),
+                };
+                self.snapshots.push(snapshot);
             }
         }
         self.records.paths.retain(|path| !written.contains(path));
@@ -185,18 +195,6 @@ impl Run<'_> {
         }
     }
 
-    fn check_rejects(&self, complete: bool) -> Result<()> {
-        let Some(most) = self.target.max_rejects else { return Ok(()) };
-        let (rejected, listed) = (self.records.counts.rejected_total(), self.records.counts.listed);
-        if !most.is_exceeded(rejected, listed, complete) {
-            return Ok(());
-        }
-        let run = &self.target.run;
-        exec_err!(
-            "run {run} was stopped, and nothing of it committed: {rejected} of {listed} objects were rejected, and max_rejects is {most}; their reasons are in table rejects (run = '{run}'); raise max_rejects to go on without them"
-        )
-    }
-
     fn report(self) -> (RunReport, RunLease) {
         let report = RunReport {
             snapshot: self.snapshots.last().copied(),
@@ -205,6 +203,19 @@ impl Run<'_> {
         };
         (report, self.lease)
     }
+}
+
+/// Errors if a run has more rejects than it may.
+pub(super) fn check_rejects(target: &CommitTarget, records: &RunRecords, complete: bool) -> Result<()> {
+    let Some(most) = target.max_rejects else { return Ok(()) };
+    let (rejected, listed) = (records.counts.rejected_total(), records.counts.listed);
+    if !most.is_exceeded(rejected, listed, complete) {
+        return Ok(());
+    }
+    let run = &target.run;
+    exec_err!(
+        "run {run} was stopped, and nothing of it committed: {rejected} of {listed} objects were rejected, and max_rejects is {most}; their reasons are in table rejects (run = '{run}'); raise max_rejects to go on without them"
+    )
 }
 
 fn is_unknown_outcome(error: &DataFusionError) -> bool {

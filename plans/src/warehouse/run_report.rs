@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use chrono::{DateTime, SecondsFormat};
-use serde::Serialize;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::create::RUN;
 use super::replace::Replaced;
@@ -13,7 +13,8 @@ use crate::part_file::{PartFile, SinkRecord};
 
 /// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
 /// lists nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunReport {
     /// Id of the run; its rejects and its snapshot carry it.
     pub run: String,
@@ -39,9 +40,20 @@ pub struct RunReport {
     pub years: Option<(i32, i32)>,
     /// Newest `last_modified_date` of the objects read, in milliseconds since 1970 UTC; `None` if unknown.
     pub max_last_modified: Option<i64>,
+    /// Chunks that were read, and how many of them by an earlier start of the run.
+    pub chunks: u64,
+    pub chunks_resumed: u64,
+    /// Items by the number of their cells.
+    pub fan_out: BTreeMap<u32, u64>,
     /// Of a run that replaces buckets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced: Option<Replaced>,
+    /// Of a run that had ended before this start of it, which did nothing: when that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_before: Option<DateTime<Utc>>,
+    /// Unfinished runs of the same inventory under other options, which this one does not go on with: how they differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_resumed: Vec<String>,
 }
 
 impl RunReport {
@@ -73,7 +85,7 @@ pub struct RunProgress {
 
 /// The records of a run, as they come in.
 #[derive(Debug, Default)]
-pub(super) struct RunRecords {
+pub(crate) struct RunRecords {
     /// Not yet taken by a commit.
     pub parts: Vec<PartFile>,
     /// Of all files that are not known to be committed.
@@ -84,6 +96,10 @@ pub(super) struct RunRecords {
     cells: BTreeSet<String>,
     years: Option<(i32, i32)>,
     chunks: HashSet<ChunkId>,
+    resumed: u64,
+    fan_out: BTreeMap<u32, u64>,
+    /// URLs of the files with rejects.
+    pub rejects: HashSet<String>,
     pub counts: ChunkCounts,
     committed: u64,
 }
@@ -109,6 +125,9 @@ impl RunRecords {
                     add(&progress.rejected, chunk.counts.rejected_total());
                     self.counts.merge(&chunk.counts);
                     self.committed += chunk.committed;
+                    self.resumed += u64::from(chunk.resumed);
+                    self.rejects.extend(chunk.rejects);
+                    chunk.fan_out.iter().for_each(|(cells, n)| *self.fan_out.entry(*cells).or_default() += n);
                 }
             }
         }
@@ -123,6 +142,19 @@ impl RunRecords {
         }
         let years = self.years.map(<[i32; 2]>::from).into_iter().flatten().chain(part.year);
         self.years = years.clone().min().zip(years.max());
+    }
+
+    /// The records of the chunks of which the files that follow are made: their files are not of the run itself.
+    pub fn of_chunks(chunks: &Self) -> Self {
+        Self {
+            chunks: chunks.chunks.clone(),
+            resumed: chunks.resumed,
+            fan_out: chunks.fan_out.clone(),
+            rejects: chunks.rejects.clone(),
+            counts: chunks.counts.clone(),
+            committed: chunks.committed,
+            ..Self::default()
+        }
     }
 
     /// The report of the run, before its commit.
@@ -141,7 +173,10 @@ impl RunRecords {
             cells: self.cells.len() as u64,
             years: self.years,
             max_last_modified: self.counts.max_last_modified,
-            replaced: None,
+            chunks: self.chunks.len() as u64,
+            chunks_resumed: self.resumed,
+            fan_out: self.fan_out.clone(),
+            ..RunReport::default()
         }
     }
 
@@ -194,7 +229,8 @@ mod tests {
         let max_last_modified = Some(row as i64);
         let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
-        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None })
+        let fan_out = [(1, 4), (2, 2)].into();
+        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None, fan_out, resumed: row == 10 })
     }
 
     #[test]
@@ -216,6 +252,7 @@ mod tests {
         assert_eq!(report.years, Some((1999, 2001)));
         assert_eq!((report.listed, report.items, report.superseded), (20, 12, 2));
         assert_eq!((report.rejected["missing"], report.skipped["suffix"]), (2, 4));
+        assert_eq!((report.chunks, report.chunks_resumed, report.fan_out), (2, 1, [(1, 8), (2, 4)].into()));
         assert_eq!(progress.rejected.load(Ordering::Relaxed), 2);
         let summary = records.summary("r");
         let of = |key: &str| summary[&format!("earthcatalog.{key}")].as_str();

@@ -1,6 +1,6 @@
 //! One attempt at one partition: cuts its sorted rows into buckets, and writes a file of each.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -11,6 +11,7 @@ use datafusion::physical_plan::metrics::{Count, Time};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use parquet::file::metadata::ParquetMetaData;
+use twox_hash::XxHash64;
 use uuid::Uuid;
 
 use super::WriteTarget;
@@ -50,30 +51,69 @@ pub struct Attempt {
     id: String,
     /// The warehouse, within its store.
     root: Path,
+    /// Folder of staged files, below the warehouse; `None` where each file lies in the folder of its bucket.
+    staged: Option<String>,
     cutter: BucketCutter,
     small_files: SmallFileEncoder,
     metrics: AttemptMetrics,
     records: Vec<SinkRecord>,
-    /// Ids of the rows, where they are asked for.
-    ids: Option<HashSet<String>>,
+    source: RowSource,
+    /// Rows of a chunk by the hash of their id.
+    rows_of_ids: HashMap<u64, u32>,
     uploads: Uploads,
 }
 
+/// Where rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowSource {
+    /// A chunk of Items. Where `keeps_items`, each of them has a row.
+    Chunk { keeps_items: bool },
+    /// Anything else.
+    Query,
+}
+
+/// What an attempt wrote. Unless it is kept, its files are removed when this is dropped.
+#[derive(Debug)]
+pub struct Written {
+    records: Vec<SinkRecord>,
+    uploads: Uploads,
+}
+
+impl Written {
+    pub fn records(&self) -> &[SinkRecord] {
+        &self.records
+    }
+
+    /// The files count: their records.
+    pub fn keep(self) -> Vec<SinkRecord> {
+        self.uploads.keep();
+        self.records
+    }
+
+    /// Removes the files: they do not count.
+    pub async fn remove(self) {
+        self.uploads.remove().await;
+    }
+}
+
 impl Attempt {
-    /// `count_ids` asks for the number of distinct ids that are written.
+    /// `staged`: folder of the part files, below the warehouse, if not those of their buckets.
     pub fn try_new(
         target: Arc<WriteTarget>,
         format: Arc<PartFileFormat>,
         partition: usize,
-        count_ids: bool,
+        staged: Option<String>,
+        source: RowSource,
         metrics: AttemptMetrics,
     ) -> Result<Self> {
         let (store, root) = stores().locate(&target.warehouse)?;
         Ok(Self {
             id: Uuid::now_v7().simple().to_string(),
+            staged,
             cutter: BucketCutter::try_new(&format.arrow, target.h3_resolution)?,
             uploads: Uploads::new(store, target.warehouse.scheme() == "file", metrics.write_time.clone()),
-            ids: count_ids.then(HashSet::new),
+            rows_of_ids: HashMap::new(),
+            source,
             small_files: SmallFileEncoder::try_new(Arc::clone(&format))?,
             records: vec![],
             target,
@@ -84,18 +124,20 @@ impl Attempt {
         })
     }
 
-    /// Writes all rows of `input`, then what `outcome` says about the chunk behind them. The records, all at once: on
-    /// an error, or when this is dropped half-way, the files of the attempt are removed.
+    /// Names the attempt, and the files that it writes.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Writes all rows of `input`, then what `outcome` says about the chunk behind them. On an error, or when this is
+    /// dropped half-way, the files of the attempt are removed.
     pub async fn run(
         mut self,
         input: SendableRecordBatchStream,
         outcome: impl FnOnce() -> Option<ChunkOutcome>,
-    ) -> Result<Vec<SinkRecord>> {
+    ) -> Result<Written> {
         match self.write_all(input, outcome).await {
-            Ok(()) => {
-                self.uploads.keep();
-                Ok(self.records)
-            }
+            Ok(()) => Ok(Written { records: self.records, uploads: self.uploads }),
             Err(error) => {
                 self.uploads.remove().await;
                 Err(error)
@@ -111,20 +153,23 @@ impl Attempt {
         let mut open: Option<OpenFile> = None;
         while let Some(batch) = input.try_next().await? {
             self.check_required(&batch)?;
-            self.collect_ids(&batch);
+            self.count_ids(&batch);
             for (bucket, rows) in self.cutter.cut(&batch)? {
                 if open.as_ref().is_none_or(|file| file.bucket != bucket)
-                    && let Some(file) = open.replace(OpenFile::new(bucket))
+                    && let Some(file) = open.replace(OpenFile::new(bucket)).filter(|file| file.rows > 0)
                 {
                     self.close(file).await?;
                 }
                 // `open` was filled just above.
-                if let Some(file) = &mut open {
-                    self.add(file, batch.slice(rows.start, rows.len())).await?;
+                let Some(file) = &mut open else { continue };
+                self.add(file, batch.slice(rows.start, rows.len())).await?;
+                if file.large.as_ref().is_some_and(|large| large.bytes as u64 >= self.target.max_file_bytes) {
+                    let next = OpenFile::new(file.bucket.clone());
+                    self.close(std::mem::replace(file, next)).await?;
                 }
             }
         }
-        if let Some(file) = open {
+        if let Some(file) = open.filter(|file| file.rows > 0) {
             self.close(file).await?;
         }
         if let Some(outcome) = outcome() {
@@ -145,12 +190,12 @@ impl Attempt {
         Ok(())
     }
 
-    fn collect_ids(&mut self, batch: &RecordBatch) {
-        let Some(ids) = &mut self.ids else { return };
+    fn count_ids(&mut self, batch: &RecordBatch) {
+        if self.source == RowSource::Query {
+            return;
+        }
         for id in batch["id"].as_string_view().iter().flatten() {
-            if !ids.contains(id) {
-                ids.insert(id.to_owned());
-            }
+            *self.rows_of_ids.entry(XxHash64::oneshot(0, id.as_bytes())).or_default() += 1;
         }
     }
 
@@ -197,6 +242,8 @@ impl Attempt {
         self.metrics.files.add(1);
         self.metrics.rows.add(file.rows);
         self.metrics.bytes.add(bytes);
+        // What is merged before it is committed needs no statistics.
+        let columns = if self.staged.is_some() { vec![] } else { columns };
         self.records.push(SinkRecord::Data(PartFile {
             path: format!("{}{path}", self.target.warehouse),
             cell: file.bucket.cell,
@@ -220,16 +267,25 @@ impl Attempt {
             self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
             Some(format!("{}{path}", self.target.warehouse))
         };
-        let committed = self.ids.as_ref().map_or(outcome.counts.items, |ids| ids.len() as u64);
-        let record = ChunkRecord { chunk: outcome.chunk, counts: outcome.counts, committed, rejects };
+        let committed = match self.source {
+            RowSource::Chunk { keeps_items: true } => outcome.counts.items,
+            _ => self.rows_of_ids.len() as u64,
+        };
+        let mut fan_out = BTreeMap::new();
+        self.rows_of_ids.values().for_each(|rows| *fan_out.entry(*rows).or_default() += 1);
+        let record =
+            ChunkRecord { chunk: outcome.chunk, counts: outcome.counts, committed, rejects, fan_out, resumed: false };
         self.records.push(SinkRecord::Chunk(record));
         Ok(())
     }
 
     /// Path of the next file, below the warehouse.
     fn path_of(&self, bucket: &Bucket) -> String {
-        let name = layout::part_file_name(&self.id, self.partition, self.records.len());
-        format!("{}/{name}", layout::bucket_folder(&bucket.cell, bucket.year))
+        let sequence = self.records.len();
+        match &self.staged {
+            Some(folder) => layout::staged_file_path(folder, &self.id, sequence),
+            None => layout::part_file_path(&bucket.cell, bucket.year, &self.id, self.partition, sequence),
+        }
     }
 
     /// `path`, which is below the warehouse, within its store.

@@ -27,8 +27,10 @@ use datafusion::physical_plan::{
 use futures::stream;
 
 use super::WriteTarget;
-use super::attempt::{Attempt, AttemptMetrics};
+use super::attempt::{Attempt, AttemptMetrics, RowSource};
 use super::format::PartFileFormat;
+use super::task::Task;
+use crate::checkpoint::Checkpoints;
 use crate::items::GRID_PARTITION;
 use crate::part_file::{SINK_SCHEMA, encode};
 use crate::stac;
@@ -37,7 +39,9 @@ use crate::stac;
 ///
 /// Output: as many partitions as the input has, each with the records ([`SINK_SCHEMA`]) of the files that it wrote, and
 /// of its chunk if a STAC scan is below. Its input is sorted by bucket within each partition. Every execution writes
-/// files of its own, which nothing names until their records have been committed.
+/// files of its own, which nothing names until their records have been committed. With
+/// [checkpoints](WriteTarget::checkpoints), a partition is written once, however often it is executed: the first
+/// execution to end leaves its records, and the others hand those on.
 #[derive(Debug, Clone)]
 pub struct WriteGeoParquetExec {
     input: Arc<dyn ExecutionPlan>,
@@ -65,6 +69,12 @@ impl WriteGeoParquetExec {
     /// The plan whose rows are written.
     pub fn input(&self) -> &Arc<dyn ExecutionPlan> {
         &self.input
+    }
+
+    /// The same, with checkpoints.
+    pub fn with_checkpoints(&self, checkpoints: Checkpoints) -> Self {
+        let target = WriteTarget { checkpoints: Some(checkpoints), ..self.target.as_ref().clone() };
+        Self { target: Arc::new(target), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 
     /// Where and how they are written.
@@ -120,7 +130,6 @@ impl ExecutionPlan for WriteGeoParquetExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let rows = self.input.execute(partition, context)?;
         let metrics = AttemptMetrics {
             files: MetricBuilder::new(&self.metrics).counter("files", partition),
             rows: MetricBuilder::new(&self.metrics).counter("rows", partition),
@@ -128,11 +137,25 @@ impl ExecutionPlan for WriteGeoParquetExec {
             encode_time: MetricBuilder::new(&self.metrics).subset_time("encode_time", partition),
             write_time: MetricBuilder::new(&self.metrics).subset_time("write_time", partition),
         };
+        let task = self.target.checkpoints.as_ref().map(|of| Task::try_new(of, &self.target, &self.input, partition));
+        let task = task.transpose()?;
+        let staged = task.as_ref().and_then(Task::staged);
         let (target, format) = (Arc::clone(&self.target), Arc::clone(&self.format));
-        let attempt = Attempt::try_new(target, format, partition, !keeps_rows(&self.input), metrics)?;
+        let source = match stac::reads_chunks(&self.input) {
+            true => RowSource::Chunk { keeps_items: keeps_rows(&self.input) },
+            false => RowSource::Query,
+        };
+        let attempt = Attempt::try_new(target, format, partition, staged, source, metrics)?;
         let input = Arc::clone(&self.input);
+        let write = async move |attempt: Attempt| {
+            let rows = input.execute(partition, context)?;
+            attempt.run(rows, || stac::chunk_outcome(&input, partition)).await
+        };
         let records = async move {
-            let records = attempt.run(rows, || stac::chunk_outcome(&input, partition)).await?;
+            let records = match task {
+                Some(task) => task.once(attempt, write).await?,
+                None => write(attempt).await?.keep(),
+            };
             encode(&records)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&SINK_SCHEMA), stream::once(records))))

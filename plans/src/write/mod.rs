@@ -17,6 +17,7 @@ mod rejects;
 mod small_file;
 mod small_file_reader;
 mod statistics;
+mod task;
 #[cfg(test)]
 mod tests;
 mod thrift;
@@ -24,6 +25,6 @@ mod upload;
 
 pub use exec::WriteGeoParquetExec;
 pub(crate) use format::PartFileFormat;
-pub use node::{WriteGeoParquet, WriteTarget};
+pub use node::{MAX_FILE_BYTES, WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
 pub(crate) use small_file_reader::{Offered, SmallFileReader};

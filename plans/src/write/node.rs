@@ -9,6 +9,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use url::Url;
 
+use crate::checkpoint::Checkpoints;
 use crate::items::ItemSchema;
 use crate::part_file::SINK_SCHEMA;
 
@@ -24,7 +25,14 @@ pub struct WriteTarget {
     pub field_ids: BTreeMap<String, i32>,
     /// H3 resolution of the table; a row whose cell has another one is an error.
     pub h3_resolution: u8,
+    /// Bytes from which on the rest of a bucket goes to another file.
+    pub max_file_bytes: u64,
+    /// Whether partitions leave checkpoints, and where.
+    pub checkpoints: Option<Checkpoints>,
 }
+
+/// Bytes of a part file that is large enough.
+pub const MAX_FILE_BYTES: u64 = 512 << 20;
 
 /// Writes its input, the columns of table `items`, as GeoParquet below a warehouse: each input partition into
 /// files of its own, one per bucket. Output: [`SINK_SCHEMA`].

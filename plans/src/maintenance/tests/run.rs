@@ -8,7 +8,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use super::concurrency::in_catalog;
 use super::*;
 use crate::part_file::{SINK_SCHEMA, SinkRecord, encode};
-use crate::warehouse::commit_node::CommitTarget;
+use crate::warehouse::commit_node::{CommitTarget, Outcome};
 use crate::warehouse::testing::warehouse;
 use crate::warehouse::{CommitExec, WarehouseError};
 
@@ -16,7 +16,14 @@ async fn run(warehouse: &Warehouse, run: &str, part: &PartFile) -> datafusion::c
     let records = encode(&[SinkRecord::Data(part.clone())]).unwrap();
     let sink = MemorySourceConfig::try_new_exec(&[vec![records]], SINK_SCHEMA.clone(), None).unwrap();
     let (warehouse, run) = (warehouse.clone(), run.to_owned());
-    let target = CommitTarget { warehouse, run, max_rejects: None, replaces_buckets: false, commit_every: None };
+    let target = CommitTarget {
+        warehouse,
+        run,
+        max_rejects: None,
+        outcome: Outcome::Append,
+        identity: None,
+        commit_every: None,
+    };
     let commit: Arc<dyn ExecutionPlan> = Arc::new(CommitExec::new(sink, Arc::new(target)));
     collect(commit, crate::session::session(1).unwrap().task_ctx()).await.map(drop)
 }

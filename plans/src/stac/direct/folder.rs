@@ -46,7 +46,9 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
         is_empty = false;
         let Some(key) = relative(&file.location, &prefix) else { continue };
         let last_modified = Some(file.last_modified.timestamp_millis());
-        let listed = Listed { key: &key, last_modified, ..Listed::default() };
+        planner.identify(&file);
+        let listed =
+            Listed { key: &key, last_modified, e_tag: file.e_tag.as_deref().unwrap_or(""), ..Listed::default() };
         match Format::of_name(&key).filter(|_| planner.options.is_item_file(&key)) {
             Some(kind @ (Format::Ndjson | Format::StacGeoparquet)) if !planner.is_too_old(last_modified) => {
                 direct.push((kind, key));

@@ -70,12 +70,14 @@ impl Rows {
         let key = record.field(columns.key);
         let key = if *encoded && !bucket.is_empty() { url_decoded(key) } else { key };
         let boolean = |i: Option<usize>| i.and_then(|i| parse_bool(&record.field(i)));
+        let e_tag = columns.e_tag.map_or(Cow::Borrowed(""), |i| record.field(i));
         let listed = Listed {
             bucket: &bucket,
             key: &key,
             is_latest: boolean(columns.is_latest),
             is_delete_marker: boolean(columns.is_delete_marker),
             last_modified: columns.last_modified.and_then(|i| parse_millis(&record.field(i))),
+            e_tag: &e_tag,
         };
         planner.push(&listed, 1)?;
         Ok(!planner.is_full())

@@ -136,7 +136,7 @@ impl KeyBase {
 
     /// The URL of an entry's object.
     pub fn url(&self, entry: &Entry) -> String {
-        let Entry { bucket, key } = entry;
+        let Entry { bucket, key, .. } = entry;
         match &self.base {
             _ if bucket.is_empty() && key.contains("://") => {
                 location_url(key).map(String::from).unwrap_or_else(|_| key.clone())
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn entry(bucket: &str, key: &str) -> Entry {
-        Entry { bucket: bucket.into(), key: key.into() }
+        Entry { bucket: bucket.into(), key: key.into(), version: crate::stac::spool::ObjectVersion::default() }
     }
 
     fn local() -> KeyBase {

@@ -10,6 +10,7 @@
 //!
 //! A row whose bucket is empty has a path or a URL as its key; a relative path starts at the inventory's folder.
 
+mod batch;
 mod columns;
 mod csv;
 pub(super) mod keys;

@@ -14,7 +14,7 @@ use super::sample::{ALASKA, GREENLAND, row};
 use super::*;
 use crate::chunk::{ChunkCounts, ChunkId, ChunkOutcome, Reject, RejectKind};
 use crate::items::NO_CELL;
-use crate::write::attempt::{Attempt, AttemptMetrics};
+use crate::write::attempt::{Attempt, AttemptMetrics, RowSource};
 use crate::write::format::PartFileFormat;
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_stream_that_is_dropped_half_way_removes_its_files() {
     let metrics = metrics();
     let files_written = metrics.files.clone();
     let schema = rows.schema();
-    let attempt = attempt("memory://dropped/wh/", false, metrics);
+    let attempt = attempt("memory://dropped/wh/", RowSource::Query, metrics);
     // Two buckets, and then an input that never ends.
     let input = futures::stream::iter([Ok(rows), Ok(next)]).chain(futures::stream::pending());
     let mut run = Box::pin(attempt.run(Box::pin(RecordBatchStreamAdapter::new(schema, input)), || None));
@@ -109,10 +109,10 @@ async fn a_stream_that_is_dropped_half_way_removes_its_files() {
     assert_eq!(objects("memory://dropped/wh/").await, Vec::<String>::new());
 }
 
-fn attempt(warehouse: &str, count_ids: bool, metrics: AttemptMetrics) -> Attempt {
+fn attempt(warehouse: &str, source: RowSource, metrics: AttemptMetrics) -> Attempt {
     let target = target(warehouse);
     let format = Arc::new(PartFileFormat::try_new(&target).unwrap());
-    Attempt::try_new(Arc::new(target), format, 0, count_ids, metrics).unwrap()
+    Attempt::try_new(Arc::new(target), format, 0, None, source, metrics).unwrap()
 }
 
 fn metrics() -> AttemptMetrics {
@@ -152,10 +152,12 @@ async fn the_last_record_is_that_of_the_chunk_and_names_its_rejects() {
     let outcome = ChunkOutcome { chunk, counts, rejects: vec![reject] };
 
     let input = stream(vec![batch(&rows)]);
-    let records = attempt("memory://chunk/wh/", false, metrics()).run(input, || Some(outcome)).await.unwrap();
+    let attempt = attempt("memory://chunk/wh/", RowSource::Chunk { keeps_items: true }, metrics());
+    let records = attempt.run(input, || Some(outcome)).await.unwrap().keep();
 
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((records.len(), record.committed), (3, 2));
+    assert_eq!(record.fan_out, [(1, 1), (2, 1)].into());
     let rejects = record.rejects.as_ref().unwrap();
     assert!(rejects.starts_with("memory://chunk/wh/_rejects/run-1/"), "{rejects}");
     let (store, path) = stores().locate(&location_url(rejects).unwrap()).unwrap();
@@ -169,8 +171,8 @@ async fn where_rows_may_have_been_dropped_the_committed_items_are_the_ids_that_w
     let chunk = ChunkId { file: "file:///items.ndjson".into(), rows: 0..9 };
     let counts = ChunkCounts { listed: 9, items: 9, ..Default::default() };
     let outcome = ChunkOutcome { chunk, counts, rejects: vec![] };
-    let attempt = attempt("memory://ids-written/wh/", true, metrics());
-    let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap();
+    let attempt = attempt("memory://ids-written/wh/", RowSource::Chunk { keeps_items: false }, metrics());
+    let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep();
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((record.committed, &record.rejects), (2, &None));
 }
@@ -182,6 +184,9 @@ async fn a_null_in_a_required_column_is_an_error_that_names_it() {
     columns[0] = arrow::array::new_null_array(columns[0].data_type(), 1);
     let nullable = rows.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let rows = RecordBatch::try_new(Arc::new(Schema::new(nullable)), columns).unwrap();
-    let error = attempt("memory://null-id/wh/", false, metrics()).run(stream(vec![rows]), || None).await.unwrap_err();
+    let error = attempt("memory://null-id/wh/", RowSource::Query, metrics())
+        .run(stream(vec![rows]), || None)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("id of a row is null"), "{error}");
 }

@@ -13,7 +13,7 @@ use chrono::DateTime;
 use url::Url;
 
 use crate::items::{BOUNDS_COLUMNS, ItemSchema};
-use crate::write::WriteTarget;
+use crate::write::{MAX_FILE_BYTES, WriteTarget};
 
 pub const GREENLAND: &str = "8106fffffffffff";
 pub const ALASKA: &str = "810c3ffffffffff";
@@ -61,7 +61,15 @@ pub fn target(warehouse: &str) -> WriteTarget {
         add(child);
     }
     add("stac_extensions.element".into());
-    WriteTarget { warehouse: Url::parse(warehouse).unwrap(), run: "run-1".into(), schema, field_ids, h3_resolution: 1 }
+    WriteTarget {
+        warehouse: Url::parse(warehouse).unwrap(),
+        run: "run-1".into(),
+        schema,
+        field_ids,
+        h3_resolution: 1,
+        max_file_bytes: MAX_FILE_BYTES,
+        checkpoints: None,
+    }
 }
 
 fn point(coordinates: [f64; 2]) -> Vec<u8> {

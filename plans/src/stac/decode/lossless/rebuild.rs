@@ -64,8 +64,8 @@ fn properties(batch: &RecordBatch, row: usize, schema: &ItemSchema) -> Object {
             DataType::Boolean => json!(column.as_boolean().value(row)),
             DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
             DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
-            DataType::Float32 => json!(column.as_primitive::<Float32Type>().value(row)),
-            DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
+            DataType::Float32 => number(column.as_primitive::<Float32Type>().value(row)),
+            DataType::Float64 => number(column.as_primitive::<Float64Type>().value(row)),
             DataType::Timestamp(..) => json!(rfc3339(column.as_primitive::<TimestampMicrosecondType>().value(row))),
             other => panic!("{name} is {other}"),
         };
@@ -109,7 +109,7 @@ pub fn geojson(wkb: &mut &[u8]) -> Value {
 }
 
 fn position(wkb: &mut &[u8], stride: usize) -> Value {
-    (0..stride).map(|_| f64::from_le_bytes(take(wkb))).collect()
+    (0..stride).map(|_| number(f64::from_le_bytes(take(wkb)))).collect()
 }
 
 fn list(wkb: &mut &[u8], element: impl Fn(&mut &[u8]) -> Value) -> Value {
@@ -179,4 +179,10 @@ fn decimal(literal: &str) -> (bool, String, i64) {
     }
     let exponent = exponent.parse::<i64>().unwrap() + whole.len() as i64 - leading as i64;
     (mantissa.starts_with('-'), significant, exponent)
+}
+
+/// As Rust writes it. Where two decimals of the same length are as near, other writers may take the other one.
+fn number(value: impl std::fmt::Debug) -> Value {
+    // What is not finite is no number, and null in JSON.
+    serde_json::from_str(&format!("{value:?}")).unwrap_or(Value::Null)
 }

@@ -1,0 +1,235 @@
+//! [`RunFolder`]: the folder of a run with its checkpoints.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::future::ready;
+use std::path::Path;
+use std::{fs, io};
+
+use chrono::{DateTime, Utc};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::path::Path as StorePath;
+use object_store::{ObjectMeta, ObjectStore};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::identity::Identity;
+use crate::maintenance::ConditionalObject;
+use crate::stores::stores;
+use crate::warehouse::{RunReport, layout};
+
+/// The document `run.json`: what a run is, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    pub run: String,
+    pub engine: String,
+    pub inventory: String,
+    pub options: BTreeMap<String, String>,
+    pub chunks: u64,
+    pub started: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Finished>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    pub at: DateTime<Utc>,
+    pub report: RunReport,
+}
+
+impl Finished {
+    /// The report of the run, which says that this start of it did nothing.
+    pub fn into_report(self) -> RunReport {
+        RunReport { ended_before: Some(self.at), ..self.report }
+    }
+}
+
+impl RunRecord {
+    pub fn new(identity: &Identity) -> Self {
+        Self {
+            run: identity.run(),
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            inventory: identity.inventory.clone(),
+            options: identity.options.clone(),
+            chunks: identity.chunks,
+            started: Utc::now(),
+            finished: None,
+        }
+    }
+
+    /// Id under which the run is committed: another one when it began from the start.
+    pub fn commit(&self) -> String {
+        format!("{}-{:x}", self.run, self.started.timestamp_millis())
+    }
+
+    /// Whether `other` is of the same inventory, under other options.
+    pub fn is_same_inventory(&self, other: &Self) -> bool {
+        let inventory = |run: &str| run.split('-').next().map(str::to_owned);
+        self.run != other.run && inventory(&self.run) == inventory(&other.run)
+    }
+
+    /// The options in which this differs from `other`, with the values of both.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let names = self.options.keys().chain(other.options.keys()).collect::<BTreeSet<_>>();
+        let value = |of: &Self, name: &str| of.options.get(name).cloned().unwrap_or_else(|| "none".to_owned());
+        let differs = names.into_iter().filter(|name| self.options.get(*name) != other.options.get(*name));
+        differs.map(|name| format!("{name} was {}, is {}", value(other, name), value(self, name))).collect()
+    }
+}
+
+/// The folder of a run, below a warehouse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    url: Url,
+}
+
+impl RunFolder {
+    pub fn new(warehouse: &Url, run: &str) -> Result<Self> {
+        let url = warehouse.join(&format!("{}/{run}/", layout::CHECKPOINTS));
+        Ok(Self { url: url.map_err(|e| DataFusionError::External(Box::new(e)))? })
+    }
+
+    /// Ends in `/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The runs of a warehouse, oldest first.
+    pub async fn runs(warehouse: &Url) -> Result<Vec<RunRecord>> {
+        let root = warehouse.join(&format!("{}/", layout::CHECKPOINTS));
+        let (store, root) = stores().locate(&root.map_err(|e| DataFusionError::External(Box::new(e)))?)?;
+        let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
+        let mut runs = vec![];
+        for name in folders.iter().filter_map(|folder| folder.filename()) {
+            runs.extend(Self::new(warehouse, name)?.read().await?);
+        }
+        runs.sort_by_key(|run: &RunRecord| run.started);
+        Ok(runs)
+    }
+
+    /// What the run is; `None` where it never began.
+    pub async fn read(&self) -> Result<Option<RunRecord>> {
+        let object = self.record()?;
+        let Some(found) = object.read().await? else { return Ok(None) };
+        match serde_json::from_slice(&found.bytes) {
+            Ok(record) => Ok(Some(record)),
+            Err(e) => exec_err!(
+                "{} cannot be read: {e}; delete its folder to begin that run from the start",
+                object.location()
+            ),
+        }
+    }
+
+    /// Begins the run, or goes on with it; its record as it is now.
+    pub async fn begin(&self, record: RunRecord) -> Result<RunRecord> {
+        let bytes = serde_json::to_vec_pretty(&record).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        if self.record()?.create(bytes.into()).await?.is_some() {
+            return Ok(record);
+        }
+        // Of several that begin it at once, the first one's record stands.
+        Ok(self.read().await?.unwrap_or(record))
+    }
+
+    /// Ends the run: from now on a start of it does nothing. Then removes its checkpoints and what is staged.
+    pub async fn finish(&self, finished: Finished) -> Result<()> {
+        let object = self.record()?;
+        while let Some(found) = object.read().await? {
+            let mut record: RunRecord =
+                serde_json::from_slice(&found.bytes).map_err(|e| DataFusionError::External(Box::new(e)))?;
+            if record.finished.is_some() {
+                break;
+            }
+            record.finished = Some(finished.clone());
+            let bytes = serde_json::to_vec_pretty(&record).map_err(|e| DataFusionError::External(Box::new(e)))?;
+            if object.replace(&found, bytes.into()).await?.is_some() {
+                break;
+            }
+        }
+        self.clean().await
+    }
+
+    /// Tasks that are done.
+    pub async fn done(&self) -> Result<Vec<String>> {
+        let files = files_below(&self.url).await?;
+        let task = |file: &ObjectMeta| {
+            let parts: Vec<_> = file.location.parts().collect();
+            let [.., task, name] = parts.as_slice() else { return None };
+            (name.as_ref() == layout::CHECKPOINT).then(|| task.as_ref().to_owned())
+        };
+        Ok(files.iter().filter_map(task).collect())
+    }
+
+    /// Removes everything but the record of the run.
+    pub async fn clean(&self) -> Result<()> {
+        self.remove(|name| name != layout::RUN_RECORD).await
+    }
+
+    /// Removes everything, its rejects included: the run begins from the start.
+    pub async fn discard(&self) -> Result<()> {
+        self.remove(|_| true).await?;
+        self.keep_rejects(&HashSet::new()).await
+    }
+
+    /// Removes the files with rejects that are not `named` by a checkpoint: those of attempts that do not count.
+    pub async fn keep_rejects(&self, named: &HashSet<String>) -> Result<()> {
+        let run = self.url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let folder = self.url.join(&format!("../../{}/{run}/", layout::REJECTS));
+        let folder = folder.map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let named: HashSet<&str> = named.iter().filter_map(|url| url.rsplit('/').next()).collect();
+        let files = files_below(&folder).await?.into_iter().map(|file| file.location);
+        delete(&folder, files.filter(|path| path.filename().is_some_and(|name| !named.contains(name))).collect()).await
+    }
+
+    async fn remove(&self, goes: impl Fn(&str) -> bool) -> Result<()> {
+        let files = files_below(&self.url).await?.into_iter().map(|file| file.location);
+        let files = files.filter(|path| path.filename().is_some_and(&goes));
+        // Checkpoints first: none may name a file that is gone.
+        let (checkpoints, others): (Vec<_>, Vec<_>) =
+            files.partition(|path| path.filename() == Some(layout::CHECKPOINT));
+        delete(&self.url, checkpoints).await?;
+        delete(&self.url, others).await?;
+        if let Ok(folder) = self.url.to_file_path().map_err(drop)
+            && self.url.scheme() == "file"
+        {
+            let emptied = tokio::task::spawn_blocking(move || remove_empty_folders(&folder)).await;
+            // A folder that stays is one into which somebody has just written.
+            drop(emptied);
+        }
+        Ok(())
+    }
+
+    fn record(&self) -> Result<ConditionalObject> {
+        let url = self.url.join(layout::RUN_RECORD).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        Ok(ConditionalObject::at(&url)?)
+    }
+}
+
+async fn files_below(folder: &Url) -> Result<Vec<ObjectMeta>> {
+    let (store, root) = stores().locate(folder)?;
+    Ok(store.list(Some(&root)).try_collect().await?)
+}
+
+/// Deletes files of the store of `folder`.
+async fn delete(folder: &Url, paths: Vec<StorePath>) -> Result<()> {
+    let (store, _) = stores().locate(folder)?;
+    let deleted = store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
+    // What another process removed first is gone, too.
+    let failed = |deleted| match deleted {
+        Ok(_) | Err(object_store::Error::NotFound { .. }) => None,
+        Err(e) => Some(e),
+    };
+    let failed: Vec<_> = deleted.filter_map(|deleted| ready(failed(deleted))).collect().await;
+    failed.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Removes what is empty of the folders in `folder`, then `folder` itself if that is.
+fn remove_empty_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            drop(fs::remove_dir(entry.path()));
+        }
+    }
+    fs::remove_dir(folder)
+}

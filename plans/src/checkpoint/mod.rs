@@ -1,0 +1,22 @@
+//! Checkpoints: what the tasks of a long run have done, so that the run can be killed and started again.
+//!
+//! ```text
+//! <warehouse>/_checkpoints/<run>/run.json                        what the run is, and how it ended
+//! <warehouse>/_checkpoints/<run>/chunk-00012/ingest_stats.json   a chunk that is done, and beside it its part files
+//! <warehouse>/_checkpoints/<run>/buckets-<id>/ingest_stats.json  a group of buckets that is merged; its files are where
+//!                                                                the table will have them
+//! ```
+//!
+//! - [`RunFolder`]: the folder of a run, and [`RunRecord`], its `run.json`; [`Identity`] names it by what it does.
+//! - [`Checkpoint`]: what one task wrote. The sink writes it last, and whoever is first wins.
+//! - [`StagedTable`]: the part files of a run's chunks, as a table to insert into and to read by bucket.
+
+mod folder;
+mod identity;
+mod record;
+mod staged;
+
+pub use folder::{Finished, RunFolder, RunRecord};
+pub use identity::Identity;
+pub use record::{Checkpoint, Checkpoints, Recorded};
+pub use staged::{StagedRun, StagedTable, StagedTableFactory, Staging};

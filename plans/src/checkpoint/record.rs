@@ -1,0 +1,165 @@
+//! [`Checkpoint`]: what one task of a run wrote; only what it names counts.
+
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, exec_err, internal_err};
+use datafusion::physical_plan::ExecutionPlan;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::bucket::Bucket;
+use crate::compact::BucketScanExec;
+use crate::find_operator::leaf_by_partition;
+use crate::maintenance::{ConditionalObject, MaintenanceError};
+use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
+use crate::stac::StacExec;
+use crate::warehouse::layout;
+
+/// Has a sink leave a checkpoint for each partition, and skip the partitions that have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// Folder of the run, ending in `/`.
+    pub folder: Url,
+    /// Whether part files lie beside their checkpoint, to be merged later, and not where the table has its files.
+    pub staged: bool,
+}
+
+impl Checkpoints {
+    /// Name of the task that `partition` of `plan` is, the same whenever the run is started. Errors if no source tells
+    /// the partitions of `plan` apart.
+    pub fn task(plan: &Arc<dyn ExecutionPlan>, partition: usize) -> Result<String> {
+        let leaf = leaf_by_partition(plan).map(|leaf| leaf.as_any());
+        if leaf.is_some_and(|leaf| leaf.is::<StacExec>()) {
+            return Ok(format!("chunk-{partition:05}"));
+        }
+        match leaf.and_then(|leaf| leaf.downcast_ref::<BucketScanExec>()) {
+            Some(scan) => Ok(format!("buckets-{:016x}", scan.fingerprint(partition))),
+            None => internal_err!("the partitions of a plan without one source have no checkpoints"),
+        }
+    }
+
+    /// The checkpoint of a task, which need not exist.
+    pub fn of(&self, task: &str) -> Result<ConditionalObject> {
+        let path = format!("{task}/{}", layout::CHECKPOINT);
+        let url = self.folder.join(&path).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        Ok(ConditionalObject::at(&url)?)
+    }
+}
+
+/// The document `ingest_stats.json` of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Version of earthcatalog that wrote it.
+    pub engine: String,
+    /// Id of the attempt that counts; the names of its files begin with it.
+    pub attempt: String,
+    /// What became of a chunk; absent for a group of buckets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<ChunkRecord>,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Wall time of the attempt.
+    pub seconds: f64,
+    /// In the order in which they were written.
+    pub files: Vec<CheckpointFile>,
+}
+
+/// A part file in a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointFile {
+    /// Below the warehouse.
+    pub path: String,
+    pub cell: String,
+    pub year: Option<i32>,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Statistics for the commit; none of a file that is merged before.
+    #[serde(default, skip_serializing_if = "PackedColumns::is_empty")]
+    pub columns: PackedColumns,
+}
+
+/// Who wrote the checkpoint of a task.
+#[derive(Debug)]
+pub enum Recorded {
+    /// This attempt: its files count.
+    Ours,
+    /// Another one was faster; what it wrote counts.
+    Theirs(Box<Checkpoint>),
+}
+
+impl Checkpoint {
+    /// Of the records of an attempt, whose part files are below `warehouse`.
+    pub fn new(attempt: &str, records: &[SinkRecord], warehouse: &Url, seconds: f64) -> Self {
+        let (mut chunk, mut files) = (None, vec![]);
+        for record in records {
+            match record {
+                SinkRecord::Chunk(record) => chunk = Some(record.clone()),
+                SinkRecord::Data(part) => files.push(CheckpointFile::new(part, warehouse)),
+            }
+        }
+        Self {
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            attempt: attempt.to_owned(),
+            chunk,
+            rows: files.iter().map(|file| file.rows).sum(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+            seconds: (seconds * 1000.0).round() / 1000.0,
+            files,
+        }
+    }
+
+    /// The records that the attempt handed on.
+    pub fn into_records(self, warehouse: &Url) -> Vec<SinkRecord> {
+        let data = self.files.into_iter().map(|file| SinkRecord::Data(file.into_part(warehouse)));
+        data.chain(self.chunk.map(SinkRecord::Chunk)).collect()
+    }
+
+    /// The checkpoint at `object`, if there is one.
+    pub async fn read(object: &ConditionalObject) -> Result<Option<Self>> {
+        let Some(found) = object.read().await? else { return Ok(None) };
+        match serde_json::from_slice(&found.bytes) {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
+            Err(e) => {
+                let location = object.location();
+                exec_err!("checkpoint {location} cannot be read: {e}; delete it to do its part of the run again")
+            }
+        }
+    }
+
+    /// Writes the checkpoint, unless another attempt has.
+    ///
+    /// Errors: whether it was written is unknown, and so the files of the attempt must stay.
+    pub async fn record(&self, object: &ConditionalObject) -> Result<Recorded> {
+        let bytes = serde_json::to_vec(self).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let created = object.create(bytes.into()).await;
+        if let Ok(Some(_)) = created {
+            return Ok(Recorded::Ours);
+        }
+        // Also after an error: the request may have arrived, and only its answer was lost.
+        match Self::read(object).await? {
+            Some(found) if found.attempt == self.attempt => Ok(Recorded::Ours),
+            Some(found) => Ok(Recorded::Theirs(Box::new(found))),
+            None => match created {
+                Err(e) => Err(MaintenanceError::into(e)),
+                _ => exec_err!("checkpoint {} was there, and is gone; start the run again", object.location()),
+            },
+        }
+    }
+}
+
+impl CheckpointFile {
+    fn new(part: &PartFile, warehouse: &Url) -> Self {
+        let PartFile { path, cell, year, rows, bytes, columns, .. } = part.clone();
+        let path = path.strip_prefix(warehouse.as_str()).map_or(path.clone(), str::to_owned);
+        Self { path, cell, year, rows, bytes, columns }
+    }
+
+    fn into_part(self, warehouse: &Url) -> PartFile {
+        let Self { path, cell, year, rows, bytes, columns } = self;
+        PartFile { path: format!("{warehouse}{path}"), cell, year, rows, bytes, sequence: None, columns }
+    }
+
+    pub fn bucket(&self) -> Bucket {
+        Bucket { cell: self.cell.clone(), year: self.year }
+    }
+}

@@ -1,0 +1,181 @@
+//! Runs that can be resumed: their chunks are staged first, and what they come to is committed at the end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chrono::Utc;
+use datafusion::common::{DataFusionError, Result, exec_err, internal_err, plan_err};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+use url::Url;
+
+use super::commit_node::{CommitTarget, Outcome};
+use super::drive::drive;
+use super::files::LiveFile;
+use super::location::to_location;
+use super::run::check_rejects;
+use super::run_report::{RunProgress, RunRecords, RunReport};
+use crate::checkpoint::{Checkpoints, Finished, Identity, RunFolder, RunRecord, StagedRun, Staging};
+use crate::maintenance::RunLease;
+use crate::part_file::{PartFile, SinkRecord};
+use crate::write::WriteGeoParquetExec;
+
+/// The sink and the target of a run that can be resumed: the run is named by what it does, and the sink leaves
+/// checkpoints. Those of another run as they are.
+pub(super) async fn resumable(
+    sink: &Arc<dyn ExecutionPlan>,
+    target: &Arc<CommitTarget>,
+) -> Result<(Arc<dyn ExecutionPlan>, Arc<CommitTarget>)> {
+    let Some(write) = sink.as_any().downcast_ref::<WriteGeoParquetExec>() else {
+        // The records of a test, or of a plan that was run elsewhere.
+        return Ok((Arc::clone(sink), Arc::clone(target)));
+    };
+    let (target, folder, staged) = match &target.outcome {
+        Outcome::Append | Outcome::ReplaceBuckets => return Ok((Arc::clone(sink), Arc::clone(target))),
+        Outcome::Stage(_) => {
+            let table = target.warehouse.load().await?.metadata.uuid();
+            let identity = Identity::of(write.input(), &target.warehouse, &table.to_string())?;
+            let run = identity.run();
+            let folder = RunFolder::new(target.warehouse.url(), &run)?;
+            (CommitTarget { run, identity: Some(identity), ..target.as_ref().clone() }, folder, true)
+        }
+        Outcome::AppendStaged(staging) => {
+            // Before anything is staged, there is a plan to look at, and nothing to run.
+            let Some(staged) = staging.run() else { return Ok((Arc::clone(sink), Arc::clone(target))) };
+            let run = staged.commit.clone();
+            (CommitTarget { run, ..target.as_ref().clone() }, staged.folder.clone(), false)
+        }
+    };
+    let checkpoints = Checkpoints { folder: folder.url().clone(), staged };
+    Ok((Arc::new(write.with_checkpoints(checkpoints)), Arc::new(target)))
+}
+
+/// Ingests the chunks of a run that have no checkpoint yet. Their files are kept for the commit, whatever happens.
+pub(super) async fn stage(
+    sink: &Arc<dyn ExecutionPlan>,
+    target: &CommitTarget,
+    staging: &Staging,
+    progress: &RunProgress,
+    context: Arc<TaskContext>,
+) -> Result<RunReport> {
+    let Some(identity) = &target.identity else { return internal_err!("a run without an identity cannot be resumed") };
+    let folder = RunFolder::new(target.warehouse.url(), &target.run)?;
+    if staging.restart() {
+        folder.discard().await?;
+    }
+    let record = folder.begin(RunRecord::new(identity)).await?;
+    let mut stage = Stage { staging, record, folder, records: RunRecords::default(), files: vec![] };
+    if stage.record.finished.is_none() {
+        let lease = RunLease::begin(&target.warehouse, &stage.record.commit()).await?;
+        let driven = stage.drive(sink, target, progress, context).await;
+        // A lease that cannot be given up protects files that nothing threatens.
+        drop(lease.release().await);
+        if let Err(e) = driven {
+            // Another process may have ended the run, and removed what this one wanted to read.
+            stage.record = stage.folder.read().await?.unwrap_or(stage.record);
+            if stage.record.finished.is_none() {
+                return Err(e);
+            }
+        }
+    }
+    stage.end().await
+}
+
+struct Stage<'a> {
+    staging: &'a Staging,
+    record: RunRecord,
+    folder: RunFolder,
+    records: RunRecords,
+    files: Vec<LiveFile>,
+}
+
+impl Stage<'_> {
+    async fn drive(
+        &mut self,
+        sink: &Arc<dyn ExecutionPlan>,
+        target: &CommitTarget,
+        progress: &RunProgress,
+        context: Arc<TaskContext>,
+    ) -> Result<()> {
+        progress.partitions.store(sink.output_partitioning().partition_count() as u64, Ordering::Relaxed);
+        let mut finished = pin!(drive(sink, &context));
+        while let Some(of_partition) = finished.next().await {
+            let (partition, records) = of_partition?;
+            if !records.iter().any(|record| matches!(record, SinkRecord::Chunk(_))) {
+                return exec_err!(
+                    "chunk {partition} was not read to its end, and so cannot be staged: leave out the LIMIT, or set option 'limit' of the source"
+                );
+            }
+            for record in records {
+                self.records.add(record, progress);
+            }
+            for part in std::mem::take(&mut self.records.parts) {
+                self.files.push(staged_file(part)?);
+            }
+            self.records.paths.clear();
+            progress.partitions_done.fetch_add(1, Ordering::Relaxed);
+            check_rejects(target, &self.records, false)?;
+        }
+        check_rejects(target, &self.records, true)
+    }
+
+    /// The report of what is staged, or of the run if that has ended.
+    async fn end(self) -> Result<RunReport> {
+        let Self { staging, record, folder, records, files } = self;
+        let (run, commit) = (record.run.clone(), record.commit());
+        let mut report = match &record.finished {
+            Some(finished) => {
+                // What a process left behind that was stopped right after its commit, or that was too late.
+                folder.clean().await?;
+                finished.clone().into_report()
+            }
+            None => records.report(&run),
+        };
+        report.not_resumed = not_resumed(staging, &record).await?;
+        let finished = record.finished;
+        staging.set_run(StagedRun { run, commit, folder, finished, files, records });
+        Ok(report)
+    }
+}
+
+/// How unfinished runs of the same inventory differ from this one.
+async fn not_resumed(staging: &Staging, record: &RunRecord) -> Result<Vec<String>> {
+    let others = RunFolder::runs(staging.warehouse().url()).await?;
+    let others = others.iter().filter(|other| other.finished.is_none() && record.is_same_inventory(other));
+    let describe = |other: &RunRecord| {
+        let differences = record.differences(other);
+        let how = if differences.is_empty() { "another query".to_owned() } else { differences.join(", ") };
+        format!("{} ({how})", other.run)
+    };
+    Ok(others.map(describe).collect())
+}
+
+fn staged_file(part: PartFile) -> Result<LiveFile> {
+    let url = Url::parse(&part.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
+    let PartFile { cell, year, rows, bytes, .. } = part;
+    Ok(LiveFile { location: to_location(&url)?, rows, bytes, cell: Some(cell), year, sequence: 0 })
+}
+
+/// What [`Outcome::AppendStaged`] commits; errors where nothing is staged.
+pub(super) fn staged(staging: &Staging) -> Result<Arc<StagedRun>> {
+    match staging.run() {
+        Some(run) => Ok(run),
+        None => plan_err!("nothing is staged yet: INSERT INTO the table STORED AS CHECKPOINTS first"),
+    }
+}
+
+/// Ends a run whose commit is known: a start of it does nothing any more, and what was staged goes. The run's report.
+pub(super) async fn finish(staged: &StagedRun, report: RunReport) -> Result<RunReport> {
+    let report = RunReport { run: staged.run.clone(), ..report };
+    staged.folder.keep_rejects(&staged.records.rejects).await?;
+    staged.folder.finish(Finished { at: Utc::now(), report: report.clone() }).await?;
+    Ok(report)
+}
+
+/// How a run ended that another process brought to its end; `None` where it has not ended.
+pub(super) async fn ended_elsewhere(staged: &StagedRun) -> Option<RunReport> {
+    let record = staged.folder.read().await.ok()??;
+    record.finished.map(Finished::into_report)
+}

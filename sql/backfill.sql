@@ -1,0 +1,78 @@
+-- Backfill a warehouse from an inventory of any size: resumable, and one snapshot at the end.
+--
+-- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
+-- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog; made if there is none
+-- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
+-- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
+-- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption
+-- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
+-- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, where the name does not tell
+-- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
+-- $restart           BOOLEAN DEFAULT FALSE    -- discard what an earlier start of the same run has done
+
+SET earthcatalog.max_rejects = $max_rejects;
+
+-- 1. The table, as in ingest.sql: the properties that get a column of their own are declared here.
+CREATE EXTERNAL TABLE IF NOT EXISTS items (
+    percent_valid_pixels INT,
+    date_dt              DOUBLE,
+    latitude             DOUBLE,
+    longitude            DOUBLE,
+    platform             VARCHAR,
+    version              VARCHAR,
+    "proj:code"          VARCHAR,
+    "sat:orbit_state"    VARCHAR,
+    scene_1_id           VARCHAR,
+    scene_2_id           VARCHAR,
+    scene_1_frame        VARCHAR,
+    scene_2_frame        VARCHAR
+)
+STORED AS ICEBERG
+LOCATION $warehouse
+OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
+
+-- 2. The source, cut into chunks.
+CREATE EXTERNAL TABLE source
+STORED AS STAC
+LOCATION $inventory
+OPTIONS (
+    'like'              'items',
+    'chunk_size'        $chunk_size,
+    'fetch_concurrency' $fetch_concurrency,
+    'limit'             $limit,
+    'since'             $since,
+    'suffix'            $suffix,
+    'base'              $base,
+    'format'            $format
+);
+
+-- 3. Level 0: every chunk is ingested on its own, and leaves a checkpoint that names its part files. A chunk that has one
+--    is not read again: the run may be killed and started again at any time.
+CREATE EXTERNAL TABLE staged
+STORED AS CHECKPOINTS
+LOCATION $warehouse
+OPTIONS ('of' 'items', 'restart' $restart);
+
+SET datafusion.execution.batch_size = 8192;
+
+INSERT INTO staged
+SELECT * FROM h3_fanout(source, $h3_resolution);
+
+-- 4. Level 1: the part files of each bucket become one, with the newest version of each Item, by the rule of compact.sql.
+--    Level 2: they become visible as one snapshot, and what was staged goes. Rows are wide: few of them fill a batch.
+SET datafusion.execution.batch_size = 64;
+
+INSERT INTO items
+SELECT * EXCEPT (year, sequence, digest, age_rank)
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY grid_partition, year, id
+        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC
+    ) AS age_rank
+    FROM (SELECT *, item_digest(*) AS digest FROM buckets(staged, 1))
+)
+WHERE age_rank = 1;

@@ -1,0 +1,80 @@
+//! A loopback HTTP server for the files of a folder: it counts what is fetched, and may take its time.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// Serves until the test process ends.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub url: String,
+    /// GET requests by path.
+    fetched: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl Server {
+    /// Serves `folder`, each answer after `latency`.
+    pub fn start(folder: &Path, latency: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = Self { url, fetched: Arc::default() };
+        let (fetched, folder) = (Arc::clone(&server.fetched), folder.to_owned());
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let (fetched, folder) = (Arc::clone(&fetched), folder.clone());
+                // A client that is killed breaks off.
+                thread::spawn(move || drop(serve(&connection, &folder, latency, &fetched)));
+            }
+        });
+        server
+    }
+
+    /// GET requests by path, so far.
+    pub fn fetched(&self) -> HashMap<String, u32> {
+        self.fetched.lock().unwrap().clone()
+    }
+}
+
+fn serve(
+    connection: &TcpStream,
+    folder: &Path,
+    latency: Duration,
+    fetched: &Mutex<HashMap<String, u32>>,
+) -> std::io::Result<()> {
+    connection.set_nodelay(true)?;
+    let (mut requests, mut answers) = (BufReader::new(connection), connection);
+    loop {
+        let mut request = String::new();
+        if requests.read_line(&mut request)? == 0 {
+            return Ok(());
+        }
+        let mut header = String::new();
+        while requests.read_line(&mut header)? > 2 {
+            header.clear();
+        }
+        let mut words = request.split(' ');
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let file: PathBuf = folder.join(path.trim_start_matches('/'));
+        if method == "GET" {
+            *fetched.lock().unwrap().entry(path.trim_start_matches('/').to_owned()).or_default() += 1;
+        }
+        thread::sleep(latency);
+        let (status, body) = match fs::read(&file) {
+            Ok(body) => ("200 OK", body),
+            Err(_) => ("404 Not Found", vec![]),
+        };
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nLast-Modified: Mon, 01 Sep 2025 00:00:00 GMT\r\n\r\n",
+            body.len()
+        );
+        answers.write_all(head.as_bytes())?;
+        if method != "HEAD" {
+            answers.write_all(&body)?;
+        }
+    }
+}
