@@ -4,8 +4,8 @@
 //!
 //! - [`cli`]: the commands and their options.
 //! - [`script`]: SQL scripts with declared parameters.
-//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`] and
-//!   [`compact`] are their drivers.
+//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`],
+//!   [`incremental`] and [`compact`] are their drivers.
 //! - [`expire`]: removes what nobody needs any more from a warehouse.
 //! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
 //! - [`query`]: SQL over a warehouse.
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod compact;
 pub mod demo;
 pub mod expire;
+pub mod incremental;
 pub mod ingest;
 pub mod output;
 pub mod pipeline;

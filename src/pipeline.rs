@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::backfill;
 use crate::compact;
+use crate::incremental;
 use crate::ingest;
 use crate::output::{self, Format, OutputError};
 use crate::progress::Progress;
@@ -27,8 +28,13 @@ use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 
 /// The scripts that the binary carries, by the names that `run` and `plans` know.
-pub const PIPELINES: [(&str, Pipeline); 3] =
-    [("backfill", backfill::PIPELINE), ("compact", compact::PIPELINE), ("ingest", ingest::PIPELINE)];
+pub const PIPELINES: [(&str, Pipeline); 5] = [
+    ("backfill", backfill::PIPELINE),
+    ("compact", compact::PIPELINE),
+    ("delta", incremental::DELTA),
+    ("incremental", incremental::PIPELINE),
+    ("ingest", ingest::PIPELINE),
+];
 
 /// A script under `sql/`.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +62,16 @@ pub enum PipelineError {
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
     Interrupted(u64),
+}
+
+impl PipelineError {
+    /// Why standard output could not be written to, if that was it.
+    pub fn write(&self) -> Option<&io::Error> {
+        match self {
+            Self::Write(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Pipeline {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::backfill::BackfillSummary;
 use crate::ingest::IngestOptions;
 use crate::pipeline::PipelineError;
+use crate::report::Report;
 
 /// Name of the document.
 pub const FILE: &str = "ingest_stats.json";
@@ -49,7 +50,12 @@ impl RunStatistics {
         Self { kind: "backfill", seconds, ..Self::new(source, &summary.report) }
     }
 
-    fn new(source: &IngestOptions, report: &crate::report::Report) -> Self {
+    pub fn of_incremental(source: &IngestOptions, report: &Report) -> Self {
+        let seconds = [("ingest", (report.seconds * 1000.0).round() / 1000.0)].into();
+        Self { kind: "incremental", seconds, ..Self::new(source, report) }
+    }
+
+    fn new(source: &IngestOptions, report: &Report) -> Self {
         let run = report.run.clone();
         let rows: u64 = run.fan_out.iter().map(|(cells, items)| u64::from(*cells) * items).sum();
         let items: u64 = run.fan_out.values().sum();

@@ -6,6 +6,7 @@ mod compact;
 mod data;
 mod demo;
 mod expire;
+mod incremental;
 mod interop;
 mod plans;
 mod program;

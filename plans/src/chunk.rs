@@ -125,4 +125,16 @@ pub struct ChunkOutcome {
     pub chunk: ChunkId,
     pub counts: ChunkCounts,
     pub rejects: Vec<Reject>,
+    /// Objects whose Items were decoded, in the order of the source, as far as it tells their versions apart.
+    pub ingested: Vec<IngestedObject>,
+}
+
+/// A version of an object whose Items were decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestedObject {
+    /// Its name wherever it is fetched from: `s3://<bucket>/<key>`; its URL, where it is listed without a bucket.
+    pub object: String,
+    pub e_tag: Option<String>,
+    /// Milliseconds since 1970, UTC.
+    pub last_modified: Option<i64>,
 }

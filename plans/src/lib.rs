@@ -7,6 +7,7 @@
 //! - [`compact`]: the buckets of a warehouse as a table (`buckets(items, 2)`), for merging their part files.
 //! - [`checkpoint`]: what the tasks of a long run have done, so that it can be resumed (`STORED AS CHECKPOINTS`).
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
+//! - [`ingest_record`]: which version of which object is in the table (`ingested(items)`).
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
@@ -17,10 +18,12 @@ pub mod checkpoint;
 pub mod chunk;
 pub mod compact;
 mod find_operator;
+pub mod ingest_record;
 pub mod items;
 pub mod maintenance;
 pub mod part_file;
 pub mod session;
+mod session_table;
 pub mod stac;
 pub mod stores;
 pub mod warehouse;

@@ -16,7 +16,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::checkpoint::StagedTableFactory;
 use crate::compact::BucketsFunction;
-use crate::stac::StacTableFactory;
+use crate::ingest_record::IngestedFunction;
+use crate::stac::{InventoryTableFactory, StacTableFactory};
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
@@ -59,11 +60,13 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));
     factories.insert("ICEBERG".into(), Arc::new(WarehouseTableFactory));
+    factories.insert("INVENTORY".into(), Arc::new(InventoryTableFactory));
     factories.insert("CHECKPOINTS".into(), Arc::new(StagedTableFactory));
     let context = SessionContext::new_with_state(state.build());
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
+    context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
 }
 

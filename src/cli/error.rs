@@ -47,6 +47,8 @@ pub enum CliError {
     Write(#[from] io::Error),
     #[error("cannot start the worker threads: {0}; try fewer with --workers")]
     Threads(io::Error),
+    #[error("--since last is for `earthcatalog incremental`; give a date or a time")]
+    SinceLast,
     #[error("interrupted")]
     Interrupted,
     #[error("interrupted; nothing is committed yet, the chunks that are done are kept, and the same command goes on")]
@@ -71,14 +73,19 @@ impl CliError {
     /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 130 interrupted.
     pub fn report(&self) -> ExitCode {
         // Whoever closed the pipe (`| head`) has seen enough.
-        if matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        let write = match self {
+            Self::Write(error) => Some(error),
+            Self::Pipeline(error, _) => error.write(),
+            _ => None,
+        };
+        if write.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
         eprintln!("error: {self}");
         ExitCode::from(match self {
             Self::Interrupted | Self::Paused => 130,
             Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
-            Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
+            Self::SinceLast | Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             _ => 1,
         })
     }

@@ -36,6 +36,10 @@ pub enum Command {
     Ingest(IngestArgs),
     /// Ingest an inventory of any size: resumable, merged, and visible as one snapshot at the end
     Backfill(BackfillArgs),
+    /// Ingest what is new in an inventory: objects that the table has not ingested yet
+    Incremental(IncrementalArgs),
+    /// List what is new in an inventory: what `incremental` would ingest
+    Delta(DeltaArgs),
     /// List the backfills of a warehouse, and how far they are
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
@@ -101,6 +105,48 @@ pub struct IngestArgs {
     /// How the final report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
+}
+
+/// Flags of `incremental`.
+#[derive(Debug, Clone, Args)]
+pub struct IncrementalArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
+    #[arg(long, value_name = "DIR|URL")]
+    pub report_location: Option<String>,
+    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub memory: Option<usize>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How the final report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+/// Flags of `delta`.
+#[derive(Debug, Clone, Args)]
+pub struct DeltaArgs {
+    #[arg(value_name = "FILE|DIR|URL")]
+    pub inventory: String,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    #[arg(long, value_name = "TIME|last")]
+    pub since: Option<Since>,
+    #[arg(long, value_name = ".END,…")]
+    pub suffix: Option<String>,
+    #[arg(long, value_name = "DIR|URL")]
+    pub base: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
 }
 
 /// Flags of `backfill`.
@@ -289,6 +335,8 @@ impl Command {
             Self::Run(args) => &args.threads,
             Self::Plans(_) | Self::Runs(_) => return 1,
             Self::Backfill(args) => &args.threads,
+            Self::Incremental(args) => &args.threads,
+            Self::Delta(args) => &args.threads,
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
             Self::Expire(args) => &args.threads,
@@ -366,7 +414,7 @@ mod tests {
     #[test]
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
-        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["10000", "2", "10000"]) {
+        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["10000", "2", "auto", "10000", "10000"]) {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {
                 assert!(help.contains(&format!("--{}", parameter.name.replace('_', "-"))), "{}", parameter.name);

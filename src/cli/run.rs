@@ -7,28 +7,31 @@ use std::pin::pin;
 use std::time::Instant;
 
 use earthcatalog_plans::maintenance::{ExpireOptions, ExpireSummary};
-use earthcatalog_plans::session::session;
+use earthcatalog_plans::session::{session, session_within};
 use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
 use super::{
-    BackfillArgs, CliError, Command, CompactArgs, ExpireArgs, IngestArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs,
-    SourceArgs, SqlArgs, WarehouseArgs,
+    BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, IncrementalArgs, IngestArgs, PlansArgs,
+    ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, SqlArgs, WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
+use crate::incremental::IncrementalOptions;
 use crate::ingest::IngestOptions;
 use crate::output::Format;
 use crate::pipeline::{PIPELINES, PipelineError, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script};
-use crate::{backfill, compact, demo, expire, ingest, output, query, runs};
+use crate::{backfill, compact, demo, expire, incremental, ingest, output, query, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
         Command::Ingest(args) => ingest(&args, out).await,
         Command::Backfill(args) => backfill(&args, out).await,
+        Command::Incremental(args) => incremental(&args, out).await,
+        Command::Delta(args) => delta(&args, out).await,
         Command::Runs(args) => runs(&args, out).await,
         Command::Compact(args) => compact(&args, out).await,
         Command::Expire(args) => expire(&args, out).await,
@@ -40,7 +43,7 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
 }
 
 async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let options = source(&args.source)?;
+    let options = whole_source(&args.source)?;
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
     let report = ingest::ingest(&session, &options, interrupt()).await;
     write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
@@ -48,7 +51,7 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
 
 async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = BackfillOptions {
-        source: source(&args.source)?,
+        source: whole_source(&args.source)?,
         workers: args.workers(),
         memory: args.memory,
         restart: args.restart,
@@ -74,6 +77,51 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     }
     let runs = runs::runs(&warehouse).await?;
     write_report(&runs, args.output, out)
+}
+
+async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let options = IncrementalOptions {
+        source: source(&args.source)?,
+        workers: args.threads.workers(),
+        memory: args.memory,
+        report_location: args.report_location.clone(),
+    };
+    if let Some(location) = &args.report_location {
+        check_location("report-location", location)?;
+    }
+    let report = incremental::run_incremental(&options, interrupt()).await;
+    write_report(&report.map_err(|e| CliError::pipeline(e, incremental::PIPELINE))?, args.output, out)
+}
+
+async fn delta(args: &DeltaArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_inventory(&args.inventory)?;
+    check_warehouse(&args.at)?;
+    let arguments = Arguments::new()
+        .with("inventory", &args.inventory)
+        .with("catalog", &args.at.catalog)
+        .with("warehouse", &args.at.warehouse)
+        .with_option("limit", args.limit)
+        .with_option("since", args.since)
+        .with_option("suffix", args.suffix.as_ref())
+        .with_option("base", args.base.as_ref())
+        .with_option("format", args.format.as_ref());
+    let workers = args.threads.workers();
+    let session = session_within(workers, Some(compact::WORKER_MEMORY * workers)).map_err(CliError::Query)?;
+    let failed = |e| CliError::pipeline(e, incremental::DELTA);
+    let mut interrupt = pin!(interrupt());
+    for statement in incremental::DELTA.script()?.bind(&arguments)? {
+        let ran = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
+        ran.map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The flags of what is read, checked; `--since last` is for [`incremental`].
+fn whole_source(args: &SourceArgs) -> Result<IngestOptions, CliError> {
+    if args.since == Some(Since::Last) {
+        return Err(CliError::SinceLast);
+    }
+    source(args)
 }
 
 /// The flags of what is read, checked.

@@ -10,7 +10,11 @@ use thiserror::Error;
 
 /// `--since`: a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since(DateTime<Utc>);
+pub enum Since {
+    At(DateTime<Utc>),
+    /// That of the newest object that the table has seen.
+    Last,
+}
 
 #[derive(Debug, Error, PartialEq)]
 #[error("it must be a date (2025-01-31, midnight UTC) or an RFC 3339 time (2025-01-31T12:00:00Z)")]
@@ -20,17 +24,23 @@ impl FromStr for Since {
     type Err = InvalidSince;
 
     fn from_str(text: &str) -> Result<Self, InvalidSince> {
+        if text == "last" {
+            return Ok(Self::Last);
+        }
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self(time.to_utc()));
+            return Ok(Self::At(time.to_utc()));
         }
         let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
-        midnight.map(|time| Self(time.and_utc())).ok_or(InvalidSince)
+        midnight.map(|time| Self::At(time.and_utc())).ok_or(InvalidSince)
     }
 }
 
 impl fmt::Display for Since {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        match self {
+            Self::At(time) => f.write_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Self::Last => f.write_str("last"),
+        }
     }
 }
 

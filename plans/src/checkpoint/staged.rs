@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{DataFusionError, Result, TableReference, plan_datafusion_err, plan_err};
-use datafusion::execution::SessionState;
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::folder::{Finished, RunFolder};
-use crate::warehouse::{LiveFile, RunRecords, Warehouse, WarehouseTable};
+use crate::session_table::named_warehouse;
+use crate::warehouse::{LiveFile, RunRecords, Warehouse};
 
 /// Rows that a run has ingested chunk by chunk, and not committed.
 ///
@@ -134,19 +134,8 @@ impl TableProviderFactory for StagedTableFactory {
         if !statement.schema.fields().is_empty() {
             return plan_err!("{}: STORED AS CHECKPOINTS takes no columns, it has those of {of}", statement.name);
         }
-        let table = table(state, &of).await?;
-        let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else {
-            return plan_err!("option 'of': table {of} is no warehouse; make it with STORED AS ICEBERG");
-        };
-        table.warehouse().check_location(&statement.location)?;
-        Ok(Arc::new(StagedTable::new(table.warehouse().clone(), restart)))
+        let warehouse = named_warehouse(state, "of", &of).await?;
+        warehouse.check_location(&statement.location)?;
+        Ok(Arc::new(StagedTable::new(warehouse, restart)))
     }
-}
-
-async fn table(state: &dyn Session, name: &str) -> Result<Arc<dyn TableProvider>> {
-    let unknown = || DataFusionError::Plan(format!("option 'of': there is no table {name}; create it first"));
-    let state = state.as_any().downcast_ref::<SessionState>().ok_or_else(unknown)?;
-    let reference = TableReference::from(name);
-    let schema = state.schema_for_ref(reference.clone()).map_err(|_| unknown())?;
-    schema.table(reference.table()).await?.ok_or_else(unknown)
 }

@@ -1,6 +1,6 @@
 //! [`sweep_orphans`]: removes files of a warehouse that nothing names.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +16,7 @@ use super::reach::{live_files, named};
 use super::run_lease;
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
+use crate::ingest_record::RecordList;
 use crate::stores::stores;
 use crate::warehouse::{Warehouse, layout};
 
@@ -89,7 +90,7 @@ fn old_files(warehouse: &Warehouse, cutoff: DateTime<Utc>) -> Result<BoxStream<'
 
 /// Whether a path below the warehouse is that of a part file or of table metadata.
 fn is_ours(path: &str) -> bool {
-    layout::is_part_file(path) || layout::is_metadata_file(path)
+    layout::is_part_file(path) || layout::is_metadata_file(path) || layout::is_ingested_file(path)
 }
 
 /// Files are told by their names alone, which are unique: another engine may call their folder something else.
@@ -125,7 +126,9 @@ async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, d
         for task in folder.done().await? {
             // It may be gone by now, with its run; then the table names the files.
             let Some(checkpoint) = Checkpoint::read(&checkpoints.of(&task)?).await? else { continue };
-            checkpoint.files.iter().for_each(|file| _ = orphans.remove(&hash(name(&file.path))));
+            let ingested = checkpoint.chunk.and_then(|chunk| chunk.ingested).map(|file| file.path);
+            let named = checkpoint.files.iter().map(|file| &file.path).chain(&ingested);
+            named.for_each(|path| _ = orphans.remove(&hash(name(path))));
         }
     }
     Ok(())
@@ -140,6 +143,11 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
     let metadata = &state.metadata;
     spare(&state.metadata_location);
     metadata.metadata_log().iter().for_each(|log| spare(&log.metadata_file));
+    let lists = metadata.snapshots().filter_map(|s| s.summary().additional_properties.get(RecordList::PROPERTY));
+    for list in lists.collect::<BTreeSet<_>>() {
+        spare(list);
+        RecordList::read(warehouse.io(), list).await?.files.iter().for_each(|file| spare(&file.path));
+    }
     metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
     metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));
     let named = named(warehouse.io(), metadata, metadata.snapshots()).await?;

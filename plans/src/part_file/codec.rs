@@ -192,7 +192,7 @@ mod tests {
         let chunk = ChunkId { file: "s3://bucket/inventory.csv".into(), rows: 10..15 };
         let rejects = Some("s3://bucket/r.parquet".into());
         let fan_out = [(1, 2), (700, 1)].into();
-        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 3, rejects, fan_out, resumed: true })
+        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 3, rejects, ingested: None, fan_out, resumed: true })
     }
 
     #[test]

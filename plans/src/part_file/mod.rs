@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::chunk::{ChunkCounts, ChunkId};
+use crate::ingest_record::RecordFile;
 
 mod codec;
 mod packed;
@@ -63,6 +64,9 @@ pub struct ChunkRecord {
     pub committed: u64,
     /// URL of the Parquet file with the chunk's rejects; `None` where there are none.
     pub rejects: Option<String>,
+    /// The file of the ingest record with the chunk's objects; `None` where the source does not tell their versions.
+    #[serde(default)]
+    pub ingested: Option<RecordFile>,
     /// Items by the number of their rows, which is that of their cells.
     #[serde(default)]
     pub fan_out: BTreeMap<u32, u64>,

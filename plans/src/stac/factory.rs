@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{DataFusionError, Result, TableReference, plan_err};
-use datafusion::execution::SessionState;
+use datafusion::common::{DataFusionError, Result, plan_err};
 use datafusion::logical_expr::CreateExternalTable;
 
 use super::options::StacOptions;
 use super::table::StacTable;
 use crate::items::ItemSchema;
+use crate::session_table::named_table;
 use crate::stores::location_url;
 
 /// Makes a [`StacTable`] of `CREATE EXTERNAL TABLE t [(promoted columns)] STORED AS STAC LOCATION '…' OPTIONS (…)`.
@@ -33,19 +32,10 @@ impl TableProviderFactory for StacTableFactory {
             Some(_) if !declared.fields().is_empty() => {
                 return plan_err!("{}: give a column list or option 'like', not both", command.name);
             }
-            Some(like) => ItemSchema::from_table(schema_of(state, like).await?.as_ref()),
+            Some(like) => ItemSchema::from_table(named_table(state, "like", like).await?.schema().as_ref()),
             None => ItemSchema::from_declared(declared),
         };
         let schema = schema.map_err(|e| DataFusionError::Plan(format!("{}: {e}", command.name)))?;
         Ok(Arc::new(StacTable::new(location_url(&command.location)?, schema, options)))
     }
-}
-
-async fn schema_of(state: &dyn Session, table: &str) -> Result<SchemaRef> {
-    let unknown = || DataFusionError::Plan(format!("option 'like': there is no table {table}; create it first"));
-    let state = state.as_any().downcast_ref::<SessionState>().ok_or_else(unknown)?;
-    let reference = TableReference::from(table);
-    let name = reference.table().to_owned();
-    let schema = state.schema_for_ref(reference).map_err(|_| unknown())?;
-    Ok(schema.table(&name).await?.ok_or_else(unknown)?.schema())
 }

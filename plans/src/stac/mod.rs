@@ -6,6 +6,7 @@
 //! ```
 //!
 //! - [`StacTableFactory`], [`StacTable`], [`StacOptions`]: the SQL side.
+//! - [`InventoryTable`]: what an inventory lists, as a table of its own (`STORED AS INVENTORY`).
 //! - [`StacExec`]: the leaf operator; [`chunk_outcome`] tells what became of a partition's chunk.
 //! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it.
 //! - `read`: what a partition does: fetch bytes, decode them, account for each.
@@ -27,6 +28,7 @@ mod table;
 pub use exec::StacExec;
 pub use factory::StacTableFactory;
 pub use format::Format;
+pub use inventory::{INVENTORY_SCHEMA, InventoryTable, InventoryTableFactory};
 pub use options::{OptionError, StacOptions};
 pub use outcome::{chunk_outcome, reads_chunks};
 pub use table::StacTable;

@@ -26,8 +26,18 @@ impl From<OptionError> for DataFusionError {
     }
 }
 
-const OPTIONS: [&str; 9] =
-    ["like", "chunk_size", "limit", "since", "fetch_concurrency", "suffix", "max_item_bytes", "format", "base"];
+const OPTIONS: [&str; 10] = [
+    "like",
+    "objects",
+    "chunk_size",
+    "limit",
+    "since",
+    "fetch_concurrency",
+    "suffix",
+    "max_item_bytes",
+    "format",
+    "base",
+];
 
 /// The suffixes of Items in an inventory.
 const ITEM_SUFFIXES: [&str; 1] = [".json"];
@@ -52,6 +62,7 @@ const FOLDER_SUFFIXES: [&str; 11] = [
 /// | option | default | meaning |
 /// |---|---|---|
 /// | `like` | | registered table whose promoted columns the Items get; instead of a column list |
+/// | `objects` | | table or view that lists the objects, in place of the location, to which their keys are relative |
 /// | `chunk_size` | 10000 | Items per chunk |
 /// | `limit` | | read no more than this many Items, the first ones |
 /// | `since` | | date or RFC 3339 time: leave out objects whose `last_modified_date` is older |
@@ -63,6 +74,7 @@ const FOLDER_SUFFIXES: [&str; 11] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct StacOptions {
     pub like: Option<String>,
+    pub objects: Option<String>,
     pub chunk_size: u64,
     pub limit: Option<u64>,
     /// Milliseconds since 1970, UTC.
@@ -80,6 +92,7 @@ impl Default for StacOptions {
     fn default() -> Self {
         Self {
             like: None,
+            objects: None,
             chunk_size: 10_000,
             limit: None,
             since: None,
@@ -110,6 +123,7 @@ impl StacOptions {
             }
             match name.as_str() {
                 "like" => result.like = Some(value.to_owned()),
+                "objects" => result.objects = Some(value.to_owned()),
                 "chunk_size" => result.chunk_size = count("chunk_size", value)?,
                 "limit" => result.limit = Some(count("limit", value)?),
                 "since" => result.since = Some(time("since", value)?),
@@ -248,7 +262,7 @@ mod tests {
     fn an_unknown_option_is_an_error_even_if_unset() {
         let error = parse(&[("format.chunksize", "")]).unwrap_err().to_string();
         assert!(
-            error.starts_with("a STAC table has no option 'chunksize'; its options are like, chunk_size"),
+            error.starts_with("a STAC table has no option 'chunksize'; its options are like, objects, chunk_size"),
             "{error}"
         );
     }

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use datafusion::catalog::Session;
 use datafusion::common::Result;
 use datafusion::execution::disk_manager::DiskManager;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -41,6 +42,18 @@ pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Ar
     planner.finish(location)
 }
 
+/// Cuts the objects that a table of the session lists into chunks; `location` is what their keys are relative to.
+pub(super) async fn plan_objects(
+    relation: &str,
+    location: &Url,
+    options: &StacOptions,
+    session: &dyn Session,
+) -> Result<ChunkList> {
+    let mut planner = Planner::try_new(options, &session.runtime_env().disk_manager)?;
+    inventory::relation::plan(relation, location, session, &mut planner).await?;
+    planner.finish(location)
+}
+
 /// A row of an inventory, or a file of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Listed<'a> {
@@ -71,6 +84,7 @@ pub(super) struct Planner<'a> {
     open: Option<OpenFile>,
     /// Of all that was listed.
     fingerprint: XxHash64,
+    unread: ChunkCounts,
 }
 
 /// The data file or folder whose rows come in.
@@ -102,7 +116,15 @@ impl<'a> Planner<'a> {
     pub fn try_new(options: &'a StacOptions, disk: &Arc<DiskManager>) -> Result<Self> {
         let spool = SpoolWriter::try_new(disk)?;
         let fingerprint = XxHash64::with_seed(0);
-        Ok(Self { options, left: options.limit, spool, chunks: vec![], open: None, fingerprint })
+        Ok(Self {
+            options,
+            left: options.limit,
+            spool,
+            chunks: vec![],
+            open: None,
+            fingerprint,
+            unread: ChunkCounts::default(),
+        })
     }
 
     /// Whether the limit allows no more Items.
@@ -148,7 +170,9 @@ impl<'a> Planner<'a> {
                     open.chunk.items += items;
                     *left -= items;
                 }
-                self.spool.push(listed.bucket, listed.key, listed.e_tag, listed.last_modified)?;
+                // Inventories give it bare, stores in quotes.
+                let e_tag = listed.e_tag.trim_matches('"');
+                self.spool.push(listed.bucket, listed.key, e_tag, listed.last_modified)?;
             }
         }
         Ok(())
@@ -211,12 +235,20 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Adds rows that no chunk reads to the counts of the first one.
+    pub fn count_unread(&mut self, counts: &ChunkCounts) {
+        self.unread.merge(counts);
+    }
+
     fn finish(mut self, location: &Url) -> Result<ChunkList> {
         if self.chunks.is_empty() {
             // A plan needs a partition, even where there is nothing to read.
             let keys = Arc::new(KeyBase::try_new(location, None)?);
             let content = Content::Objects { objects: SpoolRange::default(), keys, collections: false };
             self.push_direct(location, 0..0, content, Some(0));
+        }
+        if let Some(first) = self.chunks.first_mut() {
+            first.planned.merge(&self.unread);
         }
         let fingerprint = self.fingerprint.finish();
         Ok(ChunkList { chunks: self.chunks, spool: Arc::new(self.spool.finish()?), fingerprint })

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::exec::StacExec;
 use super::options::StacOptions;
-use super::planner::plan_chunks;
+use super::planner::{plan_chunks, plan_objects};
 use crate::items::ItemSchema;
 
 /// Items from an inventory, a file or a folder, with the columns of [`ItemSchema::item_schema`].
@@ -54,8 +54,10 @@ impl TableProvider for StacTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let disk = &state.runtime_env().disk_manager;
-        let chunks = plan_chunks(&self.location, &self.options, disk).await?;
+        let chunks = match &self.options.objects {
+            Some(relation) => plan_objects(relation, &self.location, &self.options, state).await?,
+            None => plan_chunks(&self.location, &self.options, &state.runtime_env().disk_manager).await?,
+        };
         let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
         Ok(Arc::new(StacExec::try_new(location, schema, options, chunks, projection, limit)?))
     }

@@ -15,6 +15,7 @@ use super::layout::cell_of;
 use super::location::to_location;
 use super::manifests::{self, MetadataFiles};
 use super::snapshot;
+use crate::ingest_record::{RecordFile, RecordList};
 use crate::part_file::PartFile;
 
 /// Manifests that are in memory at a time while files are removed; a full one takes some 3 MB.
@@ -29,6 +30,8 @@ pub struct Change {
     pub add: Vec<PartFile>,
     /// URLs of live files of the table.
     pub remove: Vec<String>,
+    /// Files of the ingest record that tell of the objects behind the added files.
+    pub ingested: Vec<RecordFile>,
     /// The snapshot's own summary properties, such as the counts of a run.
     pub summary: BTreeMap<String, String>,
     /// Whether the added files hold the rows of the removed ones (Iceberg's operation `replace`).
@@ -183,8 +186,14 @@ impl Committer {
             let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
-        let summary =
+        let mut summary =
             snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata)?;
+        if !plan.change.ingested.is_empty() {
+            let mut record = RecordList::of(self.warehouse.io(), base).await?;
+            record.files.extend_from_slice(&plan.change.ingested);
+            let location = files.write_record_list(&record).await?;
+            summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);
+        }
         let list = files.write_list(manifests, metadata).await?;
         let next = snapshot::on_top_of(base, plan.id, summary, list)?;
         files.write_metadata(&next, base).await

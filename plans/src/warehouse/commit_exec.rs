@@ -226,6 +226,7 @@ mod tests {
             counts,
             committed: 10 - rejected,
             rejects: None,
+            ingested: None,
             fan_out: [].into(),
             resumed: false,
         })

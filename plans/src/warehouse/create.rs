@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::DateTime;
 use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
@@ -20,6 +21,9 @@ use crate::write::{MAX_FILE_BYTES, WriteTarget};
 /// Summary property of a snapshot with the id of the run that committed it.
 pub const RUN: &str = "earthcatalog.run";
 
+/// Summary property of a snapshot with the newest `last_modified_date` of all objects that were ingested until then.
+pub const MAX_LAST_MODIFIED: &str = "earthcatalog.max-last-modified";
+
 /// The table as one metadata file describes it.
 #[derive(Debug)]
 pub struct TableState {
@@ -29,6 +33,25 @@ pub struct TableState {
 }
 
 impl TableState {
+    /// A property of the current snapshot that each of ours hands on to the next; of the last one that has it, where
+    /// another engine has committed since.
+    pub fn inherited(&self, property: &str) -> Option<&str> {
+        let mut snapshot = self.metadata.current_snapshot();
+        while let Some(current) = snapshot {
+            if let Some(value) = current.summary().additional_properties.get(property) {
+                return Some(value);
+            }
+            snapshot = current.parent_snapshot_id().and_then(|parent| self.metadata.snapshot_by_id(parent));
+        }
+        None
+    }
+
+    /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
+    pub fn max_last_modified(&self) -> Option<i64> {
+        let time = DateTime::parse_from_rfc3339(self.inherited(MAX_LAST_MODIFIED)?).ok()?;
+        Some(time.timestamp_millis())
+    }
+
     /// The snapshot that an ingest run committed, if it did and the table still retains it.
     pub fn run_snapshot(&self, run: &str) -> Option<i64> {
         let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);

@@ -3,6 +3,7 @@
 //! ```text
 //! <warehouse>/grid_partition=<cell>/year=<yyyy>/<run>-<partition>-<n>.parquet   part files
 //! <warehouse>/_rejects/<run>/<partition>.parquet                              rejects of a run
+//! <warehouse>/_ingested/<run>/<attempt>-<partition>.parquet                   which objects a run has ingested
 //! <warehouse>/_runs/<run>.<owner>.json                                         leases of the runs that write
 //! <warehouse>/_checkpoints/<run>/…                                            what the tasks of a long run have done
 //! <warehouse>/metadata/…                                                       Iceberg's own
@@ -15,6 +16,9 @@ const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Folder of rejects, below the warehouse.
 pub const REJECTS: &str = "_rejects";
+
+/// Folder of the ingest record, below the warehouse.
+pub const INGESTED: &str = "_ingested";
 
 /// Folder of the leases of runs, below the warehouse.
 pub const RUNS: &str = "_runs";
@@ -88,6 +92,9 @@ pub fn is_metadata_file(path: &str) -> bool {
         let parts = metadata.strip_suffix(".gz").unwrap_or(metadata).split_once('-');
         return parts.is_some_and(|(number, id)| version(number) && is_id(id));
     }
+    if let Some(list) = name.strip_prefix("ingested-").and_then(|list| list.strip_suffix(".json")) {
+        return is_id(list);
+    }
     let Some(avro) = name.strip_suffix(".avro") else { return false };
     match avro.strip_prefix("snap-") {
         Some(list) => ends_in_id(list),
@@ -111,6 +118,24 @@ pub fn run_lease_path(run: &str, owner: &str) -> String {
 /// Path of the rejects of one attempt at a partition, below the warehouse.
 pub fn rejects_path(run: &str, attempt: &str, partition: usize) -> String {
     format!("{REJECTS}/{run}/{attempt}-{partition:05}.parquet")
+}
+
+/// Path of a file of the ingest record, below the warehouse: of one attempt at a partition.
+pub fn ingested_path(run: &str, attempt: &str, partition: usize) -> String {
+    format!("{INGESTED}/{run}/{attempt}-{partition:05}.parquet")
+}
+
+/// Whether a path below the warehouse is that of a file of the ingest record.
+pub fn is_ingested_file(path: &str) -> bool {
+    let name =
+        path.strip_prefix(INGESTED).and_then(|path| path.strip_prefix('/')).and_then(|path| path.split_once('/'));
+    let parts = name.and_then(|(_, name)| name.strip_suffix(".parquet")).and_then(|stem| stem.rsplit_once('-'));
+    parts.is_some_and(|(attempt, _)| attempt.len() == 32 && attempt.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Name of the list of the files of the ingest record, in the folder of metadata; `id` is unique.
+pub fn record_list_name(id: Uuid) -> String {
+    format!("ingested-{id}.json")
 }
 
 #[cfg(test)]
@@ -141,6 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_ingest_record_is_told_from_everything_else() {
+        let attempt = "0199c0ffee0199c0ffee0199c0ffee01";
+        assert!(is_ingested_file(&ingested_path("run-1", attempt, 7)));
+        for foreign in ["_ingested/x.parquet", "_ingested/run/x-00001.parquet", "ingested/run/a-1.parquet"] {
+            assert!(!is_ingested_file(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
     fn a_metadata_file_is_told_from_everything_else() {
         let id = Uuid::nil();
         for ours in [
@@ -149,6 +183,7 @@ mod tests {
             format!("metadata/{id}-m12.avro"),
             format!("metadata/snap-77-{id}.avro"),
             format!("metadata/snap-77-0-{id}.avro"),
+            format!("{METADATA}/{}", record_list_name(id)),
         ] {
             assert!(is_metadata_file(&ours), "{ours}");
         }

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::create::TableState;
 use super::error::{Result, WarehouseError};
-use super::snapshot;
+use super::{layout, snapshot};
+use crate::ingest_record::RecordList;
 use crate::part_file::PartFile;
 
 /// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
@@ -199,6 +200,19 @@ impl MetadataFiles {
             let mut list = ManifestListWriter::v2(writer, self.snapshot, parent, sequence);
             list.add_manifests(manifests.into_iter())?;
             list.close().await
+        };
+        write.await.map_err(WarehouseError::metadata(&location))?;
+        Ok(location)
+    }
+
+    /// Writes the list of the files of the ingest record, and returns its location.
+    pub async fn write_record_list(&mut self, record: &RecordList) -> Result<String> {
+        let location = format!("{}/{}/{}", self.location, layout::METADATA, layout::record_list_name(Uuid::new_v4()));
+        self.written.push(location.clone());
+        let write = async {
+            let invalid = |e: serde_json::Error| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string());
+            let bytes = serde_json::to_vec(record).map_err(invalid)?;
+            self.io.new_output(&location)?.write(bytes.into()).await
         };
         write.await.map_err(WarehouseError::metadata(&location))?;
         Ok(location)

@@ -19,7 +19,7 @@ pub mod insert;
 pub mod layout;
 pub mod location;
 pub(crate) mod manifests;
-mod parquet_scan;
+pub(crate) mod parquet_scan;
 pub mod rejects;
 mod replace;
 mod run;

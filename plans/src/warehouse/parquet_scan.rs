@@ -22,7 +22,7 @@ use crate::stores::stores;
 
 /// One file to scan.
 #[derive(Debug, Clone)]
-pub(super) struct ScanFile {
+pub(crate) struct ScanFile {
     pub url: Url,
     pub bytes: u64,
     pub sequence: i64,
@@ -33,7 +33,7 @@ pub(super) struct ScanFile {
 /// about the same size as the session has partitions. A partition column is the file's sequence number.
 ///
 /// Errors: files in more than one store.
-pub(super) async fn parquet_scan(
+pub(crate) async fn parquet_scan(
     session: &dyn Session,
     schema: TableSchema,
     files: Vec<ScanFile>,

@@ -142,7 +142,9 @@ impl Run<'_> {
 
     async fn commit_recorded(&mut self) -> Result<()> {
         let add = std::mem::take(&mut self.records.parts);
-        let written: HashSet<String> = add.iter().map(|part| part.path.clone()).collect();
+        let ingested = std::mem::take(&mut self.records.ingested);
+        let written = add.iter().map(|part| &part.path).chain(ingested.iter().map(|file| &file.path));
+        let written: HashSet<String> = written.cloned().collect();
         match self.replacement.take() {
             Some(mut replacement) => {
                 let replaced = self.replace(&mut replacement, add).await;
@@ -151,7 +153,8 @@ impl Run<'_> {
             }
             None if add.is_empty() => return Ok(()),
             None => {
-                let change = Change { add, summary: self.records.summary(&self.target.run), ..Change::default() };
+                let change =
+                    Change { add, ingested, summary: self.records.summary(&self.target.run), ..Change::default() };
                 let snapshot = match (self.committer.commit(change).await, &self.target.outcome) {
                     (Ok(committed), _) => committed.snapshot,
                     // By an earlier start that did not live to say so, or another process: with these same files.

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::create::RUN;
+use super::create::{MAX_LAST_MODIFIED, RUN};
 use super::replace::Replaced;
 use crate::chunk::{ChunkCounts, ChunkId};
+use crate::ingest_record::RecordFile;
 use crate::part_file::{PartFile, SinkRecord};
 
 /// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
@@ -98,6 +99,8 @@ pub(crate) struct RunRecords {
     chunks: HashSet<ChunkId>,
     resumed: u64,
     fan_out: BTreeMap<u32, u64>,
+    /// Files of the ingest record.
+    pub ingested: Vec<RecordFile>,
     /// URLs of the files with rejects.
     pub rejects: HashSet<String>,
     pub counts: ChunkCounts,
@@ -127,6 +130,8 @@ impl RunRecords {
                     self.committed += chunk.committed;
                     self.resumed += u64::from(chunk.resumed);
                     self.rejects.extend(chunk.rejects);
+                    self.paths.extend(chunk.ingested.iter().map(|file| file.path.clone()));
+                    self.ingested.extend(chunk.ingested);
                     chunk.fan_out.iter().for_each(|(cells, n)| *self.fan_out.entry(*cells).or_default() += n);
                 }
             }
@@ -151,6 +156,7 @@ impl RunRecords {
             resumed: chunks.resumed,
             fan_out: chunks.fan_out.clone(),
             rejects: chunks.rejects.clone(),
+            ingested: chunks.ingested.clone(),
             counts: chunks.counts.clone(),
             committed: chunks.committed,
             ..Self::default()
@@ -199,7 +205,7 @@ impl RunRecords {
         }
         if let Some(modified) = report.max_last_modified.and_then(DateTime::from_timestamp_millis) {
             let modified = modified.to_rfc3339_opts(SecondsFormat::Millis, true);
-            summary.insert("earthcatalog.max-last-modified".to_owned(), modified);
+            summary.insert(MAX_LAST_MODIFIED.to_owned(), modified);
         }
         summary
     }
@@ -230,7 +236,15 @@ mod tests {
         let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
         let fan_out = [(1, 4), (2, 2)].into();
-        SinkRecord::Chunk(ChunkRecord { chunk, counts, committed: 6, rejects: None, fan_out, resumed: row == 10 })
+        SinkRecord::Chunk(ChunkRecord {
+            chunk,
+            counts,
+            committed: 6,
+            rejects: None,
+            ingested: None,
+            fan_out,
+            resumed: row == 10,
+        })
     }
 
     #[test]

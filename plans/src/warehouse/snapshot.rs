@@ -8,9 +8,10 @@ use iceberg::spec::{
 };
 use url::Url;
 
-use super::create::TableState;
+use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::location::to_location;
+use crate::ingest_record::RecordList;
 use crate::part_file::{ColumnStatistics, PartFile};
 
 /// Iceberg counts years from this one.
@@ -97,8 +98,14 @@ fn datum(id: i32, bytes: &[u8], metadata: &TableMetadata) -> Result<Datum, Strin
 }
 
 /// The metadata that follows `base`: with one more snapshot, which is the current one.
-pub(crate) fn on_top_of(base: &TableState, id: i64, summary: Summary, manifest_list: String) -> Result<TableMetadata> {
+pub(crate) fn on_top_of(
+    base: &TableState,
+    id: i64,
+    mut summary: Summary,
+    manifest_list: String,
+) -> Result<TableMetadata> {
     let metadata = &base.metadata;
+    inherit(&mut summary.additional_properties, base);
     let snapshot = Snapshot::builder()
         .with_snapshot_id(id)
         .with_parent_snapshot_id(metadata.current_snapshot_id())
@@ -112,6 +119,20 @@ pub(crate) fn on_top_of(base: &TableState, id: i64, summary: Summary, manifest_l
     let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
     let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.build());
     Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)
+}
+
+/// Hands on what the table knows of what has been ingested.
+fn inherit(properties: &mut HashMap<String, String>, base: &TableState) {
+    if let Some(record) = base.inherited(RecordList::PROPERTY) {
+        properties.entry(RecordList::PROPERTY.to_owned()).or_insert_with(|| record.to_owned());
+    }
+    if let Some(before) = base.inherited(MAX_LAST_MODIFIED) {
+        // Times of one form and zone are ordered as texts are.
+        let newest = properties.entry(MAX_LAST_MODIFIED.to_owned()).or_default();
+        if newest.as_str() < before {
+            before.clone_into(newest);
+        }
+    }
 }
 
 /// Summary of a snapshot that adds and removes these files, on top of the current one.

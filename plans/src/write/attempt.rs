@@ -24,6 +24,7 @@ use super::statistics::column_statistics;
 use super::upload::{LargeUpload, Uploads};
 use crate::bucket::Bucket;
 use crate::chunk::ChunkOutcome;
+use crate::ingest_record::{self, RecordFile};
 use crate::part_file::{ChunkRecord, PartFile, SinkRecord};
 use crate::stores::stores;
 use crate::warehouse::layout;
@@ -267,14 +268,33 @@ impl Attempt {
             self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
             Some(format!("{}{path}", self.target.warehouse))
         };
+        let ingested = match outcome.ingested.as_slice() {
+            [] => None,
+            objects => {
+                let path = layout::ingested_path(&self.target.run, &self.id, self.partition);
+                let bytes = ingest_record::encode(&self.target.run, objects)?;
+                let (rows, size) = (objects.len() as u64, bytes.len() as u64);
+                self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
+                let times: Option<Vec<i64>> = objects.iter().map(|object| object.last_modified).collect();
+                let newest = times.and_then(|times| times.into_iter().max());
+                Some(RecordFile { path: format!("{}{path}", self.target.warehouse), rows, bytes: size, newest })
+            }
+        };
         let committed = match self.source {
             RowSource::Chunk { keeps_items: true } => outcome.counts.items,
             _ => self.rows_of_ids.len() as u64,
         };
         let mut fan_out = BTreeMap::new();
         self.rows_of_ids.values().for_each(|rows| *fan_out.entry(*rows).or_default() += 1);
-        let record =
-            ChunkRecord { chunk: outcome.chunk, counts: outcome.counts, committed, rejects, fan_out, resumed: false };
+        let record = ChunkRecord {
+            chunk: outcome.chunk,
+            counts: outcome.counts,
+            committed,
+            rejects,
+            ingested,
+            fan_out,
+            resumed: false,
+        };
         self.records.push(SinkRecord::Chunk(record));
         Ok(())
     }

@@ -134,6 +134,14 @@ impl KeyBase {
         Ok(store)
     }
 
+    /// The name of an entry's object, which option `base` does not change.
+    pub fn name(&self, entry: &Entry) -> String {
+        match entry.bucket.is_empty() {
+            true => self.url(entry),
+            false => format!("s3://{}/{}", entry.bucket, utf8_percent_encode(&entry.key, PATH)),
+        }
+    }
+
     /// The URL of an entry's object.
     pub fn url(&self, entry: &Entry) -> String {
         let Entry { bucket, key, .. } = entry;

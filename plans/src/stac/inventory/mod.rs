@@ -13,9 +13,15 @@
 mod batch;
 mod columns;
 mod csv;
+mod factory;
 pub(super) mod keys;
 mod manifest;
 pub(super) mod parquet;
+pub(super) mod relation;
+mod table;
+
+pub use factory::InventoryTableFactory;
+pub use table::{INVENTORY_SCHEMA, InventoryTable};
 
 use std::sync::Arc;
 

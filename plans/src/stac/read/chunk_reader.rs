@@ -16,7 +16,7 @@ use super::features::{Found, features};
 use super::objects::{Fetch, objects};
 use super::raw::{Blocks, ObjectName, Raw};
 use super::{document, lines, rows};
-use crate::chunk::{ChunkCounts, ChunkOutcome, Reject, RejectKind};
+use crate::chunk::{ChunkCounts, ChunkOutcome, IngestedObject, Reject, RejectKind};
 use crate::items::ItemSchema;
 use crate::stac::chunks::{Chunk, Content};
 use crate::stac::decode::{Defect, ItemDecoder};
@@ -76,6 +76,7 @@ pub(in super::super) struct ChunkReader {
     chunk: Chunk,
     counts: ChunkCounts,
     rejects: Vec<Reject>,
+    ingested: Vec<IngestedObject>,
     /// Items met, of whatever fate.
     met: u64,
     metrics: ReadMetrics,
@@ -114,6 +115,7 @@ impl ChunkReader {
             chunk: chunk.clone(),
             counts: chunk.planned.clone(),
             rejects: vec![],
+            ingested: vec![],
             met: 0,
             metrics,
         })
@@ -153,7 +155,7 @@ impl ChunkReader {
                 planned.listed
             );
         }
-        Ok(ChunkOutcome { chunk: id, counts: self.counts, rejects: self.rejects })
+        Ok(ChunkOutcome { chunk: id, counts: self.counts, rejects: self.rejects, ingested: self.ingested })
     }
 
     fn finish_batch(&mut self) -> Result<RecordBatch> {
@@ -186,7 +188,7 @@ impl ChunkReader {
             Ok(bytes) => {
                 self.metrics.bytes.add(bytes.len());
                 match self.append(&bytes) {
-                    Ok(()) => return,
+                    Ok(()) => return self.record(&object),
                     Err(defect) => match self.collection(&bytes, &defect, position) {
                         Some(found) => {
                             // In front of what follows the collection, in order.
@@ -204,6 +206,15 @@ impl ChunkReader {
         *self.counts.rejected.entry(defect.kind.name().to_owned()).or_default() += 1;
         let Defect { kind, message } = defect;
         self.rejects.push(Reject { object: object.url(), position, bytes: range, kind, message });
+    }
+
+    /// Takes down that an Item of an object was decoded.
+    fn record(&mut self, object: &ObjectName) {
+        let Some(object) = object.ingested() else { return };
+        // The Items of a collection follow each other.
+        if self.ingested.last() != Some(&object) {
+            self.ingested.push(object);
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Defect> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use datafusion::common::Result;
 use futures::stream::BoxStream;
 
+use crate::chunk::IngestedObject;
 use crate::stac::decode::Defect;
 use crate::stac::inventory::keys::KeyBase;
 use crate::stac::spool::Entry;
@@ -39,5 +40,16 @@ impl ObjectName {
             Self::Url(url) => url.to_string(),
             Self::Listed(entry, keys) => keys.url(entry),
         }
+    }
+
+    /// The version of a listed object; `None` where the listing does not tell versions apart.
+    pub fn ingested(&self) -> Option<IngestedObject> {
+        let Self::Listed(entry, keys) = self else { return None };
+        let version = &entry.version;
+        let e_tag = Some(version.e_tag.clone()).filter(|e_tag| !e_tag.is_empty());
+        if e_tag.is_none() && version.last_modified.is_none() {
+            return None;
+        }
+        Some(IngestedObject { object: keys.name(entry), e_tag, last_modified: version.last_modified })
     }
 }

@@ -149,7 +149,7 @@ async fn the_last_record_is_that_of_the_chunk_and_names_its_rejects() {
     };
     let rejected = [("malformed_json".to_owned(), 1)].into();
     let counts = ChunkCounts { listed: 3, items: 2, rejected, ..Default::default() };
-    let outcome = ChunkOutcome { chunk, counts, rejects: vec![reject] };
+    let outcome = ChunkOutcome { chunk, counts, rejects: vec![reject], ingested: vec![] };
 
     let input = stream(vec![batch(&rows)]);
     let attempt = attempt("memory://chunk/wh/", RowSource::Chunk { keeps_items: true }, metrics());
@@ -170,7 +170,7 @@ async fn where_rows_may_have_been_dropped_the_committed_items_are_the_ids_that_w
     let rows = ["a", "b", "a"].map(|id| row(id, ALASKA, "S1A", "2020-01-01T00:00:00Z"));
     let chunk = ChunkId { file: "file:///items.ndjson".into(), rows: 0..9 };
     let counts = ChunkCounts { listed: 9, items: 9, ..Default::default() };
-    let outcome = ChunkOutcome { chunk, counts, rejects: vec![] };
+    let outcome = ChunkOutcome { chunk, counts, rejects: vec![], ingested: vec![] };
     let attempt = attempt("memory://ids-written/wh/", RowSource::Chunk { keeps_items: false }, metrics());
     let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep();
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };

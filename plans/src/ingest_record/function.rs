@@ -1,0 +1,63 @@
+//! `ingested(table)`: what has been ingested into a warehouse, object by object.
+
+use std::sync::Arc;
+
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use datafusion::catalog::{TableFunctionImpl, TableProvider};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::SessionContext;
+use earthcatalog_udfs::SessionTables;
+
+use super::table::{IngestedTable, Since};
+use crate::warehouse::WarehouseTable;
+
+/// `ingested(items)`: the versions of objects whose Items are in a warehouse. `ingested(items, '2025-01-31')`: at least
+/// those of objects that were last modified then or later; `ingested(items, 'last')`: as late as the newest of all.
+///
+/// The columns are [`INGESTED_SCHEMA`](super::INGESTED_SCHEMA). `items` is a table made with `STORED AS ICEBERG`, bare or
+/// as text.
+#[derive(Debug)]
+pub struct IngestedFunction {
+    tables: SessionTables,
+}
+
+impl IngestedFunction {
+    pub const NAME: &str = "ingested";
+
+    /// Finds tables where SQL in this session finds them.
+    pub fn new(session: &SessionContext) -> Self {
+        Self { tables: SessionTables::new(session) }
+    }
+}
+
+impl TableFunctionImpl for IngestedFunction {
+    fn call(&self, args: &[Expr]) -> Result<Arc<dyn TableProvider>> {
+        let (table, since) = match args {
+            [table] => (table, None),
+            [table, since] => (table, parse_since(since)?),
+            _ => return plan_err!("ingested takes a table, and a time or none, as in ingested(items, '2025-01-31')"),
+        };
+        let (name, table) = self.tables.argument(Self::NAME, table)?;
+        let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else {
+            return plan_err!(
+                "ingested: table {name} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
+            );
+        };
+        Ok(Arc::new(IngestedTable::new(table.warehouse().clone(), since)))
+    }
+}
+
+fn parse_since(since: &Expr) -> Result<Option<Since>> {
+    let Expr::Literal(value, _) = since else { return plan_err!("ingested: {since} is no literal time") };
+    let Some(text) = value.try_as_str().flatten() else {
+        return if value.is_null() { Ok(None) } else { plan_err!("ingested: {value} is no time; write it as text") };
+    };
+    if text.eq_ignore_ascii_case("last") {
+        return Ok(Some(Since::Last));
+    }
+    match string_to_timestamp_nanos(text) {
+        Ok(nanos) => Ok(Some(Since::Time(nanos.div_euclid(1_000_000)))),
+        Err(_) => plan_err!("ingested: {text:?} is neither last, nor a date, nor an RFC 3339 time"),
+    }
+}

@@ -1,0 +1,38 @@
+-- List what is new in an inventory: the objects that incremental.sql would ingest.
+--
+-- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
+-- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog
+-- $warehouse         VARCHAR                  -- folder or URL of the data files
+-- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time; last: before the newest that the table has seen
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, where the name does not tell
+
+-- 1. The table.
+CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
+
+-- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time. The
+--    join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
+CREATE EXTERNAL TABLE inventory
+STORED AS INVENTORY
+LOCATION $inventory
+OPTIONS (
+    'of'     'items',
+    'since'  $since,
+    'limit'  $limit,
+    'suffix' $suffix,
+    'base'   $base,
+    'format' $format
+);
+
+SET datafusion.optimizer.prefer_hash_join = false;
+
+CREATE VIEW delta AS
+SELECT inventory.*
+FROM inventory
+LEFT ANTI JOIN ingested(items, $since) AS known
+    ON  known.object = inventory.object
+    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified);
+
+SELECT object, e_tag, last_modified FROM delta ORDER BY object;

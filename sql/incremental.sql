@@ -1,0 +1,74 @@
+-- Ingest what is new in an inventory: objects that the table has not ingested yet, as one snapshot.
+--
+-- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
+-- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog; made if there is none
+-- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
+-- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
+-- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work of one thread
+-- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
+-- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time; last: before the newest that the table has seen
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, where the name does not tell
+-- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
+
+SET earthcatalog.max_rejects = $max_rejects;
+
+-- 1. The table, as in ingest.sql: the properties that get a column of their own are declared here.
+CREATE EXTERNAL TABLE IF NOT EXISTS items (
+    percent_valid_pixels INT,
+    date_dt              DOUBLE,
+    latitude             DOUBLE,
+    longitude            DOUBLE,
+    platform             VARCHAR,
+    version              VARCHAR,
+    "proj:code"          VARCHAR,
+    "sat:orbit_state"    VARCHAR,
+    scene_1_id           VARCHAR,
+    scene_2_id           VARCHAR,
+    scene_1_frame        VARCHAR,
+    scene_2_frame        VARCHAR
+)
+STORED AS ICEBERG
+LOCATION $warehouse
+OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
+
+-- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time. The
+--    join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
+CREATE EXTERNAL TABLE inventory
+STORED AS INVENTORY
+LOCATION $inventory
+OPTIONS (
+    'of'     'items',
+    'since'  $since,
+    'limit'  $limit,
+    'suffix' $suffix,
+    'base'   $base,
+    'format' $format
+);
+
+SET datafusion.optimizer.prefer_hash_join = false;
+
+CREATE VIEW delta AS
+SELECT inventory.*
+FROM inventory
+LEFT ANTI JOIN ingested(items, $since) AS known
+    ON  known.object = inventory.object
+    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified);
+
+-- 3. The source: the objects of the delta. The rows of the inventory that it leaves out are counted as skipped.
+CREATE EXTERNAL TABLE source
+STORED AS STAC
+LOCATION $inventory
+OPTIONS (
+    'like'              'items',
+    'objects'           'delta',
+    'chunk_size'        $chunk_size,
+    'fetch_concurrency' $fetch_concurrency,
+    'base'              $base
+);
+
+-- 4. One row per Item and cell, committed as one snapshot.
+INSERT INTO items
+SELECT * FROM h3_fanout(source, $h3_resolution);

@@ -1,0 +1,48 @@
+//! The driver of `sql/incremental.sql`; and `sql/delta.sql`, which says what it would ingest.
+
+use std::time::Instant;
+
+use earthcatalog_plans::session::session_within;
+
+use crate::compact::WORKER_MEMORY;
+use crate::ingest::IngestOptions;
+use crate::pipeline::{Pipeline, PipelineError};
+use crate::report::Report;
+use crate::run_statistics::{self, RunStatistics};
+
+/// The pipeline.
+pub const PIPELINE: Pipeline = Pipeline { name: "incremental.sql", text: include_str!("../sql/incremental.sql") };
+
+/// The pipeline that lists the delta.
+pub const DELTA: Pipeline = Pipeline { name: "delta.sql", text: include_str!("../sql/delta.sql") };
+
+/// What is ingested, and how.
+#[derive(Debug, Clone, Default)]
+pub struct IncrementalOptions {
+    /// `since` may also be `last`: the newest object that the table has seen.
+    pub source: IngestOptions,
+    /// Threads.
+    pub workers: usize,
+    /// Bytes that sorts may take before they go to disk; 256 MB per thread where it is `None`.
+    pub memory: Option<usize>,
+    /// Folder or URL for `ingest_stats.json`; that of the catalog where it is `None`.
+    pub report_location: Option<String>,
+}
+
+/// Ingests the objects of an inventory that the table has not ingested yet. Stopped by `interrupt`, it commits nothing.
+pub async fn run_incremental(
+    options: &IncrementalOptions,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Report, PipelineError> {
+    let started = Instant::now();
+    let memory = options.memory.unwrap_or(WORKER_MEMORY * options.workers);
+    let session = session_within(options.workers, Some(memory))?;
+    let run = PIPELINE.run(&session, &options.source.arguments(), interrupt).await?;
+    let report = Report { run, seconds: started.elapsed().as_secs_f64() };
+    if report.run.snapshot.is_some() {
+        let statistics = RunStatistics::of_incremental(&options.source, &report);
+        let location = options.report_location.as_deref();
+        run_statistics::append(&statistics, location, &options.source.catalog).await?;
+    }
+    Ok(report)
+}

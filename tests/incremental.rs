@@ -1,0 +1,165 @@
+//! Incremental runs: what is new in an inventory is ingested, and nothing else is fetched.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Ran, Warehouse, accounted, earthcatalog};
+use crate::server::Server;
+
+/// Objects behind a server, and their inventory.
+struct Bucket {
+    folder: TempDir,
+    server: Server,
+    warehouse: Warehouse,
+    rows: Vec<[String; 4]>,
+}
+
+impl Bucket {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), Duration::ZERO);
+        let warehouse = Warehouse::below(folder.path());
+        Self { folder, server, warehouse, rows: vec![] }
+    }
+
+    /// Puts an object, and lists it with an ETag and a time of this day; an empty ETag is none.
+    fn put(&mut self, key: &str, e_tag: &str, day: u32) {
+        let item = json!({
+            "type": "Feature", "stac_version": "1.0.0", "id": key, "links": [], "assets": {},
+            "geometry": { "type": "Point", "coordinates": [10.0, 80.0] },
+            "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2025-09-{day:02}T00:00:00Z") },
+        });
+        fs::write(self.folder.path().join(key), item.to_string()).unwrap();
+        let time = format!("2025-09-{day:02}T12:00:00.000Z");
+        self.rows.retain(|row| row[1] != key);
+        self.rows.push(["bucket".to_owned(), key.to_owned(), time, e_tag.to_owned()]);
+    }
+
+    fn inventory(&self) -> PathBuf {
+        let path = self.folder.path().join("inventory.csv");
+        let rows: String = self.rows.iter().map(|row| row.join(",") + "\n").collect();
+        fs::write(&path, format!("bucket,key,last_modified_date,e_tag\n{rows}")).unwrap();
+        path
+    }
+
+    fn run(&self, command: &str, flags: &[&str]) -> Ran {
+        let inventory = self.inventory();
+        let mut arguments: Vec<&OsStr> = vec![command.as_ref()];
+        if command != "delta" {
+            arguments.push("--inventory".as_ref());
+        }
+        arguments.push(inventory.as_ref());
+        arguments.extend(self.warehouse.flags());
+        arguments.extend(["--base", &self.server.url].map(OsStr::new));
+        arguments.extend(flags.iter().map(OsStr::new));
+        earthcatalog(arguments)
+    }
+
+    /// The report of an incremental run that must work, and the objects that it fetched.
+    fn ingest(&self, command: &str, flags: &[&str]) -> (Value, BTreeSet<String>) {
+        let before = self.server.fetched();
+        let report = self.run(command, &[flags, &["--output", "json"]].concat()).ok();
+        let after = self.server.fetched();
+        let fetched = after.into_iter().filter(|(key, n)| before.get(key) != Some(n)).map(|(key, _)| key).collect();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(accounted(&report).0, accounted(&report).1, "{report}");
+        (report, fetched)
+    }
+
+    fn delta(&self, flags: &[&str]) -> Vec<String> {
+        let rows = self.run("delta", &[flags, &["--output", "ndjson"]].concat()).ok();
+        let objects = rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()["object"].clone());
+        objects.map(|object| object.as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn keys(of: &[&str]) -> BTreeSet<String> {
+    of.iter().map(|key| key.to_string()).collect()
+}
+
+#[test]
+fn only_what_is_new_is_fetched_and_the_record_outlives_compaction_and_expiry() {
+    for first in ["ingest", "backfill", "incremental"] {
+        let mut bucket = Bucket::new();
+        for (key, day) in [("a.json", 1), ("b.json", 2), ("c.json", 3), ("notes.txt", 4)] {
+            bucket.put(key, &format!("{key}-1"), day);
+        }
+        fs::write(bucket.folder.path().join("c.json"), "{").unwrap();
+        let (report, fetched) = bucket.ingest(first, &[]);
+        assert_eq!((&report["items"], fetched), (&json!(2), keys(&["a.json", "b.json", "c.json"])), "{first}");
+
+        // One object is new, one has another version, one was the same when it was copied, one was broken and is mended.
+        bucket.put("d.json", "d-1", 2);
+        bucket.put("a.json", "a-2", 5);
+        bucket.put("b.json", "b.json-1", 6);
+        bucket.put("c.json", "c-2", 3);
+        bucket.warehouse.compacted(&["--threshold", "1", "--retain", "0s"]);
+        assert_eq!(bucket.delta(&[]), ["a.json", "c.json", "d.json"].map(|key| format!("s3://bucket/{key}")));
+        let (report, fetched) = bucket.ingest("incremental", &[]);
+        assert_eq!(fetched, keys(&["a.json", "c.json", "d.json"]), "{first}");
+        assert_eq!((&report["listed"], &report["skipped"]), (&json!(5), &json!({ "ingested": 1, "suffix": 1 })));
+        let newest = bucket.warehouse.value("SELECT updated FROM items WHERE id = 'a.json'");
+        assert_eq!(
+            (newest, bucket.warehouse.value("SELECT count(*) FROM items")),
+            (json!("2025-09-05T00:00:00Z"), json!(4))
+        );
+
+        // Nothing is left: nothing is fetched, and nothing committed.
+        let (report, fetched) = bucket.ingest("incremental", &[]);
+        assert_eq!((&report["snapshot"], fetched, bucket.delta(&[])), (&Value::Null, keys(&[]), vec![]));
+        let statistics = fs::read_to_string(bucket.folder.path().join("ingest_stats.json")).unwrap();
+        let kinds: Vec<Value> =
+            statistics.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone()).collect();
+        assert_eq!(kinds.last(), Some(&json!("incremental")));
+    }
+}
+
+#[test]
+fn since_last_goes_on_where_the_table_ends() {
+    let mut bucket = Bucket::new();
+    for (key, day) in [("a.json", 1), ("b.json", 9)] {
+        bucket.put(key, "", day);
+    }
+    // Where the table has seen nothing, last leaves nothing out.
+    let (report, _) = bucket.ingest("incremental", &["--since", "last"]);
+    assert_eq!(report["items"], 2);
+    // Late arrivals of before are left out, those of the same time are not.
+    for (key, day) in [("late.json", 8), ("same.json", 9), ("new.json", 10)] {
+        bucket.put(key, "", day);
+    }
+    assert_eq!(bucket.delta(&["--since", "last"]), ["s3://bucket/new.json", "s3://bucket/same.json"]);
+    let (report, fetched) = bucket.ingest("incremental", &["--since", "last"]);
+    assert_eq!(fetched, keys(&["new.json", "same.json"]));
+    assert_eq!(report["skipped"], json!({ "ingested": 1, "since": 2 }));
+    assert_eq!(bucket.delta(&[]), ["s3://bucket/late.json"]);
+
+    let error = bucket.run("ingest", &["--since", "last"]).fails(2);
+    assert!(error.contains("--since last is for `earthcatalog incremental`"), "{error}");
+}
+
+#[test]
+fn what_has_no_versions_is_fetched_again_and_what_lists_no_objects_is_refused() {
+    let mut bucket = Bucket::new();
+    bucket.put("a.json", "", 1);
+    let keys_only = bucket.folder.path().join("keys.csv");
+    fs::write(&keys_only, "bucket,key\nbucket,a.json\n").unwrap();
+    let run = |inventory: &PathBuf| {
+        let mut arguments: Vec<&OsStr> = vec!["incremental".as_ref(), "--inventory".as_ref(), inventory.as_ref()];
+        arguments.extend(bucket.warehouse.flags());
+        arguments.extend(["--base", &bucket.server.url].map(OsStr::new));
+        earthcatalog(arguments)
+    };
+    for _ in 0..2 {
+        assert!(run(&keys_only).ok().starts_with("Items       1 committed of 1 listed"));
+    }
+    let lines = bucket.folder.path().join("items.ndjson");
+    fs::copy(bucket.folder.path().join("a.json"), &lines).unwrap();
+    let error = run(&lines).fails(1);
+    assert!(error.contains("items.ndjson holds many Items") && error.contains("ingest it"), "{error}");
+}
