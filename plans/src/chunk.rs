@@ -31,7 +31,7 @@ impl fmt::Display for ChunkId {
 pub enum RejectKind {
     /// No such object.
     Missing,
-    /// The store refused or failed after all retries.
+    /// The store refuses to give it, or no store can name it.
     Unreadable,
     /// Larger than the limit for one Item.
     TooLarge,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use datafusion::common::DataFusionError;
 use thiserror::Error;
 
-use crate::stores::StoreError;
+use crate::stores::{ObjectError, StoreError};
 use crate::warehouse::WarehouseError;
 
 pub type Result<T, E = MaintenanceError> = std::result::Result<T, E>;
@@ -17,10 +17,8 @@ pub enum MaintenanceError {
     Warehouse(#[from] WarehouseError),
     #[error(transparent)]
     Location(#[from] StoreError),
-    #[error("{location}: {source}")]
-    Store { location: String, source: Box<object_store::Error> },
-    #[error("{location}: {source}")]
-    File { location: String, source: std::io::Error },
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     #[error(
         "{lock} is held by {holder}, last heard of {} ago; wait for it, or end that process, or do without the lock: it saves work, and nothing depends on it",
         seconds(.heard)
@@ -49,14 +47,14 @@ impl From<DataFusionError> for MaintenanceError {
 impl MaintenanceError {
     /// Turns a store's error about `location` into one of ours; for `map_err`.
     pub(super) fn store(location: impl Into<String>) -> impl FnOnce(object_store::Error) -> Self {
-        let location = location.into();
-        move |source| Self::Store { location, source: Box::new(source) }
+        let named = ObjectError::store(location);
+        move |source| named(source).into()
     }
 
     /// Turns the file system's error about `location` into one of ours; for `map_err`.
     pub(super) fn file(location: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
-        let location = location.into();
-        move |source| Self::File { location, source }
+        let named = ObjectError::file(location);
+        move |source| named(source).into()
     }
 }
 

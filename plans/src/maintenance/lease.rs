@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
-use super::conditional::{ConditionalObject, Version};
 use super::error::{MaintenanceError, Result};
 use super::process::Process;
+use crate::stores::{ConditionalObject, Version};
 use crate::warehouse::WarehouseError;
 
 /// How often a holder says that it is alive.

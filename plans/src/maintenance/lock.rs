@@ -1,11 +1,10 @@
 //! [`CatalogLock`]: the advisory lock of `--use-lock`.
 
 use chrono::Utc;
-use url::Url;
 
-use super::conditional::ConditionalObject;
 use super::error::{MaintenanceError, Result};
 use super::lease::{Acquired, LeaseGuard};
+use crate::stores::ConditionalObject;
 use crate::warehouse::Catalog;
 
 /// Held while one command works on a table, so that a second one does not do the same work for nothing. Commits are
@@ -19,16 +18,12 @@ impl CatalogLock {
     ///
     /// Errors: [`MaintenanceError::Locked`] if a process that is alive holds it.
     pub async fn acquire(catalog: &Catalog, purpose: &str) -> Result<Self> {
-        let mut file = catalog.file().as_os_str().to_owned();
-        file.push(".lock");
-        let url = Url::from_file_path(&file).map_err(|()| MaintenanceError::InvalidLease {
-            location: file.display().to_string(),
-            reason: "the catalog has no absolute path".to_owned(),
-        })?;
+        let mut url = catalog.url().clone();
+        url.set_path(&format!("{}.lock", catalog.url().path()));
         match LeaseGuard::acquire(ConditionalObject::at(&url)?, purpose).await? {
             Acquired::Held(guard) => Ok(Self(guard)),
             Acquired::By(holder) => Err(MaintenanceError::Locked {
-                lock: file.display().to_string(),
+                lock: format!("{catalog}.lock"),
                 heard: (Utc::now() - holder.heartbeat).to_std().unwrap_or_default(),
                 holder: holder.to_string(),
             }),

@@ -4,7 +4,6 @@
 //! - [`RunLease`]: held by a run that writes files, so that they are not taken for orphans.
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
-mod conditional;
 mod deletion;
 mod error;
 mod expire;

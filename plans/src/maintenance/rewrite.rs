@@ -78,12 +78,16 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
         match warehouse.catalog().swap(&base.metadata_location, &location).await {
             Swap::Done => return Ok(Some(outcome)),
             Swap::Lost => files.delete().await,
+            Swap::Refused(error) => {
+                files.delete().await;
+                return Err(error.into());
+            }
             Swap::Unknown(error) => match warehouse.load().await {
                 Ok(now) if is_or_was(&now, &location) => return Ok(Some(outcome)),
                 // The files stay: it may become visible after all.
                 Ok(_) => {}
                 Err(unreadable) => {
-                    let catalog = warehouse.catalog().file().display().to_string();
+                    let catalog = warehouse.catalog().to_string();
                     return Err(MaintenanceError::UnknownOutcome {
                         catalog,
                         reason: format!("{error}; then {unreadable}"),

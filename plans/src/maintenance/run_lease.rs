@@ -5,10 +5,9 @@ use futures::TryStreamExt;
 use url::Url;
 use uuid::Uuid;
 
-use super::conditional::{ConditionalObject, Version};
 use super::error::{MaintenanceError, Result};
 use super::lease::{Acquired, Lease, LeaseGuard};
-use crate::stores::{StoreError, stores};
+use crate::stores::{ConditionalObject, StoreError, Version, stores};
 use crate::warehouse::{Warehouse, layout};
 
 /// Held by a run from before its first file until after its commit: `<warehouse>/_runs/<run>.<owner>.json`.
@@ -73,7 +72,7 @@ impl FoundLease {
     /// when its commit begins.
     pub async fn remove(&self) -> Result<bool> {
         let last = Lease::new("clean-up").to_bytes();
-        self.object.delete(&self.version, last).await
+        Ok(self.object.delete(&self.version, last).await?)
     }
 }
 

@@ -144,6 +144,10 @@ impl Committer {
             match self.warehouse.catalog().swap(&base.metadata_location, &metadata_location).await {
                 Swap::Done => return Ok(Committed { snapshot: plan.id, metadata_location, attempts }),
                 Swap::Lost => files.delete().await,
+                Swap::Refused(error) => {
+                    files.delete().await;
+                    return Err(error);
+                }
                 Swap::Unknown(error) => {
                     *all_lost = false;
                     if let Err(unreadable) = self.warehouse.load().await {
@@ -157,7 +161,7 @@ impl Committer {
     }
 
     fn unknown(&self, plan: &Plan, reason: String) -> WarehouseError {
-        let catalog = self.warehouse.catalog().file().display().to_string();
+        let catalog = self.warehouse.catalog().to_string();
         WarehouseError::UnknownOutcome { catalog, snapshot: plan.id, reason }
     }
 

@@ -206,7 +206,7 @@ impl Warehouse {
     }
 
     fn disagrees(&self, what: &'static str, existing: &str, wanted: &str, way_out: &'static str) -> WarehouseError {
-        let catalog = format!("{CATALOG} catalog {}", self.catalog.file().display());
+        let catalog = format!("{CATALOG} catalog {}", self.catalog);
         WarehouseError::Disagrees { catalog, what, existing: existing.into(), wanted: wanted.into(), way_out }
     }
 }
@@ -214,10 +214,8 @@ impl Warehouse {
 /// Location of the table's metadata.
 async fn location_in(catalog: &Catalog) -> Result<String> {
     let location = catalog.metadata_location().await?;
-    location.ok_or_else(|| WarehouseError::NoTable {
-        catalog: catalog.file().display().to_string(),
-        table: format!("{NAMESPACE}.{TABLE}"),
-    })
+    location
+        .ok_or_else(|| WarehouseError::NoTable { catalog: catalog.to_string(), table: format!("{NAMESPACE}.{TABLE}") })
 }
 
 /// Reads the metadata at `location`, to which the catalog pointed a moment ago; if a clean-up has deleted it since, what

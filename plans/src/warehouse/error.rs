@@ -4,23 +4,21 @@ use datafusion::common::DataFusionError;
 use thiserror::Error;
 
 use crate::items::ItemSchemaError;
-use crate::stores::StoreError;
+use crate::stores::{ObjectError, StoreError};
 
 pub type Result<T, E = WarehouseError> = std::result::Result<T, E>;
 
 /// Why a warehouse could not be opened, read or committed to.
 #[derive(Debug, Error)]
 pub enum WarehouseError {
-    #[error(
-        "catalog {catalog}: a catalog on an object store is not supported yet; keep the catalog on a local disk (a path such as catalog.db), the warehouse may be anywhere"
-    )]
-    RemoteCatalog { catalog: String },
     #[error("there is no catalog at {catalog}; an ingest creates it, or name another one")]
     NoCatalog { catalog: String },
     #[error("catalog {catalog} has no table {table}; an ingest creates it, or name another catalog")]
     NoTable { catalog: String, table: String },
     #[error("catalog {catalog} cannot be read or written: {source}")]
     Database { catalog: String, source: sqlx::Error },
+    #[error("the catalog cannot be read or written: {0}")]
+    CatalogObject(#[from] ObjectError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{location}: {source}")]

@@ -424,7 +424,7 @@ mod tests {
         assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 1 "));
         // Another process commits; a statement that was planned before still reads what it saw.
         let planned = context.sql("SELECT id FROM items").await.unwrap().create_physical_plan().await.unwrap();
-        let other = Warehouse::open(warehouse.catalog().file().to_str().unwrap()).await.unwrap();
+        let other = Warehouse::open(&warehouse.catalog().to_string()).await.unwrap();
         commit(&other, vec![write_part(&other, "81a", "2", &[row("a2", None, None, None)])]).await;
         let rows = datafusion::physical_plan::collect(planned, context.task_ctx()).await.unwrap();
         assert_eq!(rows.iter().map(|b| b.num_rows()).sum::<usize>(), 1);

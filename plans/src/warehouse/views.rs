@@ -81,7 +81,7 @@ mod tests {
     async fn reading(warehouse: &Warehouse) -> SessionContext {
         let context = crate::session::session(2).unwrap();
         let folder = warehouse.url().to_file_path().unwrap();
-        let catalog = warehouse.catalog().file().to_str().unwrap().to_owned();
+        let catalog = warehouse.catalog().to_string();
         register_views(&context, &catalog, folder.to_str().unwrap()).await.unwrap();
         context
     }

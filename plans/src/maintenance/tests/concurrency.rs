@@ -62,7 +62,7 @@ async fn appends_and_replacements_beside_clean_ups_lose_nothing() {
 
 /// Runs SQL in the catalog.
 pub(super) async fn in_catalog(warehouse: &Warehouse, sql: &str) {
-    let url = format!("sqlite://{}", warehouse.catalog().file().display());
+    let url = format!("sqlite://{}", warehouse.catalog());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();

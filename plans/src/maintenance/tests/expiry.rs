@@ -71,7 +71,7 @@ async fn a_table_stays_writable_after_a_clean_up() {
     for n in 1..=3 {
         append(&warehouse, [part(&warehouse, "81a", n)]).await;
         clean(&warehouse, &AT_ONCE).await.unwrap();
-        let reopened = Warehouse::open(warehouse.catalog().file().to_str().unwrap()).await.unwrap();
+        let reopened = Warehouse::open(&warehouse.catalog().to_string()).await.unwrap();
         assert_eq!(snapshots(&reopened).await, 1);
         let total = reopened.load().await.unwrap().metadata.current_snapshot().unwrap().summary().clone();
         assert_eq!(total.additional_properties["total-records"], n.to_string());

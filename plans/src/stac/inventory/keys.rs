@@ -38,6 +38,24 @@ pub(in super::super) enum ObjectPlace {
     Remote(Arc<dyn ObjectStore>, Path),
 }
 
+/// Why an object is nowhere.
+#[derive(Debug)]
+pub(in super::super) enum NoPlace {
+    /// No store can have an object of this name.
+    Key(String),
+    /// The store of this and other objects cannot be opened.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NoPlace {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::InvalidLocation { .. } | StoreError::UnknownScheme { .. } => Self::Key(error.to_string()),
+            error => Self::Store(error),
+        }
+    }
+}
+
 /// What keys of an inventory are relative to.
 #[derive(Debug)]
 pub(in super::super) struct KeyBase {
@@ -67,7 +85,7 @@ impl Folder {
         Ok(Self { url, place })
     }
 
-    fn locate(&self, key: &str) -> Result<ObjectPlace, String> {
+    fn locate(&self, key: &str) -> Result<ObjectPlace, NoPlace> {
         match &self.place {
             ObjectPlace::File(folder) => Ok(ObjectPlace::File(folder.join(key))),
             ObjectPlace::Remote(store, prefix) if prefix.as_ref().is_empty() => remote(store, key),
@@ -90,8 +108,8 @@ impl KeyBase {
         Ok(Self { folder, base, buckets: RwLock::default() })
     }
 
-    /// The object of an entry; the error says why no store can have it.
-    pub fn locate(&self, entry: &Entry) -> Result<ObjectPlace, String> {
+    /// The object of an entry.
+    pub fn locate(&self, entry: &Entry) -> Result<ObjectPlace, NoPlace> {
         if entry.bucket.is_empty() {
             return self.locate_plain(&entry.key);
         }
@@ -99,7 +117,7 @@ impl KeyBase {
             Some(base) => {
                 // A key is a name; only a listing of paths may leave its folder.
                 if FilePath::new(&entry.key).components().any(|c| !matches!(c, Component::Normal(_))) {
-                    return Err("the key leaves the folder of option 'base'".into());
+                    return Err(NoPlace::Key("the key leaves the folder of option 'base'".into()));
                 }
                 base.locate(&entry.key)
             }
@@ -107,13 +125,13 @@ impl KeyBase {
         }
     }
 
-    fn locate_plain(&self, key: &str) -> Result<ObjectPlace, String> {
+    fn locate_plain(&self, key: &str) -> Result<ObjectPlace, NoPlace> {
         if key.contains("://") {
-            let url = location_url(key).map_err(|e| e.to_string())?;
+            let url = location_url(key)?;
             if let Some(path) = file_path(&url) {
                 return Ok(ObjectPlace::File(path));
             }
-            let (store, path) = stores().locate(&url).map_err(|e| e.to_string())?;
+            let (store, path) = stores().locate(&url)?;
             return Ok(ObjectPlace::Remote(store, path));
         }
         if key.starts_with('/') {
@@ -122,13 +140,14 @@ impl KeyBase {
         self.base.as_ref().unwrap_or(&self.folder).locate(key.trim_start_matches("./"))
     }
 
-    fn bucket(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, String> {
+    fn bucket(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>, NoPlace> {
         // A poisoned lock holds a map that is whole: entries are inserted in one step.
         if let Some(store) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let url = Url::parse(&format!("s3://{bucket}/")).map_err(|e| format!("bucket {bucket:?}: {e}"))?;
-        let (store, _) = stores().locate(&url).map_err(|e| e.to_string())?;
+        let url =
+            Url::parse(&format!("s3://{bucket}/")).map_err(|e| NoPlace::Key(format!("bucket {bucket:?}: {e}")))?;
+        let (store, _) = stores().locate(&url)?;
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
         buckets.insert(bucket.to_owned(), Arc::clone(&store));
         Ok(store)
@@ -163,11 +182,11 @@ fn file_path(url: &Url) -> Option<PathBuf> {
 }
 
 /// Keys that `object_store` cannot name (`a//b`, `a/../b`, control characters) are errors, never another object.
-fn remote(store: &Arc<dyn ObjectStore>, key: &str) -> Result<ObjectPlace, String> {
+fn remote(store: &Arc<dyn ObjectStore>, key: &str) -> Result<ObjectPlace, NoPlace> {
     if key.starts_with('/') || key.ends_with('/') {
-        return Err("the key starts or ends with a slash".into());
+        return Err(NoPlace::Key("the key starts or ends with a slash".into()));
     }
-    let path = Path::parse(key).map_err(|e| e.to_string())?;
+    let path = Path::parse(key).map_err(|e| NoPlace::Key(e.to_string()))?;
     Ok(ObjectPlace::Remote(Arc::clone(store), path))
 }
 
@@ -223,6 +242,7 @@ mod tests {
         let mirror = KeyBase::try_new(&inventory, Some(&Url::parse("file:///mirror/").unwrap())).unwrap();
         assert_eq!(file(mirror.locate(&entry("b", "x/a.json")).unwrap()), "/mirror/x/a.json");
         let error = mirror.locate(&entry("b", "../../etc/passwd")).unwrap_err();
+        let NoPlace::Key(error) = error else { panic!("{error:?}") };
         assert_eq!(error, "the key leaves the folder of option 'base'");
         let remote = KeyBase::try_new(&inventory, Some(&Url::parse("memory://keys/m/").unwrap())).unwrap();
         assert_eq!(path(remote.locate(&entry("b", "x/a+b=c.json")).unwrap()), "m/x/a+b=c.json");

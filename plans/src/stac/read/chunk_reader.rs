@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -26,9 +26,6 @@ use crate::stac::spool::Spool;
 /// A batch is cut when its columns hold this many bytes, or the session's batch size in rows.
 const BATCH_BYTES: usize = 32 << 20;
 
-/// Wait before an object whose body broke off is asked for again.
-const BACKOFF: Duration = Duration::from_millis(100);
-
 /// What a partition reports while it runs.
 #[derive(Debug, Clone)]
 pub(in super::super) struct ReadMetrics {
@@ -37,7 +34,6 @@ pub(in super::super) struct ReadMetrics {
     rejects: Count,
     /// Bytes handed to the decoder, decompressed.
     bytes: Count,
-    retries: Count,
     /// Waiting for bytes.
     fetch_time: Time,
     decode_time: Time,
@@ -53,7 +49,6 @@ impl ReadMetrics {
             items: count("items"),
             rejects: count("rejects"),
             bytes: count("bytes_fetched"),
-            retries: count("retries"),
             fetch_time: time("fetch_time"),
             decode_time: time("decode_time"),
             elapsed_compute: elapsed_compute.clone(),
@@ -94,8 +89,7 @@ impl ChunkReader {
         let max_bytes = options.max_item_bytes;
         let blocks = match &chunk.content {
             Content::Objects { objects: range, keys, .. } => {
-                let retries = metrics.retries.clone();
-                let fetch = Fetch { concurrency: options.fetch_concurrency, max_bytes, backoff: BACKOFF, retries };
+                let fetch = Fetch { concurrency: options.fetch_concurrency, max_bytes };
                 objects(spool, range, keys, &fetch)
             }
             Content::Lines { file, lines: of } => lines(file, of, max_bytes).await?,

@@ -7,11 +7,51 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use thiserror::Error;
 use url::Url;
 
-use super::error::{MaintenanceError, Result};
-use crate::stores::stores;
+use super::{StoreError, stores};
+
+type Result<T> = std::result::Result<T, ObjectError>;
+
+/// Why an object could not be read or changed.
+#[derive(Debug, Error)]
+pub enum ObjectError {
+    #[error("{location}: {source}")]
+    Store { location: String, source: Box<object_store::Error> },
+    #[error("{location}: {source}")]
+    File { location: String, source: io::Error },
+}
+
+impl ObjectError {
+    /// Turns a store's error about `location` into one of ours; for `map_err`.
+    pub(crate) fn store(location: impl Into<String>) -> impl FnOnce(object_store::Error) -> Self {
+        let location = location.into();
+        move |source| Self::Store { location, source: Box::new(source) }
+    }
+
+    /// Turns the file system's error about `location` into one of ours; for `map_err`.
+    pub(crate) fn file(location: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let location = location.into();
+        move |source| Self::File { location, source }
+    }
+
+    /// Whether the store said no: then a change has not been made, and asking again is of no use.
+    pub fn is_refusal(&self) -> bool {
+        use object_store::Error::*;
+        let Self::Store { source, .. } = self else { return false };
+        matches!(
+            **source,
+            NotFound { .. }
+                | PermissionDenied { .. }
+                | Unauthenticated { .. }
+                | NotSupported { .. }
+                | NotImplemented { .. }
+                | UnknownConfigurationKey { .. }
+        )
+    }
+}
 
 /// A small object in any store. On a local disk compare-and-swap is made with the lock of the file, elsewhere with the
 /// store's own (If-Match).
@@ -30,9 +70,16 @@ pub struct Version {
     tag: UpdateVersion,
 }
 
+impl Version {
+    /// Whether both are the same state of an object, as far as the store tells.
+    pub fn is(&self, other: &Self) -> bool {
+        self.tag.e_tag.is_some() && self.tag == other.tag
+    }
+}
+
 impl ConditionalObject {
     /// The object at `url`, which need not exist.
-    pub fn at(url: &Url) -> Result<Self> {
+    pub fn at(url: &Url) -> std::result::Result<Self, StoreError> {
         let (store, path) = stores().locate(url)?;
         let local = if url.scheme() == "file" { url.to_file_path().ok() } else { None };
         Ok(Self { location: url.to_string(), store, path, local })
@@ -45,15 +92,23 @@ impl ConditionalObject {
 
     /// The object, if there is one.
     pub async fn read(&self) -> Result<Option<Version>> {
+        self.read_since(None).await
+    }
+
+    /// As [`Self::read`]; an object that is still what was `seen` is not transferred again.
+    pub async fn read_since(&self, seen: Option<&Version>) -> Result<Option<Version>> {
         let read = async {
-            let found = self.store.get(&self.path).await?;
+            let if_none_match = seen.and_then(|seen| seen.tag.e_tag.clone());
+            let found = self.store.get_opts(&self.path, GetOptions { if_none_match, ..GetOptions::default() }).await?;
             let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
             Ok(Version { tag, bytes: found.bytes().await? })
         };
         match read.await {
             Ok(version) => Ok(Some(version)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+            Err(object_store::Error::NotModified { .. }) if seen.is_some() => Ok(seen.cloned()),
+            // A bucket that is not there must not look like an object that may be created.
+            Err(e @ object_store::Error::NotFound { .. }) if !is_bucket(&e) => Ok(None),
+            Err(e) => Err(ObjectError::store(&self.location)(e)),
         }
     }
 
@@ -75,7 +130,7 @@ impl ConditionalObject {
                 fs::rename(&staged, &file)
             })
         });
-        let replaced = replaced.await.map_err(MaintenanceError::file(&self.location))?;
+        let replaced = replaced.await.map_err(ObjectError::file(&self.location))?;
         let tag = UpdateVersion { e_tag: None, version: None };
         Ok(replaced.then_some(Version { bytes, tag }))
     }
@@ -88,14 +143,14 @@ impl ConditionalObject {
         if let Some(file) = &self.local {
             let (file, seen) = (file.clone(), seen.bytes.clone());
             let deleted = blocking(move || if_unchanged(&file, &seen, || fs::remove_file(&file))).await;
-            return deleted.map_err(MaintenanceError::file(&self.location));
+            return deleted.map_err(ObjectError::file(&self.location));
         }
         if self.replace(seen, last).await?.is_none() {
             return Ok(false);
         }
         match self.store.delete(&self.path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(true),
-            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+            Err(e) => Err(ObjectError::store(&self.location)(e)),
         }
     }
 
@@ -116,9 +171,14 @@ impl ConditionalObject {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(None),
             // A bucket that is not there must not look like an object that is.
             Err(object_store::Error::NotFound { .. }) if update => Ok(None),
-            Err(e) => Err(MaintenanceError::store(&self.location)(e)),
+            Err(e) => Err(ObjectError::store(&self.location)(e)),
         }
     }
+}
+
+/// Whether it is the bucket that was not found, which only the text of a store's answer tells.
+fn is_bucket(error: &object_store::Error) -> bool {
+    error.to_string().contains("NoSuchBucket")
 }
 
 /// Makes a change to `file` if it is what was `seen`; `false` if not.
@@ -175,6 +235,20 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_object_that_is_as_it_was_seen_is_not_transferred_again() {
+        let (_folder, places) = places();
+        for object in places {
+            object.create("1".into()).await.unwrap().unwrap();
+            let seen = object.read_since(None).await.unwrap().unwrap();
+            let again = object.read_since(Some(&seen)).await.unwrap().unwrap();
+            assert!(again.is(&seen) && again.bytes.as_ptr() == seen.bytes.as_ptr());
+            object.replace(&seen, "22".into()).await.unwrap().unwrap();
+            let newer = object.read_since(Some(&seen)).await.unwrap().unwrap();
+            assert!(!newer.is(&seen) && newer.bytes == "22");
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn of_many_that_replace_the_same_version_one_does() {
         let (_folder, places) = places();
@@ -185,7 +259,7 @@ mod tests {
                     let (object, seen) = (object.clone(), seen.clone());
                     tokio::spawn(async move { object.replace(&seen, format!("{round} {n}").into()).await.unwrap() })
                 });
-                let won: Vec<_> = join_all(tries).await.into_iter().filter_map(Result::unwrap).collect();
+                let won: Vec<_> = join_all(tries).await.into_iter().filter_map(|won| won.unwrap()).collect();
                 assert_eq!(won.len(), 1);
                 seen = object.read().await.unwrap().unwrap();
                 assert_eq!(seen.bytes, won[0].bytes);

@@ -9,22 +9,26 @@
 //! | `http`, `https` | WebDAV or plain GET | |
 //! | `memory` | this process's memory, one store per authority | |
 
+mod advice;
+mod conditional;
+pub mod faults;
+mod open;
+mod retry;
+
 use std::collections::HashMap;
 use std::path::Path as FilePath;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::object_store::ObjectStoreRegistry;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::http::HttpBuilder;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectStore};
 use thiserror::Error;
 use url::Url;
+
+pub use self::advice::Service;
+pub use self::conditional::{ConditionalObject, ObjectError, Version};
+pub use self::retry::Retrying;
 
 /// Why a location names no object store.
 #[derive(Debug, Error)]
@@ -37,6 +41,10 @@ pub enum StoreError {
         "cannot open {url}: {source}; its credentials and endpoint come from the environment (AWS_*, GOOGLE_*, AZURE_*)"
     )]
     Open { url: Url, source: Box<object_store::Error> },
+    #[error("{url}: there are no credentials; {advice}")]
+    NoCredentials { url: Url, advice: &'static str },
+    #[error("EARTHCATALOG_FAULTS: {reason}")]
+    Faults { reason: String },
 }
 
 impl From<StoreError> for DataFusionError {
@@ -81,7 +89,7 @@ impl StoreRegistry {
         if let Some(store) = open.get(&key) {
             return Ok(Arc::clone(store));
         }
-        let store = build(url)?;
+        let store = open::open(url)?;
         open.insert(key, Arc::clone(&store));
         Ok(store)
     }
@@ -128,24 +136,6 @@ pub fn folder_url(location: &str) -> Result<Url, StoreError> {
 
 fn key(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.authority())
-}
-
-fn build(url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
-    Ok(match url.scheme() {
-        "file" => Arc::new(LocalFileSystem::new()),
-        "memory" => Arc::new(InMemory::new()),
-        "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(url.as_str()).build().map_err(failed)?),
-        "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).build().map_err(failed)?),
-        "az" | "abfs" | "abfss" => {
-            Arc::new(MicrosoftAzureBuilder::from_env().with_url(url.as_str()).build().map_err(failed)?)
-        }
-        "http" | "https" => {
-            let options = ClientOptions::new().with_allow_http(true);
-            Arc::new(HttpBuilder::new().with_url(key(url)).with_client_options(options).build().map_err(failed)?)
-        }
-        other => return Err(StoreError::UnknownScheme { url: url.clone(), scheme: other.to_owned() }),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,97 @@
+//! Makes the client of a store, from its URL and the environment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use url::Url;
+
+use super::advice::Service;
+use super::faults::{Faults, Faulty};
+use super::retry::Retrying;
+use super::{StoreError, key};
+
+/// How clients repeat requests: a server that refuses connections is an error after some 5 seconds, one that does not
+/// answer after a minute at most. [`Retrying`] goes on where a server only says that it is busy.
+fn retries() -> RetryConfig {
+    let backoff =
+        BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2. };
+    RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(30) }
+}
+
+fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..retries() }
+}
+
+/// A store, and the same without repetitions of its client's.
+type Clients = (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>);
+
+/// Opens the store behind `url`.
+pub(super) fn open(url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    let faults = Faults::from_env()?;
+    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
+    let (service, (inner, once)) = match url.scheme() {
+        // Nothing is transient there.
+        "file" => return Ok(Arc::new(LocalFileSystem::new())),
+        "memory" if faults.is_none() => return Ok(Arc::new(InMemory::new())),
+        "memory" => {
+            let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+            (Service::Other, clients(Arc::clone(&store), store))
+        }
+        "s3" | "s3a" => (Service::S3, s3(url)?),
+        "gs" => {
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str());
+            let client = |retries| builder.clone().with_retry(retries).build().map_err(failed);
+            (Service::Google, clients(client(retries())?, client(no_retries())?))
+        }
+        "az" | "abfs" | "abfss" => {
+            let builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+            let client = |retries| builder.clone().with_retry(retries).build().map_err(failed);
+            (Service::Azure, clients(client(retries())?, client(no_retries())?))
+        }
+        "http" | "https" => {
+            let options = ClientOptions::new().with_allow_http(true);
+            let builder = HttpBuilder::new().with_url(key(url)).with_client_options(options).with_retry(retries());
+            // It knows no conditional writes.
+            let client: Arc<dyn ObjectStore> = Arc::new(builder.build().map_err(failed)?);
+            (Service::Other, clients(Arc::clone(&client), client))
+        }
+        other => return Err(StoreError::UnknownScheme { url: url.clone(), scheme: other.to_owned() }),
+    };
+    Ok(match faults {
+        None => Arc::new(Retrying::over(inner, once, service)),
+        Some(faults) => {
+            let [inner, once] = [inner, once].map(|store| Arc::new(Faulty::over(store, Arc::clone(&faults))));
+            Arc::new(Retrying::over(inner, once, service).with_backoff(faults.backoff()))
+        }
+    })
+}
+
+fn clients(patient: impl ObjectStore, once: impl ObjectStore) -> Clients {
+    (Arc::new(patient), Arc::new(once))
+}
+
+fn s3(url: &Url) -> Result<Clients, StoreError> {
+    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
+    let builder = AmazonS3Builder::from_env().with_url(url.as_str());
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let others =
+        ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+    // The client would ask the machine's metadata service, whatever this says.
+    if is_true("AWS_EC2_METADATA_DISABLED")
+        && builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_none()
+        && !is_true("AWS_SKIP_SIGNATURE")
+        && !others.iter().any(|name| set(name))
+    {
+        return Err(StoreError::NoCredentials { url: url.clone(), advice: Service::S3.credentials() });
+    }
+    let client = |retries| builder.clone().with_retry(retries).build().map_err(failed);
+    Ok(clients(client(retries())?, client(no_retries())?))
+}

@@ -1,0 +1,479 @@
+//! [`Retrying`]: repeats what fails for the moment, as far as a store's own client does not.
+//!
+//! The clients of `object_store` repeat requests, but not all that goes wrong: a body that breaks off and has no ETag; a
+//! bucket that throttles for longer. And they repeat conditional writes without a thought of their own earlier attempt:
+//! if that arrived and only its answer was lost, the repeated one finds the object changed, by itself, and reports a lost
+//! race that was won. So conditional writes go to a client that does not repeat, and are repeated here.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt, TryChunksError, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyMode, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use uuid::Uuid;
+
+use super::advice::{Service, is_unreachable};
+
+/// Attempts at a request before its error counts.
+const ATTEMPTS: u32 = 5;
+
+/// Wait before the second attempt, at most; doubled for each one after it.
+const BACKOFF: Duration = Duration::from_millis(400);
+
+/// Objects of one request to delete, and such requests at a time.
+const DELETED_AT_ONCE: usize = 1000;
+const DELETIONS_IN_FLIGHT: usize = 4;
+
+/// A store that stays with it for a while. Cheap to clone.
+///
+/// The parts of a large object are not repeated here (a part has no number in the interface): one that fails for good
+/// fails the upload.
+#[derive(Debug, Clone)]
+pub struct Retrying {
+    inner: Arc<dyn ObjectStore>,
+    /// The same store, whose client does not repeat: for conditional writes.
+    once: Arc<dyn ObjectStore>,
+    service: Service,
+    backoff: Duration,
+}
+
+impl Retrying {
+    /// Over `inner`, and `once`, the same store without repetitions of its own.
+    pub fn over(inner: Arc<dyn ObjectStore>, once: Arc<dyn ObjectStore>, service: Service) -> Self {
+        Self { inner, once, service, backoff: BACKOFF }
+    }
+
+    /// With other waits, for tests.
+    pub fn with_backoff(self, backoff: Duration) -> Self {
+        Self { backoff, ..self }
+    }
+
+    async fn wait(&self, attempt: u32) {
+        let most = self.backoff.as_micros() as u64 * (1 << attempt.min(8)) / 2;
+        let random = Uuid::new_v4().as_u64_pair().1;
+        tokio::time::sleep(Duration::from_micros(most / 2 + random % (most / 2 + 1))).await;
+    }
+
+    /// Repeats a request that may be repeated without harm.
+    async fn repeat<T, F: Future<Output = Result<T>>>(&self, mut request: impl FnMut() -> F) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            match request().await {
+                Err(e) if attempt < ATTEMPTS && is_transient(&e) => self.wait(attempt).await,
+                outcome => return outcome.map_err(|e| self.service.advise(e)),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Writes an object on a condition.
+    ///
+    /// Errors: what is neither `AlreadyExists` nor `Precondition` nor a refusal leaves open whether it was written.
+    async fn put_if(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let create = options.mode == PutMode::Create;
+        // The error of an attempt that may have arrived.
+        let mut doubt = None;
+        for attempt in 1..=ATTEMPTS {
+            let error = match self.once.put_opts(path, payload.clone(), options.clone()).await {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            match error {
+                // 409: another conditional write was under way, and this one was not made.
+                Error::AlreadyExists { .. } if !create => {}
+                Error::AlreadyExists { .. } | Error::Precondition { .. } if doubt.is_none() => {
+                    // A store may say the same of a creation that is under way and may fail.
+                    if !create || self.head(path).await.is_ok() || attempt == ATTEMPTS {
+                        return Err(error);
+                    }
+                }
+                Error::AlreadyExists { .. } | Error::Precondition { .. } => {
+                    let found = async { self.get(path).await?.bytes_with_result().await };
+                    match found.await {
+                        Ok((bytes, result)) if same(&bytes, &payload) => return Ok(result),
+                        Ok(_) if create => return Err(error),
+                        Err(Error::NotFound { .. }) if create => {}
+                        // Somebody wrote since: over what was there before, or over ours.
+                        _ => break,
+                    }
+                }
+                error if is_transient(&error) || is_unreachable(&error) => doubt = Some(error),
+                error if doubt.is_none() => return Err(self.service.advise(error)),
+                _ => break,
+            }
+            if attempt < ATTEMPTS {
+                self.wait(attempt).await;
+            }
+        }
+        let error = doubt.unwrap_or_else(|| Error::Generic {
+            store: "earthcatalog",
+            source: format!("{path}: other writers were always under way").into(),
+        });
+        Err(self.service.advise(error))
+    }
+
+    /// Deletes objects; outcomes in their order, but for a request that fails as a whole: then its error is the last.
+    async fn delete_all(&self, paths: Vec<Path>) -> Vec<Result<Path>> {
+        let mut outcomes = Vec::with_capacity(paths.len());
+        let mut pending = paths;
+        for attempt in 1.. {
+            let asked = stream::iter(pending.clone()).map(Ok).boxed();
+            let answers: Vec<_> = self.inner.delete_stream(asked).collect().await;
+            let may_repeat = |e: &Error| attempt < ATTEMPTS && is_transient(e);
+            if answers.len() != pending.len() {
+                match answers.into_iter().find_map(Result::err) {
+                    Some(e) if !may_repeat(&e) => outcomes.push(Err(self.service.advise(e))),
+                    _ if attempt < ATTEMPTS => {
+                        self.wait(attempt).await;
+                        continue;
+                    }
+                    _ => outcomes.push(Err(Error::Generic {
+                        store: "earthcatalog",
+                        source: "the store does not say what became of a deletion".into(),
+                    })),
+                }
+                return outcomes;
+            }
+            let mut again = vec![];
+            for (path, answer) in pending.into_iter().zip(answers) {
+                match answer {
+                    Err(e) if may_repeat(&e) => again.push(path),
+                    // By an earlier attempt, as far as we can know.
+                    Err(Error::NotFound { .. }) if attempt > 1 => outcomes.push(Ok(path)),
+                    answer => outcomes.push(answer.map_err(|e| self.service.advise(e))),
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            pending = again;
+            self.wait(attempt).await;
+        }
+        outcomes
+    }
+
+    fn list_from(&self, prefix: Option<&Path>, offset: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let listing = Listing {
+            store: self.clone(),
+            prefix: prefix.cloned(),
+            last: offset,
+            entries: None,
+            in_order: true,
+            attempt: 1,
+        };
+        stream::unfold(Some(listing), |listing| async move {
+            let mut listing = listing?;
+            match listing.next().await {
+                Ok(Some(entry)) => Some((Ok(entry), Some(listing))),
+                Ok(None) => None,
+                Err(e) => Some((Err(listing.store.service.advise(e)), None)),
+            }
+        })
+        .boxed()
+    }
+}
+
+/// Whether the same request may work a moment later. What cannot be reached is no such case: the client has waited.
+fn is_transient(error: &Error) -> bool {
+    matches!(error, Error::Generic { .. }) && !is_unreachable(error)
+}
+
+fn same(bytes: &Bytes, payload: &PutPayload) -> bool {
+    let mut rest = &bytes[..];
+    bytes.len() == payload.content_length()
+        && payload.iter().all(|piece| {
+            let (start, end) = rest.split_at(piece.len());
+            rest = end;
+            start == &piece[..]
+        })
+}
+
+trait BytesWithResult {
+    /// The bytes, and what a write of them would have returned.
+    async fn bytes_with_result(self) -> Result<(Bytes, PutResult)>;
+}
+
+impl BytesWithResult for GetResult {
+    async fn bytes_with_result(self) -> Result<(Bytes, PutResult)> {
+        let result = PutResult { e_tag: self.meta.e_tag.clone(), version: self.meta.version.clone() };
+        Ok((self.bytes().await?, result))
+    }
+}
+
+impl fmt::Display for Retrying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Retrying {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        match options.mode {
+            PutMode::Overwrite => self.repeat(|| self.inner.put_opts(path, payload.clone(), options.clone())).await,
+            PutMode::Create | PutMode::Update(_) => self.put_if(path, payload, options).await,
+        }
+    }
+
+    async fn put_multipart_opts(&self, path: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.repeat(|| self.inner.put_multipart_opts(path, options.clone())).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let mut result = self.repeat(|| self.inner.get_opts(path, options.clone())).await?;
+        if !options.head
+            && let GetResultPayload::Stream(pieces) = result.payload
+        {
+            let (store, path) = (self.clone(), path.clone());
+            let (meta, rest) = (result.meta.clone(), result.range.clone());
+            let body = Body { store, path, options, meta, rest, pieces, attempt: 1 };
+            let resumed = stream::try_unfold(body, |mut body| async move {
+                let piece = body.next().await.map_err(|e| body.store.service.advise(e))?;
+                Ok(piece.map(|piece| (piece, body)))
+            });
+            result.payload = GetResultPayload::Stream(resumed.boxed());
+        }
+        Ok(result)
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let store = self.clone();
+        let delete = move |chunk| {
+            let store = store.clone();
+            async move {
+                let (paths, broken) = match chunk {
+                    Ok(paths) => (paths, None),
+                    Err(TryChunksError(paths, e)) => (paths, Some(Err(e))),
+                };
+                let mut outcomes = store.delete_all(paths).await;
+                outcomes.extend(broken);
+                stream::iter(outcomes)
+            }
+        };
+        paths.try_chunks(DELETED_AT_ONCE).map(delete).buffered(DELETIONS_IN_FLIGHT).flatten().boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_from(prefix, None)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.list_from(prefix, Some(offset.clone()))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.repeat(|| self.inner.list_with_delimiter(prefix)).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        match options.mode {
+            CopyMode::Overwrite => self.repeat(|| self.inner.copy_opts(from, to, options.clone())).await,
+            CopyMode::Create => self.inner.copy_opts(from, to, options).await,
+        }
+    }
+}
+
+/// The bytes of an object that are still to come.
+struct Body {
+    store: Retrying,
+    path: Path,
+    options: GetOptions,
+    meta: ObjectMeta,
+    rest: Range<u64>,
+    pieces: BoxStream<'static, Result<Bytes>>,
+    /// Attempts without a byte since.
+    attempt: u32,
+}
+
+impl Body {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let error = match self.pieces.next().await {
+                Some(Ok(piece)) => {
+                    self.rest.start += piece.len() as u64;
+                    self.attempt = if piece.is_empty() { self.attempt } else { 1 };
+                    return Ok(Some(piece));
+                }
+                None if self.rest.is_empty() => return Ok(None),
+                None => self.broken(format!("{} bytes before its end", self.rest.end - self.rest.start)),
+                Some(Err(e)) => e,
+            };
+            if self.attempt == ATTEMPTS || !matches!(error, Error::Generic { .. }) {
+                return Err(error);
+            }
+            self.store.wait(self.attempt).await;
+            self.attempt += 1;
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(self.rest.clone())),
+                if_match: self.meta.e_tag.clone(),
+                if_none_match: None,
+                ..self.options.clone()
+            };
+            let resumed = self.store.repeat(|| self.store.inner.get_opts(&self.path, options.clone())).await?;
+            if resumed.meta != self.meta {
+                return Err(self.broken("and is another one now".to_owned()));
+            }
+            self.pieces = resumed.into_stream();
+        }
+    }
+
+    fn broken(&self, how: String) -> Error {
+        Error::Generic { store: "earthcatalog", source: format!("{} broke off {how}", self.path).into() }
+    }
+}
+
+/// The objects that are still to be listed.
+struct Listing {
+    store: Retrying,
+    prefix: Option<Path>,
+    /// Listed last.
+    last: Option<Path>,
+    entries: Option<BoxStream<'static, Result<ObjectMeta>>>,
+    /// Whether what was listed came in the order in which a listing can be resumed.
+    in_order: bool,
+    /// Attempts without an object since.
+    attempt: u32,
+}
+
+impl Listing {
+    async fn next(&mut self) -> Result<Option<ObjectMeta>> {
+        loop {
+            let entries = match &mut self.entries {
+                Some(entries) => entries,
+                entries => entries.insert(match &self.last {
+                    Some(last) => self.store.inner.list_with_offset(self.prefix.as_ref(), last),
+                    None => self.store.inner.list(self.prefix.as_ref()),
+                }),
+            };
+            match entries.next().await.transpose() {
+                Ok(Some(entry)) => {
+                    self.in_order &= self.last.as_ref().is_none_or(|last| *last < entry.location);
+                    self.last = Some(entry.location.clone());
+                    self.attempt = 1;
+                    return Ok(Some(entry));
+                }
+                Ok(None) => return Ok(None),
+                Err(e) if self.attempt == ATTEMPTS || !self.in_order || !is_transient(&e) => return Err(e),
+                Err(_) => {
+                    self.store.wait(self.attempt).await;
+                    self.attempt += 1;
+                    self.entries = None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::UpdateVersion;
+    use object_store::memory::InMemory;
+
+    use super::super::faults::{Fault, Faults, Faulty, Operation};
+    use super::*;
+
+    const SEEDS: Range<u64> = 0..30;
+
+    /// A store that fails, with retries around it, and the sound one below.
+    fn failing(seed: u64, rate: f64, kinds: &[Fault]) -> (Retrying, Arc<InMemory>, Arc<Faults>) {
+        let faults = Arc::new(Faults::new(seed, rate, kinds));
+        let sound = Arc::new(InMemory::new());
+        let faulty = Arc::new(Faulty::over(sound.clone(), Arc::clone(&faults)));
+        let store = Retrying::over(faulty.clone(), faulty, Service::Other).with_backoff(Duration::ZERO);
+        (store, sound, faults)
+    }
+
+    fn bytes(length: usize) -> Bytes {
+        (0..length).map(|i| (i % 251) as u8).collect::<Vec<_>>().into()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_resumed_where_it_did() {
+        let long = bytes(100_000);
+        for seed in SEEDS {
+            let (store, sound, faults) = failing(seed, 0.5, &[Fault::Body]);
+            sound.put(&"a".into(), long.clone().into()).await.unwrap();
+            for _ in 0..5 {
+                assert_eq!(store.get(&"a".into()).await.unwrap().bytes().await.unwrap(), long);
+                assert_eq!(store.get_range(&"a".into(), 7..70_000).await.unwrap(), long.slice(7..70_000));
+            }
+            assert!(faults.requests(Operation::Get, "a") > 10);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_replaced_while_it_is_read_is_never_a_mixture() {
+        let (store, sound, _) = failing(0, 1., &[Fault::Body]);
+        sound.put(&"a".into(), bytes(1000).into()).await.unwrap();
+        let begun = store.get(&"a".into()).await.unwrap();
+        sound.put(&"a".into(), vec![0; 1000].into()).await.unwrap();
+        assert!(begun.bytes().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_fails_for_the_moment_is_done_in_the_end() {
+        for seed in SEEDS {
+            let (store, sound, _) = failing(seed, 0.1, &[Fault::Before, Fault::After, Fault::Throttle]);
+            for n in 0..50 {
+                store.put(&format!("f/{n:03}").into(), "x".into()).await.unwrap();
+            }
+            let listed = store.list(Some(&"f".into())).map_ok(|meta| meta.location);
+            let listed: Vec<_> = listed.try_collect().await.unwrap();
+            assert_eq!(listed.len(), 50);
+            let deleted: Vec<_> = store.delete_stream(stream::iter(listed).map(Ok).boxed()).collect().await;
+            assert_eq!(deleted.iter().filter(|outcome| outcome.is_ok()).count(), 50);
+            assert_eq!(sound.list(None).count().await, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_breaks_off_goes_on_and_repeats_nothing() {
+        for seed in SEEDS {
+            let (store, sound, _) = failing(seed, 0.6, &[Fault::Body, Fault::Before]);
+            for n in 0..100 {
+                sound.put(&format!("f/{n:03}").into(), "x".into()).await.unwrap();
+            }
+            let listed: Result<Vec<_>> = store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await;
+            // At this rate some give up.
+            if let Ok(listed) = listed {
+                assert_eq!(listed, (0..100).map(|n| format!("f/{n:03}")).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_conditional_write_whose_answer_was_lost_is_known_for_our_own() {
+        let create = PutOptions::from(PutMode::Create);
+        let update = |put: PutResult| PutOptions::from(PutMode::Update(UpdateVersion::from(put)));
+        for seed in SEEDS {
+            let (store, sound, _) = failing(seed, 0.1, &[Fault::After, Fault::Before]);
+            let mut last = store.put_opts(&"a".into(), "0".into(), create.clone()).await.unwrap();
+            for n in 1..20 {
+                let stale = last.clone();
+                last = store.put_opts(&"a".into(), n.to_string().into(), update(last)).await.unwrap();
+                let lost = store.put_opts(&"a".into(), "other".into(), update(stale)).await.unwrap_err();
+                // With a doubt about an attempt of ours it is not certain that the race was lost.
+                assert!(matches!(lost, Error::Precondition { .. } | Error::Generic { .. }), "{lost}");
+                let second = store.put_opts(&"a".into(), "other".into(), create.clone()).await.unwrap_err();
+                assert!(matches!(second, Error::AlreadyExists { .. }), "{second}");
+            }
+            assert_eq!(sound.get(&"a".into()).await.unwrap().bytes().await.unwrap(), "19");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_of_which_nobody_knows_whether_it_happened_is_not_a_lost_race() {
+        let (store, sound, _) = failing(0, 1., &[Fault::After]);
+        let error = store.put_opts(&"a".into(), "x".into(), PutMode::Create.into()).await.unwrap_err();
+        assert!(matches!(error, Error::Generic { .. }), "{error}");
+        assert_eq!(sound.get(&"a".into()).await.unwrap().bytes().await.unwrap(), "x");
+    }
+}

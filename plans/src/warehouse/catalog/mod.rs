@@ -1,0 +1,179 @@
+//! The catalog: a SQLite file that points at the table's current metadata, on a local disk or in an object store.
+//!
+//! - [`database`]: the file itself, which other engines open.
+//! - [`remote`]: the file as an object, replaced as a whole.
+
+mod database;
+mod remote;
+
+use std::fmt;
+
+use url::Url;
+
+use self::database::{Database, Swapped};
+use self::remote::RemoteCatalog;
+use super::error::{Result, WarehouseError};
+use crate::stores::location_url;
+
+/// Name of the catalog in the file (`catalog_name`).
+pub const CATALOG: &str = "earthcatalog";
+/// Namespace of the table.
+pub const NAMESPACE: &str = "earthcatalog";
+/// Name of the table.
+pub const TABLE: &str = "items";
+
+/// A catalog file, displayed as its path or URL. Cheap to clone; clones share what they have read.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    url: Url,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Local(Database),
+    Remote(RemoteCatalog),
+}
+
+/// What became of a compare-and-swap of the table's metadata location.
+#[derive(Debug)]
+pub enum Swap {
+    /// The table points at the new metadata.
+    Done,
+    /// Nothing was written: the table points elsewhere, or the catalog was busy for too long.
+    Lost,
+    /// Nothing was written, and trying again is of no use.
+    Refused(WarehouseError),
+    /// The catalog failed half-way; whether the table points at the new metadata must be read again.
+    Unknown(WarehouseError),
+}
+
+impl Catalog {
+    /// The catalog at a path or URL; the file need not exist yet.
+    pub fn at(location: &str) -> Result<Self> {
+        let url = location_url(location)?;
+        let place = if url.scheme() == "file" {
+            let invalid = || WarehouseError::InvalidLocation { location: location.into(), reason: "not a path".into() };
+            Place::Local(Database::shared(url.to_file_path().map_err(|()| invalid())?))
+        } else {
+            Place::Remote(RemoteCatalog::at(&url)?)
+        };
+        Ok(Self { url, place })
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Creates the file and its tables where they are absent.
+    pub async fn initialize(&self) -> Result<()> {
+        let file = match &self.place {
+            Place::Remote(remote) => return remote.initialize().await,
+            Place::Local(file) => file,
+        };
+        if let Some(folder) = file.file().parent() {
+            let created = tokio::fs::create_dir_all(folder).await;
+            created.map_err(|e| self.failed(sqlx::Error::Io(e)))?;
+        }
+        file.initialize().await.map_err(|e| self.failed(e))
+    }
+
+    /// Location of the table's current metadata; `None` where the catalog has no table.
+    pub async fn metadata_location(&self) -> Result<Option<String>> {
+        match &self.place {
+            Place::Remote(remote) => remote.metadata_location().await,
+            Place::Local(database) => {
+                if !tokio::fs::try_exists(database.file()).await.unwrap_or(false) {
+                    return Err(WarehouseError::NoCatalog { catalog: self.to_string() });
+                }
+                database.metadata_location().await.map_err(|e| self.failed(e))
+            }
+        }
+    }
+
+    /// Enters the table, unless there is one: then `false`, and nothing changes.
+    pub async fn insert(&self, metadata_location: &str) -> Result<bool> {
+        match &self.place {
+            Place::Remote(remote) => remote.insert(metadata_location).await,
+            Place::Local(database) => database.insert(metadata_location).await.map_err(|e| self.failed(e)),
+        }
+    }
+
+    /// Points the table from `expected` to `new`, if it points at `expected`.
+    pub async fn swap(&self, expected: &str, new: &str) -> Swap {
+        match &self.place {
+            Place::Remote(remote) => remote.swap(expected, new).await,
+            Place::Local(database) => match database.swap(expected, new).await {
+                Swapped::Yes => Swap::Done,
+                Swapped::No => Swap::Lost,
+                Swapped::Unknown(e) => Swap::Unknown(self.failed(e)),
+            },
+        }
+    }
+
+    fn failed(&self, source: sqlx::Error) -> WarehouseError {
+        WarehouseError::Database { catalog: self.to_string(), source }
+    }
+}
+
+impl fmt::Display for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Local(database) => database.file().display().fmt(f),
+            Place::Remote(_) => self.url.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_table_is_entered_once_and_moves_only_from_where_it_is_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::at(folder.path().join("new/catalog.db").to_str().unwrap()).unwrap();
+        assert!(matches!(catalog.metadata_location().await, Err(WarehouseError::NoCatalog { .. })));
+
+        catalog.initialize().await.unwrap();
+        catalog.initialize().await.unwrap();
+        assert_eq!(catalog.metadata_location().await.unwrap(), None);
+
+        assert!(catalog.insert("v0").await.unwrap());
+        assert!(!catalog.insert("other").await.unwrap());
+        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
+        assert!(matches!(catalog.swap("v0", "v2").await, Swap::Lost));
+        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
+        assert!(!folder.path().join("new/catalog.db-wal").exists(), "the file alone is the catalog");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_may_create_the_same_catalog_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::at(folder.path().join("catalog.db").to_str().unwrap()).unwrap();
+        let tasks = (0..8).map(|i| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move {
+                catalog.initialize().await.unwrap();
+                catalog.insert(&format!("v{i}")).await.unwrap()
+            })
+        });
+        let won = futures::future::join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
+        assert_eq!(won, 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_named_in_the_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.db");
+        std::fs::write(&file, "this is not a database, by no means; it is text").unwrap();
+        let error = Catalog::at(file.to_str().unwrap()).unwrap().metadata_location().await.unwrap_err();
+        assert!(error.to_string().contains("catalog.db") && error.to_string().contains("not a database"), "{error}");
+    }
+
+    #[test]
+    fn a_catalog_is_called_by_its_path_or_url() {
+        assert_eq!(Catalog::at("/data/my catalog.db").unwrap().to_string(), "/data/my catalog.db");
+        assert_eq!(Catalog::at("memory://bucket/catalog.db").unwrap().to_string(), "memory://bucket/catalog.db");
+    }
+}
