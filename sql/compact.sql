@@ -1,6 +1,6 @@
 -- Compact a warehouse: one file per bucket, with the newest version of each Item, in place of its part files.
 --
--- $catalog      VARCHAR              -- SQLite file of the Iceberg catalog
+-- $catalog      VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse    VARCHAR              -- folder or URL of the data files
 -- $threshold    INT     DEFAULT 2    -- compact the buckets with at least so many files
 -- $bucket       VARCHAR DEFAULT NULL -- compact this bucket alone: CELL/YEAR, or CELL/null for Items without a datetime

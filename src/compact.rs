@@ -25,7 +25,7 @@ pub(crate) const WORKER_MEMORY: usize = 256 << 20;
 /// Which buckets of which warehouse are compacted, and how.
 #[derive(Debug, Clone)]
 pub struct CompactOptions {
-    /// Path of the SQLite catalog.
+    /// Path or URL of the SQLite catalog.
     pub catalog: String,
     /// Folder or URL of the data files.
     pub warehouse: String,

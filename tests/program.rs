@@ -33,13 +33,25 @@ impl Ran {
 /// The binary, without the variables of whoever runs the tests.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_earthcatalog"));
-    command.env_remove("EARTHCATALOG_CATALOG").env_remove("EARTHCATALOG_WAREHOUSE").stdin(Stdio::null());
+    let prefixes = ["EARTHCATALOG_", "AWS_", "GOOGLE_", "AZURE_"];
+    for (name, _) in std::env::vars_os() {
+        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    // No test asks a cloud for credentials.
+    command.env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
     command
 }
 
 /// Runs the binary to its end.
 pub fn earthcatalog<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
-    let output = command().args(arguments).output().unwrap();
+    run(command().args(arguments))
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
 }

@@ -13,8 +13,14 @@ static PYTHON: LazyLock<PathBuf> = LazyLock::new(environment);
 
 /// Runs a script of `tests/interop`, which must work; returns what it printed.
 pub fn run<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
-    succeed(Command::new(&*PYTHON).arg(path).args(arguments))
+    succeed(command(script).args(arguments))
+}
+
+/// A script of `tests/interop`.
+pub fn command(script: &str) -> Command {
+    let mut command = Command::new(&*PYTHON);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script));
+    command
 }
 
 fn environment() -> PathBuf {

@@ -15,10 +15,11 @@ pub enum Service {
     Other,
 }
 
+/// A store's error with what to set; and without the markup of its answer.
 #[derive(Debug, ThisError)]
-#[error("{source}; {advice}")]
+#[error("{text}")]
 struct Advised {
-    advice: &'static str,
+    text: String,
     source: Box<dyn StdError + Send + Sync>,
 }
 
@@ -28,8 +29,18 @@ const METADATA_SERVICE: &str = "169.254.";
 impl Service {
     /// The same error; its text ends in what to set, if that is known.
     pub(super) fn advise(self, error: Error) -> Error {
-        let Some(advice) = self.advice(&error) else { return error };
-        let advised = |source| Box::new(Advised { advice, source });
+        let advice = self.advice(&error);
+        let advised = |source: Box<dyn StdError + Send + Sync>| -> Box<dyn StdError + Send + Sync> {
+            let text = source.to_string();
+            match (plain(&text), advice) {
+                (None, None) => source,
+                (Some(text), None) => Box::new(Advised { text, source }),
+                (plain, Some(advice)) => {
+                    let text = format!("{}; {advice}", plain.unwrap_or(text));
+                    Box::new(Advised { text, source })
+                }
+            }
+        };
         match error {
             Error::Generic { store, source } => Error::Generic { store, source: advised(source) },
             Error::NotFound { path, source } => Error::NotFound { path, source: advised(source) },
@@ -47,7 +58,7 @@ impl Service {
             (_, Error::NotFound { .. }) if has("NoSuchBucket") => "is the name of the bucket right, and the endpoint?",
             (_, Error::NotFound { .. }) => return None,
             (Self::S3, _) if has(METADATA_SERVICE) => self.credentials(),
-            (Self::S3, _) if has("URL scheme is not allowed") => "set AWS_ALLOW_HTTP=true for an endpoint without TLS",
+            (Self::S3, _) if is_misconfigured(error) => "set AWS_ALLOW_HTTP=true for an endpoint without TLS (http://)",
             (Self::S3, _) if has("redirect without LOCATION") || has("PermanentRedirect") => {
                 "set AWS_REGION to the region of the bucket"
             }
@@ -71,6 +82,21 @@ impl Service {
     }
 }
 
+/// The code and message of an answer in XML, in place of the answer.
+fn plain(text: &str) -> Option<String> {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0)
+    };
+    let (before, _) = text.split_once('<')?;
+    Some(format!("{before}{}: {}", element("Code")?, element("Message")?))
+}
+
+/// Whether the client refuses to make such a request at all.
+pub(super) fn is_misconfigured(error: &Error) -> bool {
+    cause::<HttpError>(error).is_some_and(|e| e.to_string().contains("builder error"))
+}
+
 /// Whether a server could not be reached, or did not answer in time.
 pub(super) fn is_unreachable(error: &Error) -> bool {
     cause::<HttpError>(error).is_some_and(|e| matches!(e.kind(), HttpErrorKind::Connect | HttpErrorKind::Timeout))
@@ -86,4 +112,22 @@ fn cause<E: StdError + 'static>(error: &Error) -> Option<&E> {
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_xml_becomes_a_sentence_and_its_kind_stays() {
+        let answer = "404 Not Found: <?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message><X/></Error>";
+        let error = Service::S3.advise(Error::NotFound { path: "a".into(), source: answer.into() });
+        assert!(matches!(error, Error::NotFound { .. }));
+        assert_eq!(
+            error.to_string(),
+            "Object at location a not found: 404 Not Found: NoSuchBucket: The specified bucket does not exist; is the name of the bucket right, and the endpoint?"
+        );
+        let twice = Service::S3.advise(error);
+        assert_eq!(twice.to_string().matches("is the name").count(), 1);
+    }
 }

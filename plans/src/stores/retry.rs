@@ -20,7 +20,7 @@ use object_store::{
 };
 use uuid::Uuid;
 
-use super::advice::{Service, is_unreachable};
+use super::advice::{Service, is_misconfigured, is_unreachable};
 
 /// Attempts at a request before its error counts.
 const ATTEMPTS: u32 = 5;
@@ -183,7 +183,7 @@ impl Retrying {
 
 /// Whether the same request may work a moment later. What cannot be reached is no such case: the client has waited.
 fn is_transient(error: &Error) -> bool {
-    matches!(error, Error::Generic { .. }) && !is_unreachable(error)
+    matches!(error, Error::Generic { .. }) && !is_unreachable(error) && !is_misconfigured(error)
 }
 
 fn same(bytes: &Bytes, payload: &PutPayload) -> bool {

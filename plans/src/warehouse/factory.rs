@@ -150,7 +150,6 @@ mod tests {
             ("", "", "'h3_resolution' '1'", "needs OPTIONS ('catalog'"),
             ("", "", "'catalog' '$/c.db', 'h3_resolution' '16'", "\"16\", not a number from 0 to 15"),
             ("", "", "'catalog' '$/c.db', 'resolution' '1'", "no option \"resolution\""),
-            ("", "", "'catalog' 's3://bucket/c.db'", "not supported yet"),
             ("(id VARCHAR)", "", "'catalog' '$/c.db'", "column id is declared twice"),
             ("(p DATE)", "", "'catalog' '$/c.db'", "has type Date32"),
             ("(p INT NOT NULL)", "", "'catalog' '$/c.db'", "cannot be NOT NULL"),

@@ -50,7 +50,7 @@ fn failed(location: &str) -> impl FnOnce(object_store::Error) -> Error {
         let kind = ErrorKind::Unexpected;
         // A missing file stays missing; anything else may work at the next try.
         let retryable = !matches!(source, object_store::Error::NotFound { .. });
-        Error::new(kind, format!("{location}: {source}")).with_retryable(retryable).with_source(source)
+        Error::new(kind, location).with_retryable(retryable).with_source(source)
     }
 }
 

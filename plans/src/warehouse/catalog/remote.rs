@@ -153,11 +153,19 @@ struct Copy {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use datafusion::execution::object_store::ObjectStoreRegistry;
     use futures::future::join_all;
+    use object_store::memory::InMemory;
     use uuid::Uuid;
 
-    use super::super::Catalog;
+    use super::super::{Catalog, Place};
     use super::*;
+    use crate::stores::faults::{Fault, Faults, Faulty, Operation};
+    use crate::stores::{Retrying, Service, stores};
+    use crate::warehouse::testing::{items, record};
+    use crate::warehouse::{Change, Committer, Warehouse};
 
     fn catalog() -> Catalog {
         Catalog::at(&format!("memory://{}/deep/catalog.db", Uuid::new_v4())).unwrap()
@@ -230,5 +238,53 @@ mod tests {
         object.create("this is not a database, by no means; it is text".into()).await.unwrap();
         let error = catalog.metadata_location().await.unwrap_err().to_string();
         assert!(error.contains("deep/catalog.db") && error.contains("not a database"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_commits_at_once_on_a_store_that_fails_every_one_is_kept() {
+        let kinds = [Fault::Before, Fault::After, Fault::Throttle, Fault::Body];
+        for seed in 0..3 {
+            let faults = Arc::new(Faults::new(seed, 0.05, &kinds));
+            let place = Url::parse(&format!("memory://{}/", Uuid::new_v4())).unwrap();
+            let store = Arc::new(Faulty::over(Arc::new(InMemory::new()), Arc::clone(&faults)));
+            let store = Retrying::over(store.clone(), store, Service::Other).with_backoff(Duration::from_millis(1));
+            stores().register_store(&place, Arc::new(store));
+            let at = |name: &str| place.join(name).unwrap().to_string();
+            Warehouse::open_or_create(&at("catalog.db"), &at("wh"), &items(), 1).await.unwrap();
+            let tasks = (0..4).map(|task| {
+                let catalog = at("catalog.db");
+                tokio::spawn(async move {
+                    let warehouse = Warehouse::open(&catalog).await.unwrap();
+                    for n in 0..10 {
+                        let file = record(&warehouse, "81a", Some(2020), &format!("{task}-{n}"));
+                        let change = Change { add: vec![file], ..Change::default() };
+                        Committer::new(warehouse.clone()).commit(change).await.unwrap();
+                    }
+                })
+            });
+            join_all(tasks).await.into_iter().for_each(|done| done.unwrap());
+            let state = Warehouse::open(&at("catalog.db")).await.unwrap().load().await.unwrap();
+            assert_eq!(state.metadata.snapshots().len(), 40);
+            let summary = state.metadata.current_snapshot().unwrap().summary();
+            assert_eq!(summary.additional_properties["total-data-files"], "40");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_catalog_that_has_not_changed_is_not_transferred_again() {
+        let catalog = catalog();
+        let faults = Arc::new(Faults::new(0, 0., &[]));
+        stores().register_store(catalog.url(), Arc::new(Faulty::over(Arc::new(InMemory::new()), Arc::clone(&faults))));
+        let catalog = Catalog::at(catalog.url().as_str()).unwrap();
+        catalog.initialize().await.unwrap();
+        catalog.insert("v0").await.unwrap();
+        let Place::Remote(remote) = &catalog.place else { panic!("it is remote") };
+        let bytes = |remote: &RemoteCatalog| remote.last().unwrap().version.bytes.as_ptr();
+        let before = bytes(remote);
+        for _ in 0..5 {
+            assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v0"));
+        }
+        assert_eq!(bytes(remote), before);
+        assert_eq!(faults.requests(Operation::Get, "catalog.db"), 5 + 2);
     }
 }
