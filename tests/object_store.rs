@@ -178,7 +178,7 @@ fn what_is_wrong_with_the_store_is_said_in_seconds_and_with_what_to_set() {
     let nowhere = Place { bucket: "no-such-bucket", prefix: "x" };
     let credentials = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
     let refused = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
-    let cases: [(&Place, &[(&str, &str)], [&str; 2]); 6] = [
+    let cases: [(_, &[_], _); 6] = [
         (&place, &[], ["there is no catalog at s3://bucket/errors/catalog.db", "an ingest creates it"]),
         (&nowhere, &[], ["s3://no-such-bucket/x/catalog.db", "NoSuchBucket"]),
         (&place, &[("AWS_ACCESS_KEY_ID", "other")], ["InvalidAccessKeyId", credentials]),
@@ -193,11 +193,13 @@ fn what_is_wrong_with_the_store_is_said_in_seconds_and_with_what_to_set() {
         assert!(!error.contains("<Error>"), "{error}");
         assert!(start.elapsed() < Duration::from_secs(30), "{environment:?}: {:?}", start.elapsed());
     }
+    let query = ["sql", "SELECT 1", "--catalog", "s3://bucket/c.db", "--warehouse", "s3://bucket/wh"];
     let mut program = server().command();
-    program.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-    program.args(["sql", "SELECT 1", "--catalog", "s3://bucket/c.db", "--warehouse", "s3://bucket/wh"]);
+    program.args(query).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let error = run(&mut program).fails(2);
     assert!(error.contains("s3://bucket/wh: there are no credentials") && error.contains(credentials), "{error}");
+    let error = run(server().command().args(query).env("AWS_ENDPOINT_URL", "localhost")).fails(2);
+    assert!(error.contains("AWS_ENDPOINT_URL is \"localhost\", which is no URL"), "{error}");
 }
 
 #[test]

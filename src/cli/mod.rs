@@ -59,8 +59,8 @@ pub enum Command {
 /// Where a warehouse is.
 #[derive(Debug, Clone, Args)]
 pub struct WarehouseArgs {
-    /// SQLite file of the Iceberg catalog
-    #[arg(long, value_name = "FILE", env = "EARTHCATALOG_CATALOG")]
+    /// Path or URL of the Iceberg catalog, a SQLite file
+    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
     pub catalog: String,
     /// Folder or URL of the data files
     #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]

@@ -80,6 +80,13 @@ fn clients(patient: impl ObjectStore, once: impl ObjectStore) -> Clients {
 fn s3(url: &Url) -> Result<Clients, StoreError> {
     let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
     let builder = AmazonS3Builder::from_env().with_url(url.as_str());
+    // The client takes it as it is, and panics.
+    for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
+        let endpoint = builder.get_config_value(&key);
+        if let Some(endpoint) = endpoint.filter(|e| !Url::parse(e).is_ok_and(|e| e.has_host())) {
+            return Err(StoreError::Endpoint { url: url.clone(), endpoint });
+        }
+    }
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
     let others =

@@ -6,7 +6,6 @@
 //! race that was won. So conditional writes go to a client that does not repeat, and are repeated here.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +14,16 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryChunksError, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, Error, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyMode, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use uuid::Uuid;
 
 use super::advice::{Service, is_misconfigured, is_unreachable};
+use super::resume::{Body, Listing};
 
 /// Attempts at a request before its error counts.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// Wait before the second attempt, at most; doubled for each one after it.
 const BACKOFF: Duration = Duration::from_millis(400);
@@ -38,10 +38,10 @@ const DELETIONS_IN_FLIGHT: usize = 4;
 /// fails the upload.
 #[derive(Debug, Clone)]
 pub struct Retrying {
-    inner: Arc<dyn ObjectStore>,
+    pub(super) inner: Arc<dyn ObjectStore>,
     /// The same store, whose client does not repeat: for conditional writes.
     once: Arc<dyn ObjectStore>,
-    service: Service,
+    pub(super) service: Service,
     backoff: Duration,
 }
 
@@ -56,14 +56,14 @@ impl Retrying {
         Self { backoff, ..self }
     }
 
-    async fn wait(&self, attempt: u32) {
+    pub(super) async fn wait(&self, attempt: u32) {
         let most = self.backoff.as_micros() as u64 * (1 << attempt.min(8)) / 2;
         let random = Uuid::new_v4().as_u64_pair().1;
         tokio::time::sleep(Duration::from_micros(most / 2 + random % (most / 2 + 1))).await;
     }
 
     /// Repeats a request that may be repeated without harm.
-    async fn repeat<T, F: Future<Output = Result<T>>>(&self, mut request: impl FnMut() -> F) -> Result<T> {
+    pub(super) async fn repeat<T, F: Future<Output = Result<T>>>(&self, mut request: impl FnMut() -> F) -> Result<T> {
         let mut attempt = 1;
         loop {
             match request().await {
@@ -159,30 +159,10 @@ impl Retrying {
         }
         outcomes
     }
-
-    fn list_from(&self, prefix: Option<&Path>, offset: Option<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let listing = Listing {
-            store: self.clone(),
-            prefix: prefix.cloned(),
-            last: offset,
-            entries: None,
-            in_order: true,
-            attempt: 1,
-        };
-        stream::unfold(Some(listing), |listing| async move {
-            let mut listing = listing?;
-            match listing.next().await {
-                Ok(Some(entry)) => Some((Ok(entry), Some(listing))),
-                Ok(None) => None,
-                Err(e) => Some((Err(listing.store.service.advise(e)), None)),
-            }
-        })
-        .boxed()
-    }
 }
 
 /// Whether the same request may work a moment later. What cannot be reached is no such case: the client has waited.
-fn is_transient(error: &Error) -> bool {
+pub(super) fn is_transient(error: &Error) -> bool {
     matches!(error, Error::Generic { .. }) && !is_unreachable(error) && !is_misconfigured(error)
 }
 
@@ -228,20 +208,13 @@ impl ObjectStore for Retrying {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let mut result = self.repeat(|| self.inner.get_opts(path, options.clone())).await?;
-        if !options.head
-            && let GetResultPayload::Stream(pieces) = result.payload
-        {
-            let (store, path) = (self.clone(), path.clone());
-            let (meta, rest) = (result.meta.clone(), result.range.clone());
-            let body = Body { store, path, options, meta, rest, pieces, attempt: 1 };
-            let resumed = stream::try_unfold(body, |mut body| async move {
-                let piece = body.next().await.map_err(|e| body.store.service.advise(e))?;
-                Ok(piece.map(|piece| (piece, body)))
-            });
-            result.payload = GetResultPayload::Stream(resumed.boxed());
+        let result = self.repeat(|| self.inner.get_opts(path, options.clone())).await?;
+        if options.head || !matches!(result.payload, GetResultPayload::Stream(_)) {
+            return Ok(result);
         }
-        Ok(result)
+        let (meta, range, attributes) = (result.meta.clone(), result.range.clone(), result.attributes.clone());
+        let payload = GetResultPayload::Stream(Body::stream(self.clone(), path.clone(), options, result));
+        Ok(GetResult { payload, meta, range, attributes })
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -262,11 +235,11 @@ impl ObjectStore for Retrying {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.list_from(prefix, None)
+        Listing::stream(self.clone(), prefix.cloned(), None)
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.list_from(prefix, Some(offset.clone()))
+        Listing::stream(self.clone(), prefix.cloned(), Some(offset.clone()))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -281,141 +254,23 @@ impl ObjectStore for Retrying {
     }
 }
 
-/// The bytes of an object that are still to come.
-struct Body {
-    store: Retrying,
-    path: Path,
-    options: GetOptions,
-    meta: ObjectMeta,
-    rest: Range<u64>,
-    pieces: BoxStream<'static, Result<Bytes>>,
-    /// Attempts without a byte since.
-    attempt: u32,
-}
-
-impl Body {
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        loop {
-            let error = match self.pieces.next().await {
-                Some(Ok(piece)) => {
-                    self.rest.start += piece.len() as u64;
-                    self.attempt = if piece.is_empty() { self.attempt } else { 1 };
-                    return Ok(Some(piece));
-                }
-                None if self.rest.is_empty() => return Ok(None),
-                None => self.broken(format!("{} bytes before its end", self.rest.end - self.rest.start)),
-                Some(Err(e)) => e,
-            };
-            if self.attempt == ATTEMPTS || !matches!(error, Error::Generic { .. }) {
-                return Err(error);
-            }
-            self.store.wait(self.attempt).await;
-            self.attempt += 1;
-            let options = GetOptions {
-                range: Some(GetRange::Bounded(self.rest.clone())),
-                if_match: self.meta.e_tag.clone(),
-                if_none_match: None,
-                ..self.options.clone()
-            };
-            let resumed = self.store.repeat(|| self.store.inner.get_opts(&self.path, options.clone())).await?;
-            if resumed.meta != self.meta {
-                return Err(self.broken("and is another one now".to_owned()));
-            }
-            self.pieces = resumed.into_stream();
-        }
-    }
-
-    fn broken(&self, how: String) -> Error {
-        Error::Generic { store: "earthcatalog", source: format!("{} broke off {how}", self.path).into() }
-    }
-}
-
-/// The objects that are still to be listed.
-struct Listing {
-    store: Retrying,
-    prefix: Option<Path>,
-    /// Listed last.
-    last: Option<Path>,
-    entries: Option<BoxStream<'static, Result<ObjectMeta>>>,
-    /// Whether what was listed came in the order in which a listing can be resumed.
-    in_order: bool,
-    /// Attempts without an object since.
-    attempt: u32,
-}
-
-impl Listing {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>> {
-        loop {
-            let entries = match &mut self.entries {
-                Some(entries) => entries,
-                entries => entries.insert(match &self.last {
-                    Some(last) => self.store.inner.list_with_offset(self.prefix.as_ref(), last),
-                    None => self.store.inner.list(self.prefix.as_ref()),
-                }),
-            };
-            match entries.next().await.transpose() {
-                Ok(Some(entry)) => {
-                    self.in_order &= self.last.as_ref().is_none_or(|last| *last < entry.location);
-                    self.last = Some(entry.location.clone());
-                    self.attempt = 1;
-                    return Ok(Some(entry));
-                }
-                Ok(None) => return Ok(None),
-                Err(e) if self.attempt == ATTEMPTS || !self.in_order || !is_transient(&e) => return Err(e),
-                Err(_) => {
-                    self.store.wait(self.attempt).await;
-                    self.attempt += 1;
-                    self.entries = None;
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use object_store::UpdateVersion;
     use object_store::memory::InMemory;
 
-    use super::super::faults::{Fault, Faults, Faulty, Operation};
+    use super::super::faults::{Fault, Faults, Faulty};
     use super::*;
 
-    const SEEDS: Range<u64> = 0..30;
+    pub const SEEDS: std::ops::Range<u64> = 0..30;
 
     /// A store that fails, with retries around it, and the sound one below.
-    fn failing(seed: u64, rate: f64, kinds: &[Fault]) -> (Retrying, Arc<InMemory>, Arc<Faults>) {
+    pub fn failing(seed: u64, rate: f64, kinds: &[Fault]) -> (Retrying, Arc<InMemory>, Arc<Faults>) {
         let faults = Arc::new(Faults::new(seed, rate, kinds));
         let sound = Arc::new(InMemory::new());
         let faulty = Arc::new(Faulty::over(sound.clone(), Arc::clone(&faults)));
         let store = Retrying::over(faulty.clone(), faulty, Service::Other).with_backoff(Duration::ZERO);
         (store, sound, faults)
-    }
-
-    fn bytes(length: usize) -> Bytes {
-        (0..length).map(|i| (i % 251) as u8).collect::<Vec<_>>().into()
-    }
-
-    #[tokio::test]
-    async fn a_body_that_breaks_off_is_resumed_where_it_did() {
-        let long = bytes(100_000);
-        for seed in SEEDS {
-            let (store, sound, faults) = failing(seed, 0.5, &[Fault::Body]);
-            sound.put(&"a".into(), long.clone().into()).await.unwrap();
-            for _ in 0..5 {
-                assert_eq!(store.get(&"a".into()).await.unwrap().bytes().await.unwrap(), long);
-                assert_eq!(store.get_range(&"a".into(), 7..70_000).await.unwrap(), long.slice(7..70_000));
-            }
-            assert!(faults.requests(Operation::Get, "a") > 10);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_object_that_is_replaced_while_it_is_read_is_never_a_mixture() {
-        let (store, sound, _) = failing(0, 1., &[Fault::Body]);
-        sound.put(&"a".into(), bytes(1000).into()).await.unwrap();
-        let begun = store.get(&"a".into()).await.unwrap();
-        sound.put(&"a".into(), vec![0; 1000].into()).await.unwrap();
-        assert!(begun.bytes().await.is_err());
     }
 
     #[tokio::test]
@@ -431,21 +286,6 @@ mod tests {
             let deleted: Vec<_> = store.delete_stream(stream::iter(listed).map(Ok).boxed()).collect().await;
             assert_eq!(deleted.iter().filter(|outcome| outcome.is_ok()).count(), 50);
             assert_eq!(sound.list(None).count().await, 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_listing_that_breaks_off_goes_on_and_repeats_nothing() {
-        for seed in SEEDS {
-            let (store, sound, _) = failing(seed, 0.6, &[Fault::Body, Fault::Before]);
-            for n in 0..100 {
-                sound.put(&format!("f/{n:03}").into(), "x".into()).await.unwrap();
-            }
-            let listed: Result<Vec<_>> = store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await;
-            // At this rate some give up.
-            if let Ok(listed) = listed {
-                assert_eq!(listed, (0..100).map(|n| format!("f/{n:03}")).collect::<Vec<_>>());
-            }
         }
     }
 
