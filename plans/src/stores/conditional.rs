@@ -97,18 +97,23 @@ impl ConditionalObject {
 
     /// As [`Self::read`]; an object that is still what was `seen` is not transferred again.
     pub async fn read_since(&self, seen: Option<&Version>) -> Result<Option<Version>> {
-        let read = async {
-            let if_none_match = seen.and_then(|seen| seen.tag.e_tag.clone());
-            let found = self.store.get_opts(&self.path, GetOptions { if_none_match, ..GetOptions::default() }).await?;
-            let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-            Ok(Version { tag, bytes: found.bytes().await? })
-        };
-        match read.await {
-            Ok(version) => Ok(Some(version)),
-            Err(object_store::Error::NotModified { .. }) if seen.is_some() => Ok(seen.cloned()),
-            // A bucket that is not there must not look like an object that may be created.
-            Err(e @ object_store::Error::NotFound { .. }) if !is_bucket(&e) => Ok(None),
-            Err(e) => Err(ObjectError::store(&self.location)(e)),
+        loop {
+            let read = async {
+                let if_none_match = seen.and_then(|seen| seen.tag.e_tag.clone());
+                let options = GetOptions { if_none_match, ..GetOptions::default() };
+                let found = self.store.get_opts(&self.path, options).await?;
+                let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+                Ok(Version { tag, bytes: found.bytes().await? })
+            };
+            return match read.await {
+                Ok(version) => Ok(Some(version)),
+                Err(object_store::Error::NotModified { .. }) if seen.is_some() => Ok(seen.cloned()),
+                // It broke off, and was replaced before it could be resumed.
+                Err(object_store::Error::Precondition { .. }) => continue,
+                // A bucket that is not there must not look like an object that may be created.
+                Err(e @ object_store::Error::NotFound { .. }) if !is_bucket(&e) => Ok(None),
+                Err(e) => Err(ObjectError::store(&self.location)(e)),
+            };
         }
     }
 

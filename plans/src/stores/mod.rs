@@ -44,8 +44,8 @@ pub enum StoreError {
     Open { url: Url, source: Box<object_store::Error> },
     #[error("{url}: there are no credentials; {advice}")]
     NoCredentials { url: Url, advice: &'static str },
-    #[error("{url}: AWS_ENDPOINT_URL is {endpoint:?}, which is no URL; write https://HOST or http://HOST:PORT")]
-    Endpoint { url: Url, endpoint: String },
+    #[error("AWS_ENDPOINT_URL is {endpoint:?}, which is no URL; write https://HOST or http://HOST:PORT")]
+    Endpoint { endpoint: String },
     #[error("EARTHCATALOG_FAULTS: {reason}")]
     Faults { reason: String },
 }

@@ -84,7 +84,7 @@ fn s3(url: &Url) -> Result<Clients, StoreError> {
     for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
         let endpoint = builder.get_config_value(&key);
         if let Some(endpoint) = endpoint.filter(|e| !Url::parse(e).is_ok_and(|e| e.has_host())) {
-            return Err(StoreError::Endpoint { url: url.clone(), endpoint });
+            return Err(StoreError::Endpoint { endpoint });
         }
     }
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -47,7 +47,8 @@ impl Body {
                     self.attempt = if piece.is_empty() { self.attempt } else { 1 };
                     return Ok(Some(piece));
                 }
-                None if self.rest.is_empty() => return Ok(None),
+                // Whatever goes wrong after the last byte.
+                None | Some(Err(_)) if self.rest.is_empty() => return Ok(None),
                 None => self.broken(format!("{} bytes before its end", self.rest.end - self.rest.start)),
                 Some(Err(e)) => e,
             };
@@ -192,6 +193,18 @@ mod tests {
         let begun = store.get(&"a".into()).await.unwrap();
         sound.put(&"a".into(), vec![0; 1000].into()).await.unwrap();
         assert!(begun.bytes().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_error_after_the_last_byte_is_none() {
+        let (store, sound, _) = failing(0, 0., &[]);
+        sound.put(&"a".into(), "abc".into()).await.unwrap();
+        let mut result = sound.get(&"a".into()).await.unwrap();
+        let late = Error::Generic { store: "test", source: "the connection was reset".into() };
+        let pieces = stream::iter([Ok(Bytes::from("abc")), Err(late)]).boxed();
+        result.payload = object_store::GetResultPayload::Stream(pieces);
+        let body = Body::stream(store, "a".into(), GetOptions::default(), result);
+        assert_eq!(body.try_collect::<Vec<_>>().await.unwrap().concat(), b"abc");
     }
 
     #[tokio::test]

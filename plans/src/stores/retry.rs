@@ -88,7 +88,7 @@ impl Retrying {
             };
             match error {
                 // 409: another conditional write was under way, and this one was not made.
-                Error::AlreadyExists { .. } if !create => {}
+                Error::AlreadyExists { .. } if !create && attempt < ATTEMPTS => {}
                 Error::AlreadyExists { .. } | Error::Precondition { .. } if doubt.is_none() => {
                     // A store may say the same of a creation that is under way and may fail.
                     if !create || self.head(path).await.is_ok() || attempt == ATTEMPTS {
