@@ -1,7 +1,7 @@
 -- Backfill a warehouse from an inventory of any size: resumable, and one snapshot at the end.
 --
 -- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
--- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog; made if there is none
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; made if there is none
 -- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption

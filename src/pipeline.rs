@@ -11,7 +11,7 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::maintenance::MaintenanceError;
-use earthcatalog_plans::stores::StoreError;
+use earthcatalog_plans::stores::{ObjectError, StoreError};
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
@@ -59,6 +59,8 @@ pub enum PipelineError {
     Maintenance(#[from] MaintenanceError),
     #[error(transparent)]
     Location(#[from] StoreError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
     Interrupted(u64),

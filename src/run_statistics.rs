@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use earthcatalog_plans::maintenance::ConditionalObject;
-use earthcatalog_plans::stores::{StoreError, folder_url, location_url};
+use earthcatalog_plans::stores::{ConditionalObject, StoreError, folder_url, location_url};
 use serde::Serialize;
 
 use crate::backfill::BackfillSummary;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::execution::object_store::ObjectStoreRegistry;
+use earthcatalog::backfill::{BackfillOptions, run_backfill};
 use earthcatalog::compact::{CompactOptions, compact_warehouse};
 use earthcatalog::expire::expire;
-use earthcatalog::ingest::ingest;
+use earthcatalog::ingest::{IngestOptions, ingest};
 use earthcatalog::output::{self, Format};
 use earthcatalog::query::query;
 use earthcatalog::report::Report;
-use earthcatalog::script::Arguments;
 use earthcatalog_plans::maintenance::ExpireOptions;
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::faults::{Fault, Faults, Faulty, Operation};
@@ -67,13 +67,24 @@ impl Place {
         format!("memory://{}/{path}", self.name)
     }
 
+    fn source(&self) -> IngestOptions {
+        IngestOptions {
+            inventory: self.url("inventory.csv"),
+            catalog: self.url("catalog.db"),
+            warehouse: self.url("wh"),
+            chunk_size: Some(15),
+            ..IngestOptions::default()
+        }
+    }
+
     async fn ingest(&self) -> Result<Report, String> {
-        let arguments = Arguments::new()
-            .with("inventory", self.url("inventory.csv"))
-            .with("catalog", self.url("catalog.db"))
-            .with("warehouse", self.url("wh"))
-            .with("chunk_size", 15);
-        ingest(&session(2).unwrap(), &arguments, pending()).await.map_err(|e| e.to_string())
+        ingest(&session(2).unwrap(), &self.source(), pending()).await.map_err(|e| e.to_string())
+    }
+
+    async fn backfill(&self) -> Result<Report, String> {
+        let source = self.source();
+        let options = BackfillOptions { source, workers: 2, memory: None, restart: false, report_location: None };
+        run_backfill(&options, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
     }
 
     async fn compact(&self) -> Result<(), String> {
@@ -182,6 +193,23 @@ async fn where_retries_give_up_the_run_stops_and_is_started_again() {
         stopped += starts - 5;
     }
     assert!(stopped > 0, "the faults were too few to show it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backfill_on_a_store_that_fails_ends_with_the_same_table() {
+    let backfilled = async |name: String, faults| {
+        let place = Place::with_items(&name, faults).await;
+        let run = until_done(&mut 0, || place.backfill()).await.run;
+        assert_eq!((run.listed, run.items, run.superseded), (ITEMS as u64 + OTHERS, ITEMS as u64, 1));
+        until_done(&mut 0, || place.contents()).await
+    };
+    let expected = backfilled("backfill-sound".to_owned(), Faults::new(0, 0., &[])).await;
+    assert_eq!(expected.lines().count(), ITEMS);
+    for seed in 0..4 {
+        let rate = if seed % 2 == 0 { 0.25 } else { 0.4 };
+        let contents = backfilled(format!("backfill-{seed}"), Faults::new(seed, rate, &ALL)).await;
+        assert_eq!(contents, expected, "seed {seed}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::identity::Identity;
-use crate::maintenance::ConditionalObject;
+use crate::stores::ConditionalObject;
 use crate::stores::stores;
 use crate::warehouse::{RunReport, layout};
 

@@ -10,9 +10,9 @@ use url::Url;
 use crate::bucket::Bucket;
 use crate::compact::BucketScanExec;
 use crate::find_operator::leaf_by_partition;
-use crate::maintenance::{ConditionalObject, MaintenanceError};
 use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
 use crate::stac::StacExec;
+use crate::stores::ConditionalObject;
 use crate::warehouse::layout;
 
 /// Has a sink leave a checkpoint for each partition, and skip the partitions that have one.
@@ -140,7 +140,7 @@ impl Checkpoint {
             Some(found) if found.attempt == self.attempt => Ok(Recorded::Ours),
             Some(found) => Ok(Recorded::Theirs(Box::new(found))),
             None => match created {
-                Err(e) => Err(MaintenanceError::into(e)),
+                Err(e) => Err(e.into()),
                 _ => exec_err!("checkpoint {} was there, and is gone; start the run again", object.location()),
             },
         }

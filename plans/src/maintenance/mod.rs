@@ -20,7 +20,6 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use conditional::ConditionalObject;
 pub use error::MaintenanceError;
 pub use expire::expire_snapshots;
 pub use lease::{HEARTBEAT, Lease, STALE_AFTER};

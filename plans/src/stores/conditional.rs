@@ -6,6 +6,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use datafusion::common::DataFusionError;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use thiserror::Error;
@@ -50,6 +51,12 @@ impl ObjectError {
                 | NotImplemented { .. }
                 | UnknownConfigurationKey { .. }
         )
+    }
+}
+
+impl From<ObjectError> for DataFusionError {
+    fn from(error: ObjectError) -> Self {
+        Self::External(Box::new(error))
     }
 }
 

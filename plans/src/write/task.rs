@@ -10,8 +10,8 @@ use url::Url;
 use super::WriteTarget;
 use super::attempt::{Attempt, Written};
 use crate::checkpoint::{Checkpoint, Checkpoints, Recorded};
-use crate::maintenance::ConditionalObject;
 use crate::part_file::SinkRecord;
+use crate::stores::ConditionalObject;
 
 /// A partition whose first complete attempt counts.
 pub struct Task {
