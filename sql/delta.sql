@@ -1,7 +1,7 @@
 -- List what is new in an inventory: the objects that incremental.sql would ingest.
 --
 -- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
--- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse         VARCHAR                  -- folder or URL of the data files
 -- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time; last: before the newest that the table has seen

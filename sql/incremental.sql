@@ -1,7 +1,7 @@
 -- Ingest what is new in an inventory: objects that the table has not ingested yet, as one snapshot.
 --
 -- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
--- $catalog           VARCHAR                  -- SQLite file of the Iceberg catalog; made if there is none
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; made if there is none
 -- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work of one thread

@@ -16,7 +16,7 @@ pub const PIPELINE: Pipeline = Pipeline { name: "ingest.sql", text: include_str!
 pub struct IngestOptions {
     /// Path or URL of the inventory, of a file with Items, or of a folder.
     pub inventory: String,
-    /// Path of the SQLite catalog.
+    /// Path or URL of the SQLite catalog.
     pub catalog: String,
     /// Folder or URL of the data files.
     pub warehouse: String,
