@@ -86,6 +86,7 @@ mod tests {
             cell: Some(cell.to_owned()),
             year: Some(year),
             sequence,
+            file_sequence: Some(sequence),
         }
     }
 

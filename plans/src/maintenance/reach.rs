@@ -8,7 +8,7 @@ use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 
 use super::error::Result;
 use crate::warehouse::manifests::{self, all_manifests};
-use crate::warehouse::{LiveFile, WarehouseError, files};
+use crate::warehouse::{LiveFile, WarehouseError};
 
 /// Metadata files that are read at a time.
 const CONCURRENCY: usize = 8;
@@ -52,6 +52,6 @@ pub(super) fn live_files<'a>(
     let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
     let reads: Vec<_> = manifests.into_iter().filter(live).cloned().collect();
     let io = io.clone();
-    let read = move |manifest| manifests::read(io.clone(), manifest, |_, manifest| files::live_files(&manifest));
+    let read = move |manifest| manifests::live_files(io.clone(), manifest);
     futures::stream::iter(reads).map(read).buffer_unordered(CONCURRENCY).err_into()
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iceberg::spec::{DataFile, ManifestFile, Operation};
+use iceberg::spec::{ManifestFile, Operation};
 use url::Url;
 use uuid::Uuid;
 
 use super::catalog::Swap;
 use super::create::{RUN, TableState, Warehouse};
 use super::error::{Result, WarehouseError};
+use super::files::LiveFile;
 use super::layout::cell_of;
 use super::location::to_location;
 use super::manifests::{self, MetadataFiles};
@@ -186,7 +187,7 @@ impl Committer {
             manifests.extend(kept);
         }
         if removed.len() < plan.remove.len() {
-            let gone: HashSet<&str> = removed.iter().map(DataFile::file_path).collect();
+            let gone: HashSet<&str> = removed.iter().map(|file| file.location.as_str()).collect();
             let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
@@ -210,7 +211,7 @@ impl Committer {
         live: Vec<ManifestFile>,
         base: &TableState,
         files: &mut MetadataFiles,
-        removed: &mut Vec<DataFile>,
+        removed: &mut Vec<LiveFile>,
     ) -> Result<Vec<ManifestFile>> {
         if plan.remove.is_empty() {
             return Ok(live);
@@ -229,22 +230,21 @@ impl Committer {
                 continue;
             }
             for candidates in candidates.chunks(MANIFESTS) {
-                let remove = Arc::clone(&plan.remove);
-                // Only the manifests to rewrite stay in memory.
-                let read = manifests::load(self.warehouse.io(), candidates.to_vec(), move |file, manifest| {
-                    let concerned = manifest.entries().iter().any(|e| e.is_alive() && remove.contains(e.file_path()));
-                    (file, concerned.then_some(manifest))
-                });
-                let mut concerned = vec![];
-                for (file, manifest) in read.await? {
-                    match manifest {
-                        Some(manifest) => concerned.push(manifest),
-                        None => kept.push(file),
+                let (mut gone, mut concerned) = (vec![], vec![]);
+                for (manifest, mut listed) in manifests::list(self.warehouse.io(), candidates.to_vec()).await? {
+                    let live = listed.len();
+                    listed.retain(|file| plan.remove.contains(&file.location));
+                    match listed.len() {
+                        0 => kept.push(manifest),
+                        // Nothing is left of it.
+                        all if all == live => {}
+                        _ => concerned.push(manifest),
                     }
+                    gone.append(&mut listed);
                 }
-                let rewritten = files.write_without(concerned, &plan.remove, &base.metadata).await?;
-                removed.extend(rewritten.removed);
-                kept.extend(rewritten.manifests);
+                kept.extend(files.write_without(concerned, Arc::clone(&plan.remove), &base.metadata).await?);
+                kept.extend(files.write_deleted(&gone, &base.metadata).await?);
+                removed.append(&mut gone);
             }
         }
         Ok(kept)

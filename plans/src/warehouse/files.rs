@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use iceberg::io::FileIO;
-use iceberg::spec::{DataFile, Datum, Manifest, ManifestFile, PrimitiveLiteral};
+use iceberg::spec::{DataFile, Datum, Manifest, ManifestEntryRef, ManifestFile, PrimitiveLiteral};
 
 use super::error::{Result, WarehouseError};
 use super::manifests;
@@ -32,6 +32,8 @@ pub struct LiveFile {
     pub year: Option<i32>,
     /// Data sequence number: greater in a later commit.
     pub sequence: i64,
+    /// Sequence number of the commit that added the file; `None` where none has yet, or the table is too old to say.
+    pub file_sequence: Option<i64>,
 }
 
 /// The live files of one manifest.
@@ -80,12 +82,12 @@ impl LiveFiles {
 }
 
 /// The live files of a manifest that was read, and so knows its sequence number.
-pub(crate) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
-    let live = manifest.entries().iter().filter(|entry| entry.is_alive());
-    live.map(|entry| live_file(entry.data_file(), entry.sequence_number().unwrap_or_default())).collect()
+pub(super) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
+    manifest.entries().iter().filter(|entry| entry.is_alive()).map(live_file).collect()
 }
 
-fn live_file(file: &DataFile, sequence: i64) -> LiveFile {
+fn live_file(entry: &ManifestEntryRef) -> LiveFile {
+    let file = entry.data_file();
     let (cell, year) = snapshot::bucket_of(file);
     LiveFile {
         location: file.file_path().to_owned(),
@@ -93,7 +95,8 @@ fn live_file(file: &DataFile, sequence: i64) -> LiveFile {
         bytes: file.file_size_in_bytes(),
         cell: cell.map(str::to_owned),
         year,
-        sequence,
+        sequence: entry.sequence_number().unwrap_or_default(),
+        file_sequence: entry.file_sequence_number,
     }
 }
 

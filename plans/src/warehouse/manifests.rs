@@ -1,20 +1,22 @@
 //! Reading and writing manifests: the lists of data files behind a snapshot.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    DataFile, Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter,
-    ManifestWriter, ManifestWriterBuilder, Snapshot, TableMetadata,
+    Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter, ManifestWriter,
+    ManifestWriterBuilder, Snapshot, TableMetadata,
 };
 use uuid::Uuid;
 
 use super::create::TableState;
 use super::error::{Result, WarehouseError};
-use super::{layout, snapshot};
+use super::files::{self, LiveFile};
+use super::{layout, listing, snapshot};
 use crate::ingest_record::RecordList;
 use crate::part_file::PartFile;
 
@@ -91,6 +93,28 @@ pub(crate) async fn read<T: Send + 'static>(
     task.join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e)))
 }
 
+/// The live files of manifests without the statistics of their columns, with bounded concurrency, in the order given.
+pub(crate) async fn list(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = ManifestFile>,
+) -> Result<Vec<(ManifestFile, Vec<LiveFile>)>> {
+    let read = |manifest: ManifestFile| async {
+        let files = live_files(io.clone(), manifest.clone()).await?;
+        Ok((manifest, files))
+    };
+    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+/// The live files of a manifest without the statistics of their columns.
+pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
+    let bytes = async { io.new_input(&manifest.manifest_path)?.read().await };
+    let bytes = bytes.await.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
+    match listing::list(&bytes, &manifest) {
+        Some(files) => Ok(files),
+        None => read(io, manifest, |_, manifest| files::live_files(&manifest)).await,
+    }
+}
+
 /// Writes metadata files of one snapshot, and knows their locations.
 pub(crate) struct MetadataFiles {
     io: FileIO,
@@ -99,13 +123,6 @@ pub(crate) struct MetadataFiles {
     id: Uuid,
     snapshot: i64,
     written: Vec<String>,
-}
-
-/// Manifests without some of their files.
-pub(crate) struct Rewritten {
-    pub manifests: Vec<ManifestFile>,
-    /// Without metrics.
-    pub removed: Vec<DataFile>,
 }
 
 /// Cell, year, path: the order in which a commit writes its files.
@@ -163,31 +180,38 @@ impl MetadataFiles {
     }
 
     /// Writes what is left of `manifests` without the files in `remove`, sorted by bucket and so into no more manifests
-    /// than needed, and one that records those files as deleted by this snapshot.
+    /// than needed.
     pub async fn write_without(
         &mut self,
-        manifests: Vec<Manifest>,
-        remove: &HashSet<String>,
+        manifests: Vec<ManifestFile>,
+        remove: Arc<HashSet<String>>,
         metadata: &TableMetadata,
-    ) -> Result<Rewritten> {
-        let entries = manifests.into_iter().flat_map(|manifest| manifest.into_parts().0);
-        let live = entries.filter(|entry| entry.is_alive());
-        let (gone, mut left): (Vec<_>, Vec<_>) = live.partition(|entry| remove.contains(entry.file_path()));
+    ) -> Result<Vec<ManifestFile>> {
+        let left = load(&self.io, manifests, move |_, manifest| {
+            let live = manifest.into_parts().0.into_iter().filter(|entry| entry.is_alive());
+            live.filter(|entry| !remove.contains(entry.file_path())).collect::<Vec<_>>()
+        });
+        let mut left = left.await?.concat();
         left.sort_by(|a, b| bucket_order(a).cmp(&bucket_order(b)));
-        let mut written = self.write_existing(&left, metadata).await?;
-        let mut removed = vec![];
-        if !gone.is_empty() {
-            let (mut writer, location) = self.writer(metadata)?;
-            for entry in gone {
-                let file = snapshot::without_metrics(entry.data_file(), metadata)?;
-                removed.push(file.clone());
-                let sequence = entry.sequence_number().unwrap_or_default();
-                let deleted = writer.add_delete_file(file, sequence, entry.file_sequence_number);
-                deleted.map_err(WarehouseError::metadata(&location))?;
-            }
-            written.push(writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))?);
+        self.write_existing(&left, metadata).await
+    }
+
+    /// Writes a manifest that records files, if there are any, as deleted by this snapshot.
+    pub async fn write_deleted(
+        &mut self,
+        files: &[LiveFile],
+        metadata: &TableMetadata,
+    ) -> Result<Option<ManifestFile>> {
+        if files.is_empty() {
+            return Ok(None);
         }
-        Ok(Rewritten { manifests: written, removed })
+        let (mut writer, location) = self.writer(metadata)?;
+        for file in files {
+            let (sequence, file_sequence) = (file.sequence, file.file_sequence);
+            let deleted = writer.add_delete_file(snapshot::listed_file(file, metadata)?, sequence, file_sequence);
+            deleted.map_err(WarehouseError::metadata(&location))?;
+        }
+        writer.write_manifest_file().await.map(Some).map_err(WarehouseError::metadata(&location))
     }
 
     /// Writes the manifest list of the snapshot and returns its location.

@@ -5,6 +5,7 @@
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
 //! - [`insert`]: INSERT as `Commit(WriteGeoParquet(…))`; [`commit_exec`] runs it on the head.
 
+mod avro;
 pub mod catalog;
 pub mod commit;
 pub mod commit_exec;
@@ -17,6 +18,7 @@ pub mod factory;
 pub(crate) mod files;
 pub mod insert;
 pub mod layout;
+mod listing;
 pub mod location;
 pub(crate) mod manifests;
 pub(crate) mod parquet_scan;

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
+use super::files::LiveFile;
 use super::location::to_location;
 use crate::ingest_record::RecordList;
 use crate::part_file::{ColumnStatistics, PartFile};
@@ -41,7 +42,7 @@ fn without_columns(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile
     file.content(DataContentType::Data)
         .file_path(to_location(&url)?)
         .file_format(DataFileFormat::Parquet)
-        .partition(partition(&part.cell, part.year))
+        .partition(partition(Some(&part.cell), part.year))
         .partition_spec_id(metadata.default_partition_spec_id())
         .record_count(part.rows)
         .file_size_in_bytes(part.bytes);
@@ -51,22 +52,23 @@ fn without_columns(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile
     Ok(file)
 }
 
-/// A data file without the metrics of its columns: what a snapshot's summary counts.
-pub(super) fn without_metrics(file: &DataFile, metadata: &TableMetadata) -> Result<DataFile> {
-    let mut light = DataFileBuilder::default();
-    light
+/// The Iceberg data file of a live file, without the metrics of its columns: what a snapshot's summary counts, and a
+/// manifest says of a file that is gone.
+pub(super) fn listed_file(file: &LiveFile, metadata: &TableMetadata) -> Result<DataFile> {
+    let mut listed = DataFileBuilder::default();
+    listed
         .content(DataContentType::Data)
-        .file_path(file.file_path().to_owned())
-        .file_format(file.file_format())
-        .partition(file.partition().clone())
+        .file_path(file.location.clone())
+        .file_format(DataFileFormat::Parquet)
+        .partition(partition(file.cell.as_deref(), file.year))
         .partition_spec_id(metadata.default_partition_spec_id())
-        .record_count(file.record_count())
-        .file_size_in_bytes(file.file_size_in_bytes());
+        .record_count(file.rows)
+        .file_size_in_bytes(file.bytes);
     let invalid = |e: DataFileBuilderError| WarehouseError::InvalidPartFile {
-        path: file.file_path().to_owned(),
+        path: file.location.clone(),
         reason: e.to_string(),
     };
-    light.build().map_err(invalid)
+    listed.build().map_err(invalid)
 }
 
 fn invalid(part: &PartFile, reason: impl ToString) -> WarehouseError {
@@ -74,8 +76,8 @@ fn invalid(part: &PartFile, reason: impl ToString) -> WarehouseError {
 }
 
 /// Partition tuple of a bucket.
-fn partition(cell: &str, year: Option<i32>) -> Struct {
-    Struct::from_iter([Some(Literal::string(cell)), year.map(|year| Literal::int(year - EPOCH_YEAR))])
+fn partition(cell: Option<&str>, year: Option<i32>) -> Struct {
+    Struct::from_iter([cell.map(Literal::string), year.map(|year| Literal::int(year - EPOCH_YEAR))])
 }
 
 /// Cell and year of the partition tuple of a file; `None` where it has none, or another partitioning.
@@ -139,7 +141,7 @@ fn inherit(properties: &mut HashMap<String, String>, base: &TableState) {
 pub(crate) fn summary(
     operation: iceberg::spec::Operation,
     added: &[PartFile],
-    removed: &[DataFile],
+    removed: &[LiveFile],
     own: &BTreeMap<String, String>,
     base: &TableMetadata,
 ) -> Result<Summary> {
@@ -150,7 +152,9 @@ pub(crate) fn summary(
         let file = without_columns(part, base)?.build().map_err(|e| invalid(part, e))?;
         collector.add_file(&file, schema.clone(), spec.clone());
     }
-    removed.iter().for_each(|file| collector.remove_file(file, schema.clone(), spec.clone()));
+    for file in removed {
+        collector.remove_file(&listed_file(file, base)?, schema.clone(), spec.clone());
+    }
     let mut properties: HashMap<String, String> = own.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     properties.extend(collector.build());
     let previous = base.current_snapshot().map(|s| s.summary());

@@ -155,7 +155,7 @@ async fn not_resumed(staging: &Staging, record: &RunRecord) -> Result<Vec<String
 fn staged_file(part: PartFile) -> Result<LiveFile> {
     let url = Url::parse(&part.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
     let PartFile { cell, year, rows, bytes, .. } = part;
-    Ok(LiveFile { location: to_location(&url)?, rows, bytes, cell: Some(cell), year, sequence: 0 })
+    Ok(LiveFile { location: to_location(&url)?, rows, bytes, cell: Some(cell), year, sequence: 0, file_sequence: None })
 }
 
 /// What [`Outcome::AppendStaged`] commits; errors where nothing is staged.

@@ -20,7 +20,7 @@ use iceberg::spec::ManifestFile;
 use super::create::{TableState, Warehouse};
 use super::described::describe;
 use super::error::WarehouseError;
-use super::files::{self, FileCache, LiveFile, LiveFiles, ManifestSummaries};
+use super::files::{FileCache, LiveFile, LiveFiles, ManifestSummaries};
 use super::location::to_url;
 use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
@@ -107,8 +107,8 @@ impl WarehouseTable {
     pub(crate) async fn live_files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
         let state = self.state(session).await?;
         let manifests = self.manifests(&state).await?;
-        let read = manifests::load(self.warehouse.io(), manifests, |_, manifest| files::live_files(&manifest));
-        Ok(read.await?.into_iter().flatten().collect())
+        let read = manifests::list(self.warehouse.io(), manifests).await?;
+        Ok(read.into_iter().flat_map(|(_, files)| files).collect())
     }
 
     /// The files that may hold rows for which all `filters` are true, by manifest, and what there was to choose from.

@@ -1,0 +1,256 @@
+//! Avro object container files, as far as reading a few fields of many records needs it.
+//!
+//! Source: Apache Avro 1.11 specification. Iceberg's reader makes an object of every value, which takes a hundred times
+//! as long as stepping over it. Here nothing is kept but what is asked for; files with compressed blocks, or a schema
+//! that refers to named types, are left to that reader.
+
+use serde_json::Value as Json;
+
+/// Length of the marker between blocks.
+const SYNC: usize = 16;
+
+/// Type of a value, as its writer had it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Type {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Bytes,
+    Text,
+    Fixed(usize),
+    Enum,
+    Array(Box<Type>),
+    Map(Box<Type>),
+    Union(Vec<Type>),
+    /// Names and types of the fields, in order.
+    Record(Vec<(String, Type)>),
+}
+
+/// A value that was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    Null,
+    Int(i32),
+    Long(i64),
+    Text(&'a str),
+    /// Of another type, and stepped over.
+    Other,
+}
+
+/// The records of a file.
+pub struct Container<'a> {
+    pub record: Type,
+    /// Number of records, and their bytes.
+    pub blocks: Vec<(usize, &'a [u8])>,
+}
+
+impl<'a> Container<'a> {
+    /// `None` if the file is malformed, or beyond this reader.
+    pub fn open(file: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader { rest: file.strip_prefix(b"Obj\x01")? };
+        let (mut record, mut plain) = (None, true);
+        reader.each_element(|reader| {
+            match (reader.text()?, reader.bytes()?) {
+                ("avro.schema", schema) => record = Some(Type::parse(&serde_json::from_slice(schema).ok()?)?),
+                ("avro.codec", codec) => plain = codec == b"null",
+                _ => {}
+            }
+            Some(())
+        })?;
+        let sync = reader.take(SYNC)?;
+        let mut blocks = vec![];
+        while plain && !reader.rest.is_empty() {
+            let records = usize::try_from(reader.long()?).ok()?;
+            blocks.push((records, reader.bytes()?));
+            if reader.take(SYNC)? != sync {
+                return None;
+            }
+        }
+        plain.then_some(Self { record: record?, blocks })
+    }
+}
+
+impl Type {
+    fn parse(schema: &Json) -> Option<Self> {
+        Some(match schema {
+            Json::String(name) => match name.as_str() {
+                "null" => Self::Null,
+                "boolean" => Self::Boolean,
+                "int" => Self::Int,
+                "long" => Self::Long,
+                "float" => Self::Float,
+                "double" => Self::Double,
+                "bytes" => Self::Bytes,
+                "string" => Self::Text,
+                _ => return None,
+            },
+            Json::Array(branches) => Self::Union(branches.iter().map(Self::parse).collect::<Option<_>>()?),
+            Json::Object(of) => match of.get("type")? {
+                Json::String(name) => match name.as_str() {
+                    "record" => {
+                        let field = |field: &Json| {
+                            Some((field.get("name")?.as_str()?.to_owned(), Self::parse(field.get("type")?)?))
+                        };
+                        Self::Record(of.get("fields")?.as_array()?.iter().map(field).collect::<Option<_>>()?)
+                    }
+                    "array" => Self::Array(Self::parse(of.get("items")?)?.into()),
+                    "map" => Self::Map(Self::parse(of.get("values")?)?.into()),
+                    "fixed" => Self::Fixed(of.get("size")?.as_u64()?.try_into().ok()?),
+                    "enum" => Self::Enum,
+                    // A logical type is stored as what it stands on.
+                    _ => Self::parse(of.get("type")?)?,
+                },
+                nested => Self::parse(nested)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// Reads values one behind the other. `None`: they are malformed.
+pub struct Reader<'a> {
+    pub rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a value of this type.
+    pub fn value(&mut self, of: &Type) -> Option<Value<'a>> {
+        Some(match of {
+            Type::Null => Value::Null,
+            Type::Int => Value::Int(self.long()?.try_into().ok()?),
+            Type::Long => Value::Long(self.long()?),
+            Type::Text => Value::Text(self.text()?),
+            Type::Union(branches) => {
+                let branch = usize::try_from(self.long()?).ok()?;
+                self.value(branches.get(branch)?)?
+            }
+            other => {
+                self.skip(other)?;
+                Value::Other
+            }
+        })
+    }
+
+    /// Steps over a value of this type.
+    fn skip(&mut self, of: &Type) -> Option<()> {
+        match of {
+            Type::Null => {}
+            Type::Boolean => _ = self.take(1)?,
+            Type::Int | Type::Long | Type::Enum => _ = self.long()?,
+            Type::Float => _ = self.take(4)?,
+            Type::Double => _ = self.take(8)?,
+            Type::Bytes | Type::Text => _ = self.bytes()?,
+            Type::Fixed(length) => _ = self.take(*length)?,
+            Type::Array(element) => self.each_element(|reader| reader.skip(element))?,
+            Type::Map(value) => self.each_element(|reader| {
+                reader.bytes()?;
+                reader.skip(value)
+            })?,
+            Type::Union(_) => _ = self.value(of)?,
+            Type::Record(fields) => fields.iter().try_for_each(|(_, field)| self.skip(field))?,
+        }
+        Some(())
+    }
+
+    /// The elements of an array, or the entries of a map: in blocks, each with their number in front.
+    fn each_element(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        loop {
+            let n = self.long()?;
+            if n < 0 {
+                // Its length in bytes follows.
+                self.long()?;
+            }
+            if n == 0 {
+                return Some(());
+            }
+            // An element takes a byte at least, or a damaged number would keep this loop busy for ever.
+            if n.unsigned_abs() > self.rest.len() as u64 {
+                return None;
+            }
+            (0..n.unsigned_abs()).try_for_each(|_| element(self))?;
+        }
+    }
+
+    /// Zigzag, in groups of 7 bits.
+    fn long(&mut self) -> Option<i64> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some((number >> 1) as i64 ^ -((number & 1) as i64));
+            }
+        }
+        None
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.long()?).ok()?;
+        self.take(length)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        str::from_utf8(self.bytes()?).ok()
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_the_schema_and_logical_ones_what_they_stand_on() {
+        let schema = json!({"type": "record", "name": "r", "fields": [
+            {"name": "a", "type": ["null", {"type": "int", "logicalType": "date"}]},
+            {"name": "b", "type": {"type": "array", "items": {"type": "fixed", "name": "f", "size": 3}}},
+            {"name": "c", "type": {"type": "map", "values": "double"}},
+        ]});
+        let field = |name: &str, of| (name.to_owned(), of);
+        let expected = Type::Record(vec![
+            field("a", Type::Union(vec![Type::Null, Type::Int])),
+            field("b", Type::Array(Type::Fixed(3).into())),
+            field("c", Type::Map(Type::Double.into())),
+        ]);
+        assert_eq!(Type::parse(&schema), Some(expected));
+        assert_eq!(Type::parse(&json!({"type": "array", "items": "r"})), None);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_stepped_over() {
+        // Two blocks of an array, the second with its length; a map; a union; numbers at their ends.
+        let bytes = b"\x04\x02\x04\x01\x02\x06\x00\x02\x02a\0\0\0\0\0\0\0\0\x00\x02\x04hi\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01";
+        let mut reader = Reader { rest: bytes };
+        assert_eq!(reader.value(&Type::Array(Type::Int.into())), Some(Value::Other));
+        assert_eq!(reader.value(&Type::Map(Type::Double.into())), Some(Value::Other));
+        assert_eq!(reader.value(&Type::Union(vec![Type::Null, Type::Text])), Some(Value::Text("hi")));
+        assert_eq!(reader.value(&Type::Long), Some(Value::Long(i64::MIN)));
+        assert_eq!(reader.value(&Type::Int), Some(Value::Int(-1)));
+        assert_eq!((reader.rest, reader.value(&Type::Int)), (&b""[..], None));
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused() {
+        for (bytes, of) in [
+            (&b"\x06ab"[..], Type::Text),
+            (b"\x01", Type::Bytes),
+            (b"\x02\xff", Type::Text),
+            (b"\x04\x02", Type::Union(vec![Type::Null])),
+            (b"\x02\x02", Type::Array(Type::Int.into())),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Type::Long),
+        ] {
+            assert_eq!(Reader { rest: bytes }.value(&of), None, "{bytes:?}");
+        }
+    }
+}
