@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use earthcatalog_plans::compact::BucketScanExec;
 use earthcatalog_plans::warehouse::CommitExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -14,7 +15,8 @@ use crate::report::count;
 /// How often the bar is drawn.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A bar on standard error that follows the chunks of a run and the rows which its leaves have read; gone when dropped.
+/// A bar on standard error that follows the chunks of a run, or the groups of buckets that it reads, and the rows which
+/// its leaves have read; gone when dropped.
 ///
 /// Where standard error is no terminal, nothing is drawn.
 pub struct Progress {
@@ -26,8 +28,10 @@ impl Progress {
     /// Must be called within a tokio runtime.
     pub fn follow(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        // The template is checked when it is parsed; it is a constant.
-        let style = ProgressStyle::with_template("{elapsed} [{wide_bar}] {pos}/{len} chunks, {msg}");
+        let unit = if BucketScanExec::find(plan).is_some() { "groups" } else { "chunks" };
+        // The template is checked when it is parsed; it is one of two constants.
+        let style =
+            ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}, {{msg}}"));
         bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
