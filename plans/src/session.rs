@@ -22,8 +22,9 @@ use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
 
-/// Rows of a batch where memory is limited.
-const BATCH_ROWS: usize = 64;
+/// Rows of a batch where memory is limited: some megabyte of Items. Sorts and windows handle each of the columns of each
+/// batch, so that smaller ones cost CPU.
+const BATCH_ROWS: usize = 256;
 
 /// A session in which all of earthcatalog's SQL works.
 ///
