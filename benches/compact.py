@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compaction measured from outside: time, CPU and memory of whole processes, beside DuckDB and polars.
+"""Compaction measured from outside: time, CPU and memory of whole processes, beside DuckDB, polars and the Python reference.
 
     cargo build --release
     benches/compact.py --data ../shared/data
@@ -8,6 +8,12 @@ Makes ITS_LIVE-like Items with the data folder's generator (seeded; one in five 
 warehouse in ten ingests, and lets each engine merge the part files of the buckets with two files or more: one file per
 bucket, with the newest version of each id, sorted by platform and datetime, zstd. DuckDB does it in one query (QUALIFY,
 COPY … PARTITION_BY), polars bucket by bucket. The results are compared: as many rows in as many buckets.
+
+The Python reference (NASA ITS_LIVE's earthcatalog 0.4.2) merges on its own layout, which it made of the same deliveries:
+an Item is in one partition (first cell of its footprint, year), so that it has fewer rows, and each delivery leaves a
+GeoParquet shard per partition, with assets and properties as columns. Its `consolidate_partition` reads the shards of a
+partition into a data frame, keeps one version of each id, sorts by datetime and writes one file (snappy); a thread pool
+of its own runs it for each partition with two shards or more. It takes minutes: --reference-items says at which sizes.
 
 CPU is user and system time of the process; rows are those read. The files are in the page cache. Python 3.10 or later,
 standard library; the peers get their own environment.
@@ -25,6 +31,7 @@ import process
 from process import log, measured
 
 PEERS = ["duckdb==2.0.0", "polars==2.1.0", "pyiceberg[sql-sqlite,pyarrow]==0.11.0"]
+REFERENCE = "earthcatalog==0.4.2"
 SEED = 11
 DELIVERIES = 10
 
@@ -77,6 +84,37 @@ for n, files in enumerate(buckets):
     rows.write_parquet(os.path.join(folder, f"{n}.parquet"), compression="zstd", compression_level=3)
 """
 
+# The shards that the reference's workers write of each delivery, by partition: what its consolidation is given.
+REFERENCE_SHARDS = """
+import json, logging, sys
+logging.disable(logging.CRITICAL)
+from earthcatalog.grid_systems import get_grid_system
+from earthcatalog.workers import _get_partition_key, _write_shard_to_scratch
+lines, out, deliveries = open(sys.argv[1]).readlines(), sys.argv[2], int(sys.argv[3])
+grid, shards = get_grid_system("h3", resolution=1), {}
+for n in range(deliveries):
+    partitions = {}
+    for line in lines[n * len(lines) // deliveries:(n + 1) * len(lines) // deliveries]:
+        item = json.loads(line)
+        partitions.setdefault(_get_partition_key(item, grid, "year", False, 0), []).append(item)
+    for partition, items in partitions.items():
+        shard = _write_shard_to_scratch(items, partition, out, f"w{n}", 0)
+        shards.setdefault(partition, []).append((shard["shard_path"], shard["item_count"]))
+json.dump({partition: files for partition, files in shards.items() if len(files) > 1}, open(f"{out}/shards.json", "w"))
+"""
+
+REFERENCE_CONSOLIDATE = """
+import json, logging, sys
+logging.disable(logging.CRITICAL)
+from earthcatalog.ingestion_pipeline import LocalProcessor, ProcessingConfig
+from earthcatalog.workers import consolidate_partition
+shards, out, workers = sys.argv[1], sys.argv[2], int(sys.argv[3])
+partitions = [(name, [path for path, _ in files]) for name, files in json.load(open(f"{shards}/shards.json")).items()]
+config = ProcessingConfig(input_file="", output_catalog=out, scratch_location=shards, grid_resolution=1, temporal_bin="year")
+done = LocalProcessor(n_workers=workers).consolidate_shards(partitions, consolidate_partition, config_dict=config.to_dict())
+sys.exit(any(of["item_count"] == 0 for of in done))
+"""
+
 # Rows and buckets of what an engine made: of a folder, or of the compacted buckets of a table.
 COUNT = """
 import duckdb
@@ -98,6 +136,7 @@ print(count([path for folder, files in buckets.items() if folder in compacted fo
 def main():
     parser = process.arguments(__doc__, [7_000, 27_000, 100_000])
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--reference-items", type=int, nargs="*", default=[7_000], help="sizes at which the reference runs, once")
     parser.add_argument("--runs", type=int, default=3, help="the one with the least CPU counts")
     args = parser.parse_args()
     generator = process.generator(args)
@@ -137,7 +176,10 @@ class Bench:
                     best[engine] = figures
         if len(set(answers.values())) > 1:
             sys.exit(f"the engines disagree about the rows and buckets that stay: {answers}")
-        return [{**size, "engine": engine, **figures} for engine, figures in best.items()]
+        results = [{**size, "engine": engine, **figures} for engine, figures in best.items()]
+        if items in self.args.reference_items and not self.args.no_peers:
+            results.append(self.reference(items))
+        return results
 
     def delivered(self, items):
         """A warehouse with ten deliveries. Its catalog holds absolute paths, so that each run works in the same place."""
@@ -177,6 +219,26 @@ class Bench:
 
     def polars(self, _, plan):
         return self.peer(POLARS, plan)
+
+    def reference(self, items):
+        """The reference's consolidation of the same deliveries; shards and environment are made once."""
+        python, shards = self.work / "reference/bin/python", self.work / f"reference-{items}"
+        if not python.exists():
+            log("making the environment of the reference")
+            subprocess.run([sys.executable, "-m", "venv", self.work / "reference"], check=True)
+            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", REFERENCE]
+            subprocess.run([python, *install], check=True)
+        if not (shards / "shards.json").exists():
+            log(f"{items:,} Items, shards of the reference")
+            lines = self.work / f"items-{items}.ndjson"
+            subprocess.run([python, "-c", REFERENCE_SHARDS, lines, shards, str(DELIVERIES)], check=True)
+        log(f"{items:,} Items, reference")
+        out = self.work / "out"
+        shutil.rmtree(out, ignore_errors=True)
+        _, figures = measured([python, "-c", REFERENCE_CONSOLIDATE, shards, out, str(self.args.workers)])
+        partitions = json.loads((shards / "shards.json").read_text()).values()
+        rows, files = sum(rows for of in partitions for _, rows in of), sum(len(of) for of in partitions)
+        return {"items": items, "rows": rows, "buckets": len(partitions), "files": files, "engine": "reference", **figures}
 
     def peer(self, script, plan):
         out = self.work / "out"
