@@ -189,12 +189,12 @@ impl RunFolder {
             files.partition(|path| path.filename() == Some(layout::CHECKPOINT));
         delete(&self.url, checkpoints).await?;
         delete(&self.url, others).await?;
-        if let Ok(folder) = self.url.to_file_path().map_err(drop)
-            && self.url.scheme() == "file"
+        if self.url.scheme() == "file"
+            && let Ok(folder) = self.url.to_file_path()
         {
-            let emptied = tokio::task::spawn_blocking(move || remove_empty_folders(&folder)).await;
-            // A folder that stays is one into which somebody has just written.
-            drop(emptied);
+            let removed = tokio::task::spawn_blocking(move || remove_task_folders(&folder)).await;
+            // One that stays is one into which another process is writing.
+            drop(removed);
         }
         Ok(())
     }
@@ -223,12 +223,13 @@ async fn delete(folder: &Url, paths: Vec<StorePath>) -> Result<()> {
     failed.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Removes what is empty of the folders in `folder`, then `folder` itself if that is.
-fn remove_empty_folders(folder: &Path) -> io::Result<()> {
+/// Removes the folders of tasks, whose files are gone, with what no listing shows: files that a killed process has half
+/// written. Then `folder` itself, if nothing is left in it.
+fn remove_task_folders(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            drop(fs::remove_dir(entry.path()));
+            drop(fs::remove_dir_all(entry.path()));
         }
     }
     fs::remove_dir(folder)

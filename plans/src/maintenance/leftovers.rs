@@ -1,4 +1,4 @@
-//! What killed processes leave on a local disk beside whole files: half-written files and empty bucket folders.
+//! What killed processes leave on a local disk beside whole files: half-written files and empty folders.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ pub(super) struct Leftovers {
     location: String,
     /// `object_store` writes `<file>#<n>`, which no listing shows, and renames it when it is whole.
     half_written: Vec<PathBuf>,
-    /// Cells' folders and within them years', innermost first.
+    /// Runs' folders; cells' folders and within them years', innermost first.
     folders: Vec<PathBuf>,
 }
 
@@ -74,6 +74,11 @@ fn search(root: &Path) -> io::Result<Found> {
     for (name, path) in entries(root)? {
         if name == layout::METADATA || name == layout::RUNS {
             half_written.extend(staged(&path)?);
+        } else if name == layout::REJECTS || name == layout::INGESTED {
+            for (_, run) in entries(&path)?.into_iter().filter(|(_, run)| run.is_dir()) {
+                half_written.extend(staged(&run)?);
+                folders.push(run);
+            }
         } else if layout::is_bucket_folder(&name, None) && path.is_dir() {
             for (year, path) in entries(&path)? {
                 if layout::is_bucket_folder(&name, Some(&year)) && path.is_dir() {

@@ -1,38 +1,68 @@
 //! Runs the partitions of a sink on the head's workers.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::runtime::JoinSet;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 
 use super::run_options::RunOptions;
 use crate::part_file::{SinkRecord, decode};
+use crate::write::removals;
 
-/// Runs the partitions of `sink`, never more at once than the session wants; the records of each, as it ends.
-pub(super) fn drive(
-    sink: &Arc<dyn ExecutionPlan>,
-    context: &Arc<TaskContext>,
-) -> impl Stream<Item = Result<(usize, Vec<SinkRecord>)>> + use<> {
-    let config = context.session_config();
-    let workers = config.options().extensions.get::<RunOptions>().and_then(|options| options.workers);
-    let workers = workers.map_or(config.target_partitions(), NonZero::get);
-    let partitions = sink.output_partitioning().partition_count();
-    let (sink, context) = (Arc::clone(sink), Arc::clone(context));
-    let run_partition = move |partition: usize| {
-        let (sink, context) = (Arc::clone(&sink), Arc::clone(&context));
-        async move {
-            // On a task of its own, so that partitions use the cores; it ends with this future.
-            let task = SpawnedTask::spawn(async move {
-                let batches = sink.execute(partition, context)?;
-                batches.map(|batch| decode(&batch?)).try_concat().await
-            });
-            let records = task.join_unwind().await.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?;
-            Ok((partition, records?))
+/// The partitions of a sink, never more of them under way than the session wants.
+pub(super) struct Partitions {
+    sink: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    workers: usize,
+    /// Not yet begun.
+    waiting: Range<usize>,
+    /// Each on a task of its own, so that partitions use the cores.
+    running: JoinSet<Result<(usize, Vec<SinkRecord>)>>,
+}
+
+impl Partitions {
+    pub fn of(sink: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Self {
+        let config = context.session_config();
+        let workers = config.options().extensions.get::<RunOptions>().and_then(|options| options.workers);
+        Self {
+            workers: workers.map_or(config.target_partitions(), NonZero::get),
+            waiting: 0..sink.output_partitioning().partition_count(),
+            sink: Arc::clone(sink),
+            context: Arc::clone(context),
+            running: JoinSet::new(),
         }
-    };
-    futures::stream::iter(0..partitions).map(run_partition).buffer_unordered(workers)
+    }
+
+    /// All of them.
+    pub fn count(&self) -> usize {
+        self.sink.output_partitioning().partition_count()
+    }
+
+    /// The records of the partition that ends next; `None` when all have ended.
+    pub async fn next(&mut self) -> Result<Option<(usize, Vec<SinkRecord>)>> {
+        while self.running.len() < self.workers
+            && let Some(partition) = self.waiting.next()
+        {
+            let (sink, context) = (Arc::clone(&self.sink), Arc::clone(&self.context));
+            self.running.spawn(async move {
+                let batches = sink.execute(partition, context)?;
+                Ok((partition, batches.map(|batch| decode(&batch?)).try_concat().await?))
+            });
+        }
+        match self.running.join_next().await {
+            Some(ended) => ended.map_err(|e| DataFusionError::ExecutionJoin(Box::new(e)))?.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Stops what is under way, and waits until its files are removed.
+    pub async fn stop(mut self) {
+        self.running.shutdown().await;
+        removals().await;
+    }
 }

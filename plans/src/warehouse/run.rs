@@ -1,20 +1,19 @@
 //! A run on the head: drives the partitions of a sink, takes in their records, and commits them.
 
 use std::collections::HashSet;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use url::Url;
 
 use super::commit::{Change, Committed, Committer};
 use super::commit_node::{CommitTarget, Outcome};
-use super::drive::drive;
+use super::drive::Partitions;
 use super::error::WarehouseError;
 use super::replace::Replacement;
 use super::run_report::{RunProgress, RunRecords, RunReport};
@@ -57,7 +56,9 @@ pub(super) async fn write_and_commit(
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
     let lease = RunLease::begin(&target.warehouse, &target.run).await?;
     let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![] };
-    let driven = run.drive(input, progress, context).await;
+    let mut partitions = Partitions::of(input, &context);
+    let driven = run.drive(&mut partitions, progress).await;
+    partitions.stop().await;
     match (driven, staged) {
         (Ok(()), staged) => {
             let (mut report, lease) = run.report();
@@ -95,16 +96,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs the partitions of the sink, never more at once than the session wants.
-    async fn drive(
-        &mut self,
-        input: &Arc<dyn ExecutionPlan>,
-        progress: &RunProgress,
-        context: Arc<TaskContext>,
-    ) -> Result<()> {
-        progress.partitions.store(input.output_partitioning().partition_count() as u64, Ordering::Relaxed);
-        let mut finished = pin!(drive(input, &context));
-        while let Some(of_partition) = finished.next().await {
-            let (partition, records) = of_partition?;
+    async fn drive(&mut self, partitions: &mut Partitions, progress: &RunProgress) -> Result<()> {
+        progress.partitions.store(partitions.count() as u64, Ordering::Relaxed);
+        while let Some((partition, records)) = partitions.next().await? {
             for record in records {
                 self.records.add(record, progress);
             }

@@ -1,18 +1,16 @@
 //! Runs that can be resumed: their chunks are staged first, and what they come to is committed at the end.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chrono::Utc;
 use datafusion::common::{DataFusionError, Result, exec_err, internal_err, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use futures::StreamExt;
+use datafusion::physical_plan::ExecutionPlan;
 use url::Url;
 
 use super::commit_node::{CommitTarget, Outcome};
-use super::drive::drive;
+use super::drive::Partitions;
 use super::files::LiveFile;
 use super::location::to_location;
 use super::run::check_rejects;
@@ -69,7 +67,9 @@ pub(super) async fn stage(
     let mut stage = Stage { staging, record, folder, records: RunRecords::default(), files: vec![] };
     if stage.record.finished.is_none() {
         let lease = RunLease::begin(&target.warehouse, &stage.record.commit()).await?;
-        let driven = stage.drive(sink, target, progress, context).await;
+        let mut partitions = Partitions::of(sink, &context);
+        let driven = stage.drive(&mut partitions, target, progress).await;
+        partitions.stop().await;
         // A lease that cannot be given up protects files that nothing threatens.
         drop(lease.release().await);
         if let Err(e) = driven {
@@ -94,15 +94,12 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn drive(
         &mut self,
-        sink: &Arc<dyn ExecutionPlan>,
+        partitions: &mut Partitions,
         target: &CommitTarget,
         progress: &RunProgress,
-        context: Arc<TaskContext>,
     ) -> Result<()> {
-        progress.partitions.store(sink.output_partitioning().partition_count() as u64, Ordering::Relaxed);
-        let mut finished = pin!(drive(sink, &context));
-        while let Some(of_partition) = finished.next().await {
-            let (partition, records) = of_partition?;
+        progress.partitions.store(partitions.count() as u64, Ordering::Relaxed);
+        while let Some((partition, records)) = partitions.next().await? {
             if !records.iter().any(|record| matches!(record, SinkRecord::Chunk(_))) {
                 return exec_err!(
                     "chunk {partition} was not read to its end, and so cannot be staged: leave out the LIMIT, or set option 'limit' of the source"

@@ -28,3 +28,4 @@ pub(crate) use format::PartFileFormat;
 pub use node::{MAX_FILE_BYTES, WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
 pub(crate) use small_file_reader::{Offered, SmallFileReader};
+pub(crate) use upload::removals;

@@ -2,7 +2,7 @@
 //! them again if the attempt fails.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::local_files::write_files;
 
@@ -147,9 +148,38 @@ impl Drop for Uploads {
         // Without a runtime the process is about to end, and the files stay as orphans.
         if let Ok(runtime) = Handle::try_current() {
             let (store, paths, puts) = self.take();
-            runtime.spawn(remove(store, paths, puts));
+            let removal = Removal::begin();
+            runtime.spawn(async move {
+                remove(store, paths, puts).await;
+                drop(removal);
+            });
         }
     }
+}
+
+/// Removals that go on behind attempts which were dropped.
+static REMOVALS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// One of [`REMOVALS`], until it is dropped.
+struct Removal;
+
+impl Removal {
+    fn begin() -> Self {
+        REMOVALS.send_modify(|n| *n += 1);
+        Self
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        REMOVALS.send_modify(|n| *n -= 1);
+    }
+}
+
+/// Waits until the files of all attempts that were dropped are removed.
+pub async fn removals() {
+    // The sender lives as long as the process, so this does not fail.
+    drop(REMOVALS.subscribe().wait_for(|n| *n == 0).await);
 }
 
 /// Removes files; first waits for those in flight, because a local write that has begun cannot be stopped.
