@@ -3,20 +3,15 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use geoarrow_array::GeoArrowArray;
-use geoarrow_array::array::from_arrow_array;
-use geoarrow_array::cast::to_wkb_view;
-use geoarrow_schema::GeoArrowType;
 
 use crate::cell_text::{CellListBuilder, cell_list_type};
 use crate::cover::{Coverer, Footprint};
+use crate::geometry::{Geometries, check_geometry};
 use crate::h3_resolution::{resolution_argument, resolution_literal};
 
 /// `h3_cells(geometry, resolution) -> List(Utf8View)`: all H3 cells of a resolution that share at least a point with
@@ -66,14 +61,7 @@ impl ScalarUDFImpl for H3Cells {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         resolution_literal(self.name(), args.scalar_arguments[1])?;
-        let geometry = &args.arg_fields[0];
-        if !is_wkb(geometry.data_type()) && GeoArrowType::try_from(geometry.as_ref()).is_err() {
-            return plan_err!(
-                "h3_cells: {} is {}, which is no geometry; give WKB or the result of an ST_ function",
-                geometry.name(),
-                geometry.data_type()
-            );
-        }
+        check_geometry(self.name(), &args.arg_fields[0])?;
         Ok(Arc::new(Field::new(self.name(), cell_list_type(), true)))
     }
 
@@ -84,10 +72,10 @@ impl ScalarUDFImpl for H3Cells {
         let mut coverer = Coverer::new(resolution_argument(self.name(), resolution)?);
         let is_scalar = matches!(geometry, ColumnarValue::Scalar(_));
         let rows = if is_scalar { 1 } else { args.number_rows };
-        let geometry = wkb_view(&geometry.to_array(rows)?, &args.arg_fields[0])?;
+        let geometry = Geometries::try_new("h3_cells", &geometry.to_array(rows)?, &args.arg_fields[0])?;
 
         let mut lists = CellListBuilder::default();
-        for wkb in geometry.iter() {
+        for wkb in geometry.wkb() {
             match wkb {
                 Some(wkb) => append_cover(wkb, &mut coverer, &mut lists)?,
                 None => lists.append_null(),
@@ -110,19 +98,6 @@ fn append_cover(wkb: &[u8], coverer: &mut Coverer, lists: &mut CellListBuilder) 
     let cells = coverer.cover(&footprint).map_err(|e| exec_datafusion_err!("h3_cells: {e}"))?;
     lists.append(&cells);
     Ok(())
-}
-
-fn is_wkb(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::Null)
-}
-
-fn wkb_view(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
-    if is_wkb(array.data_type()) {
-        return Ok(cast(array, &DataType::BinaryView)?.as_binary_view().clone());
-    }
-    let geometries = from_arrow_array(array, field).and_then(|native| to_wkb_view(&native));
-    let geometries = geometries.map_err(|e| exec_datafusion_err!("h3_cells: {}: {e}", field.name()))?;
-    Ok(geometries.to_array_ref().as_binary_view().clone())
 }
 
 #[cfg(test)]

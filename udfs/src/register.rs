@@ -17,11 +17,16 @@ use crate::h3_grid_disk::h3_grid_disk_udf;
 use crate::h3_latlng_to_cell::h3_latlng_to_cell_udf;
 use crate::item_digest::item_digest_udf;
 use crate::item_wildcard::ItemWildcard;
+use crate::st_as_geojson::st_as_geojson_udf;
+use crate::st_distance::{st_distance_udf, st_dwithin_udf};
+use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
+use crate::st_make_envelope::st_make_envelope_udf;
+use crate::st_relation::st_relation_udfs;
 use crate::stac_item::stac_item_udf;
 
 /// The scalar functions: what an executor of a cluster needs.
 pub fn scalar_functions() -> Vec<ScalarUDF> {
-    vec![
+    let functions = vec![
         h3_cells_udf(),
         h3_latlng_to_cell_udf(),
         h3_cell_to_latlng_udf(),
@@ -30,7 +35,13 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         h3_grid_disk_udf(),
         stac_item_udf(),
         item_digest_udf(),
-    ]
+        st_as_geojson_udf(),
+        st_distance_udf(),
+        st_dwithin_udf(),
+        st_geom_from_geojson_udf(),
+        st_make_envelope_udf(),
+    ];
+    functions.into_iter().chain(st_relation_udfs()).collect()
 }
 
 /// The analyzer rules that the functions need in SQL.

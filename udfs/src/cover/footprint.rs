@@ -36,6 +36,13 @@ impl Footprint {
         Ok(footprint)
     }
 
+    /// The footprint of a geometry that is at hand.
+    pub fn from_geometry(geometry: &geo::Geometry) -> Self {
+        let mut footprint = Self::default();
+        footprint.add(geometry);
+        footprint
+    }
+
     /// Whether the geometry has no position at all.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty() && self.lines.is_empty() && self.polygons.is_empty()

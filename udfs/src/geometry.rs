@@ -1,0 +1,132 @@
+//! Geometry arguments of the ST_ functions.
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
+use geo::{BoundingRect, Geometry, GeometryCollection, HasDimensions, LineString, MultiPoint, Point, Rect};
+use geo_traits::to_geo::{ToGeoCoord, ToGeoLineString, ToGeoMultiLineString, ToGeoMultiPolygon, ToGeoPolygon};
+use geo_traits::{GeometryCollectionTrait, GeometryTrait, GeometryType, MultiPointTrait, PointTrait};
+use geoarrow_array::GeoArrowArray;
+use geoarrow_array::array::from_arrow_array;
+use geoarrow_array::cast::to_wkb_view;
+use geoarrow_schema::{GeoArrowType, WkbType};
+
+/// A column of geometries, or one geometry for all rows.
+pub(crate) struct Geometries {
+    function: &'static str,
+    wkb: BinaryViewArray,
+}
+
+impl Geometries {
+    /// Reads WKB (Binary, LargeBinary, BinaryView), or any GeoArrow type.
+    pub(crate) fn try_new(function: &'static str, array: &ArrayRef, field: &Field) -> Result<Self> {
+        if is_wkb(array.data_type()) {
+            return Ok(Self { function, wkb: cast(array, &DataType::BinaryView)?.as_binary_view().clone() });
+        }
+        let geometries = from_arrow_array(array, field).and_then(|native| to_wkb_view(&native));
+        let geometries = geometries.map_err(|e| exec_datafusion_err!("{function}: {}: {e}", field.name()))?;
+        Ok(Self { function, wkb: geometries.to_array_ref().as_binary_view().clone() })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.wkb.len()
+    }
+
+    /// The WKB of each row.
+    pub(crate) fn wkb(&self) -> &BinaryViewArray {
+        &self.wkb
+    }
+
+    /// The geometry of a row; `None` where it is null.
+    pub(crate) fn get(&self, row: usize) -> Result<Option<Geometry>> {
+        if self.wkb.is_null(row) {
+            return Ok(None);
+        }
+        let read = wkb::reader::read_wkb(self.wkb.value(row));
+        let geometry = read.map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))?;
+        Ok(Some(to_geo(&geometry)))
+    }
+}
+
+/// The geometry that a constant holds; `None` if it is null.
+///
+/// Errors: no geometry.
+pub fn geometry_of(value: &ScalarValue, field: &Field) -> Result<Option<Geometry>> {
+    Geometries::try_new("geometry", &value.to_array()?, field)?.get(0)
+}
+
+/// Whether an argument of this type is a geometry; a plan error if it is none.
+pub(crate) fn check_geometry(function: &str, field: &Field) -> Result<()> {
+    if is_wkb(field.data_type()) || GeoArrowType::try_from(field).is_ok() {
+        return Ok(());
+    }
+    plan_err!(
+        "{function}: {} is {}, which is no geometry; give WKB or the result of an ST_ function",
+        field.name(),
+        field.data_type()
+    )
+}
+
+fn is_wkb(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::Null)
+}
+
+/// The field of a function that makes geometries: WKB, marked as such.
+pub(crate) fn wkb_field(name: &str) -> FieldRef {
+    Field::new(name, DataType::BinaryView, true).with_extension_type(WkbType::new(Default::default())).into()
+}
+
+/// Coordinates in two dimensions; parts without any are left out.
+fn to_geo(geometry: &impl GeometryTrait<T = f64>) -> Geometry {
+    match geometry.as_type() {
+        GeometryType::Point(point) => match position(point) {
+            Some(point) => point.into(),
+            None => Geometry::GeometryCollection(GeometryCollection::default()),
+        },
+        GeometryType::LineString(line) => line.to_line_string().into(),
+        GeometryType::Polygon(polygon) => polygon.to_polygon().into(),
+        GeometryType::MultiPoint(points) => MultiPoint(points.points().filter_map(|p| position(&p)).collect()).into(),
+        GeometryType::MultiLineString(lines) => lines.to_multi_line_string().into(),
+        GeometryType::MultiPolygon(polygons) => polygons.to_multi_polygon().into(),
+        GeometryType::GeometryCollection(members) => {
+            Geometry::GeometryCollection(members.geometries().map(|g| to_geo(&g)).collect())
+        }
+        // WKB has none of these.
+        GeometryType::Rect(_) | GeometryType::Triangle(_) | GeometryType::Line(_) => {
+            LineString::<f64>::new(vec![]).into()
+        }
+    }
+}
+
+fn position(point: &impl PointTrait<T = f64>) -> Option<Point> {
+    point.coord().map(|c| Point(c.to_coord())).filter(|p| !(p.x().is_nan() && p.y().is_nan()))
+}
+
+/// The bounds of a geometry's coordinates; `None` if it has none.
+pub(crate) fn bounds(geometry: &Geometry) -> Option<Rect> {
+    if geometry.is_empty() { None } else { geometry.bounding_rect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(hex: &[u8]) -> Geometry {
+        to_geo(&wkb::reader::read_wkb(hex).unwrap())
+    }
+
+    #[test]
+    fn an_empty_point_is_an_empty_geometry() {
+        let nan = f64::NAN.to_le_bytes();
+        let empty = [&[1, 1, 0, 0, 0][..], &nan, &nan].concat();
+        assert!(bounds(&read(&empty)).is_none());
+    }
+
+    #[test]
+    fn a_field_that_is_no_geometry_is_named() {
+        let error = check_geometry("st_area", &Field::new("id", DataType::Int32, true)).unwrap_err().to_string();
+        assert!(error.contains("st_area: id is Int32, which is no geometry"), "{error}");
+        check_geometry("st_area", &wkb_field("g")).unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! `ST_GeomFromGeoJSON(text)`: a geometry from GeoJSON.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BinaryViewBuilder};
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result, exec_datafusion_err, internal_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
+use serde_json::Value;
+use wkb::writer::{WriteOptions, write_geometry};
+
+use crate::geometry::wkb_field;
+
+/// `ST_GeomFromGeoJSON(text) -> WKB`: the geometry of a GeoJSON geometry object (RFC 7946), as PostGIS has it.
+///
+/// A Feature is taken for its geometry. Two dimensions are read. Null for null, and for a Feature without a geometry.
+///
+/// Errors: text that is no such object.
+pub fn st_geom_from_geojson_udf() -> ScalarUDF {
+    let signature = Signature::uniform(1, vec![DataType::Utf8View], Volatility::Immutable);
+    ScalarUDF::from(StGeomFromGeoJson { signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct StGeomFromGeoJson {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for StGeomFromGeoJson {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn name(&self) -> &str {
+        "st_geomfromgeojson"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        internal_err!("st_geomfromgeojson has a return field")
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(wkb_field(self.name()))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let texts = args.args[0].to_array(args.number_rows)?;
+        let mut geometries = BinaryViewBuilder::with_capacity(args.number_rows);
+        for text in texts.as_string_view() {
+            let geometry = match text {
+                Some(text) => parse(text).map_err(|reason| exec_datafusion_err!("st_geomfromgeojson: {reason}"))?,
+                None => None,
+            };
+            let Some(geometry) = geometry else {
+                geometries.append_null();
+                continue;
+            };
+            let mut wkb = vec![];
+            let written = write_geometry(&mut wkb, &geometry, &WriteOptions::default());
+            written.map_err(|e| exec_datafusion_err!("st_geomfromgeojson: {e}"))?;
+            geometries.append_value(&wkb);
+        }
+        Ok(ColumnarValue::Array(Arc::new(geometries.finish())))
+    }
+}
+
+/// The geometry of a GeoJSON text; `None` for a Feature without one.
+pub fn parse(text: &str) -> Result<Option<Geometry>, String> {
+    let object: Value = serde_json::from_str(text).map_err(|e| format!("the text is no JSON: {e}"))?;
+    match (object["type"].as_str(), &object["geometry"]) {
+        (Some("Feature"), Value::Null) => Ok(None),
+        (Some("Feature"), of_feature) => geometry(of_feature).map(Some),
+        _ => geometry(&object).map(Some),
+    }
+}
+
+fn geometry(object: &Value) -> Result<Geometry, String> {
+    let coordinates = &object["coordinates"];
+    Ok(match object["type"].as_str() {
+        Some("Point") => match coordinates.as_array() {
+            Some(empty) if empty.is_empty() => Geometry::GeometryCollection(GeometryCollection::default()),
+            _ => Point(position(coordinates)?).into(),
+        },
+        Some("LineString") => line(coordinates)?.into(),
+        Some("Polygon") => polygon(coordinates)?.into(),
+        Some("MultiPoint") => MultiPoint(list(coordinates, |c| position(c).map(Point))?).into(),
+        Some("MultiLineString") => MultiLineString(list(coordinates, line)?).into(),
+        Some("MultiPolygon") => MultiPolygon(list(coordinates, polygon)?).into(),
+        Some("GeometryCollection") => {
+            Geometry::GeometryCollection(GeometryCollection(list(&object["geometries"], geometry)?))
+        },
+        Some(other) => return Err(format!("{other:?} is no type of geometry")),
+        None => return Err("the text is no GeoJSON geometry: it has no type".to_owned()),
+    })
+}
+
+fn list<T>(value: &Value, of: impl Fn(&Value) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let members = value.as_array().ok_or_else(|| format!("{value} stands where a list belongs"))?;
+    members.iter().map(of).collect()
+}
+
+fn position(value: &Value) -> Result<Coord, String> {
+    let invalid = || format!("{value} is no position; give longitude and latitude, as in [12.5, 47.1]");
+    let ordinate = |i: usize| value.get(i).and_then(Value::as_f64).ok_or_else(invalid);
+    Ok(Coord { x: ordinate(0)?, y: ordinate(1)? })
+}
+
+fn line(value: &Value) -> Result<LineString, String> {
+    list(value, position).map(LineString)
+}
+
+fn polygon(value: &Value) -> Result<Polygon, String> {
+    let mut rings = list(value, line)?.into_iter();
+    Ok(Polygon::new(rings.next().unwrap_or_else(|| LineString(vec![])), rings.collect()))
+}
