@@ -8,6 +8,7 @@
 //! - [`checkpoint`]: what the tasks of a long run have done, so that it can be resumed (`STORED AS CHECKPOINTS`).
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
 //! - [`ingest_record`]: which version of which object is in the table (`ingested(items)`).
+//! - [`query`]: optimizer rules by which a question in space reads fewer files.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
@@ -22,6 +23,7 @@ pub mod ingest_record;
 pub mod items;
 pub mod maintenance;
 pub mod part_file;
+pub mod query;
 pub mod session;
 mod session_table;
 pub mod stac;

@@ -18,6 +18,7 @@ use crate::checkpoint::StagedTableFactory;
 use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::stac::{InventoryTableFactory, StacTableFactory};
+use crate::query::optimizer_rules;
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
@@ -57,6 +58,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_runtime_env(runtime)
         .with_default_features()
         .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
+        .with_optimizer_rules(optimizer_rules())
         .with_query_planner(Arc::new(Planner));
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));

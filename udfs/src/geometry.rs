@@ -44,7 +44,8 @@ impl Geometries {
             return Ok(None);
         }
         let read = wkb::reader::read_wkb(self.wkb.value(row));
-        let geometry = read.map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))?;
+        let geometry =
+            read.map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))?;
         Ok(Some(to_geo(&geometry)))
     }
 }

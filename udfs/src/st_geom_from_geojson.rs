@@ -96,7 +96,7 @@ fn geometry(object: &Value) -> Result<Geometry, String> {
         Some("MultiPolygon") => MultiPolygon(list(coordinates, polygon)?).into(),
         Some("GeometryCollection") => {
             Geometry::GeometryCollection(GeometryCollection(list(&object["geometries"], geometry)?))
-        },
+        }
         Some(other) => return Err(format!("{other:?} is no type of geometry")),
         None => return Err("the text is no GeoJSON geometry: it has no type".to_owned()),
     })

@@ -134,7 +134,11 @@ impl Relation {
         let (Some(a), Some(b)) = (a, b) else { return Ok(None) };
         Ok(Some(match (bounds(&a), bounds(&b)) {
             (Some(of_a), Some(of_b)) if of_a.intersects(&of_b) => {
-                if self.name == "st_intersects" { a.intersects(&b) } else { (self.holds)(&a.relate(&b)) }
+                if self.name == "st_intersects" {
+                    a.intersects(&b)
+                } else {
+                    (self.holds)(&a.relate(&b))
+                }
             }
             _ => self.apart,
         }))

@@ -181,6 +181,50 @@ impl PruningStatistics for LiveFiles {
     }
 }
 
+/// What is known of files by their cells and years alone.
+pub(super) struct Buckets<'a>(pub &'a LiveFiles);
+
+impl Buckets<'_> {
+    fn bounds(&self, column: &Column, side: usize) -> Option<ArrayRef> {
+        match column.name.as_str() {
+            GRID_PARTITION => self.0.min_values(column),
+            "datetime" => {
+                ScalarValue::iter_to_array(self.0.files.iter().map(|file| year_bounds(file.year)[side].clone())).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PruningStatistics for Buckets<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, 0)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, 1)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.num_containers()
+    }
+
+    /// All or nothing: rows without a `datetime` have a bucket of their own.
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let nulls = |file: &LiveFile| if file.year.is_none() { file.rows } else { 0 };
+        (column.name == "datetime")
+            .then(|| Arc::new(self.0.files.iter().map(nulls).collect::<UInt64Array>()) as ArrayRef)
+    }
+
+    fn row_counts(&self, column: &Column) -> Option<ArrayRef> {
+        self.0.row_counts(column)
+    }
+
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        self.0.contained(column, values)
+    }
+}
+
 /// What a manifest list says of each manifest: bounds of cells and years.
 pub struct ManifestSummaries<'a>(pub &'a [ManifestFile]);
 

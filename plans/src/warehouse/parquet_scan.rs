@@ -50,7 +50,11 @@ pub(crate) async fn parquet_scan(
     }
     let sequenced = !schema.table_partition_cols().is_empty();
     let groups = file_groups(files, sequenced, session.config().target_partitions())?;
-    let format = ParquetFormat::new().with_options(session.default_table_options().parquet);
+    let mut options = session.default_table_options().parquet;
+    // Rows are wide: what a filter does not read is decoded only of the rows that it keeps, and cheap filters come first.
+    options.global.pushdown_filters = true;
+    options.global.reorder_filters = true;
+    let format = ParquetFormat::new().with_options(options);
     let source = format.file_source(schema);
     let scan = FileScanConfigBuilder::new(ObjectStoreUrl::parse(store)?, source)
         .with_file_groups(groups)

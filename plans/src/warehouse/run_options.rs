@@ -1,4 +1,4 @@
-//! Session options of a run: `SET earthcatalog.max_rejects = '1%'`.
+//! Session options of earthcatalog: `SET earthcatalog.max_rejects = '1%'`.
 
 use std::any::Any;
 use std::fmt;
@@ -8,8 +8,8 @@ use std::str::FromStr;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::{DataFusionError, Result, config_datafusion_err, config_err};
 
-/// What a session says of the next runs.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What a session says of the next runs and questions.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunOptions {
     /// Id of the run; a new one for each INSERT where it is `None`. A run is committed once.
     pub run: Option<String>,
@@ -19,6 +19,15 @@ pub struct RunOptions {
     pub commit_every: Option<NonZero<usize>>,
     /// Partitions of a sink that run at once; as many as the session has target partitions where it is `None`.
     pub workers: Option<NonZero<usize>>,
+    /// Whether predicates on `geometry` choose files and rows by `xmin … ymax`, and those on view `items` Items; no answer
+    /// depends on it.
+    pub spatial_pruning: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { run: None, max_rejects: None, commit_every: None, workers: None, spatial_pruning: true }
+    }
 }
 
 /// A limit for rejects.
@@ -93,9 +102,14 @@ impl ExtensionOptions for RunOptions {
                 let n = n.map_err(|_| config_datafusion_err!("earthcatalog.{key} is {value:?}, no number from 1"))?;
                 if key == "workers" { self.workers = n } else { self.commit_every = n }
             }
+            "spatial_pruning" => {
+                let on = given.unwrap_or("true").parse();
+                self.spatial_pruning =
+                    on.map_err(|_| config_datafusion_err!("earthcatalog.{key} is {value:?}, neither true nor false"))?;
+            }
             _ => {
                 return config_err!(
-                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every and workers"
+                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every, workers and spatial_pruning"
                 );
             }
         }
@@ -122,6 +136,11 @@ impl ExtensionOptions for RunOptions {
                 self.commit_every.map(|n| n.to_string()),
                 "Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is empty",
             ),
+            entry(
+                "spatial_pruning",
+                Some(self.spatial_pruning.to_string()),
+                "Whether predicates on geometry choose files and rows; no answer depends on it",
+            ),
         ]
     }
 }
@@ -147,6 +166,7 @@ mod tests {
             max_rejects: Some(MaxRejects::Percent(0.5)),
             commit_every: None,
             workers: NonZero::new(1),
+            spatial_pruning: true,
         };
         assert_eq!(options, expected);
         for (set_to, n) in [("'3'", NonZero::new(3)), ("''", None)] {

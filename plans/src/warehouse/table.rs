@@ -20,10 +20,11 @@ use iceberg::spec::ManifestFile;
 use super::create::{TableState, Warehouse};
 use super::described::describe;
 use super::error::WarehouseError;
-use super::files::{FileCache, LiveFile, LiveFiles, ManifestSummaries};
+use super::files::{Buckets, FileCache, LiveFile, LiveFiles, ManifestSummaries};
 use super::location::to_url;
 use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
+use super::pruned_by::{ByCell, PrunedBy};
 use super::statistics::{self, Chosen};
 
 /// Column with the data sequence number of a row's file: a later commit's rows have a greater one.
@@ -111,22 +112,74 @@ impl WarehouseTable {
         Ok(read.into_iter().flat_map(|(_, files)| files).collect())
     }
 
-    /// The files that may hold rows for which all `filters` are true, by manifest, and what there was to choose from.
-    async fn choose(&self, session: &dyn Session, filters: &[Expr]) -> Result<(Vec<Chosen>, String)> {
+    /// The files that may hold rows for which all `filters` are true.
+    pub async fn files_for(&self, session: &dyn Session, filters: &[Expr]) -> Result<ChosenFiles> {
+        let Choice { chosen, of, pruned, .. } = self.choose(session, filters).await?;
+        let files = chosen.iter().flat_map(|c| c.indices().map(|i| c.of.files[i].clone())).collect();
+        Ok(ChosenFiles { files, of, pruned })
+    }
+
+    async fn choose(&self, session: &dyn Session, filters: &[Expr]) -> Result<Choice> {
         let state = self.state(session).await?;
         let manifests = self.manifests(&state).await?;
         let predicates = pruning_predicates(session, &self.schema(), filters)?;
+        let live = |m: &ManifestFile| u64::from(m.added_files_count.unwrap_or(0) + m.existing_files_count.unwrap_or(0));
+        let mut pruned = PrunedBy::default();
 
-        let kept = matches(&predicates, &ManifestSummaries(&manifests));
+        let summaries = ManifestSummaries(&manifests);
+        let kept = matches(&predicates, &summaries);
+        let by_cell = matches(&predicates, &ByCell(&summaries));
+        for i in (0..manifests.len()).filter(|i| !kept.value(*i)) {
+            let reason = if by_cell.value(i) { &mut pruned.year } else { &mut pruned.cell };
+            *reason += live(&manifests[i]);
+        }
         let kept: Vec<_> = kept.values().set_indices().map(|i| manifests[i].clone()).collect();
         let read = self.cache.load(self.warehouse.io(), &kept, self.warehouse.items()).await?;
-        let choose = |of: Arc<LiveFiles>| Chosen { chosen: matches(&predicates, &*of), of };
-        let chosen: Vec<_> = read.into_iter().map(choose).collect();
+        let mut choose = |of: Arc<LiveFiles>| {
+            let chosen = matches(&predicates, &*of);
+            if chosen.false_count() > 0 {
+                let (by_cell, by_bucket) = (matches(&predicates, &ByCell(&*of)), matches(&predicates, &Buckets(&of)));
+                for i in (0..chosen.len()).filter(|i| !chosen.value(*i)) {
+                    *match (by_cell.value(i), by_bucket.value(i)) {
+                        (false, _) => &mut pruned.cell,
+                        (true, false) => &mut pruned.year,
+                        (true, true) => &mut pruned.bounds,
+                    } += 1;
+                }
+            }
+            Chosen { chosen, of }
+        };
+        let chosen: Vec<_> = read.into_iter().map(&mut choose).collect();
+        Ok(Choice {
+            chosen,
+            of: manifests.iter().map(live).sum(),
+            pruned,
+            manifests: format!("{}/{}", kept.len(), manifests.len()),
+        })
+    }
+}
 
-        let live = |m: &ManifestFile| u64::from(m.added_files_count.unwrap_or(0) + m.existing_files_count.unwrap_or(0));
-        let total: u64 = manifests.iter().map(live).sum();
-        let files: usize = chosen.iter().map(|c| c.chosen.true_count()).sum();
-        Ok((chosen, format!("files={files}/{total}, manifests={}/{}", kept.len(), manifests.len())))
+/// The files of a snapshot that a question needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenFiles {
+    pub files: Vec<LiveFile>,
+    /// How many the snapshot has.
+    pub of: u64,
+    pub pruned: PrunedBy,
+}
+
+/// Chosen files by manifest, and what there was to choose from.
+struct Choice {
+    chosen: Vec<Chosen>,
+    of: u64,
+    pruned: PrunedBy,
+    /// Read, of total.
+    manifests: String,
+}
+
+impl Choice {
+    fn files(&self) -> usize {
+        self.chosen.iter().map(|c| c.chosen.true_count()).sum()
     }
 }
 
@@ -181,7 +234,10 @@ impl TableProvider for WarehouseTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (mut chosen, note) = self.choose(session, filters).await?;
+        let choice = self.choose(session, filters).await?;
+        let (files, of, pruned) = (choice.files(), choice.of, choice.pruned);
+        let note = format!("files={files}/{of}, pruned={pruned}, manifests={}", choice.manifests);
+        let mut chosen = choice.chosen;
         if let (Some(limit), []) = (limit, filters) {
             keep_first(&mut chosen, limit as u64);
         }

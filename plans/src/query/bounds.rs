@@ -1,0 +1,187 @@
+//! What a predicate on `geometry` or `bbox` implies for the columns `xmin … ymax`.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
+use geo::{BoundingRect, Geometry, HasDimensions};
+
+use super::constant::{constant_geometry, constant_number};
+use crate::items::BOUNDS_COLUMNS;
+
+/// Functions of two geometries that are false where the two share no position.
+const MEETINGS: [&str; 9] = [
+    "st_intersects",
+    "st_within",
+    "st_contains",
+    "st_covers",
+    "st_coveredby",
+    "st_equals",
+    "st_touches",
+    "st_crosses",
+    "st_overlaps",
+];
+
+/// A box in degrees of a plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    pub xmin: f64,
+    pub ymin: f64,
+    pub xmax: f64,
+    pub ymax: f64,
+}
+
+impl Frame {
+    /// The bounds of a geometry's coordinates; `None` if it is empty, or one is not finite.
+    pub fn of(geometry: &Geometry) -> Option<Self> {
+        if geometry.is_empty() {
+            return None;
+        }
+        let bounds = geometry.bounding_rect()?;
+        let (min, max) = (bounds.min(), bounds.max());
+        let frame = Self { xmin: min.x, ymin: min.y, xmax: max.x, ymax: max.y };
+        frame.is_finite().then_some(frame)
+    }
+
+    fn is_finite(&self) -> bool {
+        [self.xmin, self.ymin, self.xmax, self.ymax].iter().all(|side| side.is_finite())
+    }
+
+    /// The box with a margin that no rounding of a distance exceeds.
+    fn within(self, distance: f64) -> Option<Self> {
+        let margin = distance + 1e-9 * (1.0 + distance);
+        let frame = Self {
+            xmin: self.xmin - margin,
+            ymin: self.ymin - margin,
+            xmax: self.xmax + margin,
+            ymax: self.ymax + margin,
+        };
+        (distance >= 0.0 && frame.is_finite()).then_some(frame)
+    }
+}
+
+/// Whether the bounds of a footprint share a position with a box: `xmin <= … AND ymax >= …`, for the columns beside
+/// `geometry`.
+pub fn intersects_frame(geometry: &Column, frame: &Frame) -> Expr {
+    let column = |name: &str| Expr::Column(Column::new(geometry.relation.clone(), name));
+    // Arrow orders -0 before 0, while both are the same place.
+    let at_most = |side: f64| lit(if side == 0.0 { 0.0 } else { side });
+    let at_least = |side: f64| lit(if side == 0.0 { -0.0 } else { side });
+    column("xmin")
+        .lt_eq(at_most(frame.xmax))
+        .and(column("xmax").gt_eq(at_least(frame.xmin)))
+        .and(column("ymin").lt_eq(at_most(frame.ymax)))
+        .and(column("ymax").gt_eq(at_least(frame.ymin)))
+}
+
+/// A predicate on `xmin … ymax` that is true wherever `predicate`, of a row of a warehouse, is; `None` if none follows.
+pub(super) fn implied(predicate: &Expr) -> Option<Expr> {
+    match predicate {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => match (implied(left), implied(right)) {
+            (Some(left), Some(right)) => Some(left.and(right)),
+            (left, right) => left.or(right),
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let alternative = |side: &Expr| implied(side).or_else(|| is_cheap(side).then(|| side.clone()));
+            if implied(left).is_none() && implied(right).is_none() {
+                return None;
+            }
+            Some(alternative(left)?.or(alternative(right)?))
+        }
+        Expr::IsTrue(inner) => implied(inner),
+        Expr::Not(inner) => match inner.as_ref() {
+            Expr::ScalarFunction(function) if function.name() == "st_disjoint" => meets(function),
+            _ => None,
+        },
+        Expr::ScalarFunction(function) if MEETINGS.contains(&function.name()) => meets(function),
+        Expr::ScalarFunction(function) if function.name() == "st_dwithin" => {
+            near(function, constant_number(function.args.get(2)?)?)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let near = match (left.as_ref(), op, right.as_ref()) {
+                (Expr::ScalarFunction(distance), Operator::Lt | Operator::LtEq, limit)
+                | (limit, Operator::Gt | Operator::GtEq, Expr::ScalarFunction(distance))
+                    if distance.name() == "st_distance" =>
+                {
+                    near(distance, constant_number(limit)?)
+                }
+                _ => None,
+            };
+            near.or_else(|| of_bbox(predicate))
+        }
+        Expr::Between(_) => of_bbox(predicate),
+        _ => None,
+    }
+}
+
+/// Of `ST_X(geometry, constant)` or `ST_X(constant, geometry)`: the column, and the constant's bounds.
+fn column_and_frame(function: &ScalarFunction) -> Option<(&Column, Frame)> {
+    let (a, b) = (function.args.first()?, function.args.get(1)?);
+    let (column, constant) = match (geometry_column(a), geometry_column(b)) {
+        (Some(column), None) => (column, b),
+        (None, Some(column)) => (column, a),
+        _ => return None,
+    };
+    Some((column, Frame::of(&constant_geometry(constant)?)?))
+}
+
+fn meets(function: &ScalarFunction) -> Option<Expr> {
+    let (geometry, frame) = column_and_frame(function)?;
+    Some(intersects_frame(geometry, &frame))
+}
+
+fn near(function: &ScalarFunction, distance: f64) -> Option<Expr> {
+    let (geometry, frame) = column_and_frame(function)?;
+    Some(intersects_frame(geometry, &frame.within(distance)?))
+}
+
+fn geometry_column(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Column(column) if column.name == "geometry" => Some(column),
+        Expr::Cast(cast) => geometry_column(&cast.expr),
+        Expr::ScalarFunction(function) if function.name() == "st_geomfromwkb" => {
+            geometry_column(function.args.first()?)
+        }
+        _ => None,
+    }
+}
+
+/// A comparison of `bbox['xmin']` as the same of `xmin`: nothing is known of fields within a column.
+fn of_bbox(predicate: &Expr) -> Option<Expr> {
+    let twin = predicate.clone().transform_up(|expr| {
+        Ok(match twin_column(&expr) {
+            Some(column) => Transformed::yes(Expr::Column(column)),
+            None => Transformed::no(expr),
+        })
+    });
+    let twin = twin.ok().filter(|twin| twin.transformed)?.data;
+    let of_bounds = |column: &&Column| BOUNDS_COLUMNS.contains(&column.name.as_str());
+    (!twin.is_volatile() && twin.column_refs().iter().all(of_bounds)).then_some(twin)
+}
+
+fn twin_column(expr: &Expr) -> Option<Column> {
+    let Expr::ScalarFunction(function) = expr else { return None };
+    match (function.name(), function.args.as_slice()) {
+        ("get_field", [Expr::Column(bbox), Expr::Literal(ScalarValue::Utf8(Some(field)), _)])
+            if bbox.name == "bbox" && BOUNDS_COLUMNS.contains(&field.as_str()) =>
+        {
+            Some(Column::new(bbox.relation.clone(), field))
+        }
+        _ => None,
+    }
+}
+
+/// Whether it costs little to ask twice.
+fn is_cheap(expr: &Expr) -> bool {
+    let costs = |e: &Expr| {
+        Ok(matches!(
+            e,
+            Expr::ScalarFunction(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::OuterReferenceColumn(..)
+        ))
+    };
+    !expr.exists(costs).unwrap_or(true)
+}

@@ -1,0 +1,33 @@
+//! How questions in space read fewer files: optimizer rules over the tables of a warehouse.
+//!
+//! - [`SpatialPruning`]: a predicate on `geometry` also says something of `xmin … ymax`, by which files, row groups and
+//!   pages are chosen.
+//! - [`CandidateItems`]: a predicate above the choice of one row per Item first finds the Items in question.
+//! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
+//! - [`constant`], [`bounds`]: what a predicate means for the bounds of a footprint.
+
+mod bounds;
+mod candidates;
+pub mod cells;
+mod constant;
+#[cfg(test)]
+mod same_answers;
+mod spatial_pruning;
+mod warehouse_scan;
+
+use std::sync::Arc;
+
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+pub use bounds::{Frame, intersects_frame};
+pub use candidates::CandidateItems;
+pub use spatial_pruning::SpatialPruning;
+
+/// DataFusion's rules, with ours behind the one that moves filters towards the tables.
+pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let pushed_down = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
+    let own: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [Arc::new(CandidateItems), Arc::new(SpatialPruning)];
+    rules.splice(pushed_down..pushed_down, own);
+    rules
+}

@@ -1,0 +1,330 @@
+//! With pruning and without it, every question has the same answer.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryViewArray, Float64Array, RecordBatch, StringViewArray, StructArray, TimestampMicrosecondArray,
+    new_null_array,
+};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::util::pretty::pretty_format_batches;
+use datafusion::physical_plan::displayable;
+use datafusion::prelude::SessionContext;
+use geo::{BoundingRect, Geometry};
+use proptest::prelude::*;
+
+use crate::items::ItemSchema;
+use crate::warehouse::{Warehouse, register_views};
+
+/// A version of an Item.
+#[derive(Debug, Clone)]
+struct Version {
+    id: String,
+    geometry: Option<String>,
+    day: Option<i64>,
+    updated: Option<i64>,
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn wkt(text: &str) -> Option<Geometry> {
+    use datafusion::common::ScalarValue;
+    use datafusion::prelude::{Expr, lit};
+    let function = geodatafusion::udf::native::io::GeomFromText::default();
+    let made: Expr = datafusion::logical_expr::ScalarUDF::from(function).call(vec![lit(ScalarValue::from(text))]);
+    super::constant::constant_geometry(&made)
+}
+
+fn batch(items: &ItemSchema, versions: &[Version]) -> RecordBatch {
+    let geometries: Vec<_> = versions.iter().map(|v| v.geometry.as_deref().and_then(wkt)).collect();
+    let bounds: Vec<_> = geometries.iter().map(|g| g.as_ref().and_then(super::Frame::of)).collect();
+    let side = |of: fn(&super::Frame) -> f64| -> ArrayRef {
+        Arc::new(bounds.iter().map(|b| b.as_ref().map(of)).collect::<Float64Array>())
+    };
+    let sides = || [side(|b| b.xmin), side(|b| b.ymin), side(|b| b.xmax), side(|b| b.ymax)];
+    let times = |of: fn(&Version) -> Option<i64>| -> ArrayRef {
+        let micros = versions.iter().map(|v| of(v).map(|days| days * DAY));
+        Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let wkb = geometries.iter().map(|geometry| {
+        let mut wkb = vec![];
+        wkb::writer::write_geometry(&mut wkb, geometry.as_ref()?, &wkb::writer::WriteOptions::default()).unwrap();
+        Some(wkb)
+    });
+    let wkb: Vec<_> = wkb.collect();
+    let column = |field: &FieldRef| -> ArrayRef {
+        match (field.name().as_str(), field.data_type()) {
+            ("id", _) => Arc::new(versions.iter().map(|v| Some(v.id.as_str())).collect::<StringViewArray>()),
+            ("geometry", _) => Arc::new(wkb.iter().map(|g| g.as_deref()).collect::<BinaryViewArray>()),
+            ("xmin", _) => sides()[0].clone(),
+            ("ymin", _) => sides()[1].clone(),
+            ("xmax", _) => sides()[2].clone(),
+            ("ymax", _) => sides()[3].clone(),
+            ("bbox", DataType::Struct(fields)) => {
+                let filled = sides().map(|s| {
+                    arrow::compute::kernels::zip::zip(
+                        &arrow::compute::is_not_null(&s).unwrap(),
+                        &s,
+                        &arrow::array::Scalar::new(Float64Array::from(vec![0.0])),
+                    )
+                    .unwrap()
+                });
+                let nulls = bounds.iter().map(Option::is_some).collect::<Vec<_>>().into();
+                Arc::new(StructArray::new(fields.clone(), filled.to_vec(), Some(nulls)))
+            }
+            ("datetime", _) => times(|v| v.day),
+            ("updated", _) => times(|v| v.updated),
+            (_, data_type) => new_null_array(data_type, versions.len()),
+        }
+    };
+    let schema = items.item_schema();
+    RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect()).unwrap()
+}
+
+/// A session over a warehouse of these deliveries, each of which is a commit of its own; compacted after some of them.
+async fn reading(
+    folder: &tempfile::TempDir,
+    resolution: u8,
+    deliveries: &[Vec<Version>],
+    compact: bool,
+) -> SessionContext {
+    let f = folder.path().display();
+    let writing = crate::session::session(2).unwrap();
+    let run = async |sql: String| writing.sql(&sql).await.unwrap().collect().await.unwrap();
+    run(format!(
+        "CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION '{f}/wh'
+         OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '{resolution}')"
+    ))
+    .await;
+    let opened = Warehouse::open(&format!("{f}/catalog.db")).await.unwrap();
+    for (i, versions) in deliveries.iter().enumerate() {
+        writing.register_batch(&format!("source{i}"), batch(opened.items(), versions)).unwrap();
+        run(format!("INSERT INTO items SELECT * FROM h3_fanout(source{i}, {resolution})")).await;
+        if compact {
+            run(COMPACT.to_owned()).await;
+        }
+    }
+    let context = crate::session::session(2).unwrap();
+    register_views(&context, &format!("{f}/catalog.db"), &format!("{f}/wh")).await.unwrap();
+    context
+}
+
+const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
+    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, id
+        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
+    FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 2))) WHERE age_rank = 1";
+
+async fn text(context: &SessionContext, sql: &str) -> String {
+    let batches = match context.sql(sql).await {
+        Ok(frame) => frame.collect().await,
+        Err(e) => Err(e),
+    };
+    pretty_format_batches(&batches.unwrap_or_else(|e| panic!("{sql}: {e}"))).unwrap().to_string()
+}
+
+async fn set_pruning(context: &SessionContext, on: bool) {
+    text(context, &format!("SET earthcatalog.spatial_pruning = {on}")).await;
+}
+
+async fn plan(context: &SessionContext, sql: &str) -> String {
+    let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+    displayable(plan.as_ref()).indent(false).to_string()
+}
+
+fn version(id: &str, geometry: &str, day: i64, updated: Option<i64>) -> Version {
+    Version { id: id.to_owned(), geometry: Some(geometry.to_owned()), day: Some(day), updated }
+}
+
+const PARIS: &str = "POLYGON((2 48, 3 48, 3 49, 2 49, 2 48))";
+const TOKYO: &str = "POLYGON((139 35, 140 35, 140 36, 139 36, 139 35))";
+
+/// Two Items in France and Japan; the first has moved there from Japan.
+async fn moved(folder: &tempfile::TempDir) -> SessionContext {
+    let first = vec![version("a", TOKYO, 18_000, Some(1)), version("b", TOKYO, 18_000, None)];
+    reading(folder, 1, &[first, vec![version("a", PARIS, 18_000, Some(2))]], false).await
+}
+
+#[tokio::test]
+async fn an_older_version_does_not_come_out_where_the_newest_is_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    for (place, ids) in [("ST_Point(139.5, 35.5)", "| b  |"), ("ST_Point(2.5, 48.5)", "| a  |")] {
+        let found = text(&context, &format!("SELECT id FROM items WHERE ST_Intersects(geometry, {place})")).await;
+        assert!(found.contains(ids) && found.lines().count() == 5, "{found}");
+    }
+}
+
+#[tokio::test]
+async fn files_elsewhere_are_not_read_for_rows_or_for_candidates() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    for table in ["item_cells", "item_versions"] {
+        let sql = format!("SELECT id FROM {table} WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))");
+        let pruned = plan(&context, &sql).await;
+        assert!(pruned.contains("files=1/2, pruned=1 by bounds"), "{pruned}");
+    }
+    let pruned = plan(&context, "SELECT id FROM items WHERE ST_Within(geometry, ST_MakeEnvelope(2, 48, 3, 49))").await;
+    assert!(pruned.contains("files=1/2") && pruned.contains("files=2/2"), "{pruned}");
+    set_pruning(&context, false).await;
+    let all = plan(&context, "SELECT id FROM items WHERE ST_Within(geometry, ST_MakeEnvelope(2, 48, 3, 49))").await;
+    assert!(!all.contains("files=1/2"), "{all}");
+}
+
+#[tokio::test]
+async fn every_way_to_say_where_prunes() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    let envelope = "ST_MakeEnvelope(2.2, 48.2, 2.4, 48.4)";
+    for predicate in [
+        format!("ST_Intersects({envelope}, geometry)"),
+        format!("ST_Contains(geometry, {envelope})"),
+        format!("ST_Covers(geometry, {envelope}) AND id <> 'x'"),
+        "ST_Intersects(geometry, ST_GeomFromText('POINT(2.5 48.5)'))".to_owned(),
+        r#"ST_Intersects(geometry, ST_GeomFromGeoJSON('{"type": "Point", "coordinates": [2.5, 48.5]}'))"#.to_owned(),
+        "ST_DWithin(geometry, ST_Point(1.5, 48.5), 0.6)".to_owned(),
+        "ST_Distance(ST_Point(1.5, 48.5), geometry) < 0.6".to_owned(),
+        "ST_Intersects(geometry, ST_Point(2.5, 48.5)) OR ST_Intersects(geometry, ST_Point(2.7, 48.5))".to_owned(),
+        "NOT ST_Disjoint(geometry, ST_Point(2.5, 48.5))".to_owned(),
+        "bbox['xmin'] < 10 AND bbox['ymax'] > 40".to_owned(),
+        "xmin < 10".to_owned(),
+    ] {
+        let sql = format!("SELECT id FROM (SELECT geometry, bbox, id, xmin FROM item_cells) AS s WHERE {predicate}");
+        let pruned = plan(&context, &sql).await;
+        assert!(pruned.contains("files=1/2"), "{predicate}\n{pruned}");
+        assert_eq!(text(&context, &sql).await.lines().count(), 5, "{predicate}");
+    }
+}
+
+#[tokio::test]
+async fn the_logical_plan_shows_what_was_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    let optimized = async |sql: &str| {
+        let plan = context.sql(sql).await.unwrap().into_optimized_plan().unwrap();
+        plan.display_indent().to_string()
+    };
+    let rows = optimized("SELECT id FROM item_cells WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))").await;
+    let filter = rows.lines().find(|line| line.contains("Filter:")).unwrap().trim();
+    assert!(
+        filter.starts_with(
+            "Filter: item_cells.xmin <= Float64(2.5) AND item_cells.xmax >= Float64(2.5) AND item_cells.ymin <= Float64(48.5) \
+             AND item_cells.ymax >= Float64(48.5) AND st_intersects(item_cells.geometry"
+        ),
+        "{rows}"
+    );
+    let items = optimized("SELECT id FROM items WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))").await;
+    let nodes: Vec<_> = items.lines().map(|line| line.trim().split(':').next().unwrap()).collect();
+    let windows = nodes.iter().filter(|node| **node == "WindowAggr").count();
+    assert_eq!((windows, nodes.iter().filter(|node| **node == "Inner Join").count()), (2, 1), "{items}");
+}
+
+/// Shapes that are ordinary, on the antimeridian split or not, round a pole, wide, or empty.
+fn any_geometry() -> impl Strategy<Value = String> {
+    let number =
+        prop_oneof![Just(0.0), Just(-0.0), -180.0..180.0f64, -5.0..5.0f64].prop_map(|x| (x * 4.0).round() / 4.0);
+    let latitude = prop_oneof![Just(0.0), -90.0..90.0f64, 60.0..70.0f64].prop_map(|y: f64| (y * 4.0).round() / 4.0);
+    let size = prop_oneof![Just(0.25), Just(2.0), Just(20.0), Just(170.0), Just(300.0)];
+    let rectangle = |x: f64, y: f64, w: f64, h: f64| {
+        let (x2, y2) = (x + w, (y + h).min(90.0));
+        format!("(({x} {y}, {x2} {y}, {x2} {y2}, {x} {y2}, {x} {y}))")
+    };
+    prop_oneof![
+        (number.clone(), latitude.clone()).prop_map(|(x, y)| format!("POINT({x} {y})")),
+        (number.clone(), latitude.clone(), size.clone(), 0.25..20.0f64).prop_map(move |(x, y, w, h)| format!(
+            "POLYGON{}",
+            rectangle(x.min(180.0 - w).max(-180.0), y, w.min(360.0), h)
+        )),
+        (number.clone(), latitude.clone(), number.clone(), latitude.clone())
+            .prop_map(|(x, y, x2, y2)| format!("LINESTRING({x} {y}, {x2} {y2})")),
+        (latitude.clone(), 1.0..10.0f64).prop_map(move |(y, w)| {
+            format!("MULTIPOLYGON({}, {})", rectangle(180.0 - w, y, w, w), rectangle(-180.0, y, w, w))
+        }),
+        // Over the antimeridian, as it must not be written.
+        (latitude.clone(), 1.0..10.0f64).prop_map(|(y, w)| {
+            let (east, west, north) = (180.0 - w, w - 180.0, (y + w).min(90.0));
+            format!("POLYGON(({east} {y}, {west} {y}, {west} {north}, {east} {north}, {east} {y}))")
+        }),
+        (latitude.clone(), 1.0..10.0f64)
+            .prop_map(move |(y, w)| format!("POLYGON{}", rectangle(180.0 - w, y, 2.0 * w, w))),
+        (60.0..89.0f64).prop_map(|y| format!("POLYGON((-150 {y}, -50 {y}, 50 {y}, 150 {y}, -150 {y}))")),
+        (number.clone(), latitude.clone(), number, latitude)
+            .prop_map(|(x, y, x2, y2)| format!("GEOMETRYCOLLECTION(POINT({x} {y}), LINESTRING({x} {y}, {x2} {y2}))")),
+        Just("POLYGON EMPTY".to_owned()),
+    ]
+}
+
+fn any_version() -> impl Strategy<Value = Version> {
+    (
+        0u32..8,
+        prop::option::weighted(0.9, any_geometry()),
+        prop::option::weighted(0.9, 17_000i64..18_500),
+        prop::option::of(0i64..3),
+    )
+        .prop_map(|(id, geometry, day, updated)| Version { id: format!("i{id}"), geometry, day, updated })
+}
+
+fn any_predicate() -> impl Strategy<Value = String> {
+    let relation = prop::sample::select(vec![
+        "ST_Intersects",
+        "ST_Within",
+        "ST_Contains",
+        "ST_Covers",
+        "ST_CoveredBy",
+        "ST_Overlaps",
+        "ST_Touches",
+        "ST_Crosses",
+        "ST_Equals",
+        "NOT ST_Disjoint",
+        "ST_Disjoint",
+    ]);
+    let leaf = prop_oneof![
+        4 => (relation, any_geometry(), any::<bool>()).prop_map(|(relation, g, first)| {
+            let constant = format!("ST_GeomFromText('{g}')");
+            if first { format!("{relation}({constant}, geometry)") } else { format!("{relation}(geometry, {constant})") }
+        }),
+        1 => (any_geometry(), 0.0..5.0f64).prop_map(|(g, d)| format!("ST_DWithin(geometry, ST_GeomFromText('{g}'), {d})")),
+        1 => (any_geometry(), 0.0..5.0f64).prop_map(|(g, d)| format!("ST_Distance(ST_GeomFromText('{g}'), geometry) <= {d}")),
+        1 => (-180i32..180).prop_map(|x| format!("bbox['xmin'] < {x}")),
+        1 => (-90i32..90).prop_map(|y| format!("ymax >= {y}")),
+        1 => (17_000i64..18_500).prop_map(|day| format!("datetime < to_timestamp({})", day * 86_400)),
+        1 => (0u32..8).prop_map(|id| format!("id = 'i{id}'")),
+        1 => Just("updated IS NULL".to_owned()),
+    ];
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} AND {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} OR {b})")),
+            inner.prop_map(|a| format!("NOT ({a})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_pruned_question_has_the_answer_of_the_same_question_unpruned(
+        deliveries in prop::collection::vec(prop::collection::vec(any_version(), 1..14), 1..4),
+        resolution in 0u8..3,
+        compact in any::<bool>(),
+        predicates in prop::collection::vec(any_predicate(), 16),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let context = reading(&folder, resolution, &deliveries, compact).await;
+            for predicate in predicates {
+                for sql in [
+                    format!("SELECT id, updated, xmin FROM items WHERE {predicate} ORDER BY 1, 2, 3"),
+                    format!("SELECT id, grid_partition, updated, xmin FROM item_cells WHERE {predicate} ORDER BY 1, 2, 3, 4"),
+                    format!("SELECT count(*) FROM (SELECT geometry, bbox, ymax, id, updated, datetime FROM items LIMIT 1000000) AS s WHERE {predicate}"),
+                ] {
+                    set_pruning(&context, true).await;
+                    let pruned = text(&context, &sql).await;
+                    set_pruning(&context, false).await;
+                    assert_eq!(pruned, text(&context, &sql).await, "{sql}");
+                }
+            }
+        });
+    }
+}
