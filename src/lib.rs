@@ -8,7 +8,7 @@
 //!   [`incremental`] and [`compact`] are their drivers.
 //! - [`expire`]: removes what nobody needs any more from a warehouse.
 //! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
-//! - [`query`]: SQL over a warehouse.
+//! - [`query`]: SQL over a warehouse; [`info`]: what its metadata says; [`paths`]: the files that a question needs.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
 //! - [`output`]: query results as table, JSON, NDJSON or CSV.
 //! - [`demo`]: a small, seeded set of Items, and a tour.
@@ -19,8 +19,10 @@ pub mod compact;
 pub mod demo;
 pub mod expire;
 pub mod incremental;
+pub mod info;
 pub mod ingest;
 pub mod output;
+pub mod paths;
 pub mod pipeline;
 pub mod progress;
 pub mod query;

@@ -13,6 +13,7 @@ mod object_store;
 mod plans;
 mod program;
 mod python;
+mod query;
 mod real_data;
 mod s3_server;
 mod server;

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::demo::DemoError;
 use crate::output::OutputError;
+use crate::paths::PathsError;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::runs::RunsError;
 use crate::script::{Script, ScriptError, reason};
@@ -37,6 +38,8 @@ pub enum CliError {
     NoBucket(String),
     #[error("{}", reason(.0))]
     Query(DataFusionError),
+    #[error(transparent)]
+    Paths(#[from] PathsError),
     #[error(transparent)]
     Expire(#[from] MaintenanceError),
     #[error(transparent)]
@@ -86,6 +89,7 @@ impl CliError {
             Self::Interrupted | Self::Paused => 130,
             Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
             Self::SinceLast | Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
+            Self::Paths(PathsError::Geometry { .. }) => 2,
             _ => 1,
         })
     }

@@ -52,6 +52,10 @@ pub enum Command {
     Plans(PlansArgs),
     /// Ask a warehouse in SQL: tables items, item_cells and rejects
     Sql(SqlArgs),
+    /// Say what state a warehouse is in, from its metadata alone
+    Info(InfoArgs),
+    /// List the data files that hold what intersects a place
+    Paths(PathsArgs),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
     Demo(DemoArgs),
 }
@@ -285,6 +289,33 @@ pub struct SqlArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct InfoArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// How the state is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PathsArgs {
+    /// WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
+    #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
+    pub geometry: String,
+    /// Items of this date or time and later
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<Since>,
+    /// Items up to this time, or of this date
+    #[arg(long, value_name = "TIME", value_parser = values::until)]
+    pub end: Option<Since>,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Paths, one a line, or one JSON object
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// New or empty folder for Items, catalog and warehouse [default: a new one among the temporary files]
     #[arg(long)]
@@ -333,10 +364,10 @@ impl Command {
     fn workers(&self) -> usize {
         match self {
             Self::Run(args) => &args.threads,
-            Self::Plans(_) | Self::Runs(_) => return 1,
             Self::Backfill(args) => &args.threads,
             Self::Incremental(args) => &args.threads,
             Self::Delta(args) => &args.threads,
+            Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) => return 1,
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
             Self::Expire(args) => &args.threads,

@@ -12,18 +12,19 @@ use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
 use super::{
-    BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, IncrementalArgs, IngestArgs, PlansArgs,
-    ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, SqlArgs, WarehouseArgs,
+    BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, IncrementalArgs, InfoArgs, IngestArgs,
+    PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, SqlArgs, WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
 use crate::incremental::IncrementalOptions;
 use crate::ingest::IngestOptions;
 use crate::output::Format;
+use crate::paths::Question;
 use crate::pipeline::{PIPELINES, PipelineError, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script};
-use crate::{backfill, compact, demo, expire, incremental, ingest, output, query, runs};
+use crate::{backfill, compact, demo, expire, incremental, info, ingest, output, paths, query, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
@@ -38,6 +39,8 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Run(args) => run_script(&args, out).await,
         Command::Plans(args) => plans(&args, out),
         Command::Sql(args) => sql(&args, out).await,
+        Command::Info(args) => info(&args, out).await,
+        Command::Paths(args) => paths(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
 }
@@ -285,6 +288,33 @@ async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
         done = answer => done,
         () = interrupt() => Err(CliError::Interrupted),
     }
+}
+
+async fn info(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let session = session(1).map_err(CliError::Query)?;
+    let info = info::info(&session, &args.at.catalog, &args.at.warehouse).await.map_err(CliError::Query)?;
+    match args.output {
+        ReportFormat::Text => write!(out, "{info}")?,
+        ReportFormat::Json => write_report(&info, args.output, out)?,
+    }
+    Ok(())
+}
+
+async fn paths(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let session = session(1).map_err(CliError::Query)?;
+    let question = Question {
+        geometry: args.geometry.clone(),
+        start: args.start.map(Since::time),
+        end: args.end.map(Since::time),
+    };
+    let paths = paths::paths(&session, &args.at.catalog, &args.at.warehouse, &question).await?;
+    match args.output {
+        ReportFormat::Text => write!(out, "{paths}")?,
+        ReportFormat::Json => write_report(&paths, args.output, out)?,
+    }
+    Ok(())
 }
 
 /// Resolves at Ctrl-C; never, where signals cannot be listened to.

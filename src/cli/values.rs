@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use earthcatalog_plans::warehouse::MaxRejects;
 use thiserror::Error;
 
@@ -33,6 +33,19 @@ impl FromStr for Since {
         let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
         midnight.map(|time| Self::At(time.and_utc())).ok_or(InvalidSince)
     }
+}
+
+impl Since {
+    pub fn time(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// Reads `--end`: a time, or the last microsecond of a date.
+pub(super) fn until(text: &str) -> Result<Since, InvalidSince> {
+    let since: Since = text.parse()?;
+    let day = text.parse::<NaiveDate>().is_ok();
+    Ok(if day { Since(since.0 + TimeDelta::days(1) - TimeDelta::microseconds(1)) } else { since })
 }
 
 impl fmt::Display for Since {

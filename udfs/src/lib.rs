@@ -13,6 +13,7 @@ mod h3_latlng_to_cell;
 mod h3_resolution;
 mod item_digest;
 mod item_wildcard;
+mod json_get;
 mod register;
 mod session_tables;
 mod st_as_geojson;

@@ -17,6 +17,7 @@ use crate::h3_grid_disk::h3_grid_disk_udf;
 use crate::h3_latlng_to_cell::h3_latlng_to_cell_udf;
 use crate::item_digest::item_digest_udf;
 use crate::item_wildcard::ItemWildcard;
+use crate::json_get::{JsonOperators, json_get_text_udf, json_get_udf};
 use crate::st_as_geojson::st_as_geojson_udf;
 use crate::st_distance::{st_distance_udf, st_dwithin_udf};
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
@@ -35,6 +36,8 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         h3_grid_disk_udf(),
         stac_item_udf(),
         item_digest_udf(),
+        json_get_udf(),
+        json_get_text_udf(),
         st_as_geojson_udf(),
         st_distance_udf(),
         st_dwithin_udf(),
@@ -56,6 +59,7 @@ pub fn register(session: &SessionContext) -> Result<()> {
     for function in scalar_functions() {
         state_lock.register_udf(Arc::new(function))?;
     }
+    state_lock.register_expr_planner(Arc::new(JsonOperators))?;
     for rule in analyzer_rules() {
         state_lock.add_analyzer_rule(rule);
     }
@@ -92,6 +96,50 @@ mod tests {
         ];
         for (sql, expected) in answers {
             assert_eq!(answer(sql).await.unwrap(), expected, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_st_functions_of_the_reference_work_on_constants() {
+        let session = SessionContext::new();
+        geodatafusion::register(&session);
+        register(&session).unwrap();
+        let square = "ST_MakeEnvelope(0, 0, 2, 1)";
+        for (sql, expected) in [
+            (format!("ST_AsText({square})"), "POLYGON((2 0,2 1,0 1,0 0,2 0))"),
+            (format!("ST_AsText(ST_MakeEnvelope(0, 0, 2, 1, 4326))"), "POLYGON((2 0,2 1,0 1,0 0,2 0))"),
+            (format!("ST_Area({square})"), "2.0"),
+            (format!("ST_AsText(ST_Centroid({square}))"), "POINT(1 0.5)"),
+            (format!("ST_XMin({square})"), "0.0"),
+            (format!("ST_YMin({square})"), "0.0"),
+            (format!("ST_XMax({square})"), "2.0"),
+            (format!("ST_YMax({square})"), "1.0"),
+            ("ST_AsGeoJSON(ST_Point(1, 2))".to_owned(), r#"{"type":"Point","coordinates":[1.0,2.0]}"#),
+            (
+                r#"ST_AsText(ST_GeomFromGeoJSON('{"type": "LineString", "coordinates": [[0, 0], [1.5, 2]]}'))"#
+                    .to_owned(),
+                "LINESTRING(0 0,1.5 2)",
+            ),
+            (
+                "ST_AsGeoJSON(ST_GeomFromText('MULTIPOINT((1 2), (3 4))'))".to_owned(),
+                r#"{"type":"MultiPoint","coordinates":[[1.0,2.0],[3.0,4.0]]}"#,
+            ),
+            (r#"ST_GeomFromGeoJSON('{"type": "Feature", "geometry": null}') IS NULL"#.to_owned(), "true"),
+        ] {
+            let batches = session.sql(&format!("SELECT {sql} AS answer")).await.unwrap().collect().await.unwrap();
+            let table = pretty_format_batches(&batches).unwrap().to_string();
+            assert_eq!(table.lines().nth(3).unwrap().trim_matches(['|', ' ']), expected, "{sql}");
+        }
+        for (sql, words) in [
+            (r#"ST_GeomFromGeoJSON('{"type": "Circle"}')"#, r#""Circle" is no type of geometry"#),
+            (
+                r#"ST_GeomFromGeoJSON('{"type": "Point", "coordinates": ["a", 1]}')"#,
+                "is no position; give longitude and latitude",
+            ),
+            ("ST_GeomFromGeoJSON('POINT(1 2)')", "the text is no JSON"),
+        ] {
+            let error = session.sql(&format!("SELECT {sql}")).await.unwrap().collect().await.unwrap_err().to_string();
+            assert!(error.contains(words), "{sql}: {error}");
         }
     }
 

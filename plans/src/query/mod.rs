@@ -4,12 +4,13 @@
 //!   pages are chosen.
 //! - [`CandidateItems`]: a predicate above the choice of one row per Item first finds the Items in question.
 //! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
-//! - [`constant`], [`bounds`]: what a predicate means for the bounds of a footprint.
+//! - [`parse_place`]: a place as people write it.
 
 mod bounds;
 mod candidates;
 pub mod cells;
 mod constant;
+mod place;
 #[cfg(test)]
 mod same_answers;
 mod spatial_pruning;
@@ -21,6 +22,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub use bounds::{Frame, intersects_frame};
 pub use candidates::CandidateItems;
+pub use place::{PlaceError, parse_place};
 pub use spatial_pruning::SpatialPruning;
 
 /// DataFusion's rules, with ours behind the one that moves filters towards the tables.

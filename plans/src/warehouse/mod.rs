@@ -3,8 +3,10 @@
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
 //! - [`commit`]: adds and removes files in one snapshot.
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
+//! - [`metadata_tables`]: its snapshots, files and buckets in SQL; [`as_of`]: its earlier states.
 //! - [`insert`]: INSERT as `Commit(WriteGeoParquet(…))`; [`commit_exec`] runs it on the head.
 
+pub mod as_of;
 mod avro;
 pub mod catalog;
 pub mod commit;
@@ -21,6 +23,7 @@ pub mod layout;
 mod listing;
 pub mod location;
 pub(crate) mod manifests;
+pub mod metadata_tables;
 pub(crate) mod parquet_scan;
 pub(crate) mod pruned_by;
 pub mod rejects;
@@ -38,6 +41,7 @@ pub mod table;
 pub(crate) mod testing;
 pub mod views;
 
+pub use as_of::AsOf;
 pub use catalog::Catalog;
 pub use commit::{Change, Committed, Committer};
 pub use commit_exec::{CommitExec, CommitPlanner};

@@ -17,6 +17,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::ExecutionPlan;
 use iceberg::spec::ManifestFile;
 
+use super::as_of::AsOf;
 use super::create::{TableState, Warehouse};
 use super::described::describe;
 use super::error::WarehouseError;
@@ -41,7 +42,7 @@ pub struct WarehouseTable {
     warehouse: Warehouse,
     schema: SchemaRef,
     /// `None` reads the newest.
-    pinned: Option<i64>,
+    pinned: Option<AsOf>,
     cache: FileCache,
     statement: Mutex<Option<(DateTime<Utc>, Arc<TableState>)>>,
 }
@@ -54,7 +55,12 @@ impl WarehouseTable {
 
     /// The table as of one of its retained snapshots; it cannot be written to.
     pub fn at_snapshot(warehouse: Warehouse, snapshot: i64) -> Self {
-        Self { pinned: Some(snapshot), ..Self::new(warehouse) }
+        Self { pinned: Some(AsOf::Snapshot(snapshot)), ..Self::new(warehouse) }
+    }
+
+    /// This table, with the columns that it has, as it was; it cannot be written to.
+    pub fn as_of(&self, as_of: AsOf) -> Self {
+        Self { pinned: Some(as_of), schema: self.schema(), ..Self::new(self.warehouse.clone()) }
     }
 
     /// The table with one more column, [`SEQUENCE`], behind the others.
@@ -69,8 +75,8 @@ impl WarehouseTable {
         &self.warehouse
     }
 
-    /// The snapshot that the table is fixed to, if it is.
-    pub fn pinned(&self) -> Option<i64> {
+    /// What the table is fixed to, if it is.
+    pub fn pinned(&self) -> Option<AsOf> {
         self.pinned
     }
 
@@ -90,10 +96,7 @@ impl WarehouseTable {
 
     async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
         let snapshot = match self.pinned {
-            Some(id) => match state.metadata.snapshot_by_id(id) {
-                Some(snapshot) => snapshot,
-                None => return plan_err!("the table has no snapshot {id}, or no longer"),
-            },
+            Some(as_of) => as_of.find(&state.metadata)?,
             None => match state.metadata.current_snapshot() {
                 Some(snapshot) => snapshot,
                 None => return Ok(vec![]),

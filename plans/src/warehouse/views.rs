@@ -1,11 +1,13 @@
-//! The tables of a warehouse for reading: `item_cells`, `items` and `rejects`.
+//! The tables of a warehouse for reading: `item_cells`, `items`, `rejects`, and those of metadata.
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, TableReference};
 use datafusion::prelude::SessionContext;
 
+use super::as_of::AsOfFunction;
 use super::create::Warehouse;
+use super::metadata_tables::{About, MetadataTable};
 use super::rejects::RejectsTable;
 use super::table::{SEQUENCE, WarehouseTable};
 use crate::items::ItemSchema;
@@ -30,9 +32,18 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
     let items = items_sql(opened.items());
     context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;
+    for about in About::ALL {
+        let table = MetadataTable::try_new(opened.clone(), about)?;
+        // A name with a `$` is not parsed.
+        context.register_table(TableReference::bare(about.table()), Arc::new(table))?;
+    }
     context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened)))?;
-    let items = context.sql(&items).await?.into_view();
-    context.register_table(ITEMS, items)?;
+    let items = context.sql(&items).await?;
+    let cells = context.table(ITEM_CELLS).await?;
+    for (name, table) in [("items_at", &items), ("item_cells_at", &cells)] {
+        context.register_udtf(name, Arc::new(AsOfFunction::new(name, table.logical_plan().clone())));
+    }
+    context.register_table(ITEMS, items.into_view())?;
     Ok(())
 }
 
@@ -114,6 +125,53 @@ mod tests {
         let schema = context.table("items").await.unwrap().schema().as_arrow().clone();
         let names = |s: &arrow::datatypes::Schema| s.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
         assert_eq!(names(&schema), names(warehouse.items().item_schema()));
+    }
+
+    #[tokio::test]
+    async fn snapshots_files_and_buckets_are_tables_and_earlier_states_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let context = reading(&warehouse).await;
+        for about in About::ALL {
+            assert!(text(&context, &format!("SELECT count(*) FROM \"{}\"", about.table())).await.contains("| 0 "));
+        }
+        let mut snapshots = vec![];
+        for (name, ids) in [("1", ["a", "b"]), ("2", ["b", "c"])] {
+            let rows: Vec<_> = ids.iter().map(|id| Row::new(id, Some((2020, 1, 1)))).collect();
+            let change = Change { add: vec![write_part(&warehouse, "81a", name, &rows)], ..Change::default() };
+            snapshots.push(Committer::new(warehouse.clone()).commit(change).await.unwrap().snapshot);
+        }
+        let sql = "SELECT grid_partition, year, record_count, file_count FROM \"items$partitions\"";
+        assert!(text(&context, sql).await.contains("| 81a            | 2020 | 4            | 2          |"));
+        let sql = "SELECT sum(record_count) AS n, max(sequence_number) AS s FROM \"items$files\" WHERE year = 2020";
+        assert!(text(&context, sql).await.contains("| 4 | 2 |"));
+        let sql =
+            "SELECT operation, parent_id IS NULL AS first, summary['added-records'] AS rows FROM \"items$snapshots\"";
+        let found = text(&context, sql).await;
+        assert!(found.contains("| append    | true  |") && found.contains("| append    | false |"), "{found}");
+
+        let count = async |from: &str| text(&context, &format!("SELECT count(*) AS n FROM {from}")).await;
+        let first = snapshots[0];
+        assert!(count(&format!("items_at({first})")).await.contains("| 2 |"));
+        assert!(count(&format!("item_cells_at('{first}')")).await.contains("| 2 |"));
+        assert!(count(&format!("items_at({})", snapshots[1])).await.contains("| 3 |"));
+        assert!(count("items_at('2999-01-01')").await.contains("| 3 |"));
+        assert!(count("item_cells_at(TIMESTAMP '2999-01-01 12:00:00')").await.contains("| 4 |"));
+        for (call, words) in [
+            (
+                "items_at('1999-01-01')",
+                format!("no snapshot as of 1999-01-01T00:00:00Z, or no longer; nearest are {first} of 2"),
+            ),
+            ("items_at(42)", "no snapshot 42, or no longer; nearest are ".to_owned()),
+            ("items_at('yesterday')", "is neither a snapshot nor a time; give an id of \"items$snapshots\"".to_owned()),
+            ("items_at()", "items_at takes a snapshot or a time".to_owned()),
+        ] {
+            let failed = match context.sql(&format!("SELECT * FROM {call}")).await {
+                Ok(frame) => frame.collect().await.unwrap_err(),
+                Err(e) => e,
+            };
+            assert!(failed.to_string().contains(&words), "{call}: {failed}");
+        }
     }
 
     #[tokio::test]
