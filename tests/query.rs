@@ -64,7 +64,7 @@ fn paths_are_the_files_in_which_every_item_of_a_place_is_found() {
     let buckets: Vec<_> = files.iter().map(|f| (f["grid_partition"].clone(), f["year"].clone())).collect();
     let pruned = ["pruned_by_cell", "pruned_by_year", "pruned_by_bounds"].map(|name| json[name].as_u64().unwrap());
     assert_eq!(files.len() as u64 + pruned.iter().sum::<u64>(), json["of"].as_u64().unwrap());
-    assert!(!files.is_empty() && pruned[0] > 0, "{json}");
+    assert!(!files.is_empty() && files.len() < 100, "{json}");
     assert!(files.iter().all(|file| fs::exists(file["path"].as_str().unwrap()).unwrap()));
 
     let sql = format!(

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 use sonic_rs::{JsonType, JsonValueTrait, LazyValue, PointerNode};
 
 /// `json_get(json, key) -> Utf8View`: a member of an object by its name, or an element of an array by its zero-based
-/// index, as JSON text; in SQL also `json -> key`.
+/// index, as JSON text; in SQL also `json -> key`, but behind a bare column, where the parser reads a lambda.
 ///
 /// Null if an argument is null, and where there is no such member. Errors: text that is no JSON up to the member.
 pub fn json_get_udf() -> ScalarUDF {
@@ -155,13 +155,13 @@ mod tests {
             ("properties ->> 'eo:cloud_cover'", "7.5"),
             ("CAST(properties ->> 'eo:cloud_cover' AS DOUBLE) < 10", "true"),
             ("properties ->> 'platform'", "L8"),
-            ("properties -> 'platform'", r#""L\u0038""#),
-            ("properties -> 'bands' -> 0 ->> 'name'", "B1"),
-            ("properties -> 'bands' ->> 1", "2"),
+            ("json_get(properties, 'platform')", r#""L\u0038""#),
+            ("json_get(properties, 'bands') -> 0 ->> 'name'", "B1"),
+            ("properties ->> 'bands' ->> 1", "2"),
             ("properties ->> 'missing'", ""),
-            ("properties -> 'bands' ->> 9", ""),
+            ("properties ->> 'bands' ->> 9", ""),
             ("properties ->> 'none'", ""),
-            ("properties -> 'none'", "null"),
+            ("json_get(properties, 'none')", "null"),
             ("CAST(NULL AS VARCHAR) ->> 'a'", ""),
             ("json_get_text('[1, 2]', 1)", "2"),
             ("'7' ->> 'a'", ""),

@@ -146,7 +146,8 @@ fn geometry_column(expr: &Expr) -> Option<&Column> {
     }
 }
 
-/// A comparison of `bbox['xmin']` as the same of `xmin`: nothing is known of fields within a column.
+/// A comparison of `bbox['xmin']` as the same of `xmin`: nothing is known of fields within a column. Where there is no
+/// `bbox`, its fields are whatever DataFusion makes of them, and the comparison itself decides.
 fn of_bbox(predicate: &Expr) -> Option<Expr> {
     let twin = predicate.clone().transform_up(|expr| {
         Ok(match twin_column(&expr) {
@@ -156,7 +157,12 @@ fn of_bbox(predicate: &Expr) -> Option<Expr> {
     });
     let twin = twin.ok().filter(|twin| twin.transformed)?.data;
     let of_bounds = |column: &&Column| BOUNDS_COLUMNS.contains(&column.name.as_str());
-    (!twin.is_volatile() && twin.column_refs().iter().all(of_bounds)).then_some(twin)
+    let columns = twin.column_refs();
+    if twin.is_volatile() || !columns.iter().all(of_bounds) {
+        return None;
+    }
+    let absent = Expr::Column((*columns.iter().next()?).clone()).is_null();
+    Some(absent.or(twin.clone()))
 }
 
 fn twin_column(expr: &Expr) -> Option<Column> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -38,6 +39,14 @@ impl AsOf {
         };
         if let ScalarValue::Int64(Some(id)) = value {
             return Ok(Self::Snapshot(*id));
+        }
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        if let (DataType::Timestamp(..), Ok(ScalarValue::TimestampMicrosecond(Some(micros), _))) =
+            (value.data_type(), value.cast_to(&micros))
+        {
+            return DateTime::from_timestamp_micros(micros)
+                .map(Self::Time)
+                .map_or_else(|| Self::refuse(function, argument), Ok);
         }
         let text = value.try_as_str().flatten();
         match text.and_then(|text| text.parse().map(Self::Snapshot).ok().or_else(|| time(text).map(Self::Time))) {
