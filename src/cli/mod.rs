@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use earthcatalog_plans::warehouse::MaxRejects;
@@ -303,11 +304,11 @@ pub struct PathsArgs {
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: String,
     /// Items of this date or time and later
-    #[arg(long, value_name = "TIME")]
-    pub start: Option<Since>,
+    #[arg(long, value_name = "TIME", value_parser = values::from)]
+    pub start: Option<DateTime<Utc>>,
     /// Items up to this time, or of this date
     #[arg(long, value_name = "TIME", value_parser = values::until)]
-    pub end: Option<Since>,
+    pub end: Option<DateTime<Utc>>,
     #[command(flatten)]
     pub at: WarehouseArgs,
     /// Paths, one a line, or one JSON object

@@ -304,11 +304,7 @@ async fn info(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CliError> {
 async fn paths(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let session = session(1).map_err(CliError::Query)?;
-    let question = Question {
-        geometry: args.geometry.clone(),
-        start: args.start.map(Since::time),
-        end: args.end.map(Since::time),
-    };
+    let question = Question { geometry: args.geometry.clone(), start: args.start, end: args.end };
     let paths = paths::paths(&session, &args.at.catalog, &args.at.warehouse, &question).await?;
     match args.output {
         ReportFormat::Text => write!(out, "{paths}")?,

@@ -35,18 +35,29 @@ impl FromStr for Since {
     }
 }
 
-impl Since {
-    pub fn time(self) -> DateTime<Utc> {
-        self.0
+/// Reads `--start`: a date (midnight UTC) or a time.
+pub(super) fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => Ok(time.to_utc()),
+        Err(_) => Ok(midnight(text).ok_or(InvalidTime)?),
     }
 }
 
 /// Reads `--end`: a time, or the last microsecond of a date.
-pub(super) fn until(text: &str) -> Result<Since, InvalidSince> {
-    let since: Since = text.parse()?;
-    let day = text.parse::<NaiveDate>().is_ok();
-    Ok(if day { Since(since.0 + TimeDelta::days(1) - TimeDelta::microseconds(1)) } else { since })
+pub(super) fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
+    match midnight(text) {
+        Some(midnight) => Ok(midnight + TimeDelta::days(1) - TimeDelta::microseconds(1)),
+        None => from(text),
+    }
 }
+
+fn midnight(text: &str) -> Option<DateTime<Utc>> {
+    Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc())
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be a date (2025-01-31, UTC) or an RFC 3339 time (2025-01-31T12:00:00Z)")]
+pub struct InvalidTime;
 
 impl fmt::Display for Since {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
