@@ -39,7 +39,7 @@ impl FromStr for Since {
 pub(super) fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Ok(time.to_utc()),
-        Err(_) => Ok(midnight(text).ok_or(InvalidTime)?),
+        Err(_) => midnight(text).ok_or(InvalidTime),
     }
 }
 
