@@ -57,14 +57,12 @@ STORED AS CHECKPOINTS
 LOCATION $warehouse
 OPTIONS ('of' 'items', 'restart' $restart);
 
-SET datafusion.execution.batch_size = 8192;
-
 INSERT INTO staged
 SELECT * FROM h3_fanout(source, $h3_resolution);
 
 -- 4. Level 1: the part files of each bucket become one, with the newest version of each Item, by the rule of compact.sql.
---    Level 2: they become visible as one snapshot, and what was staged goes. Rows are wide: few of them fill a batch.
-SET datafusion.execution.batch_size = 64;
+--    Level 2: they become visible as one snapshot, and what was staged goes. Batches are small, as in compact.sql.
+SET datafusion.execution.batch_size = 256;
 
 INSERT INTO items
 SELECT * EXCEPT (year, sequence, digest, age_rank)

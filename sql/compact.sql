@@ -9,6 +9,9 @@
 
 SET earthcatalog.commit_every = $commit_every;
 
+-- Some megabyte of Items: a merge of what went to disk holds several batches. Smaller ones cost CPU for each column.
+SET datafusion.execution.batch_size = 256;
+
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
 
 -- Of the versions of an Item in a bucket, the one with the latest `updated` stays; then the latest `created`; then that

@@ -149,7 +149,8 @@ fn a_backfill_is_an_ingest_and_a_compaction_in_one_snapshot() {
     assert_eq!((&report["chunks"], &report["chunks_resumed"]), (&json!(OBJECTS / CHUNK), &json!(0)));
     assert!(report["versions_dropped"].as_u64().unwrap() > 0, "{report}");
     assert!(backfilled.rows(ALL_ROWS) == ingested.rows(ALL_ROWS), "the same rows");
-    assert_eq!(backfilled.value("SELECT count(*) FROM rejects"), 22);
+    let of_run = format!("SELECT count(*) FROM rejects WHERE run = '{}'", report["run"].as_str().unwrap());
+    assert_eq!(backfilled.value(&of_run), 22);
     let (files, rejects) = (files(&backfilled), report["rejected"].as_object().unwrap().len());
     assert_eq!((files["_checkpoints"], files["data"], rejects), (1, report["files"].as_u64().unwrap() as usize, 2));
 
@@ -245,6 +246,8 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
         thread::yield_now();
     }
+    let restart = source.run(&warehouse, &["--restart"]).fails(1);
+    assert!(restart.contains("is at work in another process"), "{restart}");
     child.kill().unwrap();
     child.wait().unwrap();
     let runs = |flags: &[&str]| {
@@ -254,6 +257,7 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
         earthcatalog(arguments)
     };
     let listed: Value = serde_json::from_str(&runs(&["--output", "json"]).ok()).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["chunks"], &listed[0]["snapshot"]), (&json!(4), &Value::Null));
     assert!(["interrupted", "running"].contains(&listed[0]["state"].as_str().unwrap()), "{listed}");
 

@@ -23,10 +23,6 @@ use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
 
-/// Rows of a batch where memory is limited: some megabyte of Items. Sorts and windows handle each of the columns of each
-/// batch, so that smaller ones cost CPU.
-const BATCH_ROWS: usize = 256;
-
 /// A session in which all of earthcatalog's SQL works.
 ///
 /// `workers` is the number of partitions that run at once.
@@ -40,8 +36,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     let mut config = SessionConfig::new();
     if let Some(memory) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
-        // Rows of Items are wide: a merge of what went to disk holds some batches of each run.
-        config = config.with_batch_size(BATCH_ROWS).with_sort_spill_reservation_bytes(memory / workers.max(1) / 64);
+        config = config.with_sort_spill_reservation_bytes(memory / workers.max(1) / 64);
     }
     let runtime = runtime.build_arc()?;
     // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.

@@ -236,7 +236,10 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
     for (name, value) in &args.set {
         arguments = arguments.with(name, value);
     }
-    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    let workers = args.threads.workers();
+    let is_pipeline = PIPELINES.iter().any(|(name, _)| *name == args.script);
+    let memory = args.memory.or(is_pipeline.then_some(compact::WORKER_MEMORY * workers));
+    let session = session_within(workers, memory).map_err(CliError::Query)?;
     let mut interrupt = pin!(interrupt());
     for statement in script.bind(&arguments)? {
         let started = Instant::now();
@@ -278,7 +281,8 @@ fn plans(args: &PlansArgs, out: &mut dyn Write) -> Result<(), CliError> {
 
 async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
-    let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    let workers = args.threads.workers();
+    let session = session_within(workers, args.memory).map_err(CliError::Query)?;
     let answer = async {
         let rows = query::query(&session, &args.at.catalog, &args.at.warehouse, &args.query).await;
         output::write(rows.map_err(CliError::Query)?, args.output, out).await?;

@@ -113,6 +113,7 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::PIPELINES;
 
     const SCRIPT: &str = "\
 -- Counts things.
@@ -151,7 +152,10 @@ SELECT ';' , $limit;
 
     #[test]
     fn every_pipeline_of_the_binary_parses() {
-        for (pipeline, statements) in [(crate::ingest::PIPELINE, 4), (crate::compact::PIPELINE, 3)] {
+        let statements = [("backfill", 7), ("compact", 4), ("delta", 5), ("incremental", 7), ("ingest", 4)];
+        for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
+            let (expected, statements) = statements;
+            assert_eq!(name, expected);
             let arguments = Arguments::new().with("catalog", "c.db").with("warehouse", "it's");
             let script = pipeline.script().unwrap();
             let arguments = match script.parameter("inventory") {

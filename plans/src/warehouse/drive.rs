@@ -60,9 +60,17 @@ impl Partitions {
         }
     }
 
-    /// Stops what is under way, and waits until its files are removed.
-    pub async fn stop(mut self) {
-        self.running.shutdown().await;
+    /// Stops what is under way, and waits until its files are removed. The records of partitions that had ended before
+    /// they could be stopped, and were not handed out yet.
+    pub async fn stop(mut self) -> Vec<SinkRecord> {
+        self.running.abort_all();
+        let mut ended = vec![];
+        while let Some(task) = self.running.join_next().await {
+            if let Ok(Ok((_, records))) = task {
+                ended.extend(records);
+            }
+        }
         removals().await;
+        ended
     }
 }

@@ -58,7 +58,9 @@ pub(super) async fn write_and_commit(
     let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![] };
     let mut partitions = Partitions::of(input, &context);
     let driven = run.drive(&mut partitions, progress).await;
-    partitions.stop().await;
+    for record in partitions.stop().await {
+        run.records.add(record, progress);
+    }
     match (driven, staged) {
         (Ok(()), staged) => {
             let (mut report, lease) = run.report();

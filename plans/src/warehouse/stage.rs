@@ -16,7 +16,7 @@ use super::location::to_location;
 use super::run::check_rejects;
 use super::run_report::{RunProgress, RunRecords, RunReport};
 use crate::checkpoint::{Checkpoints, Finished, Identity, RunFolder, RunRecord, StagedRun, Staging};
-use crate::maintenance::RunLease;
+use crate::maintenance::{RunLease, runs_at_work};
 use crate::part_file::{PartFile, SinkRecord};
 use crate::write::WriteGeoParquetExec;
 
@@ -47,7 +47,7 @@ pub(super) async fn resumable(
         }
     };
     let checkpoints = Checkpoints { folder: folder.url().clone(), staged };
-    Ok((Arc::new(write.with_checkpoints(checkpoints)), Arc::new(target)))
+    Ok((Arc::new(write.with_checkpoints(&target.run, checkpoints)), Arc::new(target)))
 }
 
 /// Ingests the chunks of a run that have no checkpoint yet. Their files are kept for the commit, whatever happens.
@@ -61,6 +61,14 @@ pub(super) async fn stage(
     let Some(identity) = &target.identity else { return internal_err!("a run without an identity cannot be resumed") };
     let folder = RunFolder::new(target.warehouse.url(), &target.run)?;
     if staging.restart() {
+        if let Some(earlier) = folder.read().await?
+            && runs_at_work(&target.warehouse).await?.contains(&earlier.commit())
+        {
+            let run = earlier.run;
+            return exec_err!(
+                "run {run} is at work in another process; end that one before the run begins from the start"
+            );
+        }
         folder.discard().await?;
     }
     let record = folder.begin(RunRecord::new(identity)).await?;
@@ -69,7 +77,8 @@ pub(super) async fn stage(
         let lease = RunLease::begin(&target.warehouse, &stage.record.commit()).await?;
         let mut partitions = Partitions::of(sink, &context);
         let driven = stage.drive(&mut partitions, target, progress).await;
-        partitions.stop().await;
+        // What has ended has a checkpoint.
+        drop(partitions.stop().await);
         // A lease that cannot be given up protects files that nothing threatens.
         drop(lease.release().await);
         if let Err(e) = driven {

@@ -71,9 +71,10 @@ impl WriteGeoParquetExec {
         &self.input
     }
 
-    /// The same, with checkpoints.
-    pub fn with_checkpoints(&self, checkpoints: Checkpoints) -> Self {
-        let target = WriteTarget { checkpoints: Some(checkpoints), ..self.target.as_ref().clone() };
+    /// The same, as a run that leaves checkpoints.
+    pub fn with_checkpoints(&self, run: &str, checkpoints: Checkpoints) -> Self {
+        let (run, checkpoints) = (run.to_owned(), Some(checkpoints));
+        let target = WriteTarget { run, checkpoints, ..self.target.as_ref().clone() };
         Self { target: Arc::new(target), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 
