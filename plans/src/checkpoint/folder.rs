@@ -234,3 +234,56 @@ fn remove_task_folders(folder: &Path) -> io::Result<()> {
     }
     fs::remove_dir(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(run: &str, options: &[(&str, &str)]) -> RunRecord {
+        RunRecord {
+            run: run.to_owned(),
+            engine: "1".to_owned(),
+            inventory: "file:///i.csv".to_owned(),
+            options: options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            chunks: 2,
+            started: Utc::now(),
+            finished: None,
+        }
+    }
+
+    #[test]
+    fn runs_of_one_inventory_are_told_apart_by_their_options() {
+        let (one, two) =
+            (record("a-1", &[("limit", "5"), ("x", "1")]), record("a-2", &[("since", "2025"), ("x", "1")]));
+        assert!(
+            one.is_same_inventory(&two) && !one.is_same_inventory(&one) && !one.is_same_inventory(&record("b-1", &[]))
+        );
+        assert_eq!(one.differences(&two), ["limit was none, is 5", "since was 2025, is none"]);
+    }
+
+    #[tokio::test]
+    async fn a_run_begins_once_and_after_its_end_only_its_record_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Url::from_directory_path(folder.path()).unwrap();
+        let run = RunFolder::new(&warehouse, "a-1").unwrap();
+        let first = run.begin(record("a-1", &[])).await.unwrap();
+        // Of two that begin it, the first one's start counts, and with it the id of the commit.
+        let second = run.begin(record("a-1", &[("late", "yes")])).await.unwrap();
+        assert_eq!((&second, second.commit()), (&first, first.commit()));
+        let task = folder.path().join("_checkpoints/a-1/chunk-00000");
+        fs::create_dir(&task).unwrap();
+        for file in ["ingest_stats.json", "x-00000.parquet", "half.parquet#1"] {
+            fs::write(task.join(file), "{}").unwrap();
+        }
+        assert_eq!(run.done().await.unwrap(), ["chunk-00000"]);
+
+        let finished = Finished { at: Utc::now(), report: RunReport::default() };
+        run.finish(finished.clone()).await.unwrap();
+        run.finish(Finished { at: Utc::now(), ..finished.clone() }).await.unwrap();
+
+        assert_eq!(RunFolder::runs(&warehouse).await.unwrap()[0].finished, Some(finished));
+        assert_eq!(fs::read_dir(folder.path().join("_checkpoints/a-1")).unwrap().count(), 1);
+        run.discard().await.unwrap();
+        assert!(!folder.path().join("_checkpoints/a-1").exists());
+    }
+}

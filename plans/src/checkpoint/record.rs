@@ -7,7 +7,6 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::bucket::Bucket;
 use crate::compact::BucketScanExec;
 use crate::find_operator::leaf_by_partition;
 use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
@@ -158,8 +157,53 @@ impl CheckpointFile {
         let Self { path, cell, year, rows, bytes, columns } = self;
         PartFile { path: format!("{warehouse}{path}"), cell, year, rows, bytes, sequence: None, columns }
     }
+}
 
-    pub fn bucket(&self) -> Bucket {
-        Bucket { cell: self.cell.clone(), year: self.year }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part_file::ColumnStatistics;
+
+    fn checkpoint(attempt: &str, warehouse: &Url) -> Checkpoint {
+        let bound = Some(vec![1, 255]);
+        let column = ColumnStatistics { field_id: 7, values: 9, nulls: 1, lower: bound.clone(), upper: bound };
+        let part = PartFile {
+            path: format!("{warehouse}grid_partition=81a/year=2020/{attempt}-00000-00000.parquet"),
+            cell: "81a".into(),
+            year: Some(2020),
+            rows: 9,
+            bytes: 100,
+            sequence: None,
+            columns: [column].into_iter().collect(),
+        };
+        Checkpoint::new(attempt, &[SinkRecord::Data(part)], warehouse, 0.25)
+    }
+
+    #[tokio::test]
+    async fn the_first_attempt_to_end_counts_and_the_others_take_its_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Url::from_directory_path(folder.path()).unwrap();
+        let checkpoints = Checkpoints { folder: warehouse.join("_checkpoints/run/").unwrap(), staged: false };
+        let object = checkpoints.of("buckets-1").unwrap();
+        assert!(Checkpoint::read(&object).await.unwrap().is_none());
+
+        let (one, two) = (checkpoint("one", &warehouse), checkpoint("two", &warehouse));
+        assert!(matches!(one.record(&object).await.unwrap(), Recorded::Ours));
+        // Asked again, because the answer was lost, it is still the same one.
+        assert!(matches!(one.record(&object).await.unwrap(), Recorded::Ours));
+        let Recorded::Theirs(found) = two.record(&object).await.unwrap() else { panic!("two attempts count") };
+        assert_eq!(*found, one);
+        let [SinkRecord::Data(part)] = &found.into_records(&warehouse)[..] else { panic!("one file") };
+        assert_eq!(part.path, format!("{warehouse}grid_partition=81a/year=2020/one-00000-00000.parquet"));
+        assert_eq!(part.columns.iter().next().unwrap().lower, Some(vec![1, 255]));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_checkpoint_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = ConditionalObject::at(&Url::from_file_path(folder.path().join("c.json")).unwrap()).unwrap();
+        object.create("{".into()).await.unwrap();
+        let error = Checkpoint::read(&object).await.unwrap_err().to_string();
+        assert!(error.contains("c.json cannot be read") && error.contains("delete it"), "{error}");
     }
 }

@@ -61,3 +61,38 @@ fn parse_since(since: &Expr) -> Result<Option<Since>> {
         Err(_) => plan_err!("ingested: {text:?} is neither last, nor a date, nor an RFC 3339 time"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn errors_name_the_function_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (context, f) = (crate::session::session(2).unwrap(), folder.path().display());
+        for sql in [
+            &format!(
+                "CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION '{f}/wh'
+                 OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '1')"
+            ),
+            "CREATE VIEW other AS SELECT 1 AS key",
+        ] {
+            context.sql(sql).await.unwrap().collect().await.unwrap();
+        }
+        for (from, words) in [
+            ("ingested()", "takes a table, and a time or none"),
+            ("ingested(other)", "table other is no warehouse"),
+            ("ingested(items, 'yesterday')", "neither last, nor a date"),
+            ("ingested(items, 7)", "write it as text"),
+        ] {
+            let error = context.sql(&format!("SELECT * FROM {from}")).await.unwrap_err().to_string();
+            assert!(error.contains(words), "{from}: {error}");
+        }
+        for from in
+            ["ingested(items)", "ingested(items, NULL)", "ingested(items, 'last')", "ingested(items, '2025-01-31')"]
+        {
+            let rows = context.sql(&format!("SELECT * FROM {from}")).await.unwrap().collect().await.unwrap();
+            assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0, "{from}");
+        }
+    }
+}
