@@ -64,8 +64,6 @@ fn parse_since(since: &Expr) -> Result<Option<Since>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[tokio::test]
     async fn errors_name_the_function_and_the_way_out() {
         let folder = tempfile::tempdir().unwrap();
