@@ -3,12 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use earthcatalog_plans::session::session_within;
 use serde::Serialize;
 
-use crate::compact::WORKER_MEMORY;
 use crate::ingest::IngestOptions;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::{Report, count};
 use crate::run_statistics::{self, RunStatistics};
 
@@ -55,8 +53,7 @@ pub async fn run_backfill(
     options: &BackfillOptions,
     interrupt: impl Future<Output = ()>,
 ) -> Result<BackfillSummary, PipelineError> {
-    let memory = options.memory.unwrap_or(WORKER_MEMORY * options.workers);
-    let session = session_within(options.workers, Some(memory))?;
+    let session = pipeline_session(options.workers, options.memory)?;
     let arguments = options.source.arguments().with("restart", options.restart);
     let reports = PIPELINE.run_each(&session, &arguments, interrupt).await?;
     let seconds = |level: usize| reports.get(level).map_or(0.0, |(_, took)| round(took.as_secs_f64()));

@@ -8,19 +8,15 @@ use std::time::{Duration, Instant};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::compact::{BucketFiles, BucketScanExec};
 use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions, ExpireSummary};
-use earthcatalog_plans::session::session_within;
 use earthcatalog_plans::warehouse::{Replaced, Warehouse};
 use serde::Serialize;
 
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::{bytes, count};
 use crate::script::Arguments;
 
 /// The pipeline.
 pub const PIPELINE: Pipeline = Pipeline { name: "compact.sql", text: include_str!("../sql/compact.sql") };
-
-/// Memory of a worker's sorts, in bytes, where nothing else is asked for; a sort that needs more goes to disk.
-pub(crate) const WORKER_MEMORY: usize = 256 << 20;
 
 /// Which buckets of which warehouse are compacted, and how.
 #[derive(Debug, Clone)]
@@ -59,8 +55,7 @@ impl CompactOptions {
     }
 
     fn session(&self) -> Result<SessionContext, PipelineError> {
-        let memory = self.memory.unwrap_or(WORKER_MEMORY * self.workers);
-        Ok(session_within(self.workers, Some(memory))?)
+        Ok(pipeline_session(self.workers, self.memory)?)
     }
 }
 

@@ -2,11 +2,8 @@
 
 use std::time::Instant;
 
-use earthcatalog_plans::session::session_within;
-
-use crate::compact::WORKER_MEMORY;
 use crate::ingest::IngestOptions;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::Report;
 use crate::run_statistics::{self, RunStatistics};
 
@@ -35,8 +32,7 @@ pub async fn run_incremental(
     interrupt: impl Future<Output = ()>,
 ) -> Result<Report, PipelineError> {
     let started = Instant::now();
-    let memory = options.memory.unwrap_or(WORKER_MEMORY * options.workers);
-    let session = session_within(options.workers, Some(memory))?;
+    let session = pipeline_session(options.workers, options.memory)?;
     let run = PIPELINE.run(&session, &options.source.arguments(), interrupt).await?;
     let report = Report { run, seconds: started.elapsed().as_secs_f64() };
     if report.run.snapshot.is_some() {

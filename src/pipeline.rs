@@ -11,6 +11,7 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::maintenance::MaintenanceError;
+use earthcatalog_plans::session::session_within;
 use earthcatalog_plans::stores::{ObjectError, StoreError};
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
@@ -42,6 +43,15 @@ pub struct Pipeline {
     /// What errors call it.
     pub name: &'static str,
     pub text: &'static str,
+}
+
+/// Memory of a worker's sorts, in bytes, where nothing else is asked for; a sort that needs more goes to disk.
+const WORKER_MEMORY: usize = 256 << 20;
+
+/// A session for pipelines: sorts that together take more than `memory` bytes (256 MB per worker by default) go on on
+/// disk.
+pub fn pipeline_session(workers: usize, memory: Option<usize>) -> Result<SessionContext, DataFusionError> {
+    session_within(workers, Some(memory.unwrap_or(WORKER_MEMORY * workers)))
 }
 
 /// Why a pipeline did not end with a report.

@@ -28,5 +28,6 @@ pub mod session;
 mod session_table;
 pub mod stac;
 pub mod stores;
+mod time;
 pub mod warehouse;
 pub mod write;

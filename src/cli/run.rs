@@ -21,7 +21,7 @@ use crate::incremental::IncrementalOptions;
 use crate::ingest::IngestOptions;
 use crate::output::Format;
 use crate::paths::Question;
-use crate::pipeline::{PIPELINES, PipelineError, run_statement};
+use crate::pipeline::{PIPELINES, PipelineError, pipeline_session, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script};
 use crate::{backfill, compact, demo, expire, incremental, info, ingest, output, paths, query, runs};
@@ -108,8 +108,7 @@ async fn delta(args: &DeltaArgs, out: &mut dyn Write) -> Result<(), CliError> {
         .with_option("suffix", args.suffix.as_ref())
         .with_option("base", args.base.as_ref())
         .with_option("format", args.format.as_ref());
-    let workers = args.threads.workers();
-    let session = session_within(workers, Some(compact::WORKER_MEMORY * workers)).map_err(CliError::Query)?;
+    let session = pipeline_session(args.threads.workers(), None).map_err(CliError::Query)?;
     let failed = |e| CliError::pipeline(e, incremental::DELTA);
     let mut interrupt = pin!(interrupt());
     for statement in incremental::DELTA.script()?.bind(&arguments)? {
@@ -237,9 +236,11 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         arguments = arguments.with(name, value);
     }
     let workers = args.threads.workers();
-    let is_pipeline = PIPELINES.iter().any(|(name, _)| *name == args.script);
-    let memory = args.memory.or(is_pipeline.then_some(compact::WORKER_MEMORY * workers));
-    let session = session_within(workers, memory).map_err(CliError::Query)?;
+    let session = match PIPELINES.iter().any(|(name, _)| *name == args.script) {
+        true => pipeline_session(workers, args.memory),
+        false => session_within(workers, args.memory),
+    };
+    let session = session.map_err(CliError::Query)?;
     let mut interrupt = pin!(interrupt());
     for statement in script.bind(&arguments)? {
         let started = Instant::now();

@@ -1,21 +1,20 @@
 //! [`RunFolder`]: the folder of a run with its checkpoints.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::future::ready;
 use std::path::Path;
 use std::{fs, io};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use datafusion::common::{DataFusionError, Result, exec_err};
-use futures::{StreamExt, TryStreamExt, stream};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use futures::TryStreamExt;
+use object_store::ObjectMeta;
 use object_store::path::Path as StorePath;
-use object_store::{ObjectMeta, ObjectStore};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::identity::Identity;
-use crate::stores::ConditionalObject;
-use crate::stores::stores;
+use crate::stores::{self, ConditionalObject, Version, below, stores};
 use crate::warehouse::{RunReport, layout};
 
 /// The document `run.json`: what a run is, and how it ended.
@@ -58,6 +57,18 @@ impl RunRecord {
         }
     }
 
+    fn parse(object: &ConditionalObject, found: &Version) -> Result<Self> {
+        serde_json::from_slice(&found.bytes).map_err(|e| {
+            let location = object.location();
+            exec_datafusion_err!("{location} cannot be read: {e}; delete its folder to begin that run from the start")
+        })
+    }
+
+    fn to_bytes(&self) -> Result<Bytes> {
+        let bytes = serde_json::to_vec_pretty(self).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        Ok(bytes.into())
+    }
+
     /// Id under which the run is committed: another one when it began from the start.
     pub fn commit(&self) -> String {
         format!("{}-{:x}", self.run, self.started.timestamp_millis())
@@ -82,12 +93,14 @@ impl RunRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
     url: Url,
+    /// Of the rejects of the run.
+    rejects: Url,
 }
 
 impl RunFolder {
     pub fn new(warehouse: &Url, run: &str) -> Result<Self> {
-        let url = warehouse.join(&format!("{}/{run}/", layout::CHECKPOINTS));
-        Ok(Self { url: url.map_err(|e| DataFusionError::External(Box::new(e)))? })
+        let url = below(warehouse, &format!("{}/{run}/", layout::CHECKPOINTS))?;
+        Ok(Self { url, rejects: below(warehouse, &format!("{}/{run}/", layout::REJECTS))? })
     }
 
     /// Ends in `/`.
@@ -97,8 +110,7 @@ impl RunFolder {
 
     /// The runs of a warehouse, oldest first.
     pub async fn runs(warehouse: &Url) -> Result<Vec<RunRecord>> {
-        let root = warehouse.join(&format!("{}/", layout::CHECKPOINTS));
-        let (store, root) = stores().locate(&root.map_err(|e| DataFusionError::External(Box::new(e)))?)?;
+        let (store, root) = stores().locate(&below(warehouse, &format!("{}/", layout::CHECKPOINTS))?)?;
         let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
         let mut runs = vec![];
         for name in folders.iter().filter_map(|folder| folder.filename()) {
@@ -111,20 +123,12 @@ impl RunFolder {
     /// What the run is; `None` where it never began.
     pub async fn read(&self) -> Result<Option<RunRecord>> {
         let object = self.record()?;
-        let Some(found) = object.read().await? else { return Ok(None) };
-        match serde_json::from_slice(&found.bytes) {
-            Ok(record) => Ok(Some(record)),
-            Err(e) => exec_err!(
-                "{} cannot be read: {e}; delete its folder to begin that run from the start",
-                object.location()
-            ),
-        }
+        object.read().await?.map(|found| RunRecord::parse(&object, &found)).transpose()
     }
 
     /// Begins the run, or goes on with it; its record as it is now.
     pub async fn begin(&self, record: RunRecord) -> Result<RunRecord> {
-        let bytes = serde_json::to_vec_pretty(&record).map_err(|e| DataFusionError::External(Box::new(e)))?;
-        if self.record()?.create(bytes.into()).await?.is_some() {
+        if self.record()?.create(record.to_bytes()?).await?.is_some() {
             return Ok(record);
         }
         // Of several that begin it at once, the first one's record stands.
@@ -135,14 +139,12 @@ impl RunFolder {
     pub async fn finish(&self, finished: Finished) -> Result<()> {
         let object = self.record()?;
         while let Some(found) = object.read().await? {
-            let mut record: RunRecord =
-                serde_json::from_slice(&found.bytes).map_err(|e| DataFusionError::External(Box::new(e)))?;
+            let mut record = RunRecord::parse(&object, &found)?;
             if record.finished.is_some() {
                 break;
             }
             record.finished = Some(finished.clone());
-            let bytes = serde_json::to_vec_pretty(&record).map_err(|e| DataFusionError::External(Box::new(e)))?;
-            if object.replace(&found, bytes.into()).await?.is_some() {
+            if object.replace(&found, record.to_bytes()?).await?.is_some() {
                 break;
             }
         }
@@ -173,12 +175,10 @@ impl RunFolder {
 
     /// Removes the files with rejects that are not `named` by a checkpoint: those of attempts that do not count.
     pub async fn keep_rejects(&self, named: &HashSet<String>) -> Result<()> {
-        let run = self.url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let folder = self.url.join(&format!("../../{}/{run}/", layout::REJECTS));
-        let folder = folder.map_err(|e| DataFusionError::External(Box::new(e)))?;
         let named: HashSet<&str> = named.iter().filter_map(|url| url.rsplit('/').next()).collect();
-        let files = files_below(&folder).await?.into_iter().map(|file| file.location);
-        delete(&folder, files.filter(|path| path.filename().is_some_and(|name| !named.contains(name))).collect()).await
+        let files = files_below(&self.rejects).await?.into_iter().map(|file| file.location);
+        delete(&self.rejects, files.filter(|path| path.filename().is_some_and(|name| !named.contains(name))).collect())
+            .await
     }
 
     async fn remove(&self, goes: impl Fn(&str) -> bool) -> Result<()> {
@@ -200,8 +200,7 @@ impl RunFolder {
     }
 
     fn record(&self) -> Result<ConditionalObject> {
-        let url = self.url.join(layout::RUN_RECORD).map_err(|e| DataFusionError::External(Box::new(e)))?;
-        Ok(ConditionalObject::at(&url)?)
+        Ok(ConditionalObject::at(&below(&self.url, layout::RUN_RECORD)?)?)
     }
 }
 
@@ -210,17 +209,10 @@ async fn files_below(folder: &Url) -> Result<Vec<ObjectMeta>> {
     Ok(store.list(Some(&root)).try_collect().await?)
 }
 
-/// Deletes files of the store of `folder`.
+/// Deletes files of the store of `folder`. What another process removed first is gone, too.
 async fn delete(folder: &Url, paths: Vec<StorePath>) -> Result<()> {
     let (store, _) = stores().locate(folder)?;
-    let deleted = store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
-    // What another process removed first is gone, too.
-    let failed = |deleted| match deleted {
-        Ok(_) | Err(object_store::Error::NotFound { .. }) => None,
-        Err(e) => Some(e),
-    };
-    let failed: Vec<_> = deleted.filter_map(|deleted| ready(failed(deleted))).collect().await;
-    failed.into_iter().next().map_or(Ok(()), |error| Err(error.into()))
+    stores::delete(&store, paths).await.failed.map_or(Ok(()), |e| Err(e.into()))
 }
 
 /// Removes the folders of tasks, whose files are gone, with what no listing shows: files that a killed process has half

@@ -11,7 +11,7 @@ use crate::compact::BucketScanExec;
 use crate::find_operator::leaf_by_partition;
 use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
 use crate::stac::StacExec;
-use crate::stores::ConditionalObject;
+use crate::stores::{ConditionalObject, below};
 use crate::warehouse::layout;
 
 /// Has a sink leave a checkpoint for each partition, and skip the partitions that have one.
@@ -40,8 +40,7 @@ impl Checkpoints {
     /// The checkpoint of a task, which need not exist.
     pub fn of(&self, task: &str) -> Result<ConditionalObject> {
         let path = format!("{task}/{}", layout::CHECKPOINT);
-        let url = self.folder.join(&path).map_err(|e| DataFusionError::External(Box::new(e)))?;
-        Ok(ConditionalObject::at(&url)?)
+        Ok(ConditionalObject::at(&below(&self.folder, &path)?)?)
     }
 }
 

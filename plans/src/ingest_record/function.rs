@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::Expr;
@@ -10,6 +9,7 @@ use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
 use super::table::{IngestedTable, Since};
+use crate::time::parse_millis;
 use crate::warehouse::WarehouseTable;
 
 /// `ingested(items)`: the versions of objects whose Items are in a warehouse. `ingested(items, '2025-01-31')`: at least
@@ -56,9 +56,9 @@ fn parse_since(since: &Expr) -> Result<Option<Since>> {
     if text.eq_ignore_ascii_case("last") {
         return Ok(Some(Since::Last));
     }
-    match string_to_timestamp_nanos(text) {
-        Ok(nanos) => Ok(Some(Since::Time(nanos.div_euclid(1_000_000)))),
-        Err(_) => plan_err!("ingested: {text:?} is neither last, nor a date, nor an RFC 3339 time"),
+    match parse_millis(text) {
+        Some(time) => Ok(Some(Since::Time(time))),
+        None => plan_err!("ingested: {text:?} is neither last, nor a date, nor an RFC 3339 time"),
     }
 }
 

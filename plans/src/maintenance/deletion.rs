@@ -7,7 +7,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::error::{MaintenanceError, Result};
-use crate::stores::stores;
+use crate::stores::{self, stores};
 use crate::warehouse::Warehouse;
 use crate::warehouse::location::to_url;
 
@@ -64,20 +64,10 @@ pub(super) async fn delete_found(warehouse: &Warehouse, files: HashMap<Path, u64
     if dry_run {
         return Ok(Deleted { files: files.len() as u64, bytes: files.values().sum() });
     }
-    let paths: Vec<_> = files.keys().cloned().map(Ok).collect();
-    let mut outcomes = store.delete_stream(futures::stream::iter(paths).boxed());
-    let mut deleted = Deleted::default();
-    let mut failed = None;
-    while let Some(outcome) = outcomes.next().await {
-        match outcome {
-            Ok(path) => {
-                deleted.files += 1;
-                deleted.bytes += files.get(&path).copied().unwrap_or_default();
-            }
-            Err(object_store::Error::NotFound { .. }) => {}
-            // The others go nevertheless.
-            Err(e) => failed = failed.or(Some(e)),
-        }
+    let deleted = stores::delete(&store, files.keys().cloned()).await;
+    if let Some(e) = deleted.failed {
+        return Err(MaintenanceError::store(warehouse.url().as_str())(e));
     }
-    failed.map_or(Ok(deleted), |e| Err(MaintenanceError::store(warehouse.url().as_str())(e)))
+    let bytes = deleted.paths.iter().filter_map(|path| files.get(path)).sum();
+    Ok(Deleted { files: deleted.paths.len() as u64, bytes })
 }

@@ -2,12 +2,11 @@
 
 use chrono::Utc;
 use futures::TryStreamExt;
-use url::Url;
 use uuid::Uuid;
 
 use super::error::{MaintenanceError, Result};
 use super::lease::{Acquired, Lease, LeaseGuard};
-use crate::stores::{ConditionalObject, StoreError, Version, stores};
+use crate::stores::{ConditionalObject, Version, below, stores};
 use crate::warehouse::{Warehouse, layout};
 
 /// Held by a run from before its first file until after its commit: `<warehouse>/_runs/<run>.<owner>.json`.
@@ -27,7 +26,7 @@ impl RunLease {
     /// Begins a run. Dropped, the lease is given up: the files written so far may go.
     pub async fn begin(warehouse: &Warehouse, run: &str) -> Result<Self> {
         let path = layout::run_lease_path(run, &Uuid::new_v4().simple().to_string());
-        let url = below(warehouse, &path)?;
+        let url = below(warehouse.url(), &path)?;
         match LeaseGuard::acquire(ConditionalObject::at(&url)?, run).await? {
             Acquired::Held(guard) => Ok(Self(guard)),
             // Nobody else can know the name.
@@ -79,14 +78,14 @@ impl FoundLease {
 /// The leases of a warehouse, alive or not. What is no lease counts as one that began, and was last heard of, when it
 /// was written.
 pub(super) async fn find(warehouse: &Warehouse) -> Result<Vec<FoundLease>> {
-    let folder = below(warehouse, &format!("{}/", layout::RUNS))?;
+    let folder = below(warehouse.url(), &format!("{}/", layout::RUNS))?;
     let (store, root) = stores().locate(&folder)?;
     let listed: Vec<_> =
         store.list(Some(&root)).try_collect().await.map_err(MaintenanceError::store(folder.as_str()))?;
     let mut found = vec![];
     for meta in listed {
         let Some(name) = meta.location.filename() else { continue };
-        let object = ConditionalObject::at(&below(warehouse, &format!("{}/{name}", layout::RUNS))?)?;
+        let object = ConditionalObject::at(&below(warehouse.url(), &format!("{}/{name}", layout::RUNS))?)?;
         // It may be given up by now.
         let Some(version) = object.read().await? else { continue };
         let lease = Lease::parse(&version.bytes, object.location()).unwrap_or_else(|_| Lease {
@@ -110,15 +109,6 @@ impl FoundLease {
     pub fn is_alive(&self) -> bool {
         self.lease.is_alive(Utc::now())
     }
-}
-
-/// URL of a path below the warehouse.
-fn below(warehouse: &Warehouse, path: &str) -> Result<Url> {
-    let invalid = |e: url::ParseError| StoreError::InvalidLocation {
-        location: format!("{}{path}", warehouse.url()),
-        reason: e.to_string(),
-    };
-    Ok(warehouse.url().join(path).map_err(invalid)?)
 }
 
 #[cfg(test)]

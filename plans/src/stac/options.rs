@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use chrono::{DateTime, SecondsFormat};
 use datafusion::common::DataFusionError;
 use thiserror::Error;
@@ -10,6 +9,7 @@ use url::Url;
 
 use super::format::Format;
 use crate::stores::folder_url;
+use crate::time::parse_millis;
 
 /// What is wrong with an option.
 #[derive(Debug, Error, PartialEq)]
@@ -180,8 +180,7 @@ fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
 }
 
 fn time(option: &'static str, value: &str) -> Result<i64, OptionError> {
-    let nanos = string_to_timestamp_nanos(value);
-    nanos.map(|n| n.div_euclid(1_000_000)).map_err(|_| {
+    parse_millis(value).ok_or_else(|| {
         invalid(
             option,
             value,

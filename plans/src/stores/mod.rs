@@ -11,6 +11,7 @@
 
 mod advice;
 mod conditional;
+mod delete;
 pub mod faults;
 mod open;
 mod resume;
@@ -29,6 +30,7 @@ use url::Url;
 
 pub use self::advice::Service;
 pub use self::conditional::{ConditionalObject, ObjectError, Version};
+pub(crate) use self::delete::delete;
 pub use self::retry::Retrying;
 
 /// Why a location names no object store.
@@ -135,6 +137,13 @@ pub fn folder_url(location: &str) -> Result<Url, StoreError> {
         url.set_path(&path);
     }
     Ok(url)
+}
+
+/// The URL of a path below `folder`, whose URL ends in `/`.
+pub fn below(folder: &Url, path: &str) -> Result<Url, StoreError> {
+    let invalid =
+        |e: url::ParseError| StoreError::InvalidLocation { location: format!("{folder}{path}"), reason: e.to_string() };
+    folder.join(path).map_err(invalid)
 }
 
 fn key(url: &Url) -> String {

@@ -15,10 +15,9 @@ use futures::TryStreamExt;
 use object_store::ObjectMeta;
 use url::Url;
 
-use super::error::WarehouseError;
 use super::layout::REJECTS;
 use super::parquet_scan::{ScanFile, parquet_scan};
-use crate::stores::stores;
+use crate::stores::{StoreError, below, stores};
 
 /// Columns of table `rejects`.
 ///
@@ -53,13 +52,8 @@ pub struct RejectsTable {
 
 impl RejectsTable {
     /// `warehouse` is the URL of the warehouse and ends in `/`.
-    pub fn try_new(warehouse: &Url) -> Result<Self, WarehouseError> {
-        let folder = warehouse.join(&format!("{REJECTS}/"));
-        let invalid = |e: url::ParseError| WarehouseError::InvalidLocation {
-            location: warehouse.to_string(),
-            reason: e.to_string(),
-        };
-        Ok(Self { folder: folder.map_err(invalid)? })
+    pub fn try_new(warehouse: &Url) -> Result<Self, StoreError> {
+        Ok(Self { folder: below(warehouse, &format!("{REJECTS}/"))? })
     }
 }
 

@@ -7,8 +7,6 @@ use std::sync::atomic::Ordering;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
-use futures::StreamExt;
-use object_store::ObjectStoreExt;
 use url::Url;
 
 use super::commit::{Change, Committed, Committer};
@@ -20,10 +18,7 @@ use super::run_report::{RunProgress, RunRecords, RunReport};
 use super::stage;
 use crate::maintenance::RunLease;
 use crate::part_file::PartFile;
-use crate::stores::stores;
-
-/// Deletions at a time, when a failed run takes its files back.
-const DELETIONS: usize = 64;
+use crate::stores::{self, stores};
 
 /// Runs a sink and commits what it wrote.
 ///
@@ -226,11 +221,10 @@ fn is_unknown_outcome(error: &DataFusionError) -> bool {
 
 /// Deletes files that will not be committed. What cannot be deleted is an orphan, which maintenance removes.
 async fn delete(paths: &HashSet<String>) {
-    let delete = |path: String| async move {
-        let url = Url::parse(&path).ok()?;
-        let (store, path) = stores().locate(&url).ok()?;
-        store.delete(&path).await.ok()
-    };
-    let paths = paths.iter().cloned();
-    futures::stream::iter(paths).map(delete).buffer_unordered(DELETIONS).for_each(|_| async {}).await;
+    let located = paths.iter().filter_map(|path| stores().locate(&Url::parse(path).ok()?).ok());
+    // All are of one warehouse.
+    let (of, paths): (Vec<_>, Vec<_>) = located.unzip();
+    if let Some(store) = of.first() {
+        drop(stores::delete(store, paths).await);
+    }
 }

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::Time;
-use futures::{StreamExt, stream};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
@@ -17,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::local_files::write_files;
+use crate::stores::delete;
 
 /// Requests in flight at a time: small files of one attempt, or parts of one large file.
 const IN_FLIGHT: usize = 16;
@@ -185,9 +185,8 @@ pub async fn removals() {
 /// Removes files; first waits for those in flight, because a local write that has begun cannot be stopped.
 async fn remove(store: Arc<dyn ObjectStore>, paths: Vec<Path>, mut puts: JoinSet<Result<()>>) {
     while puts.join_next().await.is_some() {}
-    let paths = stream::iter(paths.into_iter().map(Ok)).boxed();
-    // A file that was begun may not exist: every outcome is fine.
-    store.delete_stream(paths).for_each(|_| std::future::ready(())).await;
+    // A file that was begun may not exist, and one that stays is unreferenced: every outcome is fine.
+    drop(delete(&store, paths).await);
 }
 
 /// A file that is written in parts from [`PART_BYTES`] on, so that memory stays bounded.

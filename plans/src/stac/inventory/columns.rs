@@ -1,6 +1,6 @@
 //! Which column of an inventory is which.
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use crate::time::parse_millis;
 
 /// Positions of the columns that matter; the others are not read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,11 +67,6 @@ pub(super) fn parse_bool(field: &str) -> Option<bool> {
 fn is_e_tag(field: &str) -> bool {
     let (digest, parts) = field.split_once('-').unwrap_or((field, "1"));
     digest.len() == 32 && digest.bytes().all(|b| b.is_ascii_hexdigit()) && parts.parse::<u32>().is_ok()
-}
-
-/// Milliseconds since 1970, UTC.
-pub(super) fn parse_millis(field: &str) -> Option<i64> {
-    string_to_timestamp_nanos(field).ok().map(|nanos| nanos.div_euclid(1_000_000))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::check_since;
-use super::columns::{Columns, parse_bool, parse_millis};
+use super::columns::{Columns, parse_bool};
 use super::keys::KeyBase;
 use crate::stac::planner::{Listed, Planner};
 use crate::stac::read::pieces::{inflated, pieces};
+use crate::time::parse_millis;
 
 /// Plans a data file; `columns` as its manifest names them.
 pub(super) async fn plan(
