@@ -239,6 +239,7 @@ fn two_backfills_of_one_inventory_at_once_are_one() {
 #[test]
 fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded() {
     let source = Source::new(100, Duration::from_millis(20));
+    let folder_of_reports = tempfile::tempdir().unwrap();
     let (_folder, warehouse) = folder();
     // Given a run that was killed in the middle,
     let mut child = source.start(&warehouse, &["--scheduler", "synchronous", "--fetch-concurrency", "4"]);
@@ -248,14 +249,18 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     }
     let restart = source.run(&warehouse, &["--restart"]).fails(1);
     assert!(restart.contains("is at work in another process"), "{restart}");
-    child.kill().unwrap();
-    child.wait().unwrap();
     let runs = |flags: &[&str]| {
         let mut arguments: Vec<&OsStr> = vec!["runs".as_ref()];
         arguments.extend(warehouse.flags());
         arguments.extend(flags.iter().map(OsStr::new));
         earthcatalog(arguments)
     };
+    let listed: Value = serde_json::from_str(&runs(&["--output", "json"]).ok()).unwrap();
+    assert_eq!(listed[0]["state"], "running");
+    let discard = runs(&["--discard", listed[0]["run"].as_str().unwrap()]).fails(1);
+    assert!(discard.contains("is at work; end its process"), "{discard}");
+    child.kill().unwrap();
+    child.wait().unwrap();
     let listed: Value = serde_json::from_str(&runs(&["--output", "json"]).ok()).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["chunks"], &listed[0]["snapshot"]), (&json!(4), &Value::Null));
@@ -267,7 +272,14 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     let beside = other["not_resumed"][0].as_str().unwrap();
     assert!(beside.contains("chunk_size was 25, is 20"), "{beside}");
     // and under the same ones it goes on.
-    let resumed = source.report(&warehouse, &[]);
+    let reports = folder_of_reports.path().to_str().unwrap();
+    let resumed = source.report(&warehouse, &["--report-location", reports]);
+    let statistics = fs::read_to_string(folder_of_reports.path().join("ingest_stats.json")).unwrap();
+    let statistics: Value = serde_json::from_str(&statistics).unwrap();
+    assert_eq!((&statistics["kind"], &statistics["run"]), (&json!("backfill"), &resumed["run"]));
+    let fan_out = statistics["fan_out"].as_object().unwrap();
+    let items: u64 = fan_out.values().map(|n| n.as_u64().unwrap()).sum();
+    assert!(items > 0 && items <= resumed["items"].as_u64().unwrap(), "{statistics}");
     assert!(resumed["chunks_resumed"].as_u64().unwrap() >= 2, "{resumed}");
     let text = runs(&[]).ok();
     assert_eq!(text.matches("finished").count(), 2, "{text}");
@@ -305,6 +317,41 @@ fn what_cannot_be_resumed_is_refused_in_the_words_of_the_statement() {
     ] {
         let error = script(insert).fails(1);
         assert!(error.contains(words), "{insert}: {error}");
+    }
+    let files = warehouse.files.display();
+    let inventory = source.inventory();
+    for (create, words) in [
+        (
+            format!("STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('restart' 'true')"),
+            "needs OPTIONS ('of' 'items')",
+        ),
+        (format!("STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('of' 'nothing')"), "there is no table nothing"),
+        (format!("STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('of' 'source')"), "table source is no warehouse"),
+        (
+            format!("STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('of' 'items', 'restart' 'maybe')"),
+            "neither true nor false",
+        ),
+        (
+            format!("STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('of' 'items', 'again' '1')"),
+            "no option \"again\"",
+        ),
+        (format!("STORED AS CHECKPOINTS LOCATION '{files}/other' OPTIONS ('of' 'items')"), "name that folder"),
+        (
+            format!("STORED AS INVENTORY LOCATION '{}' OPTIONS ('since' 'last')", inventory.display()),
+            "there is no option 'of'",
+        ),
+        (format!("(a INT) STORED AS INVENTORY LOCATION '{}'", inventory.display()), "takes no columns"),
+        (
+            format!("STORED AS STAC LOCATION '{}' OPTIONS ('objects' 'nothing')", inventory.display()),
+            "option 'objects': there is no table nothing",
+        ),
+        (
+            format!("STORED AS STAC LOCATION '{}' OPTIONS ('objects' 'items')", inventory.display()),
+            "it has no column key",
+        ),
+    ] {
+        let error = script(&format!("CREATE EXTERNAL TABLE t {create}; SELECT count(*) FROM t")).fails(1);
+        assert!(error.contains(words), "{create}: {error}");
     }
     // A filter keeps chunks apart.
     let report = script(

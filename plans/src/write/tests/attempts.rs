@@ -14,6 +14,7 @@ use super::sample::{ALASKA, GREENLAND, row};
 use super::*;
 use crate::chunk::{ChunkCounts, ChunkId, ChunkOutcome, Reject, RejectKind};
 use crate::items::NO_CELL;
+use crate::write::WriteTarget;
 use crate::write::attempt::{Attempt, AttemptMetrics, RowSource};
 use crate::write::format::PartFileFormat;
 
@@ -175,6 +176,20 @@ async fn where_rows_may_have_been_dropped_the_committed_items_are_the_ids_that_w
     let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep();
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((record.committed, &record.rejects), (2, &None));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_larger_than_a_file_may_be_has_several_cut_in_its_order() {
+    let rows = |day| batch(&(0..2_001).map(|n| row(n.to_string(), ALASKA, "S1A", day)).collect::<Vec<_>>());
+    let days = ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2020-01-03T00:00:00Z"];
+    let target = WriteTarget { max_file_bytes: 1, ..target("memory://cut/wh/") };
+    let format = Arc::new(PartFileFormat::try_new(&target).unwrap());
+    let attempt = Attempt::try_new(Arc::new(target), format, 0, None, RowSource::Query, metrics()).unwrap();
+    let records = attempt.run(stream(days.map(rows).to_vec()), || None).await.unwrap().keep();
+    let parts: Vec<_> = records.iter().map(|r| if let SinkRecord::Data(part) = r { part } else { panic!() }).collect();
+    assert_eq!(parts.iter().map(|part| part.rows).collect::<Vec<_>>(), [2_001; 3]);
+    assert!(parts.iter().all(|part| (part.cell.as_str(), part.year) == (ALASKA, Some(2020))));
+    assert_eq!(objects("memory://cut/wh/").await.len(), 3);
 }
 
 #[tokio::test]
