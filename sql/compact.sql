@@ -17,6 +17,7 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
 -- Of the versions of an Item in a bucket, the one with the latest `updated` stays; then the latest `created`; then that
 -- of the latest commit. A version without a time loses to one with it. Two versions of one commit that no time tells
 -- apart are told apart by a digest of all that they say, so that every run makes the same choice.
+-- Where an Item has moved to another cell or year, `buckets` leaves out the rows of the older version, by the same rule.
 INSERT OVERWRITE items
 SELECT * EXCEPT (year, sequence, digest, age_rank)
 FROM (

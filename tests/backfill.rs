@@ -99,6 +99,8 @@ fn ended(child: Child) -> Ran {
     Ran { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
 }
 
+const ALL_ITEMS: &str = "SELECT * FROM items ORDER BY id";
+
 const ALL_ROWS: &str = "SELECT * FROM item_cells ORDER BY id, grid_partition, datetime";
 
 fn folder() -> (TempDir, Warehouse) {
@@ -148,7 +150,7 @@ fn a_backfill_is_an_ingest_and_a_compaction_in_one_snapshot() {
     assert_eq!((listed, counted), (OBJECTS as u64, OBJECTS as u64));
     assert_eq!((&report["chunks"], &report["chunks_resumed"]), (&json!(OBJECTS / CHUNK), &json!(0)));
     assert!(report["versions_dropped"].as_u64().unwrap() > 0, "{report}");
-    assert!(backfilled.rows(ALL_ROWS) == ingested.rows(ALL_ROWS), "the same rows");
+    assert!(backfilled.rows(ALL_ITEMS) == ingested.rows(ALL_ITEMS), "the same Items");
     let of_run = format!("SELECT count(*) FROM rejects WHERE run = '{}'", report["run"].as_str().unwrap());
     assert_eq!(backfilled.value(&of_run), 22);
     let (files, rejects) = (files(&backfilled), report["rejected"].as_object().unwrap().len());
@@ -164,10 +166,14 @@ fn a_backfill_is_an_ingest_and_a_compaction_in_one_snapshot() {
     assert_eq!(statistics.len(), 1);
     assert_eq!((&statistics[0]["listed"], &statistics[0]["snapshot"]), (&report["listed"], &report["snapshot"]));
     // From the start, it is another run, with the same Items.
-    let items = backfilled.rows("SELECT * FROM items ORDER BY id");
+    let items = backfilled.rows(ALL_ITEMS);
     let restarted = source.report(&backfilled, &["--restart"]);
     assert_eq!((&restarted["items"], &restarted["chunks_resumed"]), (&report["items"], &json!(0)));
-    assert!(backfilled.rows("SELECT * FROM items ORDER BY id") == items);
+    assert!(backfilled.rows(ALL_ITEMS) == items);
+    // What has moved within the run goes with a compaction.
+    backfilled.compacted(&[]);
+    assert!(backfilled.rows(ALL_ITEMS) == items);
+    assert!(backfilled.rows(ALL_ROWS) == ingested.rows(ALL_ROWS), "the same rows");
 }
 
 #[test]
@@ -247,6 +253,9 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
         thread::yield_now();
     }
+    // So that it is still at work, however long the others take.
+    let stopped = std::process::Command::new("sh").args(["-c", &format!("kill -STOP {}", child.id())]).status();
+    assert!(stopped.unwrap().success());
     let restart = source.run(&warehouse, &["--restart"]).fails(1);
     assert!(restart.contains("is at work in another process"), "{restart}");
     let runs = |flags: &[&str]| {

@@ -65,7 +65,7 @@ fn oracle(step: &str, warehouse: &Warehouse, expected: &Path) -> String {
 const ALL_ITEMS: &str = "SELECT * FROM items ORDER BY id";
 
 #[test]
-fn of_each_item_in_each_bucket_the_newest_version_stays() {
+fn of_each_item_the_newest_version_stays_wherever_it_was() {
     let mut rows_left = 0;
     for seed in 0..3 {
         let (folder, warehouse) = delivered(seed, 4, 60);
@@ -81,7 +81,6 @@ fn of_each_item_in_each_bucket_the_newest_version_stays() {
         let count = |name: &str| summary[name].as_u64().unwrap();
         assert_eq!(count("rows_before"), 240);
         assert_eq!(count("rows_before") - count("rows_after"), count("versions_dropped"));
-        assert_eq!(count("buckets_scanned"), count("files_after"));
         assert!(count("buckets_compacted") > 0 && count("files_before") > count("files_after"));
         rows_left += count("rows_after");
 
@@ -92,7 +91,7 @@ fn of_each_item_in_each_bucket_the_newest_version_stays() {
         assert_eq!((&again["buckets_compacted"], &again["snapshots"]), (&json!(0), &json!([])));
         assert_eq!(warehouse.listing(), files);
     }
-    assert!(rows_left > 100, "the deliveries are not all duplicates");
+    assert!(rows_left > 100, "{rows_left}: there are many Items");
 }
 
 #[test]

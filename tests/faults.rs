@@ -159,7 +159,7 @@ async fn whole_life(name: &str, faults: Faults) -> (String, u32) {
     assert!(data.is_empty(), "a folder of that name has no files: {data:?}");
     let parts = place.files("").await.into_iter().filter(|path| path.contains("/grid_partition=")).count();
     assert_eq!(parts, 8, "one file a bucket");
-    assert_eq!(metadata.iter().filter(|path| path.ends_with(".json")).count(), 1, "{metadata:?}");
+    assert_eq!(metadata.iter().filter(|path| path.ends_with(".metadata.json")).count(), 1, "{metadata:?}");
     assert_eq!(metadata.iter().filter(|path| path.contains("/snap-")).count(), 1, "{metadata:?}");
     (contents, starts)
 }

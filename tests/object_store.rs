@@ -104,7 +104,7 @@ fn a_warehouse_and_its_catalog_live_on_an_object_store_from_the_first_step_to_th
     assert_eq!(server().list(BUCKET, "whole/catalog.db"), ["whole/catalog.db"]);
     assert_eq!(place.files("grid_partition=").len() as u64, compacted["files_after"].as_u64().unwrap());
     let metadata = place.files("metadata/");
-    assert_eq!(metadata.iter().filter(|name| name.ends_with(".json")).count(), 1, "{metadata:?}");
+    assert_eq!(metadata.iter().filter(|name| name.ends_with(".metadata.json")).count(), 1, "{metadata:?}");
     assert_eq!(metadata.iter().filter(|name| name.contains("/snap-")).count(), 1, "{metadata:?}");
 
     let folder = tempfile::tempdir().unwrap();
@@ -235,6 +235,6 @@ fn a_store_of_which_every_fifth_request_fails_ends_with_the_same_table_and_nothi
             place.value("SELECT count(DISTINCT grid_partition) FROM item_cells").as_u64().unwrap()
         );
         let metadata = place.files("metadata/");
-        assert_eq!(metadata.iter().filter(|name| name.ends_with(".json")).count(), 1, "{metadata:?}");
+        assert_eq!(metadata.iter().filter(|name| name.ends_with(".metadata.json")).count(), 1, "{metadata:?}");
     }
 }

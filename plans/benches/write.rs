@@ -182,6 +182,7 @@ fn sink(batch: &RecordBatch, schema: &ItemSchema, warehouse: &str) -> Arc<dyn Ex
         field_ids: field_ids(schema.table_schema()),
         h3_resolution: 1,
         max_file_bytes: MAX_FILE_BYTES,
+        lists_ids: false,
         checkpoints: None,
     };
     Arc::new(WriteGeoParquetExec::try_new(input, Arc::new(target)).expect("the table's columns"))

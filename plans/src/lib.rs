@@ -8,6 +8,7 @@
 //! - [`checkpoint`]: what the tasks of a long run have done, so that it can be resumed (`STORED AS CHECKPOINTS`).
 //! - [`warehouse`]: the Iceberg table over the part files (`STORED AS ICEBERG`), its commit and its scan.
 //! - [`ingest_record`]: which version of which object is in the table (`ingested(items)`).
+//! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`query`]: optimizer rules by which a question in space reads fewer files.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
@@ -21,6 +22,7 @@ pub mod compact;
 mod find_operator;
 pub mod ingest_record;
 pub mod items;
+pub mod known_ids;
 pub mod maintenance;
 pub mod part_file;
 pub mod query;
@@ -29,5 +31,6 @@ mod session_table;
 pub mod stac;
 pub mod stores;
 mod time;
+mod versions;
 pub mod warehouse;
 pub mod write;

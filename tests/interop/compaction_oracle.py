@@ -33,20 +33,21 @@ database.execute(
 columns = "id, grid_partition, bucket_year, updated::VARCHAR, created::VARCHAR, datetime::VARCHAR, platform, properties"
 
 if step == "expect":
-    # Versions of one commit that no time tells apart: any of them, but the same in every cell.
+    # Versions of one commit that no time tells apart: any of them. The footprints are points, so that each version is in
+    # one bucket, and of each Item one row is left, wherever it has been.
     database.execute(
         f"""COPY (SELECT {columns}, rank() OVER (
-                PARTITION BY grid_partition, bucket_year, id
+                PARTITION BY id
                 ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC) AS rank
             FROM rows) TO '{expected}' (FORMAT parquet)"""
     )
     sys.exit()
 
 def group(rows):
-    by_key = {}
+    by_id = {}
     for row in rows:
-        by_key.setdefault(row[:3], []).append(row[3:])
-    return by_key
+        by_id.setdefault(row[0], []).append(row[1:])
+    return by_id
 
 left = group(database.execute(f"SELECT {columns} FROM rows").fetchall())
 best = group(database.execute(f"SELECT * EXCLUDE (rank) FROM '{expected}' WHERE rank = 1").fetchall())
@@ -55,7 +56,7 @@ for key, versions in left.items():
     assert len(versions) == 1, f"{key} is there {len(versions)} times"
     assert versions[0] in best[key], f"{key}: {versions[0]} stayed, but the newest is one of {best[key]}"
 every = database.execute(f"SELECT count(*) FROM '{expected}'").fetchone()[0]
-per_bucket = Counter(key[1:] for key in left)
+per_bucket = Counter(versions[0][:2] for versions in left.values())
 assert len(files) == len(per_bucket), f"{len(files)} files for {len(per_bucket)} buckets"
 ordered = database.execute(
     """SELECT count(*) FROM (

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::compact::BucketScanExec;
 use crate::find_operator::leaf_by_partition;
+use crate::known_ids::IdFile;
 use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
 use crate::stac::StacExec;
 use crate::stores::{ConditionalObject, below};
@@ -54,6 +55,9 @@ pub struct Checkpoint {
     /// What became of a chunk; absent for a group of buckets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk: Option<ChunkRecord>,
+    /// The ids of its rows, until the run is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<IdFile>,
     pub rows: u64,
     pub bytes: u64,
     /// Wall time of the attempt.
@@ -88,10 +92,11 @@ pub enum Recorded {
 impl Checkpoint {
     /// Of the records of an attempt, whose part files are below `warehouse`.
     pub fn new(attempt: &str, records: &[SinkRecord], warehouse: &Url, seconds: f64) -> Self {
-        let (mut chunk, mut files) = (None, vec![]);
+        let (mut chunk, mut ids, mut files) = (None, None, vec![]);
         for record in records {
             match record {
                 SinkRecord::Chunk(record) => chunk = Some(record.clone()),
+                SinkRecord::Ids(file) => ids = Some(file.clone()),
                 SinkRecord::Data(part) => files.push(CheckpointFile::new(part, warehouse)),
             }
         }
@@ -99,6 +104,7 @@ impl Checkpoint {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             attempt: attempt.to_owned(),
             chunk,
+            ids,
             rows: files.iter().map(|file| file.rows).sum(),
             bytes: files.iter().map(|file| file.bytes).sum(),
             seconds: (seconds * 1000.0).round() / 1000.0,
@@ -109,7 +115,7 @@ impl Checkpoint {
     /// The records that the attempt handed on.
     pub fn into_records(self, warehouse: &Url) -> Vec<SinkRecord> {
         let data = self.files.into_iter().map(|file| SinkRecord::Data(file.into_part(warehouse)));
-        data.chain(self.chunk.map(SinkRecord::Chunk)).collect()
+        data.chain(self.ids.map(SinkRecord::Ids)).chain(self.chunk.map(SinkRecord::Chunk)).collect()
     }
 
     /// The checkpoint at `object`, if there is one.

@@ -9,6 +9,7 @@ mod function;
 mod groups;
 mod read;
 mod scan;
+mod superseded;
 mod table;
 
 pub use function::BucketsFunction;

@@ -40,6 +40,8 @@ pub struct BucketScanExec {
     format: Arc<PartFileFormat>,
     groups: Arc<Vec<Vec<BucketFiles>>>,
     scanned: Totals,
+    /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
+    settles: Option<String>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -106,9 +108,21 @@ impl BucketScanExec {
             warehouse: warehouse.clone(),
             groups: Arc::new(groups),
             scanned,
+            settles: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The same scan; once its buckets are compacted, each id of which the document at this location says otherwise has
+    /// one version.
+    pub(super) fn settling(self, document: Option<String>) -> Self {
+        Self { settles: document, ..self }
+    }
+
+    /// The document with the ids that have one version each, once these buckets are compacted.
+    pub(crate) fn settles(&self) -> Option<&str> {
+        self.settles.as_deref()
     }
 
     /// The scan in a plan, if there is one.

@@ -9,21 +9,26 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, not};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::groups::{BucketFiles, buckets, groups};
 use super::scan::{BucketScanExec, Totals};
+use super::superseded::{LeftBehind, bucket_and_id, is_superseded};
 use crate::checkpoint::{StagedTable, Staging};
 use crate::items::GRID_PARTITION;
 use crate::warehouse::table::SEQUENCE;
-use crate::warehouse::{LiveFile, Warehouse, WarehouseTable};
+use crate::warehouse::{AsOf, LiveFile, Warehouse, WarehouseTable};
 
 /// Column with the year of a row's bucket; null where `datetime` is null.
 pub(super) const YEAR: &str = "year";
 
 /// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
 /// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
+///
+/// Left out are rows of an Item that has moved: those in a bucket where none is of its newest version. With a threshold up
+/// to 2, buckets with such rows are read however few files they have, and so are those with several rows of one Item.
 ///
 /// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
 /// `year` alone choose buckets; the others are not pushed down.
@@ -99,6 +104,20 @@ impl BucketsTable {
         &self.source
     }
 
+    /// What newer versions have left behind in the buckets of a table, and the document that says for which ids that
+    /// may be so, if there are any. Nothing, where that is not known: then a bucket is compacted for itself.
+    async fn left_behind(&self, session: &dyn Session) -> Result<(LeftBehind, Option<String>)> {
+        let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
+        let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
+        let Some((snapshot, document)) = table.known_ids_document(session).await? else { return Ok(Default::default()) };
+        let repeated = table.repeated_ids(session).await?;
+        if repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
+            return Ok(Default::default());
+        }
+        let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
+        Ok((LeftBehind::find(session, versions, repeated).await?, Some(document)))
+    }
+
     /// Whether `filter` is about the bucket of a row alone.
     fn chooses_buckets(filter: &Expr) -> bool {
         let of_bucket =
@@ -138,10 +157,25 @@ impl TableProvider for BucketsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut buckets = choose(session, buckets(self.source.files(session).await?), filters)?;
         let scanned = Totals::of(&buckets);
-        buckets.retain(|bucket| bucket.parts() >= self.threshold);
+        let (left_behind, document) = self.left_behind(session).await?;
+        let every = self.threshold <= 2;
+        let has_left_behind = |bucket: &BucketFiles| every && left_behind.buckets.contains(&bucket.bucket);
+        buckets.retain(|bucket| bucket.parts() >= self.threshold || has_left_behind(bucket));
         let groups = groups(buckets, session.config().target_partitions());
-        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
-        Ok(Arc::new(scan))
+        // Every bucket that has two versions of anything is read.
+        let settles = document.filter(|_| filters.is_empty() && every);
+        let scan = |projection| {
+            let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
+            Ok(Arc::new(scan.settling(settles)) as Arc<dyn ExecutionPlan>)
+        };
+        if left_behind.superseded.is_empty() {
+            return scan(projection);
+        }
+        let is_superseded = is_superseded(left_behind.superseded).call(bucket_and_id());
+        let columns = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let newer = session.create_physical_expr(not(is_superseded), &columns)?;
+        let filter = FilterExecBuilder::new(newer, scan(None)?).apply_projection(projection.cloned())?;
+        Ok(Arc::new(filter.with_batch_size(session.config().batch_size()).build()?))
     }
 }
 

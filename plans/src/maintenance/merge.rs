@@ -8,6 +8,7 @@ use iceberg::spec::{ManifestContentType, ManifestFile, Operation, TableMetadata}
 use super::error::Result;
 use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
+use crate::known_ids::KnownIds;
 use crate::warehouse::commit::snapshot_id;
 use crate::warehouse::manifests::{self, MAX_ENTRIES, MetadataFiles, bucket_order, first_cell, live_manifests};
 use crate::warehouse::{TableState, Warehouse, snapshot};
@@ -93,7 +94,9 @@ impl Rewrite for Merge<'_> {
         summary.insert("entries-processed".to_owned(), small.iter().map(entries).sum::<usize>().to_string());
         merged.extend(kept);
 
-        let summary = snapshot::summary(Operation::Replace, &[], &[], &summary, metadata)?;
+        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &summary, metadata)?;
+        let before = metadata.current_snapshot().into_iter();
+        summary.additional_properties.extend(before.flat_map(|snapshot| KnownIds::same_properties(snapshot)));
         let next = snapshot::on_top_of(base, self.snapshot, summary, files.write_list(merged, metadata).await?)?;
         Ok(Some((next, small.len() as u64)))
     }

@@ -17,6 +17,7 @@ use super::run_lease;
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::ingest_record::RecordList;
+use crate::known_ids::KnownIds;
 use crate::stores::stores;
 use crate::warehouse::{Warehouse, layout};
 
@@ -127,7 +128,8 @@ async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, d
             // It may be gone by now, with its run; then the table names the files.
             let Some(checkpoint) = Checkpoint::read(&checkpoints.of(&task)?).await? else { continue };
             let ingested = checkpoint.chunk.and_then(|chunk| chunk.ingested).map(|file| file.path);
-            let named = checkpoint.files.iter().map(|file| &file.path).chain(&ingested);
+            let ids = checkpoint.ids.map(|file| file.path);
+            let named = checkpoint.files.iter().map(|file| &file.path).chain(&ingested).chain(&ids);
             named.for_each(|path| _ = orphans.remove(&hash(name(path))));
         }
     }
@@ -147,6 +149,11 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
     for list in lists.collect::<BTreeSet<_>>() {
         spare(list);
         RecordList::read(warehouse.io(), list).await?.files.iter().for_each(|file| spare(&file.path));
+    }
+    let documents = metadata.snapshots().filter_map(|s| s.summary().additional_properties.get(KnownIds::PROPERTY));
+    for document in documents.collect::<BTreeSet<_>>() {
+        spare(document);
+        KnownIds::read(warehouse.io(), document).await?.files().for_each(|file| spare(&file.path));
     }
     metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
     metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));

@@ -10,24 +10,35 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Int32Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, exec_err};
 
-use super::{ColumnStatistics, PackedColumns, PartFile, SINK_SCHEMA, STATISTICS, SinkRecord};
+use serde::{Deserialize, Serialize};
+
+use super::{ChunkRecord, ColumnStatistics, PackedColumns, PartFile, SINK_SCHEMA, STATISTICS, SinkRecord};
+use crate::known_ids::IdFile;
+
+/// Column `of_task`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OfTask {
+    Chunk(ChunkRecord),
+    Ids(IdFile),
+}
 
 /// The records as one batch of [`SINK_SCHEMA`], in order.
 pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
-    let mut chunk = StringBuilder::new();
+    let mut of_task = StringBuilder::new();
     let mut path = StringBuilder::new();
     let mut cell = StringBuilder::new();
     let mut year = Int32Builder::with_capacity(records.len());
     let mut rows = UInt64Builder::with_capacity(records.len());
     let mut bytes = UInt64Builder::with_capacity(records.len());
     for record in records {
-        let (json, file) = match record {
+        let (task, file) = match record {
             SinkRecord::Data(file) => (None, Some(file)),
-            SinkRecord::Chunk(record) => {
-                (Some(serde_json::to_string(record).map_err(|e| DataFusionError::External(Box::new(e)))?), None)
-            }
+            SinkRecord::Chunk(chunk) => (Some(OfTask::Chunk(chunk.clone())), None),
+            SinkRecord::Ids(ids) => (Some(OfTask::Ids(ids.clone())), None),
         };
-        chunk.append_option(json);
+        let json = task.map(|task| serde_json::to_string(&task)).transpose();
+        of_task.append_option(json.map_err(|e| DataFusionError::External(Box::new(e)))?);
         path.append_option(file.map(|f| &f.path));
         cell.append_option(file.map(|f| &f.cell));
         year.append_option(file.and_then(|f| f.year));
@@ -35,7 +46,7 @@ pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
         bytes.append_option(file.map(|f| f.bytes));
     }
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(chunk.finish()),
+        Arc::new(of_task.finish()),
         Arc::new(path.finish()),
         Arc::new(cell.finish()),
         Arc::new(year.finish()),
@@ -49,7 +60,7 @@ pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
 fn encode_statistics(records: &[SinkRecord]) -> Result<ListArray> {
     let of = |record: &SinkRecord| match record {
         SinkRecord::Data(file) => file.columns.iter().count(),
-        SinkRecord::Chunk(_) => 0,
+        SinkRecord::Chunk(_) | SinkRecord::Ids(_) => 0,
     };
     let offsets = OffsetBuffer::from_lengths(records.iter().map(of));
     let present = NullBuffer::from_iter(records.iter().map(|r| matches!(r, SinkRecord::Data(_))));
@@ -90,7 +101,7 @@ pub fn decode(batch: &RecordBatch) -> Result<Vec<SinkRecord>> {
         return exec_err!("a batch with schema {:?} holds no sink records", batch.schema());
     }
     let columns = Columns {
-        chunk: batch.column(0).as_string(),
+        of_task: batch.column(0).as_string(),
         path: batch.column(1).as_string(),
         cell: batch.column(2).as_string(),
         year: batch.column(3).as_primitive(),
@@ -102,7 +113,7 @@ pub fn decode(batch: &RecordBatch) -> Result<Vec<SinkRecord>> {
 }
 
 struct Columns<'a> {
-    chunk: &'a StringArray,
+    of_task: &'a StringArray,
     path: &'a StringArray,
     cell: &'a StringArray,
     year: &'a Int32Array,
@@ -113,9 +124,12 @@ struct Columns<'a> {
 
 impl Columns<'_> {
     fn record(&self, row: usize) -> Result<SinkRecord> {
-        if self.chunk.is_valid(row) {
-            let record = serde_json::from_str(self.chunk.value(row));
-            return Ok(SinkRecord::Chunk(record.map_err(|e| DataFusionError::External(Box::new(e)))?));
+        if self.of_task.is_valid(row) {
+            let of_task = serde_json::from_str(self.of_task.value(row));
+            return Ok(match of_task.map_err(|e| DataFusionError::External(Box::new(e)))? {
+                OfTask::Chunk(chunk) => SinkRecord::Chunk(chunk),
+                OfTask::Ids(ids) => SinkRecord::Ids(ids),
+            });
         }
         let needed: [(&str, &dyn Array); 5] = [
             ("path", self.path),
@@ -125,7 +139,7 @@ impl Columns<'_> {
             ("columns", self.statistics),
         ];
         if let Some((name, _)) = needed.iter().find(|(_, column)| column.is_null(row)) {
-            return Err(exec_datafusion_err!("sink record {row} has neither a chunk nor a {name}"));
+            return Err(exec_datafusion_err!("sink record {row} is neither of a task nor has a {name}"));
         }
         Ok(SinkRecord::Data(PartFile {
             path: self.path.value(row).to_owned(),
@@ -160,7 +174,6 @@ mod tests {
 
     use super::*;
     use crate::chunk::{ChunkCounts, ChunkId};
-    use crate::part_file::ChunkRecord;
 
     fn data(cell: &str, year: Option<i32>, columns: Vec<ColumnStatistics>) -> SinkRecord {
         let path = format!("memory://warehouse/grid_partition={cell}/x.parquet");
@@ -200,6 +213,7 @@ mod tests {
         let records = vec![
             data("8128fffffffffff", Some(2020), vec![column(1, Some((b"", b"z"))), column(2, None)]),
             chunk(),
+            SinkRecord::Ids(IdFile { path: "s3://bucket/ids.parquet".into(), ids: 3, bytes: 400 }),
             data("__none__", None, vec![]),
         ];
         assert_eq!(decode(&encode(&records).unwrap()).unwrap(), records);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chunk::{ChunkCounts, ChunkId};
 use crate::ingest_record::RecordFile;
+use crate::known_ids::IdFile;
 
 mod codec;
 mod packed;
@@ -53,6 +54,8 @@ pub enum SinkRecord {
     Data(PartFile),
     /// A chunk was read to its end: its id and counts, and where its rejects are.
     Chunk(ChunkRecord),
+    /// The ids of the rows of a task.
+    Ids(IdFile),
 }
 
 /// What became of a chunk.
@@ -75,11 +78,11 @@ pub struct ChunkRecord {
     pub resumed: bool,
 }
 
-/// Schema of the sink's output: a data record has the columns from `path` on, a chunk record has `chunk` (JSON).
+/// Schema of the sink's output: a data record has the columns from `path` on, another one has `of_task` (JSON).
 pub static SINK_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let element = Field::new("element", DataType::Struct(STATISTICS.clone()), false);
     Arc::new(Schema::new(vec![
-        Field::new("chunk", DataType::Utf8, true),
+        Field::new("of_task", DataType::Utf8, true),
         Field::new("path", DataType::Utf8, true),
         Field::new("grid_partition", DataType::Utf8, true),
         Field::new("year", DataType::Int32, true),

@@ -6,6 +6,7 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
 use geo::{BoundingRect, Geometry, HasDimensions};
 
+use super::cells::may_share_cell;
 use super::constant::{constant_geometry, constant_number};
 use crate::items::BOUNDS_COLUMNS;
 
@@ -76,6 +77,21 @@ pub fn intersects_frame(geometry: &Column, frame: &Frame) -> Expr {
 
 /// A predicate on `xmin … ymax` that is true wherever `predicate`, of a row of a warehouse, is; `None` if none follows.
 pub(super) fn implied(predicate: &Expr) -> Option<Expr> {
+    combined(predicate, &implied_by_part)
+}
+
+/// A predicate on `grid_partition` that is true of at least one row of each Item for which `predicate` is true; `None` if
+/// none follows. `resolution` is that of the cells.
+pub(super) fn implied_cells(predicate: &Expr, resolution: u8) -> Option<Expr> {
+    combined(predicate, &|part| {
+        let function = meeting(part)?;
+        may_share_cell(&column_and_constant(function)?.1, resolution)
+    })
+}
+
+/// What `predicate` implies, where `of_part` knows it of what is neither AND nor OR.
+fn combined(predicate: &Expr, of_part: &dyn Fn(&Expr) -> Option<Expr>) -> Option<Expr> {
+    let implied = |predicate: &Expr| combined(predicate, of_part);
     match predicate {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => match (implied(left), implied(right)) {
             (Some(left), Some(right)) => Some(left.and(right)),
@@ -89,11 +105,27 @@ pub(super) fn implied(predicate: &Expr) -> Option<Expr> {
             Some(alternative(left)?.or(alternative(right)?))
         }
         Expr::IsTrue(inner) => implied(inner),
+        other => of_part(other),
+    }
+}
+
+/// The function that is true only where two geometries share a position.
+fn meeting(predicate: &Expr) -> Option<&ScalarFunction> {
+    match predicate {
         Expr::Not(inner) => match inner.as_ref() {
-            Expr::ScalarFunction(function) if function.name() == "st_disjoint" => meets(function),
+            Expr::ScalarFunction(function) if function.name() == "st_disjoint" => Some(function),
             _ => None,
         },
-        Expr::ScalarFunction(function) if MEETINGS.contains(&function.name()) => meets(function),
+        Expr::ScalarFunction(function) if MEETINGS.contains(&function.name()) => Some(function),
+        _ => None,
+    }
+}
+
+fn implied_by_part(predicate: &Expr) -> Option<Expr> {
+    if let Some(function) = meeting(predicate) {
+        return meets(function);
+    }
+    match predicate {
         Expr::ScalarFunction(function) if function.name() == "st_dwithin" => {
             near(function, constant_number(function.args.get(2)?)?)
         }
@@ -114,25 +146,25 @@ pub(super) fn implied(predicate: &Expr) -> Option<Expr> {
     }
 }
 
-/// Of `ST_X(geometry, constant)` or `ST_X(constant, geometry)`: the column, and the constant's bounds.
-fn column_and_frame(function: &ScalarFunction) -> Option<(&Column, Frame)> {
+/// Of `ST_X(geometry, constant)` or `ST_X(constant, geometry)`: the column, and the constant.
+fn column_and_constant(function: &ScalarFunction) -> Option<(&Column, Geometry)> {
     let (a, b) = (function.args.first()?, function.args.get(1)?);
     let (column, constant) = match (geometry_column(a), geometry_column(b)) {
         (Some(column), None) => (column, b),
         (None, Some(column)) => (column, a),
         _ => return None,
     };
-    Some((column, Frame::of(&constant_geometry(constant)?)?))
+    Some((column, constant_geometry(constant)?))
 }
 
 fn meets(function: &ScalarFunction) -> Option<Expr> {
-    let (geometry, frame) = column_and_frame(function)?;
-    Some(intersects_frame(geometry, &frame))
+    let (geometry, constant) = column_and_constant(function)?;
+    Some(intersects_frame(geometry, &Frame::of(&constant)?))
 }
 
 fn near(function: &ScalarFunction, distance: f64) -> Option<Expr> {
-    let (geometry, frame) = column_and_frame(function)?;
-    Some(intersects_frame(geometry, &frame.within(distance)?))
+    let (geometry, constant) = column_and_constant(function)?;
+    Some(intersects_frame(geometry, &Frame::of(&constant)?.within(distance)?))
 }
 
 fn geometry_column(expr: &Expr) -> Option<&Column> {

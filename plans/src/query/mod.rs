@@ -2,14 +2,15 @@
 //!
 //! - [`SpatialPruning`]: a predicate on `geometry` also says something of `xmin … ymax`, by which files, row groups and
 //!   pages are chosen.
-//! - [`CandidateItems`]: a predicate above the choice of one row per Item first finds the Items in question.
+//! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
 //! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
 
 mod bounds;
-mod candidates;
 pub mod cells;
 mod constant;
+mod items_table;
+mod once_per_item;
 mod place;
 #[cfg(test)]
 mod same_answers;
@@ -21,15 +22,15 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub use bounds::{Frame, intersects_frame};
-pub use candidates::CandidateItems;
+pub use items_table::ItemsTable;
+pub use once_per_item::OncePerItemExec;
 pub use place::{PlaceError, parse_place};
 pub use spatial_pruning::SpatialPruning;
 
-/// DataFusion's rules, with ours behind the one that moves filters towards the tables.
+/// DataFusion's rules, with [`SpatialPruning`] behind the one that moves filters towards the tables.
 pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let pushed_down = rules.iter().position(|rule| rule.name() == "push_down_filter").map_or(rules.len(), |at| at + 1);
-    let own: [Arc<dyn OptimizerRule + Send + Sync>; 2] = [Arc::new(CandidateItems), Arc::new(SpatialPruning)];
-    rules.splice(pushed_down..pushed_down, own);
+    rules.insert(pushed_down, Arc::new(SpatialPruning));
     rules
 }

@@ -14,7 +14,8 @@ use geo::Geometry;
 use proptest::prelude::*;
 
 use crate::items::ItemSchema;
-use crate::warehouse::{Warehouse, register_views};
+use crate::warehouse::testing::{Row, write_part};
+use crate::warehouse::{Change, Committer, Warehouse, register_views};
 
 /// A version of an Item.
 #[derive(Debug, Clone)]
@@ -227,10 +228,64 @@ async fn the_logical_plan_shows_what_was_added() {
         ),
         "{rows}"
     );
-    let items = optimized("SELECT id FROM items WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))").await;
-    let nodes: Vec<_> = items.lines().map(|line| line.trim().split(':').next().unwrap()).collect();
-    let windows = nodes.iter().filter(|node| **node == "WindowAggr").count();
-    assert_eq!((windows, nodes.iter().filter(|node| **node == "Inner Join").count()), (2, 1), "{items}");
+}
+
+#[tokio::test]
+async fn an_item_with_one_version_is_read_from_the_cells_in_question_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first is in two cells, both near the place.
+    let items = vec![version("wide", "POLYGON((-10 48, 10 48, 10 49, -10 49, -10 48))", 18_000, None)];
+    let other = vec![version("a", PARIS, 18_000, Some(1)), version("b", TOKYO, 18_000, Some(1))];
+    let context = reading(&folder, 1, &[items, other], false).await;
+    let sql = "SELECT id FROM items WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))";
+    let pruned = plan(&context, sql).await;
+    assert!(pruned.contains("OncePerItemExec") && !pruned.contains("Window"), "{pruned}");
+    assert!(pruned.contains("files=2/7") && pruned.contains("(grid_partition@1 = 811fbffffffffff OR"), "{pruned}");
+    let all = "SELECT id FROM items ORDER BY id";
+    assert_eq!(text(&context, all).await.lines().count(), 7);
+    assert_eq!(text(&context, &format!("{sql} ORDER BY id")).await.lines().count(), 6);
+    let count = text(&context, "SELECT count(*) AS items FROM items").await;
+    assert!(count.contains("| 3     |"), "{count}");
+}
+
+#[tokio::test]
+async fn a_version_that_comes_again_or_from_another_engine_is_looked_up_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    let newest = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
+    assert!(newest.contains("OncePerItemExec") && newest.contains("BoundedWindowAggExec"), "{newest}");
+    assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 2        |"));
+
+    let opened = Warehouse::open(&format!("{}/catalog.db", folder.path().display())).await.unwrap();
+    let part = write_part(&opened, "81c", "foreign", &[Row::new("b", Some((2020, 1, 1)))]);
+    let change = Change { add: vec![part], ..Change::default() };
+    Committer::new(opened).commit(change).await.unwrap();
+    let newest = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
+    assert!(!newest.contains("OncePerItemExec"), "{newest}");
+    assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 2        |"));
+}
+
+#[tokio::test]
+async fn after_a_compaction_of_all_buckets_each_item_has_one_version_wherever_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    let before = text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await;
+    let writing = crate::session::session(2).unwrap();
+    let f = folder.path().display();
+    let table = format!(
+        "CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')"
+    );
+    text(&writing, &table).await;
+    // No bucket has two files, and one holds what an Item has left behind.
+    let compaction = plan(&writing, COMPACT).await;
+    assert!(compaction.contains("is_superseded"), "{compaction}");
+    text(&writing, COMPACT).await;
+    assert!(text(&context, "SELECT count(*) FROM item_cells WHERE id = 'a'").await.contains("| 1        |"));
+    assert_eq!(before, text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await);
+    let once = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
+    assert!(once.contains("OncePerItemExec") && !once.contains("Window"), "{once}");
+    let again = plan(&writing, COMPACT).await;
+    assert!(again.contains("buckets=0/"), "{again}");
 }
 
 /// Shapes that are ordinary, on the antimeridian split or not, round a pole, wide, or empty.

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
-use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::Expr;
 use iceberg::spec::{SnapshotRef, TableMetadata};
 
-use super::table::WarehouseTable;
+use super::create::Warehouse;
 
 /// Snapshots that an error lists.
 const LISTED: usize = 5;
@@ -114,15 +112,9 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
 /// `items_at(snapshot or time)` and `item_cells_at(…)`: a table as it was.
 #[derive(Debug)]
 pub(super) struct AsOfFunction {
-    name: &'static str,
-    /// Over the table as it is.
-    view: LogicalPlan,
-}
-
-impl AsOfFunction {
-    pub(super) fn new(name: &'static str, view: LogicalPlan) -> Self {
-        Self { name, view }
-    }
+    pub name: &'static str,
+    pub warehouse: Warehouse,
+    pub table: fn(Warehouse, AsOf) -> Arc<dyn TableProvider>,
 }
 
 impl TableFunctionImpl for AsOfFunction {
@@ -130,18 +122,6 @@ impl TableFunctionImpl for AsOfFunction {
         let [argument] = args else {
             return plan_err!("{0} takes a snapshot or a time, as in {0}('2025-01-31')", self.name);
         };
-        let as_of = AsOf::parse(self.name, argument)?;
-        let pinned = self.view.clone().transform_up(|node| {
-            let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
-            let table = datafusion::datasource::source_as_provider(&scan.source)?;
-            match table.as_any().downcast_ref::<WarehouseTable>() {
-                Some(table) => {
-                    scan.source = provider_as_source(Arc::new(table.as_of(as_of)));
-                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
-                }
-                None => Ok(Transformed::no(LogicalPlan::TableScan(scan))),
-            }
-        });
-        Ok(Arc::new(ViewTable::new(pinned?.data, None)))
+        Ok((self.table)(self.warehouse.clone(), AsOf::parse(self.name, argument)?))
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::common::DataFusionError;
+use iceberg::io::FileIO;
 use iceberg::spec::{ManifestFile, Operation};
 use url::Url;
 use uuid::Uuid;
@@ -17,6 +19,7 @@ use super::location::to_location;
 use super::manifests::{self, MetadataFiles};
 use super::snapshot;
 use crate::ingest_record::{RecordFile, RecordList};
+use crate::known_ids::{IdFile, KnownIds, encode, merge};
 use crate::part_file::PartFile;
 
 /// Manifests that are in memory at a time while files are removed; a full one takes some 3 MB.
@@ -33,10 +36,25 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Files of the ingest record that tell of the objects behind the added files.
     pub ingested: Vec<RecordFile>,
+    pub ids: IdChange,
     /// The snapshot's own summary properties, such as the counts of a run.
     pub summary: BTreeMap<String, String>,
     /// Whether the added files hold the rows of the removed ones (Iceberg's operation `replace`).
     pub same_rows: bool,
+}
+
+/// What a change means for what is known of the ids in the table.
+#[derive(Debug, Clone, Default)]
+pub enum IdChange {
+    /// Nobody has looked: from now on nothing is known.
+    #[default]
+    Unknown,
+    /// There are no new ones, and no new versions.
+    Same,
+    /// The rows have these.
+    Added(Vec<IdFile>),
+    /// As of the document at this location, one version of each is left.
+    Settled(String),
 }
 
 impl Change {
@@ -199,6 +217,8 @@ impl Committer {
             let location = files.write_record_list(&record).await?;
             summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);
         }
+        let known = known_ids(&plan.change.ids, base, self.warehouse.io(), files).await?;
+        summary.additional_properties.extend(known);
         let list = files.write_list(manifests, metadata).await?;
         let next = snapshot::on_top_of(base, plan.id, summary, list)?;
         files.write_metadata(&next, base).await
@@ -249,6 +269,44 @@ impl Committer {
         }
         Ok(kept)
     }
+}
+
+/// The properties of a snapshot that say what is known of the ids after a change to `base`.
+async fn known_ids(
+    change: &IdChange,
+    base: &TableState,
+    io: &FileIO,
+    files: &mut MetadataFiles,
+) -> Result<Vec<(String, String)>> {
+    let added = match change {
+        IdChange::Unknown => return Ok(vec![]),
+        IdChange::Settled(document) if base.known_ids() == Some(document) => {
+            let known = KnownIds { repeated: None, ..KnownIds::read(io, document).await? };
+            return Ok(known.properties(files.write_known_ids(&known).await?).into());
+        }
+        IdChange::Same | IdChange::Settled(_) => {
+            let before = base.metadata.current_snapshot().into_iter();
+            return Ok(before.flat_map(|snapshot| KnownIds::same_properties(snapshot)).collect());
+        }
+        IdChange::Added(added) => added,
+    };
+    let Some(known) = KnownIds::of(io, base).await? else { return Ok(vec![]) };
+    let unreadable = |e: DataFusionError| WarehouseError::Ids { reason: e.strip_backtrace() };
+    let merged = merge(added, &known.lists).await.map_err(unreadable)?;
+    let mut lists = known.lists[..merged.kept].to_vec();
+    let (bytes, ids) = merged.list;
+    lists.push(files.write_id_list(bytes, ids).await?);
+    let repeated = match (known.repeated, merged.repeated) {
+        (before, new) if new.is_empty() => before,
+        (before, mut repeated) => {
+            let known = KnownIds { lists: vec![], repeated: before };
+            repeated.extend(known.repeated().await.map_err(unreadable)?);
+            let ids = repeated.len() as u64;
+            Some(files.write_id_list(encode(repeated).map_err(unreadable)?, ids).await?)
+        }
+    };
+    let known = KnownIds { lists, repeated };
+    Ok(known.properties(files.write_known_ids(&known).await?).into())
 }
 
 /// A change in Iceberg's terms.

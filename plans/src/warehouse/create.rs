@@ -15,6 +15,7 @@ use super::location::{to_location, to_url};
 use super::schema;
 use super::storage::file_io;
 use crate::items::{ItemSchema, Promoted};
+use crate::known_ids::KnownIds;
 use crate::stores::folder_url;
 use crate::write::{MAX_FILE_BYTES, WriteTarget};
 
@@ -44,6 +45,12 @@ impl TableState {
             snapshot = current.parent_snapshot_id().and_then(|parent| self.metadata.snapshot_by_id(parent));
         }
         None
+    }
+
+    /// The location of what is known of the ids in the current snapshot, if something is.
+    pub fn known_ids(&self) -> Option<&str> {
+        let snapshot = self.metadata.current_snapshot()?;
+        snapshot.summary().additional_properties.get(KnownIds::PROPERTY).map(String::as_str)
     }
 
     /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
@@ -171,6 +178,7 @@ impl Warehouse {
             schema: self.items.clone(),
             field_ids: self.field_ids.as_ref().clone(),
             h3_resolution: self.h3_resolution,
+            lists_ids: false,
             max_file_bytes: MAX_FILE_BYTES,
             checkpoints: None,
         }

@@ -45,6 +45,8 @@ pub enum WarehouseError {
     CommittedBefore { run: String, snapshot: i64 },
     #[error("there is nothing to commit: no file to add, none to remove")]
     NothingToCommit,
+    #[error("the lists of the ids in the table cannot be read: {reason}")]
+    Ids { reason: String },
     #[error("a task was cancelled: {0}")]
     Cancelled(tokio::task::JoinError),
     #[error(

@@ -17,7 +17,7 @@ use super::run_options::RunOptions;
 use super::table::WarehouseTable;
 use crate::checkpoint::StagedTable;
 use crate::compact::{BucketSource, BucketsTable};
-use crate::write::WriteGeoParquet;
+use crate::write::{WriteGeoParquet, WriteTarget};
 
 /// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
 #[derive(Debug, Default)]
@@ -59,7 +59,10 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
 
     let options = config.extensions.get::<RunOptions>().cloned().unwrap_or_default();
     let run = options.run.unwrap_or_else(|| Uuid::now_v7().to_string());
-    let write = WriteGeoParquet { input: dml.input, target: Arc::new(warehouse.write_target(&run)) };
+    // What is written again has no other ids than before.
+    let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
+    let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };
+    let write = WriteGeoParquet { input: dml.input, target: Arc::new(target) };
     let target = CommitTarget {
         warehouse: warehouse.clone(),
         run,

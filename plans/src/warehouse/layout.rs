@@ -4,6 +4,7 @@
 //! <warehouse>/grid_partition=<cell>/year=<yyyy>/<run>-<partition>-<n>.parquet   part files
 //! <warehouse>/_rejects/<run>/<partition>.parquet                              rejects of a run
 //! <warehouse>/_ingested/<run>/<attempt>-<partition>.parquet                   which objects a run has ingested
+//! <warehouse>/_ingested/<run>/<attempt>-<partition>-ids.parquet               which ids, until its commit
 //! <warehouse>/_runs/<run>.<owner>.json                                         leases of the runs that write
 //! <warehouse>/_checkpoints/<run>/…                                            what the tasks of a long run have done
 //! <warehouse>/metadata/…                                                       Iceberg's own
@@ -64,6 +65,11 @@ pub fn staged_file_path(folder: &str, attempt: &str, sequence: usize) -> String 
     format!("{folder}/{attempt}-{sequence:05}.parquet")
 }
 
+/// Path of the ids of one attempt at a task, in the task's `folder`, below the warehouse.
+pub fn staged_ids_path(folder: &str, attempt: &str) -> String {
+    format!("{folder}/{attempt}-ids.parquet")
+}
+
 /// Whether a path below the warehouse is that of a part file, as [`bucket_folder`] and [`part_file_name`] make it.
 pub fn is_part_file(path: &str) -> bool {
     let mut segments = path.split('/');
@@ -92,8 +98,10 @@ pub fn is_metadata_file(path: &str) -> bool {
         let parts = metadata.strip_suffix(".gz").unwrap_or(metadata).split_once('-');
         return parts.is_some_and(|(number, id)| version(number) && is_id(id));
     }
-    if let Some(list) = name.strip_prefix("ingested-").and_then(|list| list.strip_suffix(".json")) {
-        return is_id(list);
+    for (prefix, end) in [("ingested-", ".json"), ("ids-", ".json"), ("ids-", ".parquet")] {
+        if let Some(id) = name.strip_prefix(prefix).and_then(|name| name.strip_suffix(end)) {
+            return is_id(id);
+        }
     }
     let Some(avro) = name.strip_suffix(".avro") else { return false };
     match avro.strip_prefix("snap-") {
@@ -125,12 +133,28 @@ pub fn ingested_path(run: &str, attempt: &str, partition: usize) -> String {
     format!("{INGESTED}/{run}/{attempt}-{partition:05}.parquet")
 }
 
-/// Whether a path below the warehouse is that of a file of the ingest record.
+/// Path of the ids in the rows of one attempt at a partition, below the warehouse.
+pub fn ids_path(run: &str, attempt: &str, partition: usize) -> String {
+    format!("{INGESTED}/{run}/{attempt}-{partition:05}-ids.parquet")
+}
+
+/// Whether a path below the warehouse is that of a file of the ingest record, or of the ids of a task.
 pub fn is_ingested_file(path: &str) -> bool {
     let name =
         path.strip_prefix(INGESTED).and_then(|path| path.strip_prefix('/')).and_then(|path| path.split_once('/'));
-    let parts = name.and_then(|(_, name)| name.strip_suffix(".parquet")).and_then(|stem| stem.rsplit_once('-'));
+    let stem = name.and_then(|(_, name)| name.strip_suffix(".parquet"));
+    let parts = stem.map(|stem| stem.strip_suffix("-ids").unwrap_or(stem)).and_then(|stem| stem.rsplit_once('-'));
     parts.is_some_and(|(attempt, _)| attempt.len() == 32 && attempt.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Name of the document that names the lists of ids, in the folder of metadata; `id` is unique.
+pub fn known_ids_name(id: Uuid) -> String {
+    format!("ids-{id}.json")
+}
+
+/// Name of a list of ids, in the folder of metadata; `id` is unique.
+pub fn id_list_name(id: Uuid) -> String {
+    format!("ids-{id}.parquet")
 }
 
 /// Name of the list of the files of the ingest record, in the folder of metadata; `id` is unique.

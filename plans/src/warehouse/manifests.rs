@@ -11,13 +11,16 @@ use iceberg::spec::{
     Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter, ManifestWriter,
     ManifestWriterBuilder, Snapshot, TableMetadata,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::create::TableState;
 use super::error::{Result, WarehouseError};
 use super::files::{self, LiveFile};
+use super::location::to_url;
 use super::{layout, listing, snapshot};
 use crate::ingest_record::RecordList;
+use crate::known_ids::{IdFile, KnownIds};
 use crate::part_file::PartFile;
 
 /// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
@@ -231,13 +234,31 @@ impl MetadataFiles {
 
     /// Writes the list of the files of the ingest record, and returns its location.
     pub async fn write_record_list(&mut self, record: &RecordList) -> Result<String> {
-        let location = format!("{}/{}/{}", self.location, layout::METADATA, layout::record_list_name(Uuid::new_v4()));
+        self.write_document(&layout::record_list_name(Uuid::new_v4()), record).await
+    }
+
+    /// Writes what is known of the ids of the table, and returns its location.
+    pub async fn write_known_ids(&mut self, known: &KnownIds) -> Result<String> {
+        self.write_document(&layout::known_ids_name(Uuid::new_v4()), known).await
+    }
+
+    /// Writes a list of so many ids.
+    pub async fn write_id_list(&mut self, list: Vec<u8>, ids: u64) -> Result<IdFile> {
+        let bytes = list.len() as u64;
+        let location = self.write(&layout::id_list_name(Uuid::new_v4()), list).await?;
+        Ok(IdFile { path: to_url(&location)?.to_string(), ids, bytes })
+    }
+
+    async fn write_document(&mut self, name: &str, document: &impl Serialize) -> Result<String> {
+        let invalid = |e: serde_json::Error| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string());
+        let bytes = serde_json::to_vec(document).map_err(invalid).map_err(WarehouseError::metadata(name))?;
+        self.write(name, bytes).await
+    }
+
+    async fn write(&mut self, name: &str, bytes: Vec<u8>) -> Result<String> {
+        let location = format!("{}/{}/{name}", self.location, layout::METADATA);
         self.written.push(location.clone());
-        let write = async {
-            let invalid = |e: serde_json::Error| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string());
-            let bytes = serde_json::to_vec(record).map_err(invalid)?;
-            self.io.new_output(&location)?.write(bytes.into()).await
-        };
+        let write = async { self.io.new_output(&location)?.write(bytes.into()).await };
         write.await.map_err(WarehouseError::metadata(&location))?;
         Ok(location)
     }

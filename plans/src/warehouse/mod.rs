@@ -28,6 +28,7 @@ pub(crate) mod parquet_scan;
 pub(crate) mod pruned_by;
 pub mod rejects;
 mod replace;
+mod rows_as_read;
 mod run;
 pub mod run_options;
 pub mod run_report;
@@ -43,7 +44,7 @@ pub mod views;
 
 pub use as_of::AsOf;
 pub use catalog::Catalog;
-pub use commit::{Change, Committed, Committer};
+pub use commit::{Change, Committed, Committer, IdChange};
 pub use commit_exec::{CommitExec, CommitPlanner};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;

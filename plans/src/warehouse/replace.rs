@@ -7,7 +7,7 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafus
 use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 
-use super::commit::Change;
+use super::commit::{Change, IdChange};
 use super::location::to_url;
 use crate::bucket::Bucket;
 use crate::compact::{BucketFiles, BucketScanExec, Totals};
@@ -43,6 +43,7 @@ pub(super) struct Replacement {
     /// Not yet committed.
     finished: BTreeMap<Bucket, Rewritten>,
     report: Replaced,
+    settles: Option<String>,
 }
 
 impl Replacement {
@@ -54,6 +55,7 @@ impl Replacement {
             partitions: scan.groups().to_vec(),
             follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.as_any().is::<BucketScanExec>()),
             finished: BTreeMap::new(),
+            settles: scan.settles().map(str::to_owned),
             report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
         })
     }
@@ -114,6 +116,16 @@ impl Replacement {
         let rows: u64 = add.iter().map(|part| part.rows).sum();
         let same_rows = rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
         Ok(Some(Change { add, remove, same_rows, ..Change::default() }))
+    }
+
+    /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing
+    /// out may settle it.
+    pub fn ids(&self) -> IdChange {
+        let last = self.partitions.iter().all(Vec::is_empty) && self.report.left_out.is_empty();
+        match self.settles.clone().filter(|_| last) {
+            Some(document) => IdChange::Settled(document),
+            None => IdChange::Same,
+        }
     }
 
     /// The finished buckets are committed.

@@ -9,11 +9,12 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use url::Url;
 
-use super::commit::{Change, Committed, Committer};
+use super::commit::{Change, Committed, Committer, IdChange};
 use super::commit_node::{CommitTarget, Outcome};
 use super::drive::Partitions;
 use super::error::WarehouseError;
 use super::replace::Replacement;
+use super::rows_as_read::writes_rows_as_read;
 use super::run_report::{RunProgress, RunRecords, RunReport};
 use super::stage;
 use crate::maintenance::RunLease;
@@ -50,7 +51,8 @@ pub(super) async fn write_and_commit(
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
     let lease = RunLease::begin(&target.warehouse, &target.run).await?;
-    let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![] };
+    let rows_as_read = matches!(target.outcome, Outcome::Append) || writes_rows_as_read(input);
+    let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![], rows_as_read };
     let mut partitions = Partitions::of(input, &context);
     let driven = run.drive(&mut partitions, progress).await;
     for record in partitions.stop().await {
@@ -58,6 +60,8 @@ pub(super) async fn write_and_commit(
     }
     match (driven, staged) {
         (Ok(()), staged) => {
+            // The lists of ids that the tasks left: the table has its own now.
+            delete(&run.records.paths).await;
             let (mut report, lease) = run.report();
             if let Some(staged) = staged {
                 report = stage::finish(&staged, report).await?;
@@ -89,6 +93,8 @@ struct Run<'a> {
     records: RunRecords,
     replacement: Option<Replacement>,
     snapshots: Vec<i64>,
+    /// Whether what is written of buckets are rows of them, none of them changed.
+    rows_as_read: bool,
 }
 
 impl Run<'_> {
@@ -134,6 +140,7 @@ impl Run<'_> {
     async fn commit_recorded(&mut self) -> Result<()> {
         let add = std::mem::take(&mut self.records.parts);
         let ingested = std::mem::take(&mut self.records.ingested);
+        let ids = std::mem::take(&mut self.records.ids);
         let written = add.iter().map(|part| &part.path).chain(ingested.iter().map(|file| &file.path));
         let written: HashSet<String> = written.cloned().collect();
         match self.replacement.take() {
@@ -144,8 +151,12 @@ impl Run<'_> {
             }
             None if add.is_empty() => return Ok(()),
             None => {
-                let change =
-                    Change { add, ingested, summary: self.records.summary(&self.target.run), ..Change::default() };
+                let ids = match self.rows_as_read {
+                    true => IdChange::Added(ids),
+                    false => IdChange::Unknown,
+                };
+                let summary = self.records.summary(&self.target.run);
+                let change = Change { add, ingested, ids, summary, ..Change::default() };
                 let snapshot = match (self.committer.commit(change).await, &self.target.outcome) {
                     (Ok(committed), _) => committed.snapshot,
                     // By an earlier start that did not live to say so, or another process: with these same files.
@@ -164,6 +175,7 @@ impl Run<'_> {
     async fn replace(&mut self, replacement: &mut Replacement, add: Vec<PartFile>) -> Result<()> {
         replacement.take_parts(add)?;
         while let Some(mut change) = replacement.change()? {
+            change.ids = if self.rows_as_read { replacement.ids() } else { IdChange::Unknown };
             change.summary = self.records.summary(&self.run_of_next_snapshot());
             match self.committer.commit(change).await {
                 Ok(Committed { snapshot, .. }) => {

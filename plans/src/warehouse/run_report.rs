@@ -10,6 +10,7 @@ use super::create::{MAX_LAST_MODIFIED, RUN};
 use super::replace::Replaced;
 use crate::chunk::{ChunkCounts, ChunkId};
 use crate::ingest_record::RecordFile;
+use crate::known_ids::IdFile;
 use crate::part_file::{PartFile, SinkRecord};
 
 /// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
@@ -101,6 +102,8 @@ pub(crate) struct RunRecords {
     fan_out: BTreeMap<u32, u64>,
     /// Files of the ingest record.
     pub ingested: Vec<RecordFile>,
+    /// The ids of the rows of each task.
+    pub ids: Vec<IdFile>,
     /// URLs of the files with rejects.
     pub rejects: HashSet<String>,
     pub counts: ChunkCounts,
@@ -119,6 +122,11 @@ impl RunRecords {
                     add(&progress.bytes, part.bytes);
                     self.count(&part);
                     self.parts.push(part);
+                }
+            }
+            SinkRecord::Ids(file) => {
+                if self.paths.insert(file.path.clone()) {
+                    self.ids.push(file);
                 }
             }
             SinkRecord::Chunk(chunk) => {
@@ -157,6 +165,7 @@ impl RunRecords {
             fan_out: chunks.fan_out.clone(),
             rejects: chunks.rejects.clone(),
             ingested: chunks.ingested.clone(),
+            ids: chunks.ids.clone(),
             counts: chunks.counts.clone(),
             committed: chunks.committed,
             ..Self::default()

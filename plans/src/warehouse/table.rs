@@ -15,7 +15,7 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, dml::InsertOp};
 use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::ExecutionPlan;
-use iceberg::spec::ManifestFile;
+use iceberg::spec::{ManifestFile, SnapshotRef};
 
 use super::as_of::AsOf;
 use super::create::{TableState, Warehouse};
@@ -27,6 +27,7 @@ use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
 use super::pruned_by::{ByCell, PrunedBy};
 use super::statistics::{self, Chosen};
+use crate::known_ids::{KnownIds, Repeated};
 
 /// Column with the data sequence number of a row's file: a later commit's rows have a greater one.
 pub const SEQUENCE: &str = "sequence";
@@ -45,12 +46,14 @@ pub struct WarehouseTable {
     pinned: Option<AsOf>,
     cache: FileCache,
     statement: Mutex<Option<(DateTime<Utc>, Arc<TableState>)>>,
+    /// By the snapshot of which they are.
+    repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
 }
 
 impl WarehouseTable {
     pub fn new(warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().table_schema());
-        Self { warehouse, schema, pinned: None, cache: FileCache::default(), statement: Mutex::new(None) }
+        Self { warehouse, schema, pinned: None, cache: FileCache::default(), statement: Mutex::new(None), repeated: Mutex::new(None) }
     }
 
     /// The table as of one of its retained snapshots; it cannot be written to.
@@ -60,7 +63,7 @@ impl WarehouseTable {
 
     /// This table, with the columns that it has, as it was; it cannot be written to.
     pub fn as_of(&self, as_of: AsOf) -> Self {
-        Self { pinned: Some(as_of), schema: self.schema(), ..Self::new(self.warehouse.clone()) }
+        Self { pinned: Some(as_of), schema: Arc::clone(&self.schema), ..Self::new(self.warehouse.clone()) }
     }
 
     /// The table with one more column, [`SEQUENCE`], behind the others.
@@ -94,14 +97,38 @@ impl WarehouseTable {
         Ok(state)
     }
 
+    fn snapshot<'a>(&self, state: &'a TableState) -> Result<Option<&'a SnapshotRef>> {
+        match self.pinned {
+            Some(as_of) => as_of.find(&state.metadata).map(Some),
+            None => Ok(state.metadata.current_snapshot()),
+        }
+    }
+
+    /// The ids of which the snapshot that a statement sees may hold more than one version; `None` if that is not known, or
+    /// they are too many.
+    pub(crate) async fn repeated_ids(&self, session: &dyn Session) -> Result<Option<Arc<Repeated>>> {
+        let state = self.state(session).await?;
+        let Some(snapshot) = self.snapshot(&state)? else { return Ok(Some(Arc::default())) };
+        let known = self.repeated.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, repeated)) = known.filter(|(of, _)| *of == snapshot.snapshot_id()) {
+            return Ok(repeated);
+        }
+        let repeated = KnownIds::repeated_in(self.warehouse.io(), snapshot).await?.map(Arc::new);
+        let known = Some((snapshot.snapshot_id(), repeated.clone()));
+        *self.repeated.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(repeated)
+    }
+
+    /// The snapshot that a statement sees, and the location of what is known of its ids, if something is.
+    pub(crate) async fn known_ids_document(&self, session: &dyn Session) -> Result<Option<(i64, String)>> {
+        let state = self.state(session).await?;
+        let Some(snapshot) = self.snapshot(&state)? else { return Ok(None) };
+        let document = snapshot.summary().additional_properties.get(KnownIds::PROPERTY);
+        Ok(document.map(|document| (snapshot.snapshot_id(), document.clone())))
+    }
+
     async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
-        let snapshot = match self.pinned {
-            Some(as_of) => as_of.find(&state.metadata)?,
-            None => match state.metadata.current_snapshot() {
-                Some(snapshot) => snapshot,
-                None => return Ok(vec![]),
-            },
-        };
+        let Some(snapshot) = self.snapshot(state)? else { return Ok(vec![]) };
         let live = manifests::live_manifests(self.warehouse.io(), &state.metadata, snapshot).await?;
         manifests::refuse_delete_files(&live)?;
         Ok(live)

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference};
 use datafusion::prelude::SessionContext;
 
-use super::as_of::AsOfFunction;
+use super::as_of::{AsOf, AsOfFunction};
 use super::create::Warehouse;
 use super::metadata_tables::{About, MetadataTable};
 use super::rejects::RejectsTable;
-use super::table::{SEQUENCE, WarehouseTable};
-use crate::items::ItemSchema;
+use super::table::WarehouseTable;
+use crate::query::ItemsTable;
 
 /// Rows as stored: one per Item and cell.
 pub const ITEM_CELLS: &str = "item_cells";
@@ -30,47 +31,22 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     let opened = Warehouse::open(catalog).await?;
     opened.check_location(warehouse)?;
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
-    let items = items_sql(opened.items());
     context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;
     for about in About::ALL {
         let table = MetadataTable::try_new(opened.clone(), about)?;
         // A name with a `$` is not parsed.
         context.register_table(TableReference::bare(about.table()), Arc::new(table))?;
     }
-    context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened)))?;
-    let items = context.sql(&items).await?;
-    let cells = context.table(ITEM_CELLS).await?;
-    for (name, table) in [("items_at", &items), ("item_cells_at", &cells)] {
-        context.register_udtf(name, Arc::new(AsOfFunction::new(name, table.logical_plan().clone())));
+    let at: [(_, fn(Warehouse, AsOf) -> Arc<dyn TableProvider>); 2] = [
+        ("items_at", |warehouse, as_of| Arc::new(ItemsTable::new(warehouse).as_of(as_of))),
+        ("item_cells_at", |warehouse, as_of| Arc::new(WarehouseTable::new(warehouse).as_of(as_of))),
+    ];
+    for (name, table) in at {
+        context.register_udtf(name, Arc::new(AsOfFunction { name, warehouse: opened.clone(), table }));
     }
-    context.register_table(ITEMS, items.into_view())?;
+    context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened.clone())))?;
+    context.register_table(ITEMS, Arc::new(ItemsTable::new(opened)))?;
     Ok(())
-}
-
-/// The query behind view `items`: of each id the newest version, without its cell.
-///
-/// Newest is the latest `updated`, then the latest `created`, null being older than any. Versions that agree in both are
-/// told apart in two steps. Within a bucket the one of the latest commit stays, then the one with the greater digest:
-/// what a compaction (`sql/compact.sql`) keeps as well. Among buckets, where an Item has moved, the greater digest
-/// decides alone, because a compacted file no longer tells of which commit each row is. So the answer depends neither on
-/// compaction nor on which file is read first.
-pub fn items_sql(schema: &ItemSchema) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let columns: Vec<String> = schema.item_schema().fields().iter().map(|f| quoted(f.name())).collect();
-    let newest = "updated DESC NULLS LAST, created DESC NULLS LAST";
-    let bucket = "grid_partition, date_part('year', datetime)";
-    let (digest, in_bucket, of_all) =
-        ("\"earthcatalog:digest\"", "\"earthcatalog:in_bucket\"", "\"earthcatalog:of_all\"");
-    let digests = format!("SELECT *, item_digest(*) AS {digest} FROM {ITEM_VERSIONS}");
-    let ranked = format!(
-        "SELECT *, row_number() OVER (PARTITION BY {bucket}, id ORDER BY {newest}, {SEQUENCE} DESC, {digest} DESC) \
-         AS {in_bucket} FROM ({digests})"
-    );
-    let versions = format!(
-        "SELECT *, row_number() OVER (PARTITION BY id ORDER BY {newest}, {digest} DESC) AS {of_all} \
-         FROM ({ranked}) WHERE {in_bucket} = 1"
-    );
-    format!("SELECT {} FROM ({versions}) WHERE {of_all} = 1", columns.join(", "))
 }
 
 #[cfg(test)]

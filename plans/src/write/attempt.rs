@@ -1,6 +1,5 @@
 //! One attempt at one partition: cuts its sorted rows into buckets, and writes a file of each.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -11,7 +10,6 @@ use datafusion::physical_plan::metrics::{Count, Time};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use parquet::file::metadata::ParquetMetaData;
-use twox_hash::XxHash64;
 use uuid::Uuid;
 
 use super::WriteTarget;
@@ -25,6 +23,7 @@ use super::upload::{LargeUpload, Uploads};
 use crate::bucket::Bucket;
 use crate::chunk::ChunkOutcome;
 use crate::ingest_record::{self, RecordFile};
+use crate::known_ids::{IdFile, TaskIds};
 use crate::part_file::{ChunkRecord, PartFile, SinkRecord};
 use crate::stores::stores;
 use crate::warehouse::layout;
@@ -59,8 +58,7 @@ pub struct Attempt {
     metrics: AttemptMetrics,
     records: Vec<SinkRecord>,
     source: RowSource,
-    /// Rows of a chunk by the hash of their id.
-    rows_of_ids: HashMap<u64, u32>,
+    ids: TaskIds,
     uploads: Uploads,
 }
 
@@ -113,7 +111,7 @@ impl Attempt {
             staged,
             cutter: BucketCutter::try_new(&format.arrow, target.h3_resolution)?,
             uploads: Uploads::new(store, target.warehouse.scheme() == "file", metrics.write_time.clone()),
-            rows_of_ids: HashMap::new(),
+            ids: TaskIds::default(),
             source,
             small_files: SmallFileEncoder::try_new(Arc::clone(&format))?,
             records: vec![],
@@ -154,16 +152,20 @@ impl Attempt {
         let mut open: Option<OpenFile> = None;
         while let Some(batch) = input.try_next().await? {
             self.check_required(&batch)?;
-            self.count_ids(&batch);
             for (bucket, rows) in self.cutter.cut(&batch)? {
                 if open.as_ref().is_none_or(|file| file.bucket != bucket)
                     && let Some(file) = open.replace(OpenFile::new(bucket)).filter(|file| file.rows > 0)
                 {
                     self.close(file).await?;
+                    self.ids.next_bucket();
                 }
                 // `open` was filled just above.
                 let Some(file) = &mut open else { continue };
-                self.add(file, batch.slice(rows.start, rows.len())).await?;
+                let rows = batch.slice(rows.start, rows.len());
+                if self.counts_ids() {
+                    self.ids.add(&rows);
+                }
+                self.add(file, rows).await?;
                 if file.large.as_ref().is_some_and(|large| large.bytes as u64 >= self.target.max_file_bytes) {
                     let next = OpenFile::new(file.bucket.clone());
                     self.close(std::mem::replace(file, next)).await?;
@@ -172,6 +174,9 @@ impl Attempt {
         }
         if let Some(file) = open.filter(|file| file.rows > 0) {
             self.close(file).await?;
+        }
+        if self.target.lists_ids && !self.ids.is_empty() {
+            self.record_ids().await?;
         }
         if let Some(outcome) = outcome() {
             self.record_chunk(outcome).await?;
@@ -191,13 +196,8 @@ impl Attempt {
         Ok(())
     }
 
-    fn count_ids(&mut self, batch: &RecordBatch) {
-        if self.source == RowSource::Query {
-            return;
-        }
-        for id in batch["id"].as_string_view().iter().flatten() {
-            *self.rows_of_ids.entry(XxHash64::oneshot(0, id.as_bytes())).or_default() += 1;
-        }
+    fn counts_ids(&self) -> bool {
+        self.target.lists_ids || self.source != RowSource::Query
     }
 
     async fn add(&mut self, file: &mut OpenFile, rows: RecordBatch) -> Result<()> {
@@ -259,6 +259,18 @@ impl Attempt {
         Ok(())
     }
 
+    async fn record_ids(&mut self) -> Result<()> {
+        let path = match &self.staged {
+            Some(folder) => layout::staged_ids_path(folder, &self.id),
+            None => layout::ids_path(&self.target.run, &self.id, self.partition),
+        };
+        let (bytes, ids) = self.ids.encode()?;
+        let size = bytes.len() as u64;
+        self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
+        self.records.push(SinkRecord::Ids(IdFile { path: format!("{}{path}", self.target.warehouse), ids, bytes: size }));
+        Ok(())
+    }
+
     async fn record_chunk(&mut self, outcome: ChunkOutcome) -> Result<()> {
         let rejects = if outcome.rejects.is_empty() {
             None
@@ -282,17 +294,15 @@ impl Attempt {
         };
         let committed = match self.source {
             RowSource::Chunk { keeps_items: true } => outcome.counts.items,
-            _ => self.rows_of_ids.len() as u64,
+            _ => self.ids.len() as u64,
         };
-        let mut fan_out = BTreeMap::new();
-        self.rows_of_ids.values().for_each(|rows| *fan_out.entry(*rows).or_default() += 1);
         let record = ChunkRecord {
             chunk: outcome.chunk,
             counts: outcome.counts,
             committed,
             rejects,
             ingested,
-            fan_out,
+            fan_out: self.ids.fan_out(),
             resumed: false,
         };
         self.records.push(SinkRecord::Chunk(record));

@@ -27,6 +27,8 @@ pub struct WriteTarget {
     pub h3_resolution: u8,
     /// Bytes from which on the rest of a bucket goes to another file.
     pub max_file_bytes: u64,
+    /// Whether partitions list the ids of their rows.
+    pub lists_ids: bool,
     /// Whether partitions leave checkpoints, and where.
     pub checkpoints: Option<Checkpoints>,
 }

@@ -39,7 +39,7 @@ pub fn files(output: &[RecordBatch]) -> Result<Vec<PartFile>> {
     let records = output.iter().map(decode).collect::<Result<Vec<_>>>()?.concat();
     let file = |record| match record {
         SinkRecord::Data(file) => Some(file),
-        SinkRecord::Chunk(_) => None,
+        SinkRecord::Chunk(_) | SinkRecord::Ids(_) => None,
     };
     Ok(records.into_iter().filter_map(file).collect())
 }

@@ -68,6 +68,7 @@ pub fn target(warehouse: &str) -> WriteTarget {
         field_ids,
         h3_resolution: 1,
         max_file_bytes: MAX_FILE_BYTES,
+        lists_ids: false,
         checkpoints: None,
     }
 }

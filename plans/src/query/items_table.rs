@@ -1,0 +1,173 @@
+//! [`ItemsTable`]: each Item once, in its newest version.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{JoinType, Result};
+use datafusion::datasource::{TableType, provider_as_source};
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, ident, lit, not,
+};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+
+use super::bounds::implied_cells;
+use super::once_per_item::OncePerItemExec;
+use crate::known_ids::is_repeated;
+use crate::versions::{digest, newest_first};
+use crate::warehouse::{AsOf, RunOptions, Warehouse, WarehouseTable};
+
+/// What a scan of the versions is called in plans.
+const VERSIONS: &str = "item_versions";
+const AGE_RANK: &str = "earthcatalog:age_rank";
+const CANDIDATE: &str = "earthcatalog:candidate";
+
+/// Table `items`: the newest version of each id, without its cell.
+///
+/// Newest is the latest `updated`, then the latest `created`, null being older than any; then the version of the latest
+/// commit; then the one with the greater digest. A compaction keeps the same one (`sql/compact.sql`).
+///
+/// Where [`known_ids`](crate::known_ids) says that an id has one version, any of its rows answers for it: filters go all
+/// the way down, those on `geometry` choose cells as well, and [`OncePerItemExec`] leaves out the rows of other cells.
+/// All versions are looked up of the other ids alone: `id` is read of every file, and the rest of the rows of those Items
+/// of which some version passes the filters. So a filter never lets an older version through.
+///
+/// With `SET earthcatalog.spatial_pruning = false` all versions of all ids are compared.
+#[derive(Debug)]
+pub struct ItemsTable {
+    /// Each with its sequence number.
+    versions: Arc<WarehouseTable>,
+    schema: SchemaRef,
+}
+
+impl ItemsTable {
+    pub fn new(warehouse: Warehouse) -> Self {
+        let schema = Arc::clone(warehouse.items().item_schema());
+        Self { versions: Arc::new(WarehouseTable::with_sequence(warehouse)), schema }
+    }
+
+    /// The table as it was.
+    pub fn as_of(&self, as_of: AsOf) -> Self {
+        Self { versions: Arc::new(self.versions.as_of(as_of)), schema: Arc::clone(&self.schema) }
+    }
+
+    fn scan_versions(&self) -> Result<LogicalPlanBuilder> {
+        let versions = Arc::clone(&self.versions) as Arc<dyn TableProvider>;
+        LogicalPlanBuilder::scan(VERSIONS, provider_as_source(versions), None)
+    }
+
+    /// Rows for which `filters` are true, at least one of each Item with one version.
+    fn rows(&self, filters: &[Expr], columns: &[&str]) -> Result<LogicalPlan> {
+        let resolution = self.versions.warehouse().h3_resolution();
+        let cells = filters.iter().filter_map(|filter| implied_cells(filter, resolution));
+        let mut rows = self.scan_versions()?;
+        if let Some(filter) = conjunction(cells.chain(filters.iter().cloned())) {
+            rows = rows.filter(filter)?;
+        }
+        rows.project(columns.iter().map(|name| ident(*name)))?.build()
+    }
+
+    /// The newest of all versions of each Item, where `filters` are true of it.
+    fn newest(&self, filters: &[Expr], columns: &[&str], candidates: bool) -> Result<LogicalPlan> {
+        // What is said of the id alone is said of all versions.
+        let of_id = |filter: &&Expr| filter.column_refs().iter().all(|column| column.name == "id");
+        let (of_id, of_version): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(of_id);
+        let filtered = |plan: LogicalPlanBuilder, filters: &[&Expr]| match conjunction(filters.iter().copied().cloned()) {
+            Some(filter) => plan.filter(filter),
+            None => Ok(plan),
+        };
+        let mut versions = filtered(self.scan_versions()?, &of_id)?;
+        if candidates && !of_version.is_empty() {
+            let found = filtered(filtered(self.scan_versions()?, &of_id)?, &of_version)?;
+            let found = found.aggregate([ident("id")], Vec::<Expr>::new())?.project([ident("id").alias(CANDIDATE)])?;
+            let of_candidates = (vec![CANDIDATE], vec!["id"]);
+            versions = found.join(versions.build()?, JoinType::Inner, of_candidates, None)?;
+        }
+        let all = self.versions.schema();
+        let all: Vec<Expr> = all.fields().iter().map(|field| ident(field.name())).collect();
+        let rank = row_number().partition_by(vec![ident("id")]).order_by(newest_first()).build()?.alias(AGE_RANK);
+        let newest = versions.project(all.into_iter().chain([digest(&self.schema)]))?.window([rank])?;
+        let newest = newest.filter(ident(AGE_RANK).eq(lit(1_u64)))?;
+        filtered(newest, &of_version)?.project(columns.iter().map(|name| ident(*name)))?.build()
+    }
+}
+
+#[async_trait]
+impl TableProvider for ItemsTable {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let fields = self.schema.fields();
+        let columns: Vec<&str> = match projection {
+            Some(projection) => projection.iter().map(|i| fields[*i].name().as_str()).collect(),
+            None => fields.iter().map(|field| field.name().as_str()).collect(),
+        };
+        let options = session.config_options().extensions.get::<RunOptions>();
+        if options.is_some_and(|options| !options.spatial_pruning) {
+            return session.create_physical_plan(&self.newest(filters, &columns, false)?).await;
+        }
+        let Some(repeated) = self.versions.repeated_ids(session).await? else {
+            return session.create_physical_plan(&self.newest(filters, &columns, true)?).await;
+        };
+        if repeated.is_empty() {
+            return self.once(session, filters, &columns).await;
+        }
+        let is_repeated = is_repeated(repeated).call(vec![ident("id")]);
+        let with = |filter: Expr| [filters, &[filter]].concat();
+        let once = self.once(session, &with(not(is_repeated.clone())), &columns).await?;
+        let newest = self.newest(&with(is_repeated), &columns, true)?;
+        let newest = session.create_physical_plan(&newest).await?;
+        UnionExec::try_new(vec![once, newest])
+    }
+}
+
+impl ItemsTable {
+    /// One row of each Item for which `filters` are true, all of its versions being the same.
+    async fn once(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+        columns: &[&str],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut read = columns.to_vec();
+        if !read.contains(&"id") {
+            read.push("id");
+        }
+        let rows = session.create_physical_plan(&self.rows(filters, &read)?).await?;
+        let once = Arc::new(OncePerItemExec::try_new(rows)?);
+        if read.len() == columns.len() {
+            return Ok(once);
+        }
+        let column = |(i, name): (usize, &&str)| -> (Arc<dyn PhysicalExpr>, String) {
+            (Arc::new(Column::new(name, i)), (*name).to_owned())
+        };
+        Ok(Arc::new(ProjectionExec::try_new(columns.iter().enumerate().map(column), once)?))
+    }
+}
