@@ -19,7 +19,7 @@ use crate::known_ids::IdFile;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum OfTask {
-    Chunk(ChunkRecord),
+    Chunk(Box<ChunkRecord>),
     Ids(IdFile),
 }
 
@@ -34,7 +34,7 @@ pub fn encode(records: &[SinkRecord]) -> Result<RecordBatch> {
     for record in records {
         let (task, file) = match record {
             SinkRecord::Data(file) => (None, Some(file)),
-            SinkRecord::Chunk(chunk) => (Some(OfTask::Chunk(chunk.clone())), None),
+            SinkRecord::Chunk(chunk) => (Some(OfTask::Chunk(Box::new(chunk.clone()))), None),
             SinkRecord::Ids(ids) => (Some(OfTask::Ids(ids.clone())), None),
         };
         let json = task.map(|task| serde_json::to_string(&task)).transpose();
@@ -127,7 +127,7 @@ impl Columns<'_> {
         if self.of_task.is_valid(row) {
             let of_task = serde_json::from_str(self.of_task.value(row));
             return Ok(match of_task.map_err(|e| DataFusionError::External(Box::new(e)))? {
-                OfTask::Chunk(chunk) => SinkRecord::Chunk(chunk),
+                OfTask::Chunk(chunk) => SinkRecord::Chunk(*chunk),
                 OfTask::Ids(ids) => SinkRecord::Ids(ids),
             });
         }

@@ -109,12 +109,15 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     local.ok().or_else(midnight).map(|time| time.and_utc())
 }
 
+/// The table as it was.
+pub(super) type TableAsOf = fn(Warehouse, AsOf) -> Arc<dyn TableProvider>;
+
 /// `items_at(snapshot or time)` and `item_cells_at(…)`: a table as it was.
 #[derive(Debug)]
 pub(super) struct AsOfFunction {
     pub name: &'static str,
     pub warehouse: Warehouse,
-    pub table: fn(Warehouse, AsOf) -> Arc<dyn TableProvider>,
+    pub table: TableAsOf,
 }
 
 impl TableFunctionImpl for AsOfFunction {

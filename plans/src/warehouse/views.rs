@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference};
 use datafusion::prelude::SessionContext;
 
-use super::as_of::{AsOf, AsOfFunction};
+use super::as_of::{AsOfFunction, TableAsOf};
 use super::create::Warehouse;
 use super::metadata_tables::{About, MetadataTable};
 use super::rejects::RejectsTable;
@@ -37,7 +36,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
         // A name with a `$` is not parsed.
         context.register_table(TableReference::bare(about.table()), Arc::new(table))?;
     }
-    let at: [(_, fn(Warehouse, AsOf) -> Arc<dyn TableProvider>); 2] = [
+    let at: [(_, TableAsOf); 2] = [
         ("items_at", |warehouse, as_of| Arc::new(ItemsTable::new(warehouse).as_of(as_of))),
         ("item_cells_at", |warehouse, as_of| Arc::new(WarehouseTable::new(warehouse).as_of(as_of))),
     ];
