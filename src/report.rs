@@ -87,7 +87,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
+/// `10 (malformed_json 3, missing 7)`.
+pub fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
     let parts: Vec<_> = parts.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
     match parts.is_empty() {
         true => count(total),

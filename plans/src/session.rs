@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
 use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -14,10 +15,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::call::CallPlanner;
 use crate::checkpoint::StagedTableFactory;
 use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::query::optimizer_rules;
+use crate::session_schema::SessionSchema;
 use crate::stac::{InventoryTableFactory, StacTableFactory};
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
@@ -61,11 +64,25 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     factories.insert("INVENTORY".into(), Arc::new(InventoryTableFactory));
     factories.insert("CHECKPOINTS".into(), Arc::new(StagedTableFactory));
     let context = SessionContext::new_with_state(state.build());
+    let catalog = MemoryCatalogProvider::new();
+    let config = context.copied_config();
+    let names = &config.options().catalog;
+    catalog.register_schema(&names.default_schema, Arc::new(SessionSchema::default()))?;
+    context.register_catalog(&names.default_catalog, Arc::new(catalog));
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
+}
+
+/// Makes a session one that writes nothing, as `SET earthcatalog.dry_run = true` does.
+pub fn dry_run(context: &SessionContext) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    if let Some(options) = state.config_mut().options_mut().extensions.get_mut::<RunOptions>() {
+        options.dry_run = true;
+    }
 }
 
 /// DataFusion's planner, which also knows our nodes.
@@ -76,6 +93,7 @@ struct Planner;
 impl QueryPlanner for Planner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(CallPlanner),
             Arc::new(CommitPlanner),
             Arc::new(WriteGeoParquetPlanner),
         ]);

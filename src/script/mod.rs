@@ -14,13 +14,17 @@
 //! Parameters are replaced in the token stream, before DataFusion's parser sees it, so that they may stand wherever a
 //! literal may, `LOCATION` and `OPTIONS` included; an option whose value is NULL is as good as not written.
 
+mod effect;
 mod error;
+mod explain;
 mod parameters;
 mod source;
 mod statement;
 
+pub use effect::Effect;
 pub use error::ScriptError;
 pub(crate) use error::reason;
+pub use explain::Explained;
 pub use parameters::{Arguments, Parameter, ParameterType};
 pub use statement::{Planned, Statement};
 
@@ -152,7 +156,15 @@ SELECT ';' , $limit;
 
     #[test]
     fn every_pipeline_of_the_binary_parses() {
-        let statements = [("backfill", 7), ("compact", 4), ("delta", 5), ("incremental", 7), ("ingest", 4)];
+        let statements = [
+            ("backfill", 7),
+            ("compact", 4),
+            ("delta", 5),
+            ("expire", 4),
+            ("incremental", 7),
+            ("info", 7),
+            ("ingest", 4),
+        ];
         for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
             let (expected, statements) = statements;
             assert_eq!(name, expected);

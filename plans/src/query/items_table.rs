@@ -53,6 +53,10 @@ impl ItemsTable {
         Self { versions: Arc::new(WarehouseTable::with_sequence(warehouse)), schema }
     }
 
+    pub fn warehouse(&self) -> &Warehouse {
+        self.versions.warehouse()
+    }
+
     /// The table as it was.
     pub fn as_of(&self, as_of: AsOf) -> Self {
         Self { versions: Arc::new(self.versions.as_of(as_of)), schema: Arc::clone(&self.schema) }

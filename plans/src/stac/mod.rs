@@ -25,7 +25,7 @@ mod read;
 mod spool;
 mod table;
 
-pub use exec::StacExec;
+pub use exec::{PlannedItems, StacExec};
 pub use factory::StacTableFactory;
 pub use format::Format;
 pub use inventory::{INVENTORY_SCHEMA, InventoryTable, InventoryTableFactory};
