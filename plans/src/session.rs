@@ -11,6 +11,8 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -21,7 +23,7 @@ use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::query::optimizer_rules;
 use crate::session_schema::SessionSchema;
-use crate::stac::{InventoryTableFactory, StacTableFactory};
+use crate::stac::{InventoryTableFactory, ProbeItems, StacTableFactory};
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
@@ -57,6 +59,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_default_features()
         .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
         .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
         .with_query_planner(Arc::new(Planner));
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));
@@ -74,6 +77,12 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
+}
+
+/// DataFusion's rules for physical plans, and one of ours before it selects joins.
+fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ProbeItems);
+    std::iter::once(ours).chain(PhysicalOptimizer::new().rules).collect()
 }
 
 /// Makes a session one that writes nothing, as `SET earthcatalog.dry_run = true` does.

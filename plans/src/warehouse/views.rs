@@ -9,6 +9,7 @@ use datafusion::prelude::SessionContext;
 use super::as_of::{AsOf, AsOfFunction};
 use super::create::Warehouse;
 use super::rejects::RejectsTable;
+use super::runs::RunsTable;
 use super::table::WarehouseTable;
 use crate::query::ItemsTable;
 
@@ -18,6 +19,8 @@ pub const ITEM_CELLS: &str = "item_cells";
 pub const ITEMS: &str = "items";
 /// What runs could not read.
 pub const REJECTS: &str = "rejects";
+/// What was done to the warehouse, and what is under way.
+pub const RUNS: &str = "runs";
 
 /// As [`ITEM_CELLS`], with the sequence number of the commit of each row as column `sequence`.
 pub const ITEM_VERSIONS: &str = "item_versions";
@@ -30,6 +33,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     let opened = Warehouse::open(catalog).await?;
     opened.check_location(warehouse)?;
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
+    context.register_table(RUNS, Arc::new(RunsTable::new(opened.clone())))?;
     context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;
     let at: [(_, fn(Warehouse, AsOf) -> Arc<dyn TableProvider>); 2] = [
         ("items_at", |warehouse, as_of| Arc::new(ItemsTable::new(warehouse).as_of(as_of))),
