@@ -103,7 +103,14 @@ impl DB for Engine {
                     // The folder is another one each time.
                     text => text.replace(folder, "$DIR").replace(folder.trim_start_matches('/'), "$DIR"),
                 };
-                rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| text(c, row)).collect::<Vec<_>>()));
+                for row in 0..batch.num_rows() {
+                    let texts: Vec<_> = columns.iter().map(|column| text(column, row)).collect();
+                    match texts.iter().any(|text| text.contains('\n')) {
+                        // A plan is compared line by line.
+                        true => rows.extend(texts.join(" ").lines().map(|line| vec![line.to_owned()])),
+                        false => rows.push(texts),
+                    }
+                }
             }
             Ok(match types.is_empty() {
                 true => DBOutput::StatementComplete(0),
