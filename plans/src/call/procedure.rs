@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     pub options: ExpireOptions,
 }
 
+/// A column of a result, and its value.
+type Count = (&'static str, fn(&ExpireSummary) -> u64);
+
 const TABLE: &str = "table";
 const RETAIN: &str = "retain";
 const DRY_RUN: &str = "dry_run";
@@ -79,7 +82,7 @@ impl Procedure {
         self.parameters().contains(&RETAIN)
     }
 
-    fn counts(self) -> &'static [(&'static str, fn(&ExpireSummary) -> u64)] {
+    fn counts(self) -> &'static [Count] {
         match self {
             Self::RewriteManifests => &[("manifests_merged", |s| s.manifests_merged)],
             Self::ExpireSnapshots => &[
@@ -96,7 +99,7 @@ impl Procedure {
 
     /// Columns of the one row that a call yields: counts, UInt64.
     pub fn schema(self) -> SchemaRef {
-        let field = |(name, _): &(&str, _)| Field::new(*name, DataType::UInt64, false);
+        let field = |(name, _): &Count| Field::new(*name, DataType::UInt64, false);
         Arc::new(Schema::new(self.counts().iter().map(field).collect::<Vec<_>>()))
     }
 

@@ -32,6 +32,7 @@ pub use factory::StacTableFactory;
 pub use format::Format;
 pub use inventory::{INVENTORY_SCHEMA, InventoryTable, InventoryTableFactory};
 pub use options::{OptionError, StacOptions};
+pub(crate) use outcome::loses_chunks;
 pub use outcome::{chunk_outcome, reads_chunks};
 pub use probe_items::ProbeItems;
 pub(crate) use probe_items::probe_items;

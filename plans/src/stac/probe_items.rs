@@ -93,3 +93,71 @@ fn items_are_left(left: &Arc<dyn ExecutionPlan>, right: &Arc<dyn ExecutionPlan>,
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::displayable;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    /// A session with a source of three chunks, and a table to join.
+    async fn session(folder: &tempfile::TempDir) -> SessionContext {
+        let context = crate::session::session(2).unwrap();
+        std::fs::write(folder.path().join("i.csv"), "bucket,key\n,a.json\n,b.json\n,c.json\n").unwrap();
+        let f = folder.path().display();
+        for sql in [
+            &format!(
+                "CREATE EXTERNAL TABLE source (p VARCHAR, n INT) STORED AS STAC LOCATION '{f}/i.csv' OPTIONS ('chunk_size' '1')"
+            ),
+            "CREATE TABLE other AS SELECT arrow_cast('x', 'Utf8View') AS p, CAST(1 AS INT) AS n",
+        ] {
+            context.sql(sql).await.unwrap().collect().await.unwrap();
+        }
+        context
+    }
+
+    #[tokio::test]
+    async fn items_stream_past_the_rows_of_the_other_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = session(&folder).await;
+        for (from, operator) in [
+            ("source s JOIN other o USING (p)", "HashJoinExec: mode=CollectLeft, join_type=Inner"),
+            ("other o JOIN source s USING (p)", "HashJoinExec: mode=CollectLeft, join_type=Inner"),
+            ("source s LEFT JOIN other o ON s.p = o.p", "HashJoinExec: mode=CollectLeft, join_type=Right"),
+            ("source s WHERE p IN (SELECT p FROM other)", "HashJoinExec: mode=CollectLeft, join_type=RightSemi"),
+            (
+                "source s WHERE NOT EXISTS (SELECT * FROM other o WHERE o.p = s.p)",
+                "HashJoinExec: mode=CollectLeft, join_type=RightAnti",
+            ),
+            ("source s JOIN other o ON s.n < o.n", "NestedLoopJoinExec: join_type=Inner"),
+            ("source s CROSS JOIN other o", "CrossJoinExec"),
+        ] {
+            for prefer_hash_join in [true, false] {
+                let set = format!("SET datafusion.optimizer.prefer_hash_join = {prefer_hash_join}");
+                context.sql(&set).await.unwrap().collect().await.unwrap();
+                let plan = context.sql(&format!("SELECT s.id FROM {from}")).await.unwrap();
+                let plan = plan.create_physical_plan().await.unwrap();
+                let text = displayable(plan.as_ref()).indent(false).to_string();
+                assert!(text.contains(operator), "{from}: {text}");
+                assert!(reads_chunks(&plan), "{from}: {text}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn joins_that_yield_rows_of_the_other_table_alone_or_join_chunks_with_chunks_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = session(&folder).await;
+        for from in [
+            "source s RIGHT JOIN other o ON s.p = o.p",
+            "source s FULL JOIN other o ON s.p = o.p",
+            "source s JOIN source t ON s.p = t.p",
+            "source s WHERE p NOT IN (SELECT p FROM other)",
+        ] {
+            let plan = context.sql(&format!("SELECT s.id FROM {from}")).await.unwrap();
+            let plan = plan.create_physical_plan().await.unwrap();
+            assert!(!reads_chunks(&plan), "{from}: {}", displayable(plan.as_ref()).indent(false));
+        }
+    }
+}
