@@ -137,6 +137,26 @@ fn a_copy_of_each_pipeline_promotes_filters_computes_and_joins() {
 }
 
 #[test]
+fn a_query_that_loses_chunks_is_run_and_says_that_it_counts_nothing() {
+    let source = Source::new();
+    let (before, declared) = with_missions(&source, "INSERT INTO items");
+    let script = source.copy(
+        "ingest.sql",
+        &[
+            (before.as_str(), declared.as_str()),
+            (
+                "(source, $h3_resolution);\n",
+                "(source, $h3_resolution) WHERE platform NOT IN (SELECT platform FROM missions);\n",
+            ),
+        ],
+    );
+    let report = &source.run(&script, &[&source.inventory()])[0];
+    assert_eq!((&report["uncounted"], &report["rows"]), (&true.into(), &2.into()), "{report}");
+    let text = source.command("run", &script, &["--set", &source.inventory()]).ok();
+    assert!(text.starts_with("Items       not counted, and their rejects not listed"), "{text}");
+}
+
+#[test]
 fn a_copy_of_compact_keeps_other_versions_and_copies_of_the_others_run_as_they_are() {
     let source = Source::new();
     for _ in 0..2 {

@@ -12,7 +12,8 @@ use crate::find_operator::leaf_by_partition;
 use crate::stac::StacExec;
 use crate::warehouse::Warehouse;
 
-/// What a run reads, and what shapes what it writes. Two starts with the same identity write the same rows.
+/// What a run reads, and what shapes what it writes. Two starts with the same identity write the same rows, as long as
+/// tables that the Items are joined with stay the same: these count by their name alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Location of the inventory.
