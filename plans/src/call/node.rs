@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::ast::Function;
 use super::procedure::Procedure;
 use crate::maintenance::ExpireOptions;
 use crate::session_table::{find_table, warehouse_of};
-use crate::warehouse::catalog::{NAMESPACE, TABLE};
 use crate::warehouse::Warehouse;
+use crate::warehouse::catalog::{NAMESPACE, TABLE};
 
 /// Calls a procedure. Output: one row with what it did.
 #[derive(Debug, Clone)]
