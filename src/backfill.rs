@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::dry_run::DryRun;
 use crate::ingest::IngestOptions;
 use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::{Report, count};
@@ -76,6 +77,16 @@ pub async fn run_backfill(
         run_statistics::append(&statistics, location, &options.source.catalog).await?;
     }
     Ok(summary)
+}
+
+/// What [`run_backfill`] would stage, all of which it would then merge and commit; nothing is written.
+pub async fn plan_backfill(
+    options: &BackfillOptions,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Option<DryRun>, PipelineError> {
+    let session = pipeline_session(options.workers, options.memory)?;
+    let arguments = options.source.arguments().with("restart", options.restart);
+    Ok(PIPELINE.dry_run(&session, &arguments, interrupt).await?.into_iter().next())
 }
 
 impl fmt::Display for BackfillSummary {

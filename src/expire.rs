@@ -1,12 +1,32 @@
-//! `earthcatalog expire`: cleans a warehouse, and says what went.
+//! The driver of `sql/expire.sql`, and its report.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use earthcatalog_plans::maintenance::{ExpireOptions, ExpireSummary, MaintenanceError, clean};
-use earthcatalog_plans::warehouse::Warehouse;
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::maintenance::ExpireSummary;
 use serde::Serialize;
 
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::report::{bytes, count};
+use crate::rows::Row;
+use crate::script::Arguments;
+
+/// The pipeline.
+pub const PIPELINE: Pipeline = Pipeline { name: "expire.sql", text: include_str!("../sql/expire.sql") };
+
+/// Which warehouse is cleaned, and how.
+#[derive(Debug, Clone)]
+pub struct ExpireOptions {
+    /// Path or URL of the SQLite catalog.
+    pub catalog: String,
+    /// Folder or URL of the data files.
+    pub warehouse: String,
+    /// How long what was replaced stays for readers that still hold it; as long as the script says where it is `None`.
+    pub retain: Option<Duration>,
+    /// Whether nothing is touched, only counted.
+    pub dry_run: bool,
+}
 
 /// What a clean-up removed, or with `dry_run` would remove.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -16,13 +36,26 @@ pub struct Expired {
     pub summary: ExpireSummary,
 }
 
-/// Removes what nobody needs any more of the table in `catalog`, whose files are below `warehouse`.
-pub async fn expire(catalog: &str, warehouse: &str, options: &ExpireOptions) -> Result<Expired, MaintenanceError> {
-    let table = Warehouse::open(catalog).await?;
-    table.check_location(warehouse)?;
-    let summary = clean(&table, options).await?;
-    let seconds = (summary.seconds * 1000.0).round() / 1000.0;
-    Ok(Expired { dry_run: options.dry_run, summary: ExpireSummary { seconds, ..summary } })
+/// Removes what nobody needs any more. Dropped half-way, it leaves orphans at most, which the next one removes.
+pub async fn expire(session: &SessionContext, options: &ExpireOptions) -> Result<Expired, PipelineError> {
+    let started = Instant::now();
+    let arguments = Arguments::new()
+        .with("catalog", &options.catalog)
+        .with("warehouse", &options.warehouse)
+        .with_option("retain", options.retain.map(humantime::format_duration))
+        .with("dry_run", options.dry_run);
+    let results = PIPELINE.rows(session, &arguments).await?;
+    let sum = |column: &str| results.iter().filter_map(|rows| Row::of(rows, 0)?.number(column)).sum();
+    let summary = ExpireSummary {
+        snapshots_removed: sum("snapshots_removed"),
+        data_files_removed: sum("data_files_removed"),
+        metadata_files_removed: sum("metadata_files_removed"),
+        orphans_removed: sum("orphans_removed"),
+        bytes_removed: sum("bytes_removed"),
+        manifests_merged: sum("manifests_merged"),
+        seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+    };
+    Ok(Expired { dry_run: options.dry_run, summary })
 }
 
 impl fmt::Display for Expired {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::dry_run::DryRun;
 use crate::ingest::IngestOptions;
 use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::Report;
@@ -41,4 +42,13 @@ pub async fn run_incremental(
         run_statistics::append(&statistics, location, &options.source.catalog).await?;
     }
     Ok(report)
+}
+
+/// What [`run_incremental`] would do; nothing is written.
+pub async fn plan_incremental(
+    options: &IncrementalOptions,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Option<DryRun>, PipelineError> {
+    let session = pipeline_session(options.workers, options.memory)?;
+    Ok(PIPELINE.dry_run(&session, &options.source.arguments(), interrupt).await?.pop())
 }

@@ -1,22 +1,21 @@
-//! `earthcatalog info`: the state of a table, from its metadata alone.
+//! The driver of `sql/info.sql`, and its report.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use chrono::{DateTime, SecondsFormat};
-use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::warehouse::{Warehouse, WarehouseTable};
 use serde::Serialize;
 
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::report::{bytes, count};
+use crate::rows::Row;
+use crate::script::Arguments;
+
+/// The pipeline.
+pub const PIPELINE: Pipeline = Pipeline { name: "info.sql", text: include_str!("../sql/info.sql") };
 
 /// Snapshots that the text lists; the JSON has all.
 const LISTED: usize = 5;
-
-/// Upper ends of the classes of the histogram of files per bucket; the last class is open.
-const CLASSES: [u64; 6] = [1, 2, 4, 8, 16, 32];
 
 /// What the metadata of a table says of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,8 +24,8 @@ pub struct Info {
     pub warehouse: String,
     /// The newest metadata file.
     pub metadata: String,
-    pub grid: &'static str,
-    pub h3_resolution: u8,
+    pub grid: String,
+    pub h3_resolution: u64,
     /// One per Item, version and cell.
     pub rows: u64,
     pub files: u64,
@@ -77,70 +76,52 @@ pub struct Snippets {
 }
 
 /// Reads the state of the table in `catalog`, whose files are below `warehouse`.
-pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> Result<Info> {
-    let opened = Warehouse::open(catalog).await?;
-    opened.check_location(warehouse)?;
-    let state = opened.load().await?;
-    let live = WarehouseTable::new(opened.clone()).files_for(&session.state(), &[]).await?;
-
-    let mut buckets: BTreeMap<_, (u64, u64)> = BTreeMap::new();
-    for file in &live.files {
-        let (files, bytes) = buckets.entry((file.cell.as_deref(), file.year)).or_default();
-        *files += 1;
-        *bytes += file.bytes;
+pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> Result<Info, PipelineError> {
+    let arguments = Arguments::new().with("catalog", catalog).with("warehouse", warehouse);
+    let results = PIPELINE.rows(session, &arguments).await?;
+    // In the order of the script.
+    let [table, sums, snapshots, classes, worth] = &results[..] else {
+        return Err(PipelineError::Result(PIPELINE.name));
+    };
+    let missing = || PipelineError::Result(PIPELINE.name);
+    let [table, sums, worth] = [table, sums, worth].map(|rows| Row::of(rows, 0).ok_or_else(missing));
+    let (table, sums, worth) = (table?, sums?, worth?);
+    let number = |of: &Row<'_>, column: &str| of.number(column).unwrap_or_default();
+    let year = |column: &str| sums.integer(column).and_then(|year| i32::try_from(year).ok());
+    let snapshot = |row: Row<'_>| SnapshotInfo {
+        id: row.integer("id").unwrap_or_default(),
+        committed_at: row.time("committed_at").unwrap_or_default(),
+        operation: row.text("operation").unwrap_or_default(),
+        rows: row.number("rows"),
+        files: row.number("files"),
+    };
+    let class =
+        |row: Row<'_>| Class { from: number(&row, "least"), to: row.number("most"), buckets: number(&row, "buckets") };
+    let mut files_per_bucket: Vec<_> = Row::all(classes).map(class).collect();
+    while files_per_bucket.last().is_some_and(|class| class.buckets == 0) {
+        files_per_bucket.pop();
     }
-    let years = || live.files.iter().filter_map(|file| file.year);
-    let several = buckets.values().filter(|(files, _)| *files > 1);
-    let mut snapshots: Vec<_> = state.metadata.snapshots().collect();
-    snapshots.sort_by_key(|snapshot| snapshot.sequence_number());
-    let snapshots = snapshots.into_iter().map(|snapshot| {
-        let total = |key: &str| snapshot.summary().additional_properties.get(key)?.parse().ok();
-        let at = DateTime::from_timestamp_millis(snapshot.timestamp_ms());
-        SnapshotInfo {
-            id: snapshot.snapshot_id(),
-            committed_at: at.map_or_else(String::new, |at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
-            operation: snapshot.summary().operation.as_str().to_owned(),
-            rows: total("total-records"),
-            files: total("total-data-files"),
-        }
-    });
-    let snapshots = snapshots.collect();
     Ok(Info {
         catalog: catalog.to_owned(),
         warehouse: warehouse.to_owned(),
-        metadata: state.metadata_location.clone(),
-        grid: "h3",
-        h3_resolution: opened.h3_resolution(),
-        rows: live.files.iter().map(|file| file.rows).sum(),
-        files: live.files.len() as u64,
-        bytes: live.files.iter().map(|file| file.bytes).sum(),
-        cells: live.files.iter().map(|file| &file.cell).collect::<BTreeSet<_>>().len() as u64,
-        buckets: buckets.len() as u64,
-        years: years().min().zip(years().max()).map(|(first, last)| [first, last]),
-        snapshots,
-        files_per_bucket: histogram(buckets.values().map(|(files, _)| *files)),
+        metadata: table.text("metadata").ok_or_else(missing)?,
+        grid: table.text("grid").ok_or_else(missing)?,
+        h3_resolution: number(&table, "h3_resolution"),
+        rows: number(&sums, "rows"),
+        files: number(&sums, "files"),
+        bytes: number(&sums, "bytes"),
+        cells: number(&sums, "cells"),
+        buckets: number(&sums, "buckets"),
+        years: year("first_year").zip(year("last_year")).map(<[i32; 2]>::from),
+        snapshots: Row::all(snapshots).map(snapshot).collect(),
+        files_per_bucket,
         worth_compacting: WorthCompacting {
-            buckets: several.clone().count() as u64,
-            files: several.clone().map(|(files, _)| files).sum(),
-            bytes: several.map(|(_, bytes)| bytes).sum(),
+            buckets: number(&worth, "buckets"),
+            files: number(&worth, "files"),
+            bytes: number(&worth, "bytes"),
         },
         snippets: snippets(catalog, warehouse),
     })
-}
-
-fn histogram(files: impl Iterator<Item = u64>) -> Vec<Class> {
-    let lower = std::iter::once(1).chain(CLASSES.iter().map(|end| end + 1));
-    let upper = CLASSES.iter().copied().map(Some).chain([None]);
-    let mut classes: Vec<_> = lower.zip(upper).map(|(from, to)| Class { from, to, buckets: 0 }).collect();
-    for n in files {
-        if let Some(class) = classes.iter_mut().find(|class| class.to.is_none_or(|to| n <= to)) {
-            class.buckets += 1;
-        }
-    }
-    while classes.last().is_some_and(|class| class.buckets == 0) {
-        classes.pop();
-    }
-    classes
 }
 
 fn snippets(catalog: &str, warehouse: &str) -> Snippets {
@@ -211,15 +192,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_counted_by_their_number_of_files() {
-        let text = |files: &[u64]| {
-            let classes = histogram(files.iter().copied());
-            classes.iter().filter(|c| c.buckets > 0).map(Class::to_string).collect::<Vec<_>>().join(", ")
-        };
-        assert_eq!(
-            text(&[1, 1, 2, 3, 4, 50]),
-            "2 with 1 file, 1 with 2 files, 2 with 3 to 4 files, 1 with 33 files or more"
-        );
-        assert!(histogram([].into_iter()).is_empty());
+    fn a_class_is_named_by_its_numbers_of_files() {
+        let text = |from, to| Class { from, to, buckets: 1_200 }.to_string();
+        assert_eq!(text(1, Some(1)), "1,200 with 1 file");
+        assert_eq!(text(2, Some(2)), "1,200 with 2 files");
+        assert_eq!(text(3, Some(4)), "1,200 with 3 to 4 files");
+        assert_eq!(text(33, None), "1,200 with 33 files or more");
     }
 }

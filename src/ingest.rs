@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use datafusion::prelude::SessionContext;
 
+use crate::dry_run::DryRun;
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::report::Report;
 use crate::script::Arguments;
@@ -68,4 +69,13 @@ pub async fn ingest(
     let started = Instant::now();
     let run = PIPELINE.run(session, &options.arguments(), interrupt).await?;
     Ok(Report { run, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// What [`ingest`] would do; nothing is written.
+pub async fn plan_ingest(
+    session: &SessionContext,
+    options: &IngestOptions,
+    interrupt: impl Future<Output = ()>,
+) -> Result<Option<DryRun>, PipelineError> {
+    Ok(PIPELINE.dry_run(session, &options.arguments(), interrupt).await?.pop())
 }

@@ -5,11 +5,12 @@
 //! - [`cli`]: the commands and their options.
 //! - [`script`]: SQL scripts with declared parameters.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`],
-//!   [`incremental`] and [`compact`] are their drivers.
-//! - [`expire`]: removes what nobody needs any more from a warehouse.
+//!   [`incremental`], [`compact`], [`expire`] and [`info`] are their drivers.
+//! - [`dry_run`]: what a statement that writes would do.
 //! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
-//! - [`query`]: SQL over a warehouse; [`info`]: what its metadata says; [`paths`]: the files that a question needs.
+//! - [`query`]: SQL over a warehouse; [`paths`]: the files that a question needs.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
+//! - [`rows`]: results of a script, for its report.
 //! - [`output`]: query results as table, JSON, NDJSON or CSV.
 //! - [`demo`]: a small, seeded set of Items, and a tour.
 
@@ -17,6 +18,7 @@ pub mod backfill;
 pub mod cli;
 pub mod compact;
 pub mod demo;
+pub mod dry_run;
 pub mod expire;
 pub mod incremental;
 pub mod info;
@@ -27,6 +29,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod query;
 pub mod report;
+pub mod rows;
 pub mod run_statistics;
 pub mod runs;
 pub mod script;

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use arrow::compute::concat_batches;
+use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::common::collect;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::call::CallExec;
 use earthcatalog_plans::maintenance::MaintenanceError;
-use earthcatalog_plans::session::session_within;
+use earthcatalog_plans::session::{self, session_within};
 use earthcatalog_plans::stores::{ObjectError, StoreError};
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
@@ -19,21 +23,26 @@ use thiserror::Error;
 
 use crate::backfill;
 use crate::compact;
+use crate::dry_run::DryRun;
+use crate::expire;
 use crate::incremental;
+use crate::info;
 use crate::ingest;
 use crate::output::{self, Format, OutputError};
 use crate::progress::Progress;
-use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
+use crate::script::{Arguments, Effect, Planned, Script, ScriptError, Statement};
 
 /// How often an interrupted run is asked whether its commit is through.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 
 /// The scripts that the binary carries, by the names that `run` and `plans` know.
-pub const PIPELINES: [(&str, Pipeline); 5] = [
+pub const PIPELINES: [(&str, Pipeline); 7] = [
     ("backfill", backfill::PIPELINE),
     ("compact", compact::PIPELINE),
     ("delta", incremental::DELTA),
+    ("expire", expire::PIPELINE),
     ("incremental", incremental::PIPELINE),
+    ("info", info::PIPELINE),
     ("ingest", ingest::PIPELINE),
 ];
 
@@ -71,6 +80,9 @@ pub enum PipelineError {
     Location(#[from] StoreError),
     #[error(transparent)]
     Object(#[from] ObjectError),
+    /// A script of ours yielded something else than its driver expects.
+    #[error("the results of {0} are not what is to be reported")]
+    Result(&'static str),
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
     Interrupted(u64),
@@ -124,6 +136,40 @@ impl Pipeline {
         Ok(reports)
     }
 
+    /// Runs the statements; the rows of each that yields some, in their order.
+    pub async fn rows(
+        &self,
+        session: &SessionContext,
+        arguments: &Arguments,
+    ) -> Result<Vec<RecordBatch>, PipelineError> {
+        let mut results = vec![];
+        for statement in self.script()?.bind(arguments)? {
+            let planned = statement.plan(session).await?;
+            let (rows, schema) = (planned.execute()?, planned.plan.schema());
+            let batches = collect(rows).await.map_err(|e| planned.failed(e))?;
+            if !schema.fields().is_empty() {
+                results.push(concat_batches(&schema, &batches).map_err(|e| planned.failed(e.into()))?);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Plans the statements in `session`, which writes nothing from now on; what those that write would do.
+    pub async fn dry_run(
+        &self,
+        session: &SessionContext,
+        arguments: &Arguments,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Vec<DryRun>, PipelineError> {
+        session::dry_run(session);
+        let mut interrupt = pin!(interrupt);
+        let mut would = vec![];
+        for statement in self.script()?.bind(arguments)? {
+            would.extend(dry_run_statement(&statement, session, interrupt.as_mut(), None).await?);
+        }
+        Ok(would)
+    }
+
     /// The plan of the last statement, which is not run; the definitions and settings before it take effect.
     pub async fn plan(
         &self,
@@ -168,6 +214,29 @@ pub async fn run_statement(
     }
     drop(progress);
     Ok(CommitExec::find(&planned.plan).and_then(CommitExec::report).cloned())
+}
+
+/// Plans one statement of a session that writes nothing. What it would do, if it writes; otherwise it runs.
+pub async fn dry_run_statement(
+    statement: &Statement,
+    session: &SessionContext,
+    interrupt: Pin<&mut impl Future<Output = ()>>,
+    out: Option<(Format, &mut dyn Write)>,
+) -> Result<Option<DryRun>, PipelineError> {
+    let run = async {
+        let planned = statement.plan(session).await?;
+        // A call counts what it would do.
+        if planned.effect == Effect::Files && CallExec::find(&planned.plan).is_none() {
+            let would = DryRun::of(&planned).await.map_err(|e| planned.failed(e))?;
+            return Ok(Some(would));
+        }
+        drain(&planned, out).await?;
+        Ok(None)
+    };
+    tokio::select! {
+        done = run => done,
+        () = interrupt => Err(PipelineError::Interrupted(0)),
+    }
 }
 
 async fn drain(planned: &Planned, out: Option<(Format, &mut dyn Write)>) -> Result<(), PipelineError> {

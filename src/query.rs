@@ -3,6 +3,7 @@
 use datafusion::common::Result;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::call;
 use earthcatalog_plans::warehouse::register_views;
 
 /// Runs one statement over tables `item_cells`, `items` and `rejects` of a warehouse; its rows arrive as they are found.
@@ -13,5 +14,5 @@ pub async fn query(
     sql: &str,
 ) -> Result<SendableRecordBatchStream> {
     register_views(session, catalog, warehouse).await?;
-    session.sql(sql).await?.execute_stream().await
+    call::sql(session, sql).await?.execute_stream().await
 }

@@ -28,7 +28,7 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let round = |x: f64| (x * 1000.0).round() / 1000.0;
         let run = &self.run;
-        json!({
+        let mut report = json!({
             "run": run.run,
             "snapshot": run.snapshot,
             "listed": run.listed,
@@ -44,7 +44,11 @@ impl Report {
             "fan_out": round(self.fan_out()),
             "items_per_second": round(self.items_per_second()),
             "seconds": round(self.seconds),
-        })
+        });
+        if run.uncounted {
+            report["uncounted"] = true.into();
+        }
+        report
     }
 }
 
@@ -58,7 +62,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let run = &self.run;
         let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
-        line("Items", format!("{} committed of {} listed", count(run.items), count(run.listed)))?;
+        if run.uncounted {
+            let way_out = "LIMIT, aggregates, and joins such as NOT IN (write NOT EXISTS) do not keep chunks apart";
+            line("Items", format!("not counted, and their rejects not listed: {way_out}"))?;
+        } else {
+            line("Items", format!("{} committed of {} listed", count(run.items), count(run.listed)))?;
+        }
         for (name, total, parts) in [
             ("rejected", run.rejected.values().sum(), &run.rejected),
             ("superseded", run.superseded, &BTreeMap::new()),
@@ -68,7 +77,10 @@ impl fmt::Display for Report {
                 line(name, with_parts(total, parts))?;
             }
         }
-        line("rows", format!("{}, {:.2} per Item", count(run.rows), self.fan_out()))?;
+        match run.items {
+            0 => line("rows", count(run.rows))?,
+            _ => line("rows", format!("{}, {:.2} per Item", count(run.rows), self.fan_out()))?,
+        }
         let years = match run.years {
             Some((first, last)) if first == last => format!(", year {first}"),
             Some((first, last)) => format!(", years {first} to {last}"),
@@ -87,7 +99,8 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
+/// `10 (malformed_json 3, missing 7)`.
+pub fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
     let parts: Vec<_> = parts.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
     match parts.is_empty() {
         true => count(total),
@@ -156,6 +169,18 @@ mod tests {
         snapshot    77
         run         0199
         ");
+    }
+
+    #[test]
+    fn a_run_that_cannot_count_says_so() {
+        let run = RunReport { uncounted: true, listed: 0, items: 0, rows: 7, ..report().run };
+        let report = Report { run, seconds: 0.25 };
+        assert!(
+            report.to_string().starts_with("Items       not counted, and their rejects not listed: LIMIT"),
+            "{report}"
+        );
+        assert_eq!(report.to_json()["uncounted"], true);
+        assert!(self::report().to_json().get("uncounted").is_none());
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
-use earthcatalog_plans::checkpoint::{RunFolder, RunRecord};
+pub use earthcatalog_plans::checkpoint::RunState;
+use earthcatalog_plans::checkpoint::{CheckpointedRun, RunFolder, RunRecord};
 use earthcatalog_plans::maintenance::{MaintenanceError, runs_at_work};
 use earthcatalog_plans::warehouse::{Warehouse, WarehouseError};
 use serde::Serialize;
@@ -25,18 +26,6 @@ pub enum RunsError {
     NoRun { run: String, warehouse: String },
     #[error("run {run} is at work; end its process before its checkpoints are discarded")]
     AtWork { run: String },
-}
-
-/// How a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunState {
-    /// Committed.
-    Finished,
-    /// A process works on it.
-    Running,
-    /// No process works on it; the same command goes on with it.
-    Interrupted,
 }
 
 /// A run, and how far it is.
@@ -68,19 +57,7 @@ pub async fn open(catalog: &str, warehouse: &str) -> Result<Warehouse, RunsError
 
 /// The runs that left checkpoints.
 pub async fn runs(warehouse: &Warehouse) -> Result<Runs, RunsError> {
-    let at_work = runs_at_work(warehouse).await?;
-    let mut runs = vec![];
-    for record in RunFolder::runs(warehouse.url()).await? {
-        let done = match &record.finished {
-            Some(_) => record.chunks,
-            None => {
-                let done = RunFolder::new(warehouse.url(), &record.run)?.done().await?;
-                done.iter().filter(|task| task.starts_with("chunk-")).count() as u64
-            }
-        };
-        runs.push(Run::new(record, done, &at_work));
-    }
-    Ok(Runs(runs))
+    Ok(Runs(CheckpointedRun::all(warehouse).await?.into_iter().map(Run::new).collect()))
 }
 
 /// Removes the checkpoints of a run. An error while a process works on it.
@@ -96,22 +73,18 @@ pub async fn discard(warehouse: &Warehouse, run: &str) -> Result<(), RunsError> 
 }
 
 impl Run {
-    fn new(record: RunRecord, chunks_done: u64, at_work: &[String]) -> Self {
-        let state = match &record.finished {
-            Some(_) => RunState::Finished,
-            None if at_work.contains(&record.commit()) => RunState::Running,
-            None => RunState::Interrupted,
-        };
-        let finished = record.finished.as_ref();
+    fn new(CheckpointedRun { record, state, chunks_done }: CheckpointedRun) -> Self {
+        let RunRecord { run, inventory, chunks, started, finished, .. } = record;
+        let finished = finished.as_ref();
         Self {
             state,
             ended: finished.map(|finished| finished.at),
             snapshot: finished.and_then(|finished| finished.report.snapshot),
             items: finished.map(|finished| finished.report.items),
-            run: record.run,
-            inventory: record.inventory,
-            started: record.started,
-            chunks: record.chunks,
+            run,
+            inventory,
+            started,
+            chunks,
             chunks_done,
         }
     }
@@ -124,11 +97,7 @@ impl fmt::Display for Runs {
         }
         write!(f, "{:<26}{:<13}{:<21}{:>15}  inventory", "run", "state", "started", "chunks")?;
         for run in &self.0 {
-            let state = match run.state {
-                RunState::Finished => "finished",
-                RunState::Running => "running",
-                RunState::Interrupted => "interrupted",
-            };
+            let state = run.state.name();
             let chunks = format!("{}/{}", count(run.chunks_done), count(run.chunks));
             let started = run.started.format("%Y-%m-%d %H:%M:%S");
             write!(f, "\n{:<26}{state:<13}{started:<21}{chunks:>15}  {}", run.run, run.inventory)?;

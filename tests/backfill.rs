@@ -248,7 +248,7 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     let folder_of_reports = tempfile::tempdir().unwrap();
     let (_folder, warehouse) = folder();
     // Given a run that was killed in the middle,
-    let mut child = source.start(&warehouse, &["--scheduler", "synchronous", "--fetch-concurrency", "4"]);
+    let mut child = source.start(&warehouse, &["--scheduler", "synchronous", "--fetch-concurrency", "1"]);
     while chunks_done(&warehouse).len() < 2 {
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
         thread::yield_now();

@@ -7,12 +7,11 @@ use std::time::Duration;
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use earthcatalog::backfill::{BackfillOptions, run_backfill};
 use earthcatalog::compact::{CompactOptions, compact_warehouse};
-use earthcatalog::expire::expire;
+use earthcatalog::expire::{ExpireOptions, expire};
 use earthcatalog::ingest::{IngestOptions, ingest};
 use earthcatalog::output::{self, Format};
 use earthcatalog::query::query;
 use earthcatalog::report::Report;
-use earthcatalog_plans::maintenance::ExpireOptions;
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::faults::{Fault, Faults, Faulty, Operation};
 use earthcatalog_plans::stores::{Retrying, Service, stores};
@@ -104,8 +103,13 @@ impl Place {
     }
 
     async fn expire(&self) -> Result<(), String> {
-        let options = ExpireOptions { retain: Duration::ZERO, dry_run: false };
-        expire(&self.url("catalog.db"), &self.url("wh"), &options).await.map(drop).map_err(|e| e.to_string())
+        let options = ExpireOptions {
+            catalog: self.url("catalog.db"),
+            warehouse: self.url("wh"),
+            retain: Some(Duration::ZERO),
+            dry_run: false,
+        };
+        expire(&session(1).unwrap(), &options).await.map(drop).map_err(|e| e.to_string())
     }
 
     /// All Items as they are stored.

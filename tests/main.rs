@@ -16,4 +16,6 @@ mod python;
 mod query;
 mod real_data;
 mod s3_server;
+mod scripts;
 mod server;
+mod slt;

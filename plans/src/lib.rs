@@ -2,6 +2,7 @@
 //! one snapshot of an Iceberg table.
 //!
 //! - [`items`]: the schema of table `items`.
+//! - [`call`]: procedures as statements (`CALL expire_snapshots(items, '1h')`).
 //! - [`stac`]: the STAC table provider (`STORED AS STAC`) and its leaf operator.
 //! - [`write`](mod@write): the partitioned GeoParquet sink.
 //! - [`compact`]: the buckets of a warehouse as a table (`buckets(items, 2)`), for merging their part files.
@@ -16,6 +17,7 @@
 
 mod balanced;
 pub mod bucket;
+pub mod call;
 pub mod checkpoint;
 pub mod chunk;
 pub mod compact;
@@ -27,6 +29,7 @@ pub mod maintenance;
 pub mod part_file;
 pub mod query;
 pub mod session;
+mod session_schema;
 mod session_table;
 pub mod stac;
 pub mod stores;

@@ -4,21 +4,26 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
 use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::call::CallPlanner;
 use crate::checkpoint::StagedTableFactory;
 use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::query::optimizer_rules;
-use crate::stac::{InventoryTableFactory, StacTableFactory};
+use crate::session_schema::SessionSchema;
+use crate::stac::{InventoryTableFactory, ProbeItems, StacTableFactory};
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
 use crate::write::WriteGeoParquetPlanner;
@@ -54,6 +59,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_default_features()
         .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
         .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
         .with_query_planner(Arc::new(Planner));
     let factories = state.table_factories().get_or_insert_default();
     factories.insert("STAC".into(), Arc::new(StacTableFactory));
@@ -61,11 +67,31 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     factories.insert("INVENTORY".into(), Arc::new(InventoryTableFactory));
     factories.insert("CHECKPOINTS".into(), Arc::new(StagedTableFactory));
     let context = SessionContext::new_with_state(state.build());
+    let catalog = MemoryCatalogProvider::new();
+    let config = context.copied_config();
+    let names = &config.options().catalog;
+    catalog.register_schema(&names.default_schema, Arc::new(SessionSchema::default()))?;
+    context.register_catalog(&names.default_catalog, Arc::new(catalog));
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
+}
+
+/// DataFusion's rules for physical plans, and one of ours before it selects joins.
+fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ProbeItems);
+    std::iter::once(ours).chain(PhysicalOptimizer::new().rules).collect()
+}
+
+/// Makes a session one that writes nothing, as `SET earthcatalog.dry_run = true` does.
+pub fn dry_run(context: &SessionContext) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    if let Some(options) = state.config_mut().options_mut().extensions.get_mut::<RunOptions>() {
+        options.dry_run = true;
+    }
 }
 
 /// DataFusion's planner, which also knows our nodes.
@@ -76,6 +102,7 @@ struct Planner;
 impl QueryPlanner for Planner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(CallPlanner),
             Arc::new(CommitPlanner),
             Arc::new(WriteGeoParquetPlanner),
         ]);

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use datafusion::common::DataFusionError;
-use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
@@ -40,8 +39,6 @@ pub enum CliError {
     Query(DataFusionError),
     #[error(transparent)]
     Paths(#[from] PathsError),
-    #[error(transparent)]
-    Expire(#[from] MaintenanceError),
     #[error(transparent)]
     Runs(#[from] RunsError),
     #[error(transparent)]

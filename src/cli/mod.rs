@@ -49,6 +49,8 @@ pub enum Command {
     Expire(ExpireArgs),
     /// Run a SQL script: a file, or a pipeline by name
     Run(RunArgs),
+    /// Show the plans of a SQL script, a file or a pipeline by name, without running it
+    Explain(ExplainArgs),
     /// List the pipelines, or say what parameters one has
     Plans(PlansArgs),
     /// Ask a warehouse in SQL: tables items, item_cells and rejects
@@ -105,6 +107,9 @@ pub struct SourceArgs {
 pub struct IngestArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Only say what would be done; nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
@@ -117,6 +122,9 @@ pub struct IngestArgs {
 pub struct IncrementalArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Only say what would be done; nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
@@ -159,6 +167,9 @@ pub struct DeltaArgs {
 pub struct BackfillArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    /// Only say what would be done; nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     /// Where the chunks are ingested
     #[arg(long, value_enum, default_value_t = Scheduler::Local)]
     pub scheduler: Scheduler,
@@ -229,15 +240,13 @@ pub struct CompactArgs {
     pub output: ReportFormat,
 }
 
+/// Flags of `expire`. Those that are parameters of `sql/expire.sql` get help and default from there.
 #[derive(Debug, Clone, Args)]
 pub struct ExpireArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// How long a snapshot stays after another replaced it, and files stay that no snapshot names; 0s only while nobody
-    /// else reads the warehouse, or writes to it with another engine
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
-    pub retain: Duration,
-    /// Only say what would be removed; nothing is touched
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub retain: Option<Duration>,
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -247,8 +256,9 @@ pub struct ExpireArgs {
     pub output: ReportFormat,
 }
 
+/// A script and the values of its parameters.
 #[derive(Debug, Clone, Args)]
-pub struct RunArgs {
+pub struct ScriptArgs {
     /// A script, or the name of a pipeline (see `earthcatalog plans`)
     #[arg(value_name = "FILE|NAME")]
     pub script: String,
@@ -267,9 +277,24 @@ pub struct RunArgs {
     pub memory: Option<usize>,
     #[command(flatten)]
     pub threads: ThreadArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub script: ScriptArgs,
+    /// Run queries alone, and say what would be done by what writes; nothing is written
+    #[arg(long)]
+    pub dry_run: bool,
     /// How rows are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    pub script: ScriptArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -371,7 +396,8 @@ impl BackfillArgs {
 impl Command {
     fn workers(&self) -> usize {
         match self {
-            Self::Run(args) => &args.threads,
+            Self::Run(args) => &args.script.threads,
+            Self::Explain(args) => &args.script.threads,
             Self::Backfill(args) => &args.threads,
             Self::Incremental(args) => &args.threads,
             Self::Delta(args) => &args.threads,
@@ -398,7 +424,8 @@ pub fn command() -> clap::Command {
 }
 
 fn help(parameter: &Parameter) -> String {
-    match parameter.default_text().filter(|default| default != "NULL" && !default.is_empty()) {
+    let says_nothing = ["NULL", "", "false"];
+    match parameter.default_text().filter(|default| !says_nothing.contains(&default.as_str())) {
         Some(default) => format!("{} [default: {default}]", parameter.help),
         None => parameter.help.clone(),
     }
@@ -453,7 +480,9 @@ mod tests {
     #[test]
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
-        for ((name, pipeline), default) in PIPELINES.into_iter().zip(["10000", "2", "auto", "10000", "10000"]) {
+        for ((name, pipeline), default) in
+            PIPELINES.into_iter().zip(["10000", "2", "auto", "1h", "10000", "text", "10000"])
+        {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {
                 let is_argument = name == "delta" && parameter.name == "inventory";

@@ -6,24 +6,28 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Instant;
 
-use earthcatalog_plans::maintenance::{ExpireOptions, ExpireSummary};
-use earthcatalog_plans::session::{session, session_within};
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::maintenance::ExpireSummary;
+use earthcatalog_plans::session::{self, session, session_within};
 use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
 use super::{
-    BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, IncrementalArgs, InfoArgs, IngestArgs,
-    PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, SqlArgs, WarehouseArgs,
+    BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, ExplainArgs, IncrementalArgs, InfoArgs,
+    IngestArgs, PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, ScriptArgs, Since, SourceArgs, SqlArgs,
+    WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
+use crate::dry_run::DryRun;
+use crate::expire::ExpireOptions;
 use crate::incremental::IncrementalOptions;
 use crate::ingest::IngestOptions;
 use crate::output::Format;
 use crate::paths::Question;
-use crate::pipeline::{PIPELINES, PipelineError, pipeline_session, run_statement};
+use crate::pipeline::{PIPELINES, PipelineError, dry_run_statement, pipeline_session, run_statement};
 use crate::report::{Report, bytes, count};
-use crate::script::{Arguments, Script};
+use crate::script::{Arguments, Script, Statement};
 use crate::{backfill, compact, demo, expire, incremental, info, ingest, output, paths, query, runs};
 
 /// Runs a command; what it has to say goes to `out`.
@@ -37,6 +41,7 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Compact(args) => compact(&args, out).await,
         Command::Expire(args) => expire(&args, out).await,
         Command::Run(args) => run_script(&args, out).await,
+        Command::Explain(args) => explain(&args, out).await,
         Command::Plans(args) => plans(&args, out),
         Command::Sql(args) => sql(&args, out).await,
         Command::Info(args) => info(&args, out).await,
@@ -48,8 +53,12 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
 async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = whole_source(&args.source)?;
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
-    let report = ingest::ingest(&session, &options, interrupt()).await;
-    write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
+    let failed = |e| CliError::pipeline(e, ingest::PIPELINE);
+    if args.dry_run {
+        let would = ingest::plan_ingest(&session, &options, interrupt()).await.map_err(failed)?;
+        return write_would(&would, args.output, out);
+    }
+    write_report(&ingest::ingest(&session, &options, interrupt()).await.map_err(failed)?, args.output, out)
 }
 
 async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
@@ -62,6 +71,11 @@ async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliErr
     };
     if let Some(location) = &args.report_location {
         check_location("report-location", location)?;
+    }
+    if args.dry_run {
+        let would = backfill::plan_backfill(&options, interrupt()).await;
+        let would = would.map_err(|e| CliError::pipeline(e, backfill::PIPELINE))?;
+        return write_would(&would, args.output, out);
     }
     let summary = backfill::run_backfill(&options, interrupt()).await;
     let summary = summary.map_err(|e| match e {
@@ -92,8 +106,12 @@ async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), 
     if let Some(location) = &args.report_location {
         check_location("report-location", location)?;
     }
-    let report = incremental::run_incremental(&options, interrupt()).await;
-    write_report(&report.map_err(|e| CliError::pipeline(e, incremental::PIPELINE))?, args.output, out)
+    let failed = |e| CliError::pipeline(e, incremental::PIPELINE);
+    if args.dry_run {
+        let would = incremental::plan_incremental(&options, interrupt()).await.map_err(failed)?;
+        return write_would(&would, args.output, out);
+    }
+    write_report(&incremental::run_incremental(&options, interrupt()).await.map_err(failed)?, args.output, out)
 }
 
 async fn delta(args: &DeltaArgs, out: &mut dyn Write) -> Result<(), CliError> {
@@ -206,12 +224,23 @@ fn write_report(
     Ok(())
 }
 
+/// What a command would do.
+fn write_would(would: &Option<DryRun>, format: ReportFormat, out: &mut dyn Write) -> Result<(), CliError> {
+    would.as_ref().map_or(Ok(()), |would| write_report(would, format, out))
+}
+
 async fn expire(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
-    let options = ExpireOptions { retain: args.retain, dry_run: args.dry_run };
+    let options = ExpireOptions {
+        catalog: args.at.catalog.clone(),
+        warehouse: args.at.warehouse.clone(),
+        retain: args.retain,
+        dry_run: args.dry_run,
+    };
+    let session = session(args.threads.workers()).map_err(CliError::Query)?;
     // Stopped anywhere, it leaves orphans at most, which the next one removes.
     let expired = tokio::select! {
-        done = expire::expire(&args.at.catalog, &args.at.warehouse, &options) => done?,
+        done = expire::expire(&session, &options) => done.map_err(|e| CliError::pipeline(e, expire::PIPELINE))?,
         () = interrupt() => return Err(CliError::Interrupted),
     };
     write_report(&expired, args.output, out)
@@ -226,7 +255,8 @@ fn script(name: &str) -> Result<Script, CliError> {
     Ok(Script::parse(name, &text)?)
 }
 
-async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+/// The statements of a script, and a session to run them in.
+fn bound(args: &ScriptArgs) -> Result<(Vec<Statement>, SessionContext), CliError> {
     let script = script(&args.script)?;
     let mut arguments = Arguments::new();
     for (name, value) in [("catalog", &args.catalog), ("warehouse", &args.warehouse)] {
@@ -240,17 +270,31 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         true => pipeline_session(workers, args.memory),
         false => session_within(workers, args.memory),
     };
-    let session = session.map_err(CliError::Query)?;
+    Ok((script.bind(&arguments)?, session.map_err(CliError::Query)?))
+}
+
+async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let (statements, session) = bound(&args.script)?;
+    let failed = |e| CliError::Pipeline(Box::new(e), String::new());
+    let format = match args.output {
+        Format::Table | Format::Csv => ReportFormat::Text,
+        Format::Json | Format::Ndjson => ReportFormat::Json,
+    };
     let mut interrupt = pin!(interrupt());
-    for statement in script.bind(&arguments)? {
+    if args.dry_run {
+        session::dry_run(&session);
+        for statement in statements {
+            let would =
+                dry_run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
+            write_would(&would.map_err(failed)?, format, out)?;
+        }
+        return Ok(());
+    }
+    for statement in statements {
         let started = Instant::now();
         let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
-        let Some(run) = committed.map_err(|e| CliError::Pipeline(Box::new(e), String::new()))? else { continue };
+        let Some(run) = committed.map_err(failed)? else { continue };
         let seconds = started.elapsed().as_secs_f64();
-        let format = match args.output {
-            Format::Table | Format::Csv => ReportFormat::Text,
-            Format::Json | Format::Ndjson => ReportFormat::Json,
-        };
         match run.replaced.clone() {
             Some(replaced) => {
                 write_report(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), format, out)?;
@@ -259,6 +303,23 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         }
     }
     Ok(())
+}
+
+async fn explain(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let (statements, session) = bound(&args.script)?;
+    session::dry_run(&session);
+    let explain = async {
+        for statement in statements {
+            if let Some(explained) = statement.explain(&session).await? {
+                writeln!(out, "{explained}")?;
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        done = explain => done,
+        () = interrupt() => Err(CliError::Interrupted),
+    }
 }
 
 fn plans(args: &PlansArgs, out: &mut dyn Write) -> Result<(), CliError> {
@@ -298,7 +359,8 @@ async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
 async fn info(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let session = session(1).map_err(CliError::Query)?;
-    let info = info::info(&session, &args.at.catalog, &args.at.warehouse).await.map_err(CliError::Query)?;
+    let info = info::info(&session, &args.at.catalog, &args.at.warehouse).await;
+    let info = info.map_err(|e| CliError::pipeline(e, info::PIPELINE))?;
     match args.output {
         ReportFormat::Text => write!(out, "{info}")?,
         ReportFormat::Json => write_report(&info, args.output, out)?,

@@ -36,8 +36,8 @@ pub enum ScriptError {
     Declaration { place: Place, reason: String },
     #[error("{script} has no parameter ${name}; it declares {declared}")]
     UnknownParameter { script: String, name: String, declared: String },
-    #[error("{script}: {reason}")]
-    Argument { script: String, reason: String },
+    #[error("{reason}\n   --> {place}{quote}")]
+    Argument { place: Place, reason: String, quote: String },
     #[error("{message}\n   --> {place}{quote}")]
     Parse { place: Place, message: String, quote: String },
     /// DataFusion could not plan or run a statement.

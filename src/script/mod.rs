@@ -14,13 +14,17 @@
 //! Parameters are replaced in the token stream, before DataFusion's parser sees it, so that they may stand wherever a
 //! literal may, `LOCATION` and `OPTIONS` included; an option whose value is NULL is as good as not written.
 
+mod effect;
 mod error;
+mod explain;
 mod parameters;
 mod source;
 mod statement;
 
+pub use effect::Effect;
 pub use error::ScriptError;
 pub(crate) use error::reason;
+pub use explain::Explained;
 pub use parameters::{Arguments, Parameter, ParameterType};
 pub use statement::{Planned, Statement};
 
@@ -56,7 +60,7 @@ impl Script {
             .collect();
         let mut parameters: Vec<Parameter> = vec![];
         for (comment, at) in comments.iter().filter(|(comment, _)| comment.starts_with('$')) {
-            let declared = Parameter::parse(comment)
+            let declared = Parameter::parse(comment, *at)
                 .and_then(|new| match parameters.iter().any(|p| p.name == new.name) {
                     true => Err(format!("${} is declared twice", new.name)),
                     false => Ok(new),
@@ -100,12 +104,14 @@ impl Script {
                 declared: self.parameters.iter().map(|p| format!("${}", p.name)).collect::<Vec<_>>().join(", "),
             });
         }
-        let values = self
-            .parameters
-            .iter()
-            .map(|p| Ok((p.name.as_str(), p.value(arguments.get(&p.name))?)))
-            .collect::<Result<Vec<_>, String>>()
-            .map_err(|reason| ScriptError::Argument { script: self.source.name().to_owned(), reason })?;
+        let value = |p: &'_ Parameter| {
+            p.value(arguments.get(&p.name)).map_err(|reason| ScriptError::Argument {
+                reason,
+                place: self.source.place(p.at),
+                quote: self.source.quote(p.at.line, p.at.line),
+            })
+        };
+        let values = self.parameters.iter().map(|p| Ok((p.name.as_str(), value(p)?))).collect::<Result<Vec<_>, _>>()?;
         self.statements.iter().map(|tokens| Statement::bind(&self.source, tokens, &values)).collect()
     }
 }
@@ -152,7 +158,15 @@ SELECT ';' , $limit;
 
     #[test]
     fn every_pipeline_of_the_binary_parses() {
-        let statements = [("backfill", 7), ("compact", 4), ("delta", 5), ("incremental", 7), ("ingest", 4)];
+        let statements = [
+            ("backfill", 7),
+            ("compact", 4),
+            ("delta", 5),
+            ("expire", 4),
+            ("incremental", 7),
+            ("info", 7),
+            ("ingest", 4),
+        ];
         for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
             let (expected, statements) = statements;
             assert_eq!(name, expected);
@@ -170,11 +184,16 @@ SELECT ';' , $limit;
     fn arguments_are_checked_against_the_declarations() {
         let script = Script::parse("count.sql", SCRIPT).unwrap();
         let fails = |arguments: Arguments| script.bind(&arguments).unwrap_err().to_string();
-        assert_eq!(fails(Arguments::new()), "count.sql: $file needs a value: where they are");
-        assert_eq!(
-            fails(Arguments::new().with("file", "x").with("limit", "many")),
-            "count.sql: $limit is INT, which \"many\" is not"
-        );
+        insta::assert_snapshot!(fails(Arguments::new()), @r"
+        $file needs a value: where they are
+           --> count.sql:3:1
+             3 | -- $file  VARCHAR              -- where they are
+        ");
+        insta::assert_snapshot!(fails(Arguments::new().with("file", "x").with("limit", "many")), @r#"
+        $limit is INT, which "many" is not
+           --> count.sql:4:1
+             4 | -- $limit INT     DEFAULT NULL -- at most so many
+        "#);
         assert_eq!(
             fails(Arguments::new().with("flie", "x")),
             "count.sql has no parameter $flie; it declares $file, $limit, $least"

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::DataType;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 /// What values a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Parameter {
     default: Option<Value>,
     /// One line; empty where the script gives none.
     pub help: String,
+    /// Where it is declared.
+    pub(super) at: Location,
 }
 
 /// A value that stands in a statement in place of a parameter.
@@ -87,8 +89,8 @@ impl Arguments {
 }
 
 impl Parameter {
-    /// Reads `$name TYPE [DEFAULT literal] [-- help]`.
-    pub(super) fn parse(declaration: &str) -> Result<Self, String> {
+    /// Reads `$name TYPE [DEFAULT literal] [-- help]`, which the script has at `at`.
+    pub(super) fn parse(declaration: &str, at: Location) -> Result<Self, String> {
         let tokens = Tokenizer::new(&GenericDialect {}, declaration).tokenize_with_location().map_err(|e| e.message)?;
         let help = tokens.iter().find_map(|t| match &t.token {
             Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) => Some(comment.trim().to_owned()),
@@ -100,7 +102,7 @@ impl Parameter {
             other => return Err(format!("expected $name, found {other}")),
         };
         let kind = kind(&name, &parser.parse_data_type().map_err(|e| format!("${name} has no type: {e}"))?)?;
-        let mut parameter = Self { name, kind, default: None, help: help.unwrap_or_default() };
+        let mut parameter = Self { name, kind, default: None, help: help.unwrap_or_default(), at };
         if parser.parse_keyword(Keyword::DEFAULT) {
             parameter.default = Some(parameter.literal(&mut parser)?);
         }
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_value_is_read_as_its_type() {
-        let parameter = |declaration| Parameter::parse(declaration).unwrap();
+        let parameter = |declaration| Parameter::parse(declaration, Location::new(1, 1)).unwrap();
         assert_eq!(parameter("$x INT").value(Some("-7")), Ok(Value::Number("-7".into())));
         assert_eq!(parameter("$x DOUBLE").value(Some("1e3")), Ok(Value::Number("1000".into())));
         assert_eq!(parameter("$x BOOLEAN DEFAULT TRUE").value(None), Ok(Value::Boolean(true)));
@@ -180,6 +182,9 @@ mod tests {
 
     #[test]
     fn what_follows_a_declaration_is_an_error() {
-        assert_eq!(Parameter::parse("$x INT 5"), Err("$x: expected DEFAULT or --, found 5".into()));
+        assert_eq!(
+            Parameter::parse("$x INT 5", Location::new(1, 1)),
+            Err("$x: expected DEFAULT or --, found 5".into())
+        );
     }
 }

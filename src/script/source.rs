@@ -38,6 +38,13 @@ impl Source {
         })
     }
 
+    /// The rest of the line from a place on.
+    pub(super) fn line_from(&self, at: Location) -> String {
+        let line = (1u64..).zip(self.text.lines()).find_map(|(n, line)| (n == at.line).then_some(line));
+        let skip = usize::try_from(at.column.saturating_sub(1)).unwrap_or_default();
+        line.unwrap_or_default().chars().skip(skip).collect::<String>().trim_end().to_owned()
+    }
+
     /// Lines `first` to `last` (one-based), numbered; the middle is left out where they are many.
     pub(super) fn quote(&self, first: u64, last: u64) -> String {
         let lines: Vec<_> = (1u64..).zip(self.text.lines()).filter(|(n, _)| (first..=last).contains(n)).collect();

@@ -6,12 +6,16 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, ExplainStatement, Statement as Ast};
+use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
 use datafusion::sql::sqlparser::ast::Value as SqlValue;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
+use earthcatalog_plans::call::plan_statement;
+
+use super::effect::Effect;
 use super::error::{Place, ScriptError, reason};
+use super::explain::{Explained, explain};
 use super::parameters::Value;
 use super::source::{Source, significant};
 
@@ -20,6 +24,8 @@ use super::source::{Source, significant};
 pub struct Statement {
     ast: Ast,
     place: Place,
+    /// Its first line.
+    title: String,
     /// Its lines, numbered, for errors.
     quote: String,
 }
@@ -27,6 +33,7 @@ pub struct Statement {
 /// A statement that has been planned; running it is up to the caller, who may look at the plan first.
 pub struct Planned {
     pub plan: Arc<dyn ExecutionPlan>,
+    pub effect: Effect,
     context: Arc<TaskContext>,
     statement: Statement,
 }
@@ -68,7 +75,10 @@ impl Statement {
             statements.pop_front().ok_or_else(|| DataFusionError::Plan("no statement".to_owned()))
         });
         match parsed {
-            Ok(ast) => Ok(Self { ast: without_null_options(ast), place: source.place(start), quote }),
+            Ok(ast) => {
+                let title = source.line_from(start);
+                Ok(Self { ast: without_null_options(ast), place: source.place(start), title, quote })
+            }
             Err(error) => {
                 let (message, at) = located(reason(&error));
                 Err(ScriptError::Parse { place: source.place(at.unwrap_or(start)), message, quote })
@@ -81,23 +91,32 @@ impl Statement {
         &self.ast
     }
 
-    /// `EXPLAIN` of this statement.
-    pub fn explain(&self) -> Self {
-        let statement = Box::new(self.ast.clone());
-        let explain = ExplainStatement { analyze: false, verbose: false, format: Some("indent".to_owned()), statement };
-        Self { ast: Ast::Explain(explain), ..self.clone() }
+    /// Script, line, column and first line of the statement.
+    pub fn title(&self) -> String {
+        format!("{}  {}", self.place, self.title)
+    }
+
+    /// The plans of a query, or of a statement that writes. Nothing of it is run; definitions and settings, which have no
+    /// plans, take effect.
+    pub async fn explain(&self, session: &SessionContext) -> Result<Option<Explained>, ScriptError> {
+        let plans = async {
+            let plan = plan_statement(&session.state(), self.ast.clone()).await?;
+            explain(session, self.title(), plan).await
+        };
+        plans.await.map_err(|e| self.failed(e))
     }
 
     /// Plans the statement. Definitions and settings take effect here, and leave an empty plan.
     pub async fn plan(&self, session: &SessionContext) -> Result<Planned, ScriptError> {
         let plan = async {
-            let logical = session.state().statement_to_plan(self.ast.clone()).await?;
+            let logical = plan_statement(&session.state(), self.ast.clone()).await?;
+            let effect = Effect::of(&logical);
             let frame = session.execute_logical_plan(logical).await?;
             let context = Arc::new(frame.task_ctx());
-            Ok((frame.create_physical_plan().await?, context))
+            Ok((frame.create_physical_plan().await?, effect, context))
         };
-        let (plan, context) = plan.await.map_err(|e| self.failed(e))?;
-        Ok(Planned { plan, context, statement: self.clone() })
+        let (plan, effect, context) = plan.await.map_err(|e| self.failed(e))?;
+        Ok(Planned { plan, effect, context, statement: self.clone() })
     }
 
     /// `error`, with the place and text of this statement.
@@ -107,6 +126,10 @@ impl Statement {
 }
 
 impl Planned {
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
     /// Starts the plan.
     pub fn execute(&self) -> Result<SendableRecordBatchStream, ScriptError> {
         execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context)).map_err(|e| self.statement.failed(e))
@@ -245,15 +268,5 @@ mod tests {
              2 | SELECT $a,
              3 |   $b
         ");
-    }
-
-    #[tokio::test]
-    async fn explain_shows_the_plan_and_runs_nothing() {
-        let session = SessionContext::new();
-        let script = Script::parse("test.sql", "-- $n INT\nSELECT $n + 1 AS m").unwrap();
-        let statement = script.bind(&Arguments::new().with("n", 1)).unwrap().remove(0).explain();
-        let rows = collect(statement.plan(&session).await.unwrap().execute().unwrap()).await.unwrap();
-        let text = pretty_format_batches(&rows).unwrap().to_string();
-        assert!(text.contains("physical_plan"), "{text}");
     }
 }

@@ -12,7 +12,8 @@ use crate::find_operator::leaf_by_partition;
 use crate::stac::StacExec;
 use crate::warehouse::Warehouse;
 
-/// What a run reads, and what shapes what it writes. Two starts with the same identity write the same rows.
+/// What a run reads, and what shapes what it writes. Two starts with the same identity write the same rows, as long as
+/// tables that the Items are joined with stay the same: these count by their name alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Location of the inventory.
@@ -34,7 +35,7 @@ impl Identity {
         let leaf = leaf_by_partition(query).and_then(|leaf| leaf.as_any().downcast_ref::<StacExec>());
         let Some(source) = leaf.filter(|source| source.reads_chunks()) else {
             return plan_err!(
-                "what is staged must come chunk by chunk from a table STORED AS STAC: filters, computed columns and h3_fanout keep chunks apart, joins, aggregates and LIMIT do not; use INSERT INTO items for those"
+                "what is staged must come chunk by chunk from a table STORED AS STAC: filters, computed columns, h3_fanout, and joins in which each row is of an Item keep chunks apart, other joins, aggregates and LIMIT do not; use INSERT INTO items for those"
             );
         };
         let mut options = source.options();

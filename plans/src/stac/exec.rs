@@ -17,10 +17,11 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use url::Url;
 
-use super::chunks::{Chunk, ChunkList};
+use super::chunks::{Chunk, ChunkList, Content};
 use super::options::StacOptions;
 use super::read::{ChunkReader, ReadMetrics};
-use crate::chunk::ChunkOutcome;
+use crate::chunk::{ChunkCounts, ChunkOutcome};
+use crate::find_operator::find_operator;
 use crate::items::ItemSchema;
 
 /// Reads Items: one output partition per chunk, rows in the order of the source.
@@ -39,6 +40,17 @@ pub struct StacExec {
     outcomes: Arc<Outcomes>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+}
+
+/// What is known of a source before it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlannedItems {
+    /// Objects or files to fetch; `None` where none is listed, because the source itself holds the Items.
+    pub objects: Option<u64>,
+    /// Items to read at most, which may turn out to be rejects; `None` where they are not counted yet.
+    pub items: Option<u64>,
+    /// Rows that options leave out: `superseded` and `skipped`.
+    pub left_out: ChunkCounts,
 }
 
 /// Outcomes by chunk, from the end of its stream until they are taken.
@@ -86,6 +98,31 @@ impl StacExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The scan in a plan, if there is one.
+    pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        find_operator(plan)
+    }
+
+    /// What the chunks hold, as far as it is known before they are read.
+    pub fn planned(&self) -> PlannedItems {
+        let mut planned = PlannedItems { items: Some(0), ..PlannedItems::default() };
+        for Chunk { content, planned: counts, .. } in &self.chunks.chunks {
+            planned.left_out.superseded += counts.superseded;
+            for (reason, n) in &counts.skipped {
+                *planned.left_out.skipped.entry(reason.clone()).or_default() += n;
+            }
+            let listed = match content {
+                Content::Objects { objects, .. } => {
+                    *planned.objects.get_or_insert_default() += objects.entries;
+                    objects.entries
+                }
+                _ => counts.listed - counts.superseded - counts.skipped_total(),
+            };
+            planned.items = planned.items.filter(|_| content.is_counted()).map(|items| items + listed);
+        }
+        planned
     }
 
     pub fn location(&self) -> &Url {

@@ -7,6 +7,7 @@
 //!
 //! - [`StacTableFactory`], [`StacTable`], [`StacOptions`]: the SQL side.
 //! - [`InventoryTable`]: what an inventory lists, as a table of its own (`STORED AS INVENTORY`).
+//! - [`ProbeItems`]: joins through which Items stream.
 //! - [`StacExec`]: the leaf operator; [`chunk_outcome`] tells what became of a partition's chunk.
 //! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it.
 //! - `read`: what a partition does: fetch bytes, decode them, account for each.
@@ -21,16 +22,20 @@ mod inventory;
 mod options;
 mod outcome;
 mod planner;
+mod probe_items;
 mod read;
 mod spool;
 mod table;
 
-pub use exec::StacExec;
+pub use exec::{PlannedItems, StacExec};
 pub use factory::StacTableFactory;
 pub use format::Format;
 pub use inventory::{INVENTORY_SCHEMA, InventoryTable, InventoryTableFactory};
 pub use options::{OptionError, StacOptions};
+pub(crate) use outcome::loses_chunks;
 pub use outcome::{chunk_outcome, reads_chunks};
+pub use probe_items::ProbeItems;
+pub(crate) use probe_items::probe_items;
 pub use table::StacTable;
 
 #[cfg(test)]

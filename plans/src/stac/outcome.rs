@@ -22,6 +22,11 @@ pub fn reads_chunks(plan: &Arc<dyn ExecutionPlan>) -> bool {
     source(plan).is_some_and(StacExec::reads_chunks)
 }
 
+/// Whether `plan` reads chunks of which nobody can tell what became: it shuffles their Items, or cuts them off.
+pub(crate) fn loses_chunks(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    StacExec::find(plan).is_some() && !reads_chunks(plan)
+}
+
 fn source(plan: &Arc<dyn ExecutionPlan>) -> Option<&StacExec> {
     leaf_by_partition(plan)?.as_any().downcast_ref()
 }

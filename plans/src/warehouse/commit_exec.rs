@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
@@ -20,6 +20,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::commit_node::{Commit, CommitTarget};
 use super::run::write_and_commit;
+use super::run_options::RunOptions;
 use super::run_report::{RunProgress, RunReport};
 use super::stage::resumable;
 use crate::find_operator::find_operator;
@@ -120,6 +121,9 @@ impl ExecutionPlan for CommitExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
             return internal_err!("CommitExec has one partition, not {partition}");
+        }
+        if RunOptions::of(context.session_config().options()).dry_run {
+            return plan_err!("nothing is written while earthcatalog.dry_run is true; EXPLAIN shows what would be");
         }
         let (input, target, run) = (Arc::clone(&self.input), Arc::clone(&self.target), Arc::clone(&self.run));
         let (schema, metrics) = (self.schema(), self.metrics.clone());

@@ -77,6 +77,8 @@ pub struct Warehouse {
     field_ids: Arc<BTreeMap<String, i32>>,
     io: FileIO,
     latest: Arc<Mutex<Arc<TableState>>>,
+    /// Whether it is only what it would be.
+    planned: bool,
 }
 
 impl Warehouse {
@@ -109,11 +111,30 @@ impl Warehouse {
                 io.delete(first.to_string()).await.map_err(WarehouseError::metadata(first.to_string()))?;
             }
         }
-        let existing = Self::open(catalog).await?;
-        existing.check_location(warehouse)?;
-        existing.check_promoted(items.promoted())?;
-        existing.check_resolution(h3_resolution)?;
-        Ok(existing)
+        Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)
+    }
+
+    /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
+    /// be planned with.
+    pub async fn open_or_plan(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        match Self::open(catalog).await {
+            Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
+            Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
+                let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+                let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+                let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
+                let state = TableState { metadata: Arc::new(metadata), metadata_location };
+                Ok(Self { planned: true, ..Self::new(Catalog::at(catalog)?, file_io(), state)? })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn agreeing(self, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        self.check_location(warehouse)?;
+        self.check_promoted(items.promoted())?;
+        self.check_resolution(h3_resolution)?;
+        Ok(self)
     }
 
     fn new(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
@@ -132,11 +153,15 @@ impl Warehouse {
             catalog: Arc::new(catalog),
             io,
             latest: Arc::new(Mutex::new(Arc::new(state))),
+            planned: false,
         })
     }
 
     /// The table as it is now: one read of the catalog, and of the metadata file if it is a new one.
     pub async fn load(&self) -> Result<Arc<TableState>> {
+        if self.planned {
+            return Ok(Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
         let location = location_in(&self.catalog).await?;
         let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
         if latest.metadata_location == location {
@@ -145,6 +170,11 @@ impl Warehouse {
         let state = Arc::new(read_latest(&self.catalog, &self.io, location).await?);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
         Ok(state)
+    }
+
+    /// Whether there is no such table yet, only a plan of it.
+    pub fn is_planned(&self) -> bool {
+        self.planned
     }
 
     /// URL of the folder or prefix with the files, ending in `/`.
@@ -319,6 +349,25 @@ mod tests {
         Catalog::at(&catalog).unwrap().initialize().await.unwrap();
         let error = Warehouse::open(&catalog).await.unwrap_err().to_string();
         assert!(error.contains("has no table earthcatalog.items"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_planned_table_is_like_the_one_that_would_be_created_and_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        let planned = Warehouse::open_or_plan(&catalog, &warehouse, &items, 3).await.unwrap();
+        assert!(planned.is_planned() && planned.load().await.unwrap().metadata.current_snapshot().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let created = Warehouse::open_or_create(&catalog, &warehouse, &items, 3).await.unwrap();
+        assert_eq!(
+            (planned.url(), planned.items(), planned.field_ids()),
+            (created.url(), created.items(), created.field_ids())
+        );
+        assert!(!Warehouse::open_or_plan(&catalog, &warehouse, &items, 3).await.unwrap().is_planned());
+        let other = Warehouse::open_or_plan(&catalog, &warehouse, &items, 2).await.unwrap_err().to_string();
+        assert!(other.contains("H3 resolution 3, not 2"), "{other}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

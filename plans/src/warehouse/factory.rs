@@ -8,6 +8,7 @@ use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err}
 use datafusion::logical_expr::CreateExternalTable;
 
 use super::create::Warehouse;
+use super::run_options::RunOptions;
 use super::table::WarehouseTable;
 use crate::items::ItemSchema;
 
@@ -22,13 +23,14 @@ const DEFAULT_RESOLUTION: u8 = 1;
 /// | `h3_resolution` | 0 to 15; of an existing table, its own |
 ///
 /// The column list declares the promoted properties. With columns or a resolution, the table is created if it is
-/// absent, and otherwise must agree with them. With neither, an existing table is opened as it is.
+/// absent, and otherwise must agree with them. With neither, an existing table is opened as it is. Under
+/// `earthcatalog.dry_run` nothing is created; the table is then empty.
 #[derive(Debug, Default)]
 pub struct WarehouseTableFactory;
 
 #[async_trait]
 impl TableProviderFactory for WarehouseTableFactory {
-    async fn create(&self, _: &dyn Session, statement: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+    async fn create(&self, session: &dyn Session, statement: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
         refuse_clauses(statement)?;
         let options = Options::parse(statement)?;
         let declared = statement.schema.as_arrow();
@@ -51,7 +53,10 @@ impl TableProviderFactory for WarehouseTableFactory {
             (existing, resolution, _) => {
                 let resolution = resolution.or(existing.ok().map(|table| table.h3_resolution()));
                 let resolution = resolution.unwrap_or(DEFAULT_RESOLUTION);
-                Warehouse::open_or_create(catalog, location, &promoted, resolution).await?
+                match RunOptions::of(session.config_options()).dry_run {
+                    true => Warehouse::open_or_plan(catalog, location, &promoted, resolution).await?,
+                    false => Warehouse::open_or_create(catalog, location, &promoted, resolution).await?,
+                }
             }
         };
         Ok(Arc::new(WarehouseTable::new(warehouse)))

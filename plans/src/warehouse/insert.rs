@@ -57,7 +57,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
     let schema = warehouse.items().table_schema();
     schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
 
-    let options = config.extensions.get::<RunOptions>().cloned().unwrap_or_default();
+    let options = RunOptions::of(config);
     let run = options.run.unwrap_or_else(|| Uuid::now_v7().to_string());
     // What is written again has no other ids than before.
     let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));

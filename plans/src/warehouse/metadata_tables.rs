@@ -1,5 +1,5 @@
 //! Tables `items$snapshots`, `items$files` and `items$partitions`: the table's metadata in SQL, as PyIceberg's `inspect`
-//! has it.
+//! has it; and `items$table`, what there is once.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -32,17 +32,31 @@ pub enum About {
     /// `grid_partition`, `year`, `record_count`, `file_count`, `total_data_file_size_in_bytes`, `last_sequence_number` of
     /// each bucket.
     Partitions,
+    /// One row: `metadata_file`, the newest; `location`, `catalog`, `grid`, `h3_resolution`, `snapshot_id` of the newest
+    /// snapshot, null if there is none.
+    Table,
 }
 
 impl About {
-    pub const ALL: [Self; 3] = [Self::Snapshots, Self::Files, Self::Partitions];
+    pub const ALL: [Self; 4] = [Self::Snapshots, Self::Files, Self::Partitions, Self::Table];
 
-    pub fn table(self) -> &'static str {
+    fn suffix(self) -> &'static str {
         match self {
-            Self::Snapshots => "items$snapshots",
-            Self::Files => "items$files",
-            Self::Partitions => "items$partitions",
+            Self::Snapshots => "$snapshots",
+            Self::Files => "$files",
+            Self::Partitions => "$partitions",
+            Self::Table => "$table",
         }
+    }
+
+    /// Name of the metadata table of `table`.
+    pub fn table(self, table: &str) -> String {
+        format!("{table}{}", self.suffix())
+    }
+
+    /// Which table a name is about, and what of it.
+    pub(crate) fn parse(name: &str) -> Option<(&str, Self)> {
+        Self::ALL.into_iter().find_map(|about| Some((name.strip_suffix(about.suffix())?, about)))
     }
 }
 
@@ -60,6 +74,7 @@ impl MetadataTable {
             About::Snapshots => snapshots(None)?,
             About::Files => files(&[])?,
             About::Partitions => partitions(&[])?,
+            About::Table => table(&warehouse, None)?,
         };
         Ok(Self { about, table: WarehouseTable::new(warehouse), schema: schema.schema() })
     }
@@ -86,8 +101,10 @@ impl TableProvider for MetadataTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let warehouse = self.table.warehouse();
         let rows = match self.about {
-            About::Snapshots => snapshots(Some(self.table.warehouse().load().await?.as_ref()))?,
+            About::Snapshots => snapshots(Some(warehouse.load().await?.as_ref()))?,
+            About::Table => table(warehouse, Some(warehouse.load().await?.as_ref()))?,
             About::Files => files(&self.table.live_files(session).await?)?,
             About::Partitions => partitions(&self.table.live_files(session).await?)?,
         };
@@ -153,6 +170,19 @@ fn partitions(files: &[LiveFile]) -> Result<RecordBatch> {
         ("file_count", number(1)),
         ("total_data_file_size_in_bytes", number(2)),
         ("last_sequence_number", number(3)),
+    ])
+}
+
+fn table(warehouse: &Warehouse, state: Option<&TableState>) -> Result<RecordBatch> {
+    let text = |value: String| -> ArrayRef { Arc::new(StringArray::from_iter_values([value])) };
+    let snapshot = state.and_then(|state| state.metadata.current_snapshot_id());
+    rows(vec![
+        ("metadata_file", text(state.map(|state| state.metadata_location.clone()).unwrap_or_default())),
+        ("location", text(state.map(|state| state.metadata.location().to_owned()).unwrap_or_default())),
+        ("catalog", text(warehouse.catalog().to_string())),
+        ("grid", text("h3".to_owned())),
+        ("h3_resolution", Arc::new(Int32Array::from(vec![i32::from(warehouse.h3_resolution())]))),
+        ("snapshot_id", Arc::new(Int64Array::from(vec![snapshot]))),
     ])
 }
 

@@ -3,6 +3,7 @@
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
 //! - [`commit`]: adds and removes files in one snapshot.
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
+//! - [`rejects`], [`runs`]: what could not be read, and what was done to it, in SQL.
 //! - [`metadata_tables`]: its snapshots, files and buckets in SQL; [`as_of`]: its earlier states.
 //! - [`insert`]: INSERT as `Commit(WriteGeoParquet(…))`; [`commit_exec`] runs it on the head.
 
@@ -32,6 +33,7 @@ mod rows_as_read;
 mod run;
 pub mod run_options;
 pub mod run_report;
+pub mod runs;
 pub mod schema;
 pub(crate) mod snapshot;
 mod stage;

@@ -19,6 +19,7 @@ use super::run_report::{RunProgress, RunRecords, RunReport};
 use super::stage;
 use crate::maintenance::RunLease;
 use crate::part_file::PartFile;
+use crate::stac::loses_chunks;
 use crate::stores::{self, stores};
 
 /// Runs a sink and commits what it wrote.
@@ -63,6 +64,7 @@ pub(super) async fn write_and_commit(
             // The lists of ids that the tasks left: the table has its own now.
             delete(&run.records.paths).await;
             let (mut report, lease) = run.report();
+            report.uncounted = loses_chunks(input);
             if let Some(staged) = staged {
                 report = stage::finish(&staged, report).await?;
             }

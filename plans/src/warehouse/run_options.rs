@@ -5,7 +5,7 @@ use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
 
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::common::{DataFusionError, Result, config_datafusion_err, config_err};
 
 /// What a session says of the next runs and questions.
@@ -22,11 +22,21 @@ pub struct RunOptions {
     /// Whether predicates on `geometry` choose files and rows by `xmin … ymax`, and those on view `items` Items; no answer
     /// depends on it.
     pub spatial_pruning: bool,
+    /// Whether nothing is written: a table that is absent is planned and not created, a `CALL` counts, and an INSERT can
+    /// be explained and not run.
+    pub dry_run: bool,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { run: None, max_rejects: None, commit_every: None, workers: None, spatial_pruning: true }
+        Self { run: None, max_rejects: None, commit_every: None, workers: None, spatial_pruning: true, dry_run: false }
+    }
+}
+
+impl RunOptions {
+    /// Those of a session; the defaults, where it is none of ours.
+    pub fn of(config: &ConfigOptions) -> Self {
+        config.extensions.get::<Self>().cloned().unwrap_or_default()
     }
 }
 
@@ -102,14 +112,16 @@ impl ExtensionOptions for RunOptions {
                 let n = n.map_err(|_| config_datafusion_err!("earthcatalog.{key} is {value:?}, no number from 1"))?;
                 if key == "workers" { self.workers = n } else { self.commit_every = n }
             }
-            "spatial_pruning" => {
-                let on = given.unwrap_or("true").parse();
-                self.spatial_pruning =
+            "spatial_pruning" | "dry_run" => {
+                let default = if key == "dry_run" { "false" } else { "true" };
+                let on = given.unwrap_or(default).to_ascii_lowercase().parse();
+                let on =
                     on.map_err(|_| config_datafusion_err!("earthcatalog.{key} is {value:?}, neither true nor false"))?;
+                if key == "dry_run" { self.dry_run = on } else { self.spatial_pruning = on }
             }
             _ => {
                 return config_err!(
-                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every, workers and spatial_pruning"
+                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every, workers, spatial_pruning and dry_run"
                 );
             }
         }
@@ -141,6 +153,11 @@ impl ExtensionOptions for RunOptions {
                 Some(self.spatial_pruning.to_string()),
                 "Whether predicates on geometry choose files and rows; no answer depends on it",
             ),
+            entry(
+                "dry_run",
+                Some(self.dry_run.to_string()),
+                "Whether nothing is written: no table is created, CALL counts, INSERT can be explained and not run",
+            ),
         ]
     }
 }
@@ -167,6 +184,7 @@ mod tests {
             commit_every: None,
             workers: NonZero::new(1),
             spatial_pruning: true,
+            dry_run: false,
         };
         assert_eq!(options, expected);
         for (set_to, n) in [("'3'", NonZero::new(3)), ("''", None)] {

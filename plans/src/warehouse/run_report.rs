@@ -22,6 +22,10 @@ pub struct RunReport {
     pub run: String,
     /// The snapshot that made the run visible; `None` where there was no row to commit.
     pub snapshot: Option<i64>,
+    /// Whether Items were read of which nothing below is counted, and no reject is listed, because the query does not keep
+    /// chunks apart.
+    #[serde(skip_serializing_if = "is_false")]
+    pub uncounted: bool,
     /// Rows of the inventory.
     pub listed: u64,
     /// Items committed.
@@ -56,6 +60,10 @@ pub struct RunReport {
     /// Unfinished runs of the same inventory under other options, which this one does not go on with: how they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_resumed: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl RunReport {

@@ -18,6 +18,7 @@ use super::run_report::{RunProgress, RunRecords, RunReport};
 use crate::checkpoint::{Checkpoints, Finished, Identity, RunFolder, RunRecord, StagedRun, Staging};
 use crate::maintenance::{RunLease, runs_at_work};
 use crate::part_file::{PartFile, SinkRecord};
+use crate::stac::probe_items;
 use crate::write::WriteGeoParquetExec;
 
 /// The sink and the target of a run that can be resumed: the run is named by what it does, and the sink leaves
@@ -34,7 +35,9 @@ pub(super) async fn resumable(
         Outcome::Append | Outcome::ReplaceBuckets => return Ok((Arc::clone(sink), Arc::clone(target))),
         Outcome::Stage(_) => {
             let table = target.warehouse.load().await?.metadata.uuid();
-            let identity = Identity::of(write.input(), &target.warehouse, &table.to_string())?;
+            // As it will be: optimizer rules come later.
+            let query = probe_items(Arc::clone(write.input()))?;
+            let identity = Identity::of(&query, &target.warehouse, &table.to_string())?;
             let run = identity.run();
             let folder = RunFolder::new(target.warehouse.url(), &run)?;
             (CommitTarget { run, identity: Some(identity), ..target.as_ref().clone() }, folder, true)

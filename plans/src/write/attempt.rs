@@ -32,6 +32,9 @@ use crate::warehouse::layout;
 const SMALL_ROWS: usize = 2_000;
 const SMALL_BYTES: usize = 8 << 20;
 
+/// Reason for which an Item is skipped that the query leaves out.
+const FILTERED: &str = "filtered";
+
 /// What an attempt counts.
 #[derive(Debug)]
 pub struct AttemptMetrics {
@@ -267,11 +270,15 @@ impl Attempt {
         let (bytes, ids) = self.ids.encode()?;
         let size = bytes.len() as u64;
         self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
-        self.records.push(SinkRecord::Ids(IdFile { path: format!("{}{path}", self.target.warehouse), ids, bytes: size }));
+        self.records.push(SinkRecord::Ids(IdFile {
+            path: format!("{}{path}", self.target.warehouse),
+            ids,
+            bytes: size,
+        }));
         Ok(())
     }
 
-    async fn record_chunk(&mut self, outcome: ChunkOutcome) -> Result<()> {
+    async fn record_chunk(&mut self, mut outcome: ChunkOutcome) -> Result<()> {
         let rejects = if outcome.rejects.is_empty() {
             None
         } else {
@@ -296,6 +303,12 @@ impl Attempt {
             RowSource::Chunk { keeps_items: true } => outcome.counts.items,
             _ => self.ids.len() as u64,
         };
+        // Items without a row, and further ones of the same id.
+        let filtered = outcome.counts.items.saturating_sub(committed);
+        if filtered > 0 {
+            outcome.counts.items = committed;
+            *outcome.counts.skipped.entry(FILTERED.to_owned()).or_default() += filtered;
+        }
         let record = ChunkRecord {
             chunk: outcome.chunk,
             counts: outcome.counts,

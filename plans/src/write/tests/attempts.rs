@@ -176,6 +176,7 @@ async fn where_rows_may_have_been_dropped_the_committed_items_are_the_ids_that_w
     let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep();
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((record.committed, &record.rejects), (2, &None));
+    assert_eq!((record.counts.items, &record.counts.skipped), (2, &[("filtered".to_owned(), 7)].into()));
 }
 
 #[tokio::test]

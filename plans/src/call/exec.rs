@@ -1,0 +1,117 @@
+//! [`CallExec`]: runs a procedure.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use async_trait::async_trait;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+
+use super::node::Call;
+use crate::find_operator::find_operator;
+use crate::warehouse::RunOptions;
+
+/// Runs a procedure on the head. Output: one partition with one row, what it did.
+#[derive(Debug)]
+pub struct CallExec {
+    call: Call,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl CallExec {
+    pub fn new(call: Call) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(call.procedure.schema()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        )
+        // It yields once.
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Self { call, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// The call in a plan, if there is one.
+    pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        find_operator(plan)
+    }
+}
+
+impl DisplayAs for CallExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallExec: ")?;
+        self.call.describe(f)
+    }
+}
+
+impl ExecutionPlan for CallExec {
+    fn name(&self) -> &str {
+        "CallExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        if children.is_empty() { Ok(self) } else { internal_err!("CallExec is a leaf and takes no children") }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return internal_err!("CallExec has one partition, not {partition}");
+        }
+        let (mut call, schema) = (self.call.clone(), self.schema());
+        call.options.dry_run |= RunOptions::of(context.session_config().options()).dry_run;
+        let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
+        let run = async move {
+            let summary = call.procedure.run(&call.warehouse, &call.options).await?;
+            let value = |n: u64| Arc::new(UInt64Array::from(vec![n])) as ArrayRef;
+            rows.add(1);
+            Ok(RecordBatch::try_new(schema, call.procedure.values(&summary).into_iter().map(value).collect())?)
+        };
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(run))))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+/// Plans [`Call`] as [`CallExec`].
+#[derive(Debug, Default)]
+pub struct CallPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for CallPlanner {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        _: &[Arc<dyn ExecutionPlan>],
+        _: &SessionState,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let call = node.as_any().downcast_ref::<Call>();
+        Ok(call.map(|call| Arc::new(CallExec::new(call.clone())) as Arc<dyn ExecutionPlan>))
+    }
+}

@@ -1,0 +1,77 @@
+//! `CALL`: procedures that clean a warehouse, as statements of SQL.
+//!
+//! ```sql
+//! CALL rewrite_manifests(items);
+//! CALL expire_snapshots(items, '1h');
+//! CALL remove_orphan_files(items, retain => '1h', dry_run => true);
+//! ```
+//!
+//! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
+//! - [`Procedure`]: what can be called, with what; [`node`] and [`exec`] are a call in a plan. It runs when the plan does,
+//!   never when it is made, and so not under EXPLAIN.
+
+mod exec;
+mod node;
+mod procedure;
+
+pub use exec::{CallExec, CallPlanner};
+pub use node::Call;
+pub use procedure::Procedure;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::format::ExplainFormat;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{ExplainOption, Extension, LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Function, Statement as SqlStatement};
+
+/// The logical plan of a statement, `CALL` and `EXPLAIN CALL` included.
+pub async fn plan_statement(state: &SessionState, statement: Statement) -> Result<LogicalPlan> {
+    if let Some(call) = called(&statement) {
+        return plan_call(state, call.clone()).await;
+    }
+    match statement {
+        Statement::Explain(explain) if called(&explain.statement).is_some() => {
+            let format = match &explain.format {
+                Some(format) => ExplainFormat::from_str(format)?,
+                None => state.config_options().explain.format.clone(),
+            };
+            let option = ExplainOption::default().with_format(format);
+            let option = option.with_verbose(explain.verbose).with_analyze(explain.analyze);
+            let plan = Box::pin(plan_statement(state, *explain.statement)).await?;
+            LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()
+        }
+        other => state.statement_to_plan(other).await,
+    }
+}
+
+/// As [`SessionContext::sql`], for one statement, which may be a `CALL`.
+pub async fn sql(session: &SessionContext, text: &str) -> Result<DataFrame> {
+    let state = session.state();
+    let statement = state.sql_to_statement(text, &state.config_options().sql_parser.dialect)?;
+    let plan = plan_statement(&state, statement).await?;
+    session.execute_logical_plan(plan).await
+}
+
+fn called(statement: &Statement) -> Option<&Function> {
+    match statement {
+        Statement::Statement(statement) => match statement.as_ref() {
+            SqlStatement::Call(function) => Some(function),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+async fn plan_call(state: &SessionState, function: Function) -> Result<LogicalPlan> {
+    let call = Call::try_new(state, function).await?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(call) }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! [`Call`]: a call in a logical plan.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::sql::sqlparser::ast::Function;
+
+use super::procedure::Procedure;
+use crate::maintenance::ExpireOptions;
+use crate::session_table::{find_table, warehouse_of};
+use crate::warehouse::Warehouse;
+use crate::warehouse::catalog::{NAMESPACE, TABLE};
+
+/// Calls a procedure. Output: one row with what it did.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub procedure: Procedure,
+    pub warehouse: Warehouse,
+    pub options: ExpireOptions,
+    schema: DFSchemaRef,
+}
+
+impl Call {
+    /// Errors: no such procedure, other arguments than it takes, a table that is none of a warehouse.
+    pub(super) async fn try_new(state: &SessionState, function: Function) -> Result<Self> {
+        let procedure = Procedure::of(&function.name)?;
+        if function.over.is_some() || function.filter.is_some() || function.null_treatment.is_some() {
+            return plan_err!("{function} is no call; call it as {procedure}");
+        }
+        let arguments = procedure.arguments(state, function.args)?;
+        let (called, table) = (procedure.name(), &arguments.table);
+        let Some(found) = find_table(state, table).await? else {
+            return plan_err!(
+                "{called}: there is no table {table}; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
+            );
+        };
+        let Some(warehouse) = warehouse_of(&found) else {
+            return plan_err!(
+                "{called}: table {table} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
+            );
+        };
+        let schema = DFSchema::try_from(procedure.schema())?.into();
+        Ok(Self { procedure, warehouse, options: arguments.options, schema })
+    }
+
+    /// What the node and its operator say in EXPLAIN.
+    pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, table={NAMESPACE}.{TABLE}", self.procedure.name())?;
+        if self.procedure.retains() {
+            write!(f, ", retain={}", humantime::format_duration(self.options.retain))?;
+        }
+        write!(f, ", dry_run={}", self.options.dry_run)
+    }
+
+    fn key(&self) -> (Procedure, &str, ExpireOptions) {
+        (self.procedure, self.warehouse.url().as_str(), self.options)
+    }
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Call {}
+
+impl Hash for Call {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (procedure, warehouse, options) = self.key();
+        (procedure, warehouse, options.retain, options.dry_run).hash(state);
+    }
+}
+
+impl PartialOrd for Call {
+    /// Calls have no order.
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self == other).then_some(Ordering::Equal)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for Call {
+    fn name(&self) -> &str {
+        "Call"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![]
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call: ")?;
+        self.describe(f)
+    }
+
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(self.clone())
+    }
+}

@@ -1,0 +1,234 @@
+//! [`Procedure`]: what can be called; and its arguments.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{DFSchema, Result, ScalarValue, TableReference, plan_datafusion_err, plan_err};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::sql::planner::object_name_to_table_reference;
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value,
+};
+
+use crate::maintenance::{
+    ExpireOptions, ExpireSummary, MaintenanceError, expire_snapshots, merge_manifests, sweep_orphans,
+};
+use crate::warehouse::Warehouse;
+
+/// A procedure, called as Iceberg's Spark procedures are.
+///
+/// Its arguments are the table, which is one of a warehouse or a view of it; `retain`, how long what was replaced stays
+/// for readers (`'1h'`, `INTERVAL '1 hour'`; one hour); and `dry_run`, to count and touch nothing (`false`; always `true`
+/// where the session has `earthcatalog.dry_run`). All but the table may be left out, and be given by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Procedure {
+    /// `rewrite_manifests(table, dry_run)`: merges small manifests. Yields `manifests_merged`.
+    RewriteManifests,
+    /// `expire_snapshots(table, retain, dry_run)`: removes snapshots, and the files that only they need. Yields
+    /// `snapshots_removed`, `data_files_removed`, `metadata_files_removed`, `bytes_removed`.
+    ExpireSnapshots,
+    /// `remove_orphan_files(table, retain, dry_run)`: removes files that nothing names. Yields `orphans_removed`,
+    /// `bytes_removed`.
+    RemoveOrphanFiles,
+}
+
+/// The arguments of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Arguments {
+    pub table: TableReference,
+    pub options: ExpireOptions,
+}
+
+/// A column of a result, and its value.
+type Count = (&'static str, fn(&ExpireSummary) -> u64);
+
+const TABLE: &str = "table";
+const RETAIN: &str = "retain";
+const DRY_RUN: &str = "dry_run";
+
+impl Procedure {
+    pub const ALL: [Self; 3] = [Self::RewriteManifests, Self::ExpireSnapshots, Self::RemoveOrphanFiles];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RewriteManifests => "rewrite_manifests",
+            Self::ExpireSnapshots => "expire_snapshots",
+            Self::RemoveOrphanFiles => "remove_orphan_files",
+        }
+    }
+
+    pub(super) fn of(name: &ObjectName) -> Result<Self> {
+        let called = object_name_to_table_reference(name.clone(), true)?.to_string();
+        let found = Self::ALL.into_iter().find(|procedure| procedure.name() == called);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(|procedure| procedure.to_string()).join(", ");
+            plan_datafusion_err!("there is no procedure {called}; there are {known}")
+        })
+    }
+
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::RewriteManifests => &[TABLE, DRY_RUN],
+            Self::ExpireSnapshots | Self::RemoveOrphanFiles => &[TABLE, RETAIN, DRY_RUN],
+        }
+    }
+
+    /// Whether how long things stay matters.
+    pub(super) fn retains(self) -> bool {
+        self.parameters().contains(&RETAIN)
+    }
+
+    fn counts(self) -> &'static [Count] {
+        match self {
+            Self::RewriteManifests => &[("manifests_merged", |s| s.manifests_merged)],
+            Self::ExpireSnapshots => &[
+                ("snapshots_removed", |s| s.snapshots_removed),
+                ("data_files_removed", |s| s.data_files_removed),
+                ("metadata_files_removed", |s| s.metadata_files_removed),
+                ("bytes_removed", |s| s.bytes_removed),
+            ],
+            Self::RemoveOrphanFiles => {
+                &[("orphans_removed", |s| s.orphans_removed), ("bytes_removed", |s| s.bytes_removed)]
+            }
+        }
+    }
+
+    /// Columns of the one row that a call yields: counts, UInt64.
+    pub fn schema(self) -> SchemaRef {
+        let field = |(name, _): &Count| Field::new(*name, DataType::UInt64, false);
+        Arc::new(Schema::new(self.counts().iter().map(field).collect::<Vec<_>>()))
+    }
+
+    /// The values of that row.
+    pub(super) fn values(self, summary: &ExpireSummary) -> Vec<u64> {
+        self.counts().iter().map(|(_, count)| count(summary)).collect()
+    }
+
+    pub(super) async fn run(
+        self,
+        warehouse: &Warehouse,
+        options: &ExpireOptions,
+    ) -> Result<ExpireSummary, MaintenanceError> {
+        match self {
+            Self::RewriteManifests => merge_manifests(warehouse, options).await,
+            Self::ExpireSnapshots => expire_snapshots(warehouse, options).await,
+            Self::RemoveOrphanFiles => sweep_orphans(warehouse, options).await,
+        }
+    }
+
+    /// Reads the arguments of a call.
+    pub(super) fn arguments(self, state: &SessionState, given: FunctionArguments) -> Result<Arguments> {
+        let mut arguments = Arguments { table: TableReference::bare(""), options: ExpireOptions::default() };
+        let mut seen: Vec<&str> = vec![];
+        let list = match given {
+            FunctionArguments::None => vec![],
+            FunctionArguments::List(list) if list.clauses.is_empty() && list.duplicate_treatment.is_none() => list.args,
+            other => return plan_err!("{}{other}: call it as {self}", self.name()),
+        };
+        for (position, argument) in list.into_iter().enumerate() {
+            let (name, value) = self.named(position, argument)?;
+            if seen.contains(&name) {
+                return plan_err!("{}: {name} is given twice; call it as {self}", self.name());
+            }
+            seen.push(name);
+            match name {
+                TABLE => arguments.table = self.table(value)?,
+                RETAIN => arguments.options.retain = self.retain(state, value)?,
+                _ => arguments.options.dry_run = self.dry_run(state, value)?,
+            }
+        }
+        if seen.contains(&TABLE) {
+            Ok(arguments)
+        } else {
+            plan_err!("{0} needs a table; call it as {self}", self.name())
+        }
+    }
+
+    /// The parameter that an argument is for.
+    fn named(self, position: usize, argument: FunctionArg) -> Result<(&'static str, SqlExpr)> {
+        let (name, argument) = match argument {
+            FunctionArg::Unnamed(argument) => (None, argument),
+            FunctionArg::Named { name, arg, .. } => (Some(name.value), arg),
+            FunctionArg::ExprNamed { name, arg, .. } => (Some(name.to_string()), arg),
+        };
+        let parameter = match &name {
+            Some(name) => self.parameters().iter().find(|parameter| name.eq_ignore_ascii_case(parameter)),
+            None => self.parameters().get(position),
+        };
+        match (parameter, argument) {
+            (Some(parameter), FunctionArgExpr::Expr(value)) => Ok((*parameter, value)),
+            (Some(_), other) => plan_err!("{}: {other} is no argument; call it as {self}", self.name()),
+            (None, _) => match name {
+                Some(name) => plan_err!("{} has no parameter {name}; call it as {self}", self.name()),
+                None => plan_err!("{} takes fewer arguments; call it as {self}", self.name()),
+            },
+        }
+    }
+
+    fn table(self, value: SqlExpr) -> Result<TableReference> {
+        let name = match value {
+            SqlExpr::Identifier(name) => vec![name],
+            SqlExpr::CompoundIdentifier(names) => names,
+            SqlExpr::Value(value) => match value.value {
+                Value::SingleQuotedString(name) => vec![Ident::with_quote('"', name)],
+                other => return plan_err!("{}: {other} is no table; call it as {self}", self.name()),
+            },
+            other => return plan_err!("{}: {other} is no table; call it as {self}", self.name()),
+        };
+        object_name_to_table_reference(ObjectName::from(name), true)
+    }
+
+    fn retain(self, state: &SessionState, value: SqlExpr) -> Result<Duration> {
+        let written = value.to_string();
+        let value = evaluate(state, value)?;
+        let refuse =
+            || plan_datafusion_err!("{}: retain is {written}, no duration such as '30m', '1h' or '7d'", self.name());
+        match value {
+            ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
+                let days = u64::try_from(interval.days).map_err(|_| refuse())?;
+                let nanoseconds = u64::try_from(interval.nanoseconds).map_err(|_| refuse())?;
+                Ok(Duration::from_secs(days * 24 * 60 * 60) + Duration::from_nanos(nanoseconds))
+            }
+            value => {
+                let text = value.try_as_str().flatten().ok_or_else(refuse)?;
+                humantime::parse_duration(text).map_err(|_| refuse())
+            }
+        }
+    }
+
+    fn dry_run(self, state: &SessionState, value: SqlExpr) -> Result<bool> {
+        let written = value.to_string();
+        match evaluate(state, value)? {
+            ScalarValue::Boolean(Some(dry_run)) => Ok(dry_run),
+            _ => plan_err!("{}: dry_run is {written}, neither true nor false", self.name()),
+        }
+    }
+}
+
+impl fmt::Display for Procedure {
+    /// How it is called.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = |parameter: &&str| match *parameter {
+            RETAIN => "retain => '1h'",
+            DRY_RUN => "dry_run => false",
+            _ => "items",
+        };
+        write!(f, "{}({})", self.name(), self.parameters().iter().map(default).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The value of an expression without columns.
+fn evaluate(state: &SessionState, expr: SqlExpr) -> Result<ScalarValue> {
+    let nothing = DFSchema::empty();
+    let expr = state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, &nothing)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
+    match state.create_physical_expr(expr, &nothing)?.evaluate(&row)? {
+        ColumnarValue::Scalar(value) => Ok(value),
+        ColumnarValue::Array(values) => ScalarValue::try_from_array(&values, 0),
+    }
+}

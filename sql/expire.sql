@@ -1,0 +1,18 @@
+-- Clean a warehouse: remove old snapshots and the files that nobody needs any more.
+--
+-- $catalog   VARCHAR               -- path or URL of the Iceberg catalog, a SQLite file
+-- $warehouse VARCHAR               -- folder or URL of the data files
+-- $retain    VARCHAR DEFAULT '1h'  -- how long a snapshot stays after another replaced it, and files stay that no snapshot names; 0s only while nobody else reads the warehouse, or writes to it with another engine
+-- $dry_run   BOOLEAN DEFAULT FALSE -- only say what would be removed; nothing is touched
+
+CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
+
+-- 1. Many small manifests become few. First, because this replaces the current snapshot.
+CALL rewrite_manifests(items, dry_run => $dry_run);
+
+-- 2. Snapshots that were replaced long enough ago go, and the files that only they name.
+CALL expire_snapshots(items, retain => $retain, dry_run => $dry_run);
+
+-- 3. Files go that nothing names: those of killed runs, but not those of a run that is still at work. Last, because only
+--    now it is known what is named.
+CALL remove_orphan_files(items, retain => $retain, dry_run => $dry_run);

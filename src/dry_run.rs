@@ -1,0 +1,191 @@
+//! What a statement that writes would do, from its plan.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use datafusion::common::Result;
+use earthcatalog_plans::checkpoint::RunFolder;
+use earthcatalog_plans::compact::BucketScanExec;
+use earthcatalog_plans::stac::StacExec;
+use earthcatalog_plans::warehouse::CommitExec;
+use earthcatalog_plans::warehouse::commit_node::Outcome;
+use serde::Serialize;
+
+use crate::report::{bytes, count, with_parts};
+use crate::script::Planned;
+
+/// What a statement would do that is not run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum DryRun {
+    /// An INSERT into a warehouse.
+    Insert(Box<PlannedInsert>),
+    /// Anything else that writes: its place and first line.
+    Other { not_run: String },
+}
+
+/// An INSERT into a warehouse.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedInsert {
+    pub dry_run: bool,
+    pub catalog: String,
+    pub warehouse: String,
+    /// Whether there is no such table yet.
+    pub creates_table: bool,
+    pub h3_resolution: u8,
+    /// Properties with a column of their own.
+    pub promoted: u64,
+    /// Absent where the rows come from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PlannedSource>,
+    /// Absent where no buckets are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<PlannedBuckets>,
+    /// Absent where the run leaves no checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<Resumed>,
+}
+
+/// What would be read from an inventory, a file or a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedSource {
+    pub location: String,
+    pub chunks: u64,
+    /// Objects to fetch; `None` where Items are not in objects of their own.
+    pub objects: Option<u64>,
+    /// Items to read at most; `None` where only reading tells.
+    pub items: Option<u64>,
+    pub superseded: u64,
+    /// By reason.
+    pub skipped: BTreeMap<String, u64>,
+}
+
+/// Buckets whose files would be merged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedBuckets {
+    pub buckets: u64,
+    pub files: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// What an earlier start of the same run has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resumed {
+    pub run: String,
+    pub chunks_done: u64,
+    /// When it ended: then nothing would be done.
+    pub ended: Option<DateTime<Utc>>,
+}
+
+impl DryRun {
+    /// What the statement would do, of which nothing is run.
+    pub async fn of(planned: &Planned) -> Result<Self> {
+        let Some(commit) = CommitExec::find(&planned.plan) else {
+            return Ok(Self::Other { not_run: planned.statement().title() });
+        };
+        let target = commit.target();
+        let warehouse = &target.warehouse;
+        let resumes = match &target.outcome {
+            Outcome::Stage(staging) if !staging.restart() => {
+                let folder = RunFolder::new(warehouse.url(), &target.run)?;
+                let ended = folder.read().await?.and_then(|record| record.finished).map(|finished| finished.at);
+                let done = folder.done().await?.iter().filter(|task| task.starts_with("chunk-")).count();
+                Some(Resumed { run: target.run.clone(), chunks_done: done as u64, ended })
+            }
+            _ => None,
+        };
+        Ok(Self::Insert(Box::new(PlannedInsert {
+            dry_run: true,
+            catalog: warehouse.catalog().to_string(),
+            warehouse: warehouse.url().to_string(),
+            creates_table: warehouse.is_planned(),
+            h3_resolution: warehouse.h3_resolution(),
+            promoted: warehouse.items().promoted().len() as u64,
+            source: StacExec::find(&planned.plan).map(PlannedSource::of),
+            buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::of),
+            resumes,
+        })))
+    }
+}
+
+impl PlannedSource {
+    fn of(source: &StacExec) -> Self {
+        let planned = source.planned();
+        Self {
+            location: source.location().to_string(),
+            chunks: source.chunks() as u64,
+            objects: planned.objects,
+            items: planned.items,
+            superseded: planned.left_out.superseded,
+            skipped: planned.left_out.skipped,
+        }
+    }
+}
+
+impl PlannedBuckets {
+    fn of(scan: &BucketScanExec) -> Self {
+        let mut planned = Self { buckets: 0, files: 0, rows: 0, bytes: 0 };
+        for bucket in scan.buckets() {
+            planned.buckets += 1;
+            planned.files += bucket.files.len() as u64;
+            planned.rows += bucket.rows();
+            planned.bytes += bucket.bytes();
+        }
+        planned
+    }
+}
+
+impl fmt::Display for DryRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Insert(insert) => insert.fmt(f),
+            Self::Other { not_run } => write!(f, "{:<12}{not_run}", "not run"),
+        }
+    }
+}
+
+impl fmt::Display for PlannedInsert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
+        let Self { catalog, h3_resolution, promoted, .. } = self;
+        let grid = format!("H3 resolution {h3_resolution}, {promoted} promoted properties");
+        match self.creates_table {
+            true => line("table", format!("would be created in {catalog}: {grid}"))?,
+            false => line("table", format!("in {catalog}: {grid}"))?,
+        }
+        if let Some(source) = &self.source {
+            let chunks = count(source.chunks);
+            let read = match (source.objects, source.items) {
+                (Some(objects), Some(_)) => format!("{} to fetch", count(objects)),
+                (Some(files), None) => format!("{} files to read, of Items that only reading counts", count(files)),
+                (None, Some(items)) => format!("{} to read", count(items)),
+                (None, None) => "only reading counts them".to_owned(),
+            };
+            line("Items", read)?;
+            if source.superseded > 0 {
+                line("superseded", count(source.superseded))?;
+            }
+            if !source.skipped.is_empty() {
+                line("skipped", with_parts(source.skipped.values().sum(), &source.skipped))?;
+            }
+            let resumed = self.resumes.as_ref().filter(|resumed| resumed.chunks_done > 0);
+            line(
+                "chunks",
+                match resumed {
+                    Some(resumed) => format!("{chunks}, {} of them done before", count(resumed.chunks_done)),
+                    None => chunks,
+                },
+            )?;
+        }
+        if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
+            line("run", format!("ended at {}; it would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
+        }
+        if let Some(PlannedBuckets { buckets, files, rows, bytes: size }) = &self.buckets {
+            let of = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));
+            line("buckets", format!("{} to merge, of {of}", count(*buckets)))?;
+        }
+        write!(f, "{:<12}nothing was written", "dry run")
+    }
+}

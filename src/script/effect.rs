@@ -1,0 +1,71 @@
+//! [`Effect`]: what a statement does beside yielding rows.
+
+use datafusion::datasource::{MemTable, source_as_provider};
+use datafusion::logical_expr::LogicalPlan;
+use earthcatalog_plans::call::Call;
+
+/// What a statement changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it is a query.
+    None,
+    /// The session: it is a definition or a setting, and takes effect when it is planned.
+    Session,
+    /// Files: it writes or removes them when it runs.
+    Files,
+}
+
+impl Effect {
+    pub(super) fn of(plan: &LogicalPlan) -> Self {
+        match plan {
+            LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => Self::Session,
+            LogicalPlan::Copy(_) => Self::Files,
+            LogicalPlan::Extension(extension) if extension.node.as_any().is::<Call>() => Self::Files,
+            LogicalPlan::Dml(dml) => match source_as_provider(&dml.target) {
+                // A table of the session alone.
+                Ok(target) if target.as_any().is::<MemTable>() => Self::None,
+                _ => Self::Files,
+            },
+            // EXPLAIN ANALYZE runs what it explains.
+            LogicalPlan::Analyze(analyze) => Self::of(&analyze.input),
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use earthcatalog_plans::call::plan_statement;
+    use earthcatalog_plans::session::session;
+
+    use super::*;
+    use crate::script::{Arguments, Script};
+
+    #[tokio::test]
+    async fn what_writes_is_told_from_what_defines_and_what_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let f = folder.path().display();
+        let session = session(1).unwrap();
+        let script = format!(
+            "CREATE EXTERNAL TABLE items (p INT) STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db');
+             SET earthcatalog.run = 'r';
+             CREATE TABLE t AS SELECT 1 AS one;
+             INSERT INTO t SELECT 2;
+             SELECT * FROM t;
+             EXPLAIN INSERT INTO items SELECT * FROM items;
+             EXPLAIN ANALYZE INSERT INTO items SELECT * FROM items;
+             INSERT INTO items SELECT * FROM items;
+             CALL expire_snapshots(items);
+             COPY t TO '{f}/t.csv';"
+        );
+        let mut effects = vec![];
+        for statement in Script::parse("s.sql", &script).unwrap().bind(&Arguments::new()).unwrap() {
+            let plan = plan_statement(&session.state(), statement.ast().clone()).await.unwrap();
+            effects.push(Effect::of(&plan));
+            statement.plan(&session).await.unwrap();
+        }
+        use Effect::{Files, None, Session};
+        assert_eq!(effects, [Session, Session, Session, None, None, None, Files, Files, Files, Files]);
+        assert!(!folder.path().join("t.csv").exists());
+    }
+}
