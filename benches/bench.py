@@ -1,5 +1,7 @@
 """What a case is given: the binary, the data, the peers, and how often to run."""
 
+import shutil
+import subprocess
 import sys
 
 from data import Data
@@ -14,23 +16,24 @@ class Bench:
         self.data = Data(self.binary, self.work)
         self.peers = Environment(self.work, "peers") if args.peers else None
         self.reference = Environment(self.work, "reference") if args.peers else None
+        self.out = self.work / "out"
+        shutil.rmtree(self.out, ignore_errors=True)
 
-    @property
-    def out(self):
-        """A folder for what one run writes."""
-        return self.work / "out"
+    def made_out(self):
+        """The folder for what runs write; made, if it is not there."""
+        self.out.mkdir(exist_ok=True)
+        return self.out
 
-    def alternate(self, what, engines, by="cpu_s"):
+    def alternate(self, what, engines, by="cpu_s", runs=None):
         """Runs engines by turns, so that a slow minute of the machine hits all of them; the figures of the best run of each.
 
         An engine returns its answer and its figures. Answers that differ end the suite before a figure is reported.
         """
         answers, figures = {}, {engine: [] for engine in engines}
-        for run in range(self.runs):
+        for run in range(runs or self.runs):
             for engine, start in engines.items():
                 log(f"{what}: {engine}, run {run + 1}")
-                answer, took = start()
-                answers[engine] = answer
+                answers[engine], took = start()
                 figures[engine].append(took)
                 agree(what, answers)
         best = {engine: min(runs, key=lambda took: took[by]) for engine, runs in figures.items()}
@@ -38,7 +41,32 @@ class Bench:
 
 
 def agree(what, answers):
-    (first, expected), *others = answers.items()
-    for engine, answer in others:
-        if answer != expected:
-            sys.exit(f"{what}: {first} and {engine} disagree:\n{str(expected)[:1000]}\n{str(answer)[:1000]}")
+    """Ends the suite if answers differ. None is no answer: there was nobody to ask for it."""
+    known = {engine: answer for engine, answer in answers.items() if answer is not None}
+    for engine, answer in known.items():
+        first = next(iter(known))
+        if answer != known[first]:
+            sys.exit(f"{what}: {first} and {engine} disagree:\n{str(known[first])[:1000]}\n{str(answer)[:1000]}")
+
+
+class Ids:
+    """What Parquet files hold, counted by DuckDB; nothing where there are no peers."""
+
+    def __init__(self, bench):
+        self.bench = bench
+
+    def below(self, folder, pattern="grid_partition=*/year=*/*.parquet"):
+        """How many distinct ids there are, and a digest of them."""
+        return self.ask("count(*), bit_xor(hash(id))", f"(SELECT DISTINCT id FROM {self.files(folder, pattern)})")
+
+    def rows(self, folder, pattern):
+        return int(self.ask("count(*)", self.files(folder, pattern)))
+
+    def files(self, folder, pattern):
+        return f"read_parquet('{folder}/**/{pattern}', hive_partitioning = false)"
+
+    def ask(self, what, source, settings=""):
+        if not self.bench.peers:
+            return None
+        command = [self.bench.peers.duckdb, "-csv", "-noheader", "-c", f"{settings} SELECT {what} FROM {source}"]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -24,6 +24,8 @@ USABLE = 8_500
 DELIVERIES = 10
 # Of each delivery but the first, one Item in five repeats one of the delivery before, processed anew.
 REPEATED = 4
+# What every peer's reader takes; some stop at others.
+MEMBERS = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "properties", "links", "assets", "collection"}
 UPDATED = re.compile(r'"updated":"[^"]*"')
 REPROCESSED = '"updated":"2025-09-01T00:00:00Z"'
 
@@ -131,12 +133,12 @@ def at(folder):
 
 
 def plain(path):
-    """The Item in a file, if it is one that every engine reads: with id, polygon and datetime."""
+    """The Item in a file, if it is one that every engine reads: with id, polygon, datetime, and no members of its own."""
     try:
         item = json.loads(path.read_text())
         datetime.datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
         position = item["geometry"]["coordinates"][0][0]
-        usable = item["type"] == "Feature" and isinstance(item["id"], str) and isinstance(position[0], (int, float))
-        return item if usable else None
+        numbers = isinstance(position[0], (int, float))
+        return item if item["type"] == "Feature" and isinstance(item["id"], str) and numbers and MEMBERS >= set(item) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

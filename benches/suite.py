@@ -31,20 +31,24 @@ from process import log
 from report import markdown, with_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["query"]
+CASES = ["ingest", "convert", "query"]
 
 
 @dataclasses.dataclass
 class Scale:
     """Sizes in Items; of these Items a warehouse has 1.66 times as many rows."""
 
+    # NDJSON, for ingest and for conversion; single files; single files by HTTP, which takes the reference 20 ms each.
+    items: list[int]
+    files: list[int]
+    served: list[int]
     queried: list[int]
 
 
 SCALES = {
-    "small": Scale(queried=[6_000]),
-    "medium": Scale(queried=[60_000]),
-    "large": Scale(queried=[600_000]),
+    "small": Scale(items=[10_000], files=[10_000], served=[500], queried=[6_000]),
+    "medium": Scale(items=[10_000, 100_000], files=[10_000, 100_000], served=[5_000], queried=[60_000]),
+    "large": Scale(items=[10_000, 100_000, 1_000_000], files=[10_000, 100_000], served=[5_000], queried=[600_000]),
 }
 
 
