@@ -68,5 +68,6 @@ class Ids:
     def ask(self, what, source, settings=""):
         if not self.bench.peers:
             return None
-        command = [self.bench.peers.duckdb, "-csv", "-noheader", "-c", f"{settings} SELECT {what} FROM {source}"]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        # Not an argument: lists of files are longer than the system lets one be.
+        sql, command = f"{settings} SELECT {what} FROM {source};", [self.bench.peers.duckdb, "-csv", "-noheader"]
+        return subprocess.run(command, check=True, input=sql, stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -30,10 +30,10 @@ def cell(value):
     return f"{value:.{1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3}f}"
 
 
-def with_ratios(rows, measure, key):
+def with_ratios(rows, cost, key):
     """Each row of another engine gets what it takes by what earthcatalog takes for the same question."""
-    ours = {key(row): row[measure] for row in rows if row["engine"] == "earthcatalog"}
+    ours = {key(row): cost(row) for row in rows if row["engine"] == "earthcatalog"}
     for row in rows:
         if row["engine"] != "earthcatalog" and ours.get(key(row)):
-            row["ratio"] = round(row[measure] / ours[key(row)], 3)
+            row["ratio"] = round(cost(row) / ours[key(row)], 3)
     return rows

@@ -31,7 +31,7 @@ from process import log
 from report import markdown, with_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["ingest", "convert", "query"]
+CASES = ["ingest", "convert", "compact", "query"]
 
 
 @dataclasses.dataclass
@@ -42,13 +42,18 @@ class Scale:
     items: list[int]
     files: list[int]
     served: list[int]
+    delivered: list[int]
+    delivered_to_reference: list[int]
     queried: list[int]
 
 
 SCALES = {
-    "small": Scale(items=[10_000], files=[10_000], served=[500], queried=[6_000]),
-    "medium": Scale(items=[10_000, 100_000], files=[10_000, 100_000], served=[5_000], queried=[60_000]),
-    "large": Scale(items=[10_000, 100_000, 1_000_000], files=[10_000, 100_000], served=[5_000], queried=[600_000]),
+    "small": Scale(items=[10_000], files=[10_000], served=[500], delivered=[7_000], delivered_to_reference=[],
+                   queried=[6_000]),
+    "medium": Scale(items=[10_000, 100_000], files=[10_000, 100_000], served=[5_000],
+                    delivered=[7_000, 27_000], delivered_to_reference=[7_000], queried=[60_000]),
+    "large": Scale(items=[10_000, 100_000, 1_000_000], files=[10_000, 100_000], served=[5_000],
+                   delivered=[7_000, 27_000, 100_000], delivered_to_reference=[7_000], queried=[600_000]),
 }
 
 
@@ -60,7 +65,7 @@ def main():
     for name in args.only or CASES:
         case = importlib.import_module(f"cases.{name}")
         rows = case.run(bench)
-        results[name] = with_ratios(rows, case.RATIO, case.key)
+        results[name] = with_ratios(rows, case.cost, case.key)
         tables.append(f"### {case.TITLE}\n\n{markdown(case, rows)}\n")
         print(tables[-1], flush=True)
     machine = {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count(), "workers": args.workers,

@@ -14,7 +14,6 @@ from process import measured
 TITLE = "NDJSON to one file"
 UNIT = "Items"
 COLUMNS = ["items", "engine", "wall_s", "cpu_s", "per_cpu_s", "peak_mb", "read_mb", "written_mb", "bytes"]
-RATIO = "cpu_s"
 SCRIPTS = Path(__file__).parent
 
 PROPERTIES = {
@@ -35,6 +34,10 @@ COLUMN_TYPES = {
 
 def key(row):
     return row["items"]
+
+
+def cost(row):
+    return row["cpu_s"] / row["items"]
 
 
 def run(bench):

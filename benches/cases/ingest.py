@@ -21,13 +21,16 @@ from process import measured
 TITLE = "Ingest"
 UNIT = "Items"
 COLUMNS = ["items", "from", "engine", "wall_s", "cpu_s", "per_cpu_s", "peak_mb", "read_mb", "written_mb", "rows", "files"]
-RATIO = "cpu_s"
 # From here on a run is long enough to need no other.
 LONG = 1_000_000
 
 
 def key(row):
     return row["items"], row["from"]
+
+
+def cost(row):
+    return row["cpu_s"] / row["items"]
 
 
 def run(bench):
