@@ -31,7 +31,7 @@ from process import log
 from report import markdown, with_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["ingest", "convert", "compact", "query"]
+CASES = ["ingest", "convert", "compact", "query", "table"]
 
 
 @dataclasses.dataclass
@@ -45,15 +45,17 @@ class Scale:
     delivered: list[int]
     delivered_to_reference: list[int]
     queried: list[int]
+    # Files.
+    tables: list[int]
 
 
 SCALES = {
     "small": Scale(items=[10_000], files=[10_000], served=[500], delivered=[7_000], delivered_to_reference=[],
-                   queried=[6_000]),
+                   queried=[6_000], tables=[100, 5_000]),
     "medium": Scale(items=[10_000, 100_000], files=[10_000, 100_000], served=[5_000],
-                    delivered=[7_000, 27_000], delivered_to_reference=[7_000], queried=[60_000]),
+                    delivered=[7_000, 27_000], delivered_to_reference=[7_000], queried=[60_000], tables=[100, 5_000, 50_000]),
     "large": Scale(items=[10_000, 100_000, 1_000_000], files=[10_000, 100_000], served=[5_000],
-                   delivered=[7_000, 27_000, 100_000], delivered_to_reference=[7_000], queried=[600_000]),
+                   delivered=[7_000, 27_000, 100_000], delivered_to_reference=[7_000], queried=[600_000], tables=[100, 5_000, 50_000]),
 }
 
 
