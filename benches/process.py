@@ -1,6 +1,7 @@
 """One process meter: what a command and its children take, seen from outside. Linux gives all figures, macOS no I/O."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,8 +9,10 @@ import time
 from pathlib import Path
 
 
-def measured(command, **options):
+def measured(command, kill_when=None, **options):
     """Runs a command to its end; its output, and the figures. A command that fails ends the suite.
+
+    With `kill_when`, it is killed as soon as that says so, which is asked all the time.
 
     `peak_mb` cannot be less than what this process itself takes (a child starts as its copy), which is why nothing here
     holds Items in memory. `read_mb` and `written_mb` count all bytes that went through read and write calls, from the page
@@ -21,13 +24,19 @@ def measured(command, **options):
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=errors, **options)
         # Ended, but not yet reaped: its counters are still there.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        ended = os.WEXITED | os.WNOWAIT
+        while kill_when and not os.waitid(os.P_PID, process.pid, ended | os.WNOHANG):
+            if kill_when():
+                process.kill()
+                break
+            time.sleep(0.005)
+        os.waitid(os.P_PID, process.pid, ended)
         wall = time.monotonic() - started
         counters = io(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0), errors.seek(0)
-        if process.returncode:
+        if process.returncode and not (kill_when and process.returncode == -signal.SIGKILL):
             words = " ".join(str(word) for word in command)
             sys.exit(f"this failed: {words[:500]}\n{errors.read().decode(errors='replace')[-3000:]}")
         text = output.read().decode()
