@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from data import Data
 from environment import Environment
@@ -17,12 +19,16 @@ class Bench:
         self.peers = Environment(self.work, "peers") if args.peers else None
         self.reference = Environment(self.work, "reference") if args.peers else None
         self.out = self.work / "out"
-        shutil.rmtree(self.out, ignore_errors=True)
+        self.clean()
 
-    def made_out(self):
-        """The folder for what runs write; made, if it is not there."""
+    def new_folder(self):
+        """An empty folder for what a run writes. It stays until the end: ext4 takes many times as long to create files just after
+        many were deleted."""
         self.out.mkdir(exist_ok=True)
-        return self.out
+        return Path(tempfile.mkdtemp(dir=self.out))
+
+    def clean(self):
+        shutil.rmtree(self.out, ignore_errors=True)
 
     def alternate(self, what, engines, by="cpu_s", runs=None):
         """Runs engines by turns, so that a slow minute of the machine hits all of them; the figures of the best run of each.

@@ -115,7 +115,9 @@ class Data:
         return self.made(self.folder / "blocks" / f"{number:03}.ndjson", lambda new: self.write_block(new, number))
 
     def write_block(self, path, number):
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder, open(path, "w") as out:
+        # In memory where there is such a folder: they are thousands of files, and soon deleted.
+        memory = Path("/dev/shm")
+        with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else self.folder) as folder, open(path, "w") as out:
             demo = [self.binary, "demo", "--dir", f"{folder}/demo", "--items", str(BLOCK), "--seed", str(number)]
             subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
             bucket, ids = Path(folder, "demo/bucket"), set()

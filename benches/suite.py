@@ -27,7 +27,6 @@ import sys
 from pathlib import Path
 
 from bench import Bench
-from process import log
 from report import markdown, with_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,10 +72,13 @@ def main():
         results[name] = with_ratios(rows, case.cost, case.key)
         tables.append(f"### {case.TITLE}\n\n{markdown(case, rows)}\n")
         print(tables[-1], flush=True)
+    bench.clean()
     machine = {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count(), "workers": args.workers,
                "scale": args.scale, "runs": args.runs, "load": os.getloadavg()}
     args.json.write_text(json.dumps(machine | {"results": results}, indent=1) + "\n")
     args.json.with_suffix(".md").write_text("\n".join(tables))
+    if bench.peers:
+        subprocess.run([bench.peers.python, ROOT / "benches/plots.py", args.json, args.json.parent], check=True)
 
 
 def arguments():

@@ -12,7 +12,6 @@ its own. It runs once.
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 from bench import Ids
 from data import at
@@ -52,16 +51,17 @@ def sizes(bench, items):
 
 
 def delivered(bench, items):
-    def write(folder):
+    """A warehouse after ten ingests; whole if it says so, wherever an earlier suite was ended."""
+    folder = bench.work / f"delivered-{items}"
+    before = folder.with_suffix(".before")
+    if before.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        before.rename(folder)
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for part in bench.data.deliveries(items):
             bench.data.run("ingest", *at(folder), "--inventory", part)
-        # The catalog holds absolute paths: a table cannot be renamed.
-
-    folder = bench.work / f"delivered-{items}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        write(folder)
         (folder / "complete").touch()
     return folder
 
@@ -86,13 +86,14 @@ class Ours:
         self.bench, self.folder, self.buckets = bench, folder, buckets
 
     def __call__(self):
-        before = self.folder.with_suffix(".before")
-        shutil.rmtree(before, ignore_errors=True)
-        shutil.copytree(self.folder, before)
+        # In the same place: the catalog holds absolute paths.
+        before, after = self.folder.with_suffix(".before"), self.bench.new_folder() / "after"
+        self.folder.rename(before)
+        shutil.copytree(before, self.folder)
         _, figures = measured(ours(self.bench, self.folder))
         files = live(self.bench, self.folder)
         answer = contents(self.bench, [path for bucket in self.buckets for _, path in files[bucket]])
-        shutil.rmtree(self.folder)
+        self.folder.rename(after)
         before.rename(self.folder)
         return answer, figures
 
@@ -102,8 +103,7 @@ class Peer:
         self.bench, self.script, self.plan = bench, script, plan
 
     def __call__(self):
-        out = self.bench.made_out() / "compacted"
-        shutil.rmtree(out, ignore_errors=True)
+        out = self.bench.new_folder() / "compacted"
         _, figures = measured(self.bench.peers.script(self.script, self.plan, out, str(self.bench.workers)))
         return contents(self.bench, f"{out}/**/*.parquet"), figures
 
@@ -116,8 +116,7 @@ def contents(bench, files):
 def reference(bench, items):
     shards = bench.data.made(bench.work / f"reference-shards-{items}", lambda new: subprocess.run(
         bench.reference.script("reference_shards", new, *bench.data.deliveries(items)), check=True))
-    out = bench.made_out() / "reference"
-    shutil.rmtree(out, ignore_errors=True)
+    out = bench.new_folder() / "reference"
     log(f"compact {items:,} Items: reference")
     _, figures = measured(bench.reference.script("reference_compact", shards, out, str(bench.workers)))
     partitions = json.loads((shards / "shards.json").read_text()).values()

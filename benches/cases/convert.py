@@ -43,7 +43,7 @@ def cost(row):
 def run(bench):
     rows = []
     for items in bench.scale.items:
-        source, out = bench.data.ndjson(items), bench.made_out() / "items.parquet"
+        source, out = bench.data.ndjson(items), bench.new_folder() / "items.parquet"
         ours = [bench.binary, "run", SCRIPTS / "convert.sql", "--set", f"inventory={source}", "--set", f"out={out}"]
         ours += ["--workers", str(bench.workers), "--output", "csv"]
         commands = {"earthcatalog": ours}

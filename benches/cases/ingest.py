@@ -6,11 +6,9 @@ ours, and it keeps an Item in one cell alone, so that it has fewer rows. Both en
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -55,12 +53,8 @@ def cases(bench):
 
 def by_turns(bench, items, source, engines, runs=None):
     runs = runs or (1 if items >= LONG else bench.runs)
-    try:
-        for engine, figures in bench.alternate(f"ingest {items:,} Items, {source}", engines, runs=runs).items():
-            yield {"items": items, "from": source, "engine": engine, **figures, "per_cpu_s": round(items / figures["cpu_s"])}
-    finally:
-        # Only now: ext4 takes many times as long to create files just after many were deleted.
-        shutil.rmtree(bench.out, ignore_errors=True)
+    for engine, figures in bench.alternate(f"ingest {items:,} Items, {source}", engines, runs=runs).items():
+        yield {"items": items, "from": source, "engine": engine, **figures, "per_cpu_s": round(items / figures["cpu_s"])}
 
 
 class Ours:
@@ -69,7 +63,7 @@ class Ours:
         self.words = [bench.binary, "ingest", "--inventory", inventory, "--workers", str(bench.workers), "--output", "json", *flags]
 
     def __call__(self):
-        folder = Path(tempfile.mkdtemp(dir=self.bench.made_out()))
+        folder = self.bench.new_folder()
         text, figures = measured([*self.words, *at(folder)])
         report = json.loads(text)
         return self.ids.below(folder / "warehouse"), figures | {"rows": report["rows"], "files": report["files"]}
@@ -83,7 +77,7 @@ class Reference:
         subprocess.run([bench.reference.python, "-c", make, self.urls], input="\n".join(url + key for key in keys), text=True, check=True)
 
     def __call__(self):
-        folder = Path(tempfile.mkdtemp(dir=self.bench.made_out()))
+        folder = self.bench.new_folder()
         words = [self.bench.reference.python.parent / "stac-ingest", "--input", self.urls, "--output", folder / "out"]
         words += ["--scratch", folder / "scratch", "--workers", str(self.bench.workers), "--grid", "h3", "--grid-resolution", "1"]
         words += ["--temporal-bin", "year", "--mission-field", "platform", "--disable-global-partitioning"]

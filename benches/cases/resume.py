@@ -4,8 +4,6 @@ The kill is SIGKILL, once half of the chunks have left their checkpoint. Both ta
 resumed" is the sum of both starts.
 """
 
-import shutil
-
 from bench import Ids
 from data import at
 from process import measured
@@ -36,31 +34,22 @@ def cases(bench, items):
 
 class Backfill:
     def __init__(self, bench, items):
-        self.bench, self.folder = bench, bench.out / "backfill"
-        self.words = [bench.binary, "backfill", "--inventory", bench.data.ndjson(items), *at(self.folder), "--output", "json"]
+        self.bench, self.words = bench, [bench.binary, "backfill", "--inventory", bench.data.ndjson(items), "--output", "json"]
         self.words += ["--chunk-size", str(items // CHUNKS), "--workers", str(bench.workers)]
 
     def __call__(self):
-        self.empty()
-        return self.finish()
+        return self.finish(self.bench.new_folder())
 
-    def empty(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.bench.made_out()
-        self.folder.mkdir()
-
-    def finish(self):
-        _, figures = measured(self.words)
-        files = f"read_parquet('{self.folder}/warehouse/grid_partition=*/year=*/*.parquet', hive_partitioning = false)"
+    def finish(self, folder):
+        _, figures = measured([*self.words, *at(folder)])
+        files = f"read_parquet('{folder}/warehouse/grid_partition=*/year=*/*.parquet', hive_partitioning = false)"
         return Ids(self.bench).ask("count(*), bit_xor(hash((grid_partition, id, updated)))", files), figures
 
 
 class Killed(Backfill):
     def __call__(self):
-        self.empty()
-        _, first = measured(self.words, kill_when=lambda: self.checkpoints() >= CHUNKS // 2)
-        answer, second = self.finish()
+        folder = self.bench.new_folder()
+        checkpoints = lambda: sum(1 for _ in folder.glob("warehouse/_checkpoints/*/chunk-*/ingest_stats.json"))
+        _, first = measured([*self.words, *at(folder)], kill_when=lambda: checkpoints() >= CHUNKS // 2)
+        answer, second = self.finish(folder)
         return answer, {name: max(first[name], second[name]) if name == "peak_mb" else first[name] + second[name] for name in first}
-
-    def checkpoints(self):
-        return sum(1 for _ in self.folder.glob("warehouse/_checkpoints/*/chunk-*/ingest_stats.json"))

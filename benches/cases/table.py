@@ -8,9 +8,7 @@ PyIceberg appends the same rows, from a file, to a table of its own. "replace": 
 
 import json
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 from data import at
 from process import measured
@@ -40,7 +38,7 @@ def run(bench):
 
 def sizes(bench, size):
     items, chunk = {100: (16, 10_000), 5_000: (1_050, 10_000), 50_000: (7_400, 250)}[size]
-    tables = {engine: table(bench, size, engine, items, chunk) for engine in ["ours"] + ["pyiceberg"] * bool(bench.peers)}
+    tables = {engine: table(bench, items, chunk) for engine in ["ours"] + ["pyiceberg"] * bool(bench.peers)}
     [[files]] = ask(bench, tables["ours"], 'SELECT count(*) FROM "items$files"')
     for what, engines in {
         "plan, rows of a point": planning(bench, tables, "item_cells"),
@@ -70,11 +68,9 @@ def appending(bench, tables):
     return engines
 
 
-def table(bench, size, engine, items, chunk):
-    """A table for one engine to change; made anew, because every run has changed it."""
-    folder = bench.made_out() / f"table-{size}-{engine}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+def table(bench, items, chunk):
+    """A table for one engine to change."""
+    folder = bench.new_folder()
     bench.data.run("ingest", *at(folder), "--inventory", bench.data.ndjson(10_000), "--limit", str(items),
                    "--chunk-size", str(chunk), "--h3-resolution", RESOLUTION)
     return folder
@@ -82,10 +78,8 @@ def table(bench, size, engine, items, chunk):
 
 def rows_of(bench, item):
     """The rows that an Item has in such a table: a folder of part files."""
-    folder = bench.made_out() / "one-item"
-    if not folder.exists():
-        folder.mkdir()
-        bench.data.run("ingest", *at(folder), "--inventory", item, "--h3-resolution", RESOLUTION)
+    folder = bench.new_folder()
+    bench.data.run("ingest", *at(folder), "--inventory", item, "--h3-resolution", RESOLUTION)
     return folder / "warehouse"
 
 
