@@ -48,14 +48,13 @@ class Data:
         folder = self.made(self.folder / f"deliveries-{items}", lambda new: self.write_deliveries(new, items))
         return sorted(folder.iterdir())
 
-    def warehouse(self, items, *flags):
+    def warehouse(self, items):
         """A compacted warehouse without old files: folder `warehouse`, and `catalog.db`. Its paths are absolute."""
-        name = "-".join([str(items), *(flag.strip("-") for flag in flags)])
-        folder = self.folder / f"warehouse-{name}"
+        folder = self.folder / f"warehouse-{items}"
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            self.run("ingest", *at(folder), "--inventory", self.ndjson(items), *flags)
+            self.run("ingest", *at(folder), "--inventory", self.ndjson(items))
             self.run("compact", *at(folder), "--retain", "0s")
             (folder / "complete").touch()
         return folder
