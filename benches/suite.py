@@ -65,18 +65,19 @@ def main():
     args = arguments()
     args.dir.mkdir(parents=True, exist_ok=True)
     bench = Bench(args, SCALES[args.scale])
+    machine = {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count(), "workers": args.workers,
+               "scale": args.scale, "runs": args.runs, "load": os.getloadavg()}
     tables, results = [], {}
     for name in args.only or CASES:
         case = importlib.import_module(f"cases.{name}")
-        rows = case.run(bench)
+        rows = list(case.run(bench))
         results[name] = with_ratios(rows, case.cost, case.key)
         tables.append(f"### {case.TITLE}\n\n{markdown(case, rows)}\n")
         print(tables[-1], flush=True)
+        # After each case, because the next one may take hours, or end the suite.
+        args.json.write_text(json.dumps(machine | {"results": results}, indent=1) + "\n")
+        args.json.with_suffix(".md").write_text("\n".join(tables))
     bench.clean()
-    machine = {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count(), "workers": args.workers,
-               "scale": args.scale, "runs": args.runs, "load": os.getloadavg()}
-    args.json.write_text(json.dumps(machine | {"results": results}, indent=1) + "\n")
-    args.json.with_suffix(".md").write_text("\n".join(tables))
     if bench.peers:
         subprocess.run([bench.peers.python, ROOT / "benches/plots.py", args.json, args.json.parent], check=True)
 

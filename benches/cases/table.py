@@ -137,7 +137,8 @@ class Replace:
         # The Item that was appended is in the table since its beginning: its buckets have several files.
         item = self.bench.work / "one-item.ndjson"
         subprocess.run(Append(self.bench, self.folder, item).words, check=True, stdout=subprocess.DEVNULL)
-        sql = 'SELECT grid_partition, year FROM "items$partitions" WHERE file_count > 1 ORDER BY last_sequence_number DESC, grid_partition LIMIT 1'
+        sql = 'SELECT grid_partition, year FROM "items$partitions" WHERE file_count > 1'
+        sql += " ORDER BY last_sequence_number DESC, grid_partition LIMIT 1"
         [[cell, year]] = ask(self.bench, self.folder, sql)
         words = [self.bench.binary, "compact", *at(self.folder), "--bucket", f"{cell}/{year}", "--output", "json"]
         text, figures = measured([*words, "--workers", str(self.bench.workers)])
