@@ -10,7 +10,7 @@ from process import measured
 
 TITLE = "Backfill, killed half-way"
 UNIT = "Items"
-COLUMNS = ["items", "what", "engine", "wall_s", "cpu_s", "per_cpu_s", "peak_mb", "read_mb", "written_mb"]
+COLUMNS = ["items", "what", "engine", "wall_s", "cpu_s", "user_s", "system_s", "per_cpu_s", "peak_mb", "read_mb", "written_mb"]
 CHUNKS = 20
 
 
