@@ -2,7 +2,8 @@
 
 HEADERS = {
     "new_process_s": "new process s", "off_disk_s": "off disk s", "same_process_s": "same process s", "cpu_s": "CPU s",
-    "wall_s": "wall s", "user_s": "user s", "system_s": "system s", "peak_mb": "peak MB", "read_mb": "read MB", "written_mb": "written MB", "per_cpu_s": "{unit}/CPU-s",
+    "wall_s": "wall s", "user_s": "user s", "system_s": "system s", "peak_mb": "peak MB", "read_mb": "read MB", "written_mb": "written MB",
+    "per_cpu_s": "{unit}/CPU-s",
 }
 
 
