@@ -1,62 +1,79 @@
-"""Whole processes, measured from outside: what the end-to-end benches share. Python 3.10 or later, standard library."""
+"""One process meter: what a command and its children take, seen from outside. Linux gives all figures, macOS no I/O."""
 
-import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 
+def measured(command, kill_when=None, **options):
+    """Runs a command to its end; its output, and the figures. A command that fails ends the suite.
 
-def arguments(description, sizes):
-    """The parser of a bench, with the options that all have."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("EARTHCATALOG_DATA", ROOT / "../shared/data"))
-    parser.add_argument("--binary", type=Path, default=target / "release/earthcatalog")
-    parser.add_argument("--items", type=int, nargs="*", default=sizes, help="sizes of the sets")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--dir", type=Path, help="keeps the generated Items and the peers' environment for the next time")
-    parser.add_argument("--json", type=Path, help="also writes the figures here")
-    return parser
+    With `kill_when`, it is killed as soon as that says so, which is asked all the time.
 
-
-def generator(args):
-    """The generator of Items; ends the bench where it, or the binary, is missing."""
-    found = args.data / "gen_itslive.py"
-    for needed, way_out in [(args.binary, "cargo build --release"), (found, "--data or EARTHCATALOG_DATA")]:
-        if not needed.exists():
-            sys.exit(f"{needed} is missing; {way_out}")
-    return found
-
-
-def measured(command, **options):
-    """Runs a command; its output, and what it and its children took."""
+    `peak_mb` cannot be less than what this process itself takes (a child starts as its copy), which is why nothing here
+    holds Items in memory. `read_mb` and `written_mb` count all bytes that went through read and write calls, from the page
+    cache or not; `disk_read_mb` what the disk had to give, memory maps included.
+    """
+    # What earlier runs wrote is not for this one to wait for.
     os.sync()
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=errors, **options)
+        # Ended, but not yet reaped: its counters are still there.
+        ended = os.WEXITED | os.WNOWAIT
+        while kill_when and not os.waitid(os.P_PID, process.pid, ended | os.WNOHANG):
+            if kill_when():
+                process.kill()
+                break
+            time.sleep(0.005)
+        os.waitid(os.P_PID, process.pid, ended)
+        wall = time.monotonic() - started
+        counters = io(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - started
         output.seek(0), errors.seek(0)
-        if process.returncode:
-            sys.exit(f"{command[0]} failed:\n{errors.read().decode()[-3000:]}")
+        if process.returncode and not (kill_when and process.returncode == -signal.SIGKILL):
+            words = " ".join(str(word) for word in command)
+            sys.exit(f"this failed: {words[:500]}\n{errors.read().decode(errors='replace')[-3000:]}")
         text = output.read().decode()
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     figures = {
-        "wall_s": round(wall, 2),
-        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
-        "user_s": round(usage.ru_utime, 2),
-        "system_s": round(usage.ru_stime, 2),
-        "peak_mb": round(usage.ru_maxrss * unit / 1e6),
+        "wall_s": round(wall, 4),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 4),
+        "user_s": round(usage.ru_utime, 4),
+        "system_s": round(usage.ru_stime, 4),
+        "peak_mb": round(usage.ru_maxrss * unit / 1e6, 1),
     }
-    return text, figures
+    return text, figures | counters
+
+
+def io(process):
+    """Bytes read and written by a process and the children that it waited for (proc_pid_io(5))."""
+    names = {"rchar": "read_mb", "wchar": "written_mb", "read_bytes": "disk_read_mb", "write_bytes": "disk_written_mb"}
+    try:
+        lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    except OSError:
+        return {}
+    counters = dict(line.split(": ") for line in lines)
+    return {name: round(int(counters[counter]) / 1e6, 2) for counter, name in names.items()}
+
+
+def forget(folder):
+    """Takes the files below a folder out of the page cache, of which no other file loses anything; needs no rights."""
+    if not hasattr(os, "posix_fadvise"):
+        sys.exit("files cannot be taken out of the page cache here; --skip-disk leaves these runs out")
+    os.sync()
+    for path in Path(folder).rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
 
 
 def log(text):
-    print(text, file=sys.stderr, flush=True)
+    print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
