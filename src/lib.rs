@@ -8,16 +8,19 @@
 //!   [`incremental`] and [`compact`] are their drivers.
 //! - [`expire`]: removes what nobody needs any more from a warehouse.
 //! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
-//! - [`query`]: SQL over a warehouse; [`info`]: what its metadata says; [`paths`]: the files that a question needs.
+//! - [`query`]: SQL over a warehouse; [`prompt`]: the same, asked line by line; [`export`]: Items as they were; [`info`]: what its metadata says; [`paths`]: the files that a question needs.
 //! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
-//! - [`output`]: query results as table, JSON, NDJSON or CSV.
+//! - [`output`]: query results as table, JSON, CSV, GeoJSON or Parquet.
+//! - [`config`]: the configuration file.
 //! - [`demo`]: a small, seeded set of Items, and a tour.
 
 pub mod backfill;
 pub mod cli;
 pub mod compact;
+pub mod config;
 pub mod demo;
 pub mod expire;
+pub mod export;
 pub mod incremental;
 pub mod info;
 pub mod ingest;
@@ -25,6 +28,7 @@ pub mod output;
 pub mod paths;
 pub mod pipeline;
 pub mod progress;
+pub mod prompt;
 pub mod query;
 pub mod report;
 pub mod run_statistics;

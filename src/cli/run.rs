@@ -11,9 +11,12 @@ use earthcatalog_plans::session::{session, session_within};
 use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
+use super::config::config;
+use super::export::export;
+use super::sql::sql;
 use super::{
     BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, IncrementalArgs, InfoArgs, IngestArgs,
-    PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, SqlArgs, WarehouseArgs,
+    PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, Since, SourceArgs, WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
@@ -24,7 +27,7 @@ use crate::paths::Question;
 use crate::pipeline::{PIPELINES, PipelineError, pipeline_session, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script};
-use crate::{backfill, compact, demo, expire, incremental, info, ingest, output, paths, query, runs};
+use crate::{backfill, compact, demo, expire, incremental, info, ingest, paths, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
@@ -39,6 +42,8 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Run(args) => run_script(&args, out).await,
         Command::Plans(args) => plans(&args, out),
         Command::Sql(args) => sql(&args, out).await,
+        Command::Export(args) => export(&args, out).await,
+        Command::Config(args) => config(&args, out),
         Command::Info(args) => info(&args, out).await,
         Command::Paths(args) => paths(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
@@ -56,7 +61,7 @@ async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliErr
     let options = BackfillOptions {
         source: whole_source(&args.source)?,
         workers: args.workers(),
-        memory: args.memory,
+        memory: args.resources.memory,
         restart: args.restart,
         report_location: args.report_location.clone(),
     };
@@ -85,8 +90,8 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = IncrementalOptions {
         source: source(&args.source)?,
-        workers: args.threads.workers(),
-        memory: args.memory,
+        workers: args.resources.workers(),
+        memory: args.resources.memory,
         report_location: args.report_location.clone(),
     };
     if let Some(location) = &args.report_location {
@@ -160,8 +165,8 @@ async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError
         commit_every: args.commit_every,
         retain: args.retain,
         use_lock: args.use_lock,
-        workers: args.threads.workers(),
-        memory: args.memory,
+        workers: args.resources.workers(),
+        memory: args.resources.memory,
     };
     let failed = |e| CliError::pipeline(e, compact::PIPELINE);
     if args.dry_run {
@@ -228,17 +233,11 @@ fn script(name: &str) -> Result<Script, CliError> {
 
 async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let script = script(&args.script)?;
-    let mut arguments = Arguments::new();
-    for (name, value) in [("catalog", &args.catalog), ("warehouse", &args.warehouse)] {
-        arguments = arguments.with_option(name, value.as_ref().filter(|_| script.parameter(name).is_some()));
-    }
-    for (name, value) in &args.set {
-        arguments = arguments.with(name, value);
-    }
-    let workers = args.threads.workers();
+    let arguments = args.parameters.arguments(&script, args.catalog.as_deref(), args.warehouse.as_deref());
+    let workers = args.resources.workers();
     let session = match PIPELINES.iter().any(|(name, _)| *name == args.script) {
-        true => pipeline_session(workers, args.memory),
-        false => session_within(workers, args.memory),
+        true => pipeline_session(workers, args.resources.memory),
+        false => session_within(workers, args.resources.memory),
     };
     let session = session.map_err(CliError::Query)?;
     let mut interrupt = pin!(interrupt());
@@ -249,7 +248,7 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         let seconds = started.elapsed().as_secs_f64();
         let format = match args.output {
             Format::Table | Format::Csv => ReportFormat::Text,
-            Format::Json | Format::Ndjson => ReportFormat::Json,
+            _ => ReportFormat::Json,
         };
         match run.replaced.clone() {
             Some(replaced) => {
@@ -280,21 +279,6 @@ fn plans(args: &PlansArgs, out: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
-    let workers = args.threads.workers();
-    let session = session_within(workers, args.memory).map_err(CliError::Query)?;
-    let answer = async {
-        let rows = query::query(&session, &args.at.catalog, &args.at.warehouse, &args.query).await;
-        output::write(rows.map_err(CliError::Query)?, args.output, out).await?;
-        Ok(())
-    };
-    tokio::select! {
-        done = answer => done,
-        () = interrupt() => Err(CliError::Interrupted),
-    }
-}
-
 async fn info(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let session = session(1).map_err(CliError::Query)?;
@@ -319,7 +303,7 @@ async fn paths(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 }
 
 /// Resolves at Ctrl-C; never, where signals cannot be listened to.
-async fn interrupt() {
+pub(super) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -333,7 +317,7 @@ fn check_inventory(inventory: &str) -> Result<(), CliError> {
     }
 }
 
-fn check_warehouse(at: &WarehouseArgs) -> Result<(), CliError> {
+pub(super) fn check_warehouse(at: &WarehouseArgs) -> Result<(), CliError> {
     check_location("warehouse", &at.warehouse)?;
     let folder = Path::new(&at.catalog).parent().filter(|p| !p.as_os_str().is_empty());
     match folder {

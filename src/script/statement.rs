@@ -76,6 +76,11 @@ impl Statement {
         }
     }
 
+    /// Where it begins.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The statement as DataFusion's parser reads it.
     pub fn ast(&self) -> &Ast {
         &self.ast
