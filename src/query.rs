@@ -101,7 +101,7 @@ impl<'a, 'b> Answers<'a, 'b> {
     /// Runs a statement to its end.
     pub async fn answer(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
         let started = Instant::now();
-        let planned = statement.plan(self.session).await?;
+        let planned = statement.plan(self.session).await?.within_memory()?;
         let place = || statement.place().to_string();
         if CommitExec::find(&planned.plan).is_some() {
             return Err(SqlError::Writes { place: place() });

@@ -275,8 +275,16 @@ fn an_exported_stac_geoparquet_file_ingests_to_the_same_table() {
     let rows = warehouse.rows(sql);
     assert!(rows.len() > 100);
     assert_eq!(report["items"], rows.len(), "{report}");
-    for (copied, row) in copy.rows("SELECT * FROM items ORDER BY id").iter().zip(&rows) {
-        assert_eq!(copied, row);
+    // The file knows the values of JSON texts, not how they were written.
+    let read = |mut row: Value| {
+        for name in ["assets", "links", "properties", "extra"] {
+            let value = row[name].as_str().map(|text| serde_json::from_str(text).unwrap());
+            row[name] = value.unwrap_or(Value::Null);
+        }
+        row
+    };
+    for (copied, row) in copy.rows("SELECT * FROM items ORDER BY id").into_iter().zip(rows) {
+        assert_eq!(read(copied), read(row));
     }
 }
 

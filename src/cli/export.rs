@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use earthcatalog_plans::session::session_within;
 
 use super::run::{check_warehouse, interrupt};
 use super::{CliError, ResourceArgs, WarehouseArgs, values};
 use crate::export::{self, ExportFormat, Question};
 use crate::output::{Destination, OutputError};
+use crate::pipeline::pipeline_session;
 use crate::query;
 
 /// Flags of `export`.
@@ -55,7 +55,9 @@ pub(super) async fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(),
         Some(sql) => Question::Sql(sql.clone()),
         None => Question::Items { geometry: args.geometry.clone(), start: args.start, end: args.end },
     };
-    let session = session_within(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    // Each Item in its newest version is found by sorting whole rows, of which there may be more than memory holds.
+    let session = pipeline_session(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    export::expect_wide_rows(&session);
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let exporting = async {
         query::open(&session, &args.at.catalog, &args.at.warehouse).await.map_err(CliError::Query)?;

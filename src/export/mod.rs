@@ -91,6 +91,14 @@ pub struct Exported {
     pub seconds: f64,
 }
 
+/// Rows of whole Items in a batch: a merge of what went to disk holds several batches, of some kilobytes a row.
+const BATCH_ROWS: usize = 1_024;
+
+/// Prepares `session` for rows of whole Items.
+pub fn expect_wide_rows(session: &SessionContext) {
+    session.state_ref().write().config_mut().options_mut().execution.batch_size = BATCH_ROWS;
+}
+
 /// Writes the Items in question to `sink`, which stays open. `session` knows the tables of the warehouse.
 ///
 /// Errors: a query whose rows are no whole Items.
@@ -122,7 +130,7 @@ impl fmt::Display for Exported {
         if self.inexact > 0 {
             write!(
                 f,
-                "; {} of them have members that stac-geoparquet cannot tell apart, ndjson can",
+                "; {} of them have members that stac-geoparquet cannot hold as they are, ndjson can",
                 count(self.inexact)
             )?;
         }
@@ -155,7 +163,7 @@ async fn ask(
     };
     let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
-    let planned = statement.plan(session).await?;
+    let planned = statement.plan(session).await?.within_memory()?;
     let rows = planned.execute()?;
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, ExplainStatement, Statement as Ast};
 use datafusion::sql::sqlparser::ast::Value as SqlValue;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+
+use earthcatalog_plans::compact_views::compact_above_sorts;
 
 use super::error::{Place, ScriptError, reason};
 use super::parameters::Value;
@@ -112,6 +115,15 @@ impl Statement {
 }
 
 impl Planned {
+    /// The same, in such a way that what sorts whole Items more than once keeps to a limit of memory, where there is one.
+    pub fn within_memory(mut self) -> Result<Self, ScriptError> {
+        let pool = self.context.memory_pool();
+        if matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
+            self.plan = compact_above_sorts(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
+        }
+        Ok(self)
+    }
+
     /// Starts the plan.
     pub fn execute(&self) -> Result<SendableRecordBatchStream, ScriptError> {
         execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context)).map_err(|e| self.statement.failed(e))

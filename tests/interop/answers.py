@@ -15,7 +15,7 @@ folder, rows = Path(sys.argv[1]), int(sys.argv[2])
 
 plain = pyarrow.parquet.read_table(folder / "items.parquet")
 assert plain.num_rows == rows, plain.num_rows
-assert b"geo" not in plain.schema.metadata
+assert b"geo" not in (plain.schema.metadata or {})
 
 frame = geopandas.read_parquet(folder / "items.geoparquet")
 assert len(frame) == rows and frame.crs == "OGC:CRS84", (len(frame), frame.crs)
