@@ -11,16 +11,16 @@
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`query`]: optimizer rules by which a question in space reads fewer files.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
-//! - [`compact_views`]: lets sorts of whole rows keep to a limit of memory.
+//! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
 mod balanced;
+pub mod bounded_memory;
 pub mod bucket;
 pub mod checkpoint;
 pub mod chunk;
 pub mod compact;
-pub mod compact_views;
 mod find_operator;
 pub mod ingest_record;
 pub mod items;

@@ -157,8 +157,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_with_a_geometry_is_a_feature_with_the_rest_as_properties() {
-        let sql = "SELECT * FROM (VALUES (7, ST_Point(1, 2.5), 'é\n', NULL), (NULL, NULL, NULL, 1.5)) \
-                   AS t(id, geometry, name, n)";
+        let sql = "SELECT id, ST_GeomFromText(wkt) AS geometry, name, n \
+                   FROM (VALUES (7, 'POINT(1 2.5)', 'é\n', NULL), (NULL, NULL, NULL, 1.5)) AS t(id, wkt, name, n)";
         assert_eq!(
             features(sql).await.unwrap(),
             json!({"type": "FeatureCollection", "features": [

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::Value as SqlValue;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use earthcatalog_plans::compact_views::compact_above_sorts;
+use earthcatalog_plans::bounded_memory::bounded;
 
 use super::error::{Place, ScriptError, reason};
 use super::parameters::Value;
@@ -119,7 +119,7 @@ impl Planned {
     pub fn within_memory(mut self) -> Result<Self, ScriptError> {
         let pool = self.context.memory_pool();
         if matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
-            self.plan = compact_above_sorts(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
+            self.plan = bounded(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
         }
         Ok(self)
     }

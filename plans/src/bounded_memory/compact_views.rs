@@ -1,4 +1,4 @@
-//! [`CompactViewsExec`]: batches that hold on to no memory but their own, above sorts that must keep to a limit.
+//! [`CompactViewsExec`]: batches that hold on to no memory but their own.
 
 use std::any::Any;
 use std::fmt;
@@ -6,28 +6,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
-use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
-
-/// Puts a [`CompactViewsExec`] above each sort.
-///
-/// A batch of sorted texts refers to the texts of all batches that were sorted. To the sort above it, each such batch
-/// seems as large as all of them, and it gives up for lack of memory where it should go on on disk.
-pub fn compact_above_sorts(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let above = |plan: Arc<dyn ExecutionPlan>| {
-        Ok(match plan.as_any().is::<SortExec>() {
-            true => Transformed::yes(Arc::new(CompactViewsExec::new(plan)) as _),
-            false => Transformed::no(plan),
-        })
-    };
-    Ok(plan.transform_up(above)?.data)
-}
 
 /// Hands on its input, with texts and binaries copied to where there are no others.
 #[derive(Debug)]
@@ -126,7 +110,6 @@ fn compact_array(array: &ArrayRef) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use arrow::array::{ListBuilder, StringViewArray, StringViewBuilder};
-    use datafusion::prelude::SessionContext;
 
     use super::*;
 
@@ -146,29 +129,5 @@ mod tests {
         let compacted = compact(&slice).unwrap();
         assert_eq!(compacted, slice);
         assert!(compacted.get_array_memory_size() < 100_000 && slice.get_array_memory_size() > 1_000_000);
-    }
-
-    #[tokio::test]
-    async fn a_sort_of_sorted_texts_keeps_to_a_limit() {
-        let session = crate::session::session_within(2, Some(48 << 20)).unwrap();
-        session.state_ref().write().config_mut().options_mut().execution.batch_size = 1_024;
-        let sql = "SELECT id, wide FROM (
-            SELECT *, row_number() OVER (PARTITION BY id ORDER BY wide DESC) AS rank FROM (
-                SELECT *, row_number() OVER (PARTITION BY id, part ORDER BY wide) AS of_part FROM (
-                    SELECT value % 29989 AS id, value % 3 AS part, repeat(CAST(value AS VARCHAR), 500) AS wide
-                    FROM generate_series(1, 30000))
-            ) WHERE of_part = 1) WHERE rank = 1 ORDER BY id";
-        let run = async |session: &SessionContext, is_compacted: bool| {
-            let frame = session.sql(sql).await.unwrap();
-            let context = Arc::new(frame.task_ctx());
-            let mut plan = frame.create_physical_plan().await.unwrap();
-            if is_compacted {
-                plan = compact_above_sorts(plan).unwrap();
-            }
-            let rows = datafusion::physical_plan::execute_stream(plan, context).unwrap();
-            rows.try_fold(0, |n, batch| std::future::ready(Ok(n + batch.num_rows()))).await
-        };
-        assert_eq!(run(&session, true).await.unwrap(), 29_989);
-        assert!(run(&session, false).await.is_err(), "DataFusion does it by itself: this operator can go");
     }
 }
