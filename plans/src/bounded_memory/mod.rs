@@ -1,7 +1,8 @@
 //! Lets what sorts whole Items more than once, as table `items` does, keep to a limit of memory.
 //!
-//! DataFusion 53 counts, and keeps, more than it needs to: a batch of sorted texts refers to the texts of all batches that
-//! were sorted, and a window holds on to all texts that went through it.
+//! DataFusion 53 counts, and keeps, more than it needs to: of the texts of small batches that a repartition or filter joins,
+//! each may come with a megabyte of room; a batch of sorted texts refers to those of all batches that were sorted; and a
+//! window holds on to all texts that went through it.
 //!
 //! - [`compact_views`]: batches that hold on to their own texts only.
 //! - [`row_number`]: `row_number()` that holds on to nothing.
@@ -19,12 +20,14 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 pub use compact_views::CompactViewsExec;
 pub use row_number::RowNumberExec;
 
-/// The same plan, with a [`CompactViewsExec`] above each sort and a [`RowNumberExec`] in place of each window that is
-/// one.
+/// The same plan, with a [`CompactViewsExec`] below and above each sort and a [`RowNumberExec`] in place of each window that
+/// is one.
 pub fn bounded(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let better = |plan: Arc<dyn ExecutionPlan>| {
-        if plan.as_any().is::<SortExec>() {
-            return Ok(Transformed::yes(Arc::new(CompactViewsExec::new(plan)) as _));
+        if let Some(sort) = plan.as_any().downcast_ref::<SortExec>() {
+            let input = Arc::new(CompactViewsExec::new(Arc::clone(sort.input())));
+            let sort = plan.with_new_children(vec![input])?;
+            return Ok(Transformed::yes(Arc::new(CompactViewsExec::new(sort)) as _));
         }
         Ok(match RowNumberExec::in_place_of(&plan) {
             Some(row_number) => Transformed::yes(Arc::new(row_number) as _),

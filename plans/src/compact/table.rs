@@ -109,7 +109,9 @@ impl BucketsTable {
     async fn left_behind(&self, session: &dyn Session) -> Result<(LeftBehind, Option<String>)> {
         let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
         let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
-        let Some((snapshot, document)) = table.known_ids_document(session).await? else { return Ok(Default::default()) };
+        let Some((snapshot, document)) = table.known_ids_document(session).await? else {
+            return Ok(Default::default());
+        };
         let repeated = table.repeated_ids(session).await?;
         if repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
             return Ok(Default::default());

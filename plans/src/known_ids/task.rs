@@ -134,10 +134,9 @@ mod tests {
 
     #[test]
     fn an_id_is_repeated_if_a_version_lies_elsewhere_is_newer_or_shares_the_bucket() {
-        for rows in [
-            [("a", &b"here"[..], 1), ("a", &b"there"[..], 1)],
-            [("a", &b"here"[..], 1), ("a", &b"here"[..], 2)],
-        ] {
+        for rows in
+            [[("a", &b"here"[..], 1), ("a", &b"there"[..], 1)], [("a", &b"here"[..], 1), ("a", &b"here"[..], 2)]]
+        {
             let mut ids = TaskIds::default();
             rows.iter().for_each(|row| add(&mut ids, &[*row]));
             assert_eq!((repeated(&ids), ids.encode().unwrap().1), (vec![IdHash::of("a")], 2));

@@ -79,7 +79,8 @@ impl ItemsTable {
         // What is said of the id alone is said of all versions.
         let of_id = |filter: &&Expr| filter.column_refs().iter().all(|column| column.name == "id");
         let (of_id, of_version): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(of_id);
-        let filtered = |plan: LogicalPlanBuilder, filters: &[&Expr]| match conjunction(filters.iter().copied().cloned()) {
+        let filtered = |plan: LogicalPlanBuilder, filters: &[&Expr]| match conjunction(filters.iter().copied().cloned())
+        {
             Some(filter) => plan.filter(filter),
             None => Ok(plan),
         };
@@ -150,12 +151,7 @@ impl TableProvider for ItemsTable {
 
 impl ItemsTable {
     /// One row of each Item for which `filters` are true, all of its versions being the same.
-    async fn once(
-        &self,
-        session: &dyn Session,
-        filters: &[Expr],
-        columns: &[&str],
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn once(&self, session: &dyn Session, filters: &[Expr], columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
         let mut read = columns.to_vec();
         if !read.contains(&"id") {
             read.push("id");

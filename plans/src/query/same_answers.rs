@@ -272,9 +272,8 @@ async fn after_a_compaction_of_all_buckets_each_item_has_one_version_wherever_it
     let before = text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await;
     let writing = crate::session::session(2).unwrap();
     let f = folder.path().display();
-    let table = format!(
-        "CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')"
-    );
+    let table =
+        format!("CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')");
     text(&writing, &table).await;
     // No bucket has two files, and one holds what an Item has left behind.
     let compaction = plan(&writing, COMPACT).await;

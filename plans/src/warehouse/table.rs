@@ -54,7 +54,14 @@ pub struct WarehouseTable {
 impl WarehouseTable {
     pub fn new(warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().table_schema());
-        Self { warehouse, schema, pinned: None, cache: FileCache::default(), statement: Mutex::new(None), repeated: Mutex::new(None) }
+        Self {
+            warehouse,
+            schema,
+            pinned: None,
+            cache: FileCache::default(),
+            statement: Mutex::new(None),
+            repeated: Mutex::new(None),
+        }
     }
 
     /// The table as of one of its retained snapshots; it cannot be written to.

@@ -267,7 +267,11 @@ impl Attempt {
         let (bytes, ids) = self.ids.encode()?;
         let size = bytes.len() as u64;
         self.uploads.put(self.resolve(&path)?, Bytes::from(bytes)).await?;
-        self.records.push(SinkRecord::Ids(IdFile { path: format!("{}{path}", self.target.warehouse), ids, bytes: size }));
+        self.records.push(SinkRecord::Ids(IdFile {
+            path: format!("{}{path}", self.target.warehouse),
+            ids,
+            bytes: size,
+        }));
         Ok(())
     }
 
