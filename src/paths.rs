@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{SessionContext, col};
-use earthcatalog_plans::query::{Frame, cells::may_share_cell, intersects_frame, parse_place};
+use earthcatalog_plans::query::{Frame, Geometry, cells::may_share_cell, intersects_frame, parse_place};
 use earthcatalog_plans::warehouse::{PrunedBy, Warehouse, WarehouseTable};
 use serde::Serialize;
 use thiserror::Error;
@@ -52,6 +52,12 @@ pub struct PathInfo {
     pub bytes: u64,
 }
 
+/// The place that `--geometry` names: WKT, GeoJSON, `west,south,east,north`, or a file with one of these.
+pub(crate) fn place(geometry: &str) -> Result<Geometry, PathsError> {
+    let text = std::fs::read_to_string(geometry).unwrap_or_else(|_| geometry.to_owned());
+    parse_place(&text).map_err(|e| PathsError::Geometry { text: geometry.to_owned(), reason: e.to_string() })
+}
+
 /// The files in which every Item that intersects the place, in that time, is found in one cell at least.
 ///
 /// An Item is stored in each of its cells, and only those of the place are needed; a reader that wants it once takes one
@@ -62,12 +68,7 @@ pub async fn paths(
     warehouse: &str,
     of: &Question,
 ) -> Result<Paths, PathsError> {
-    let invalid = |reason: String| PathsError::Geometry { text: of.geometry.clone(), reason };
-    let text = match std::fs::read_to_string(&of.geometry) {
-        Ok(text) => text,
-        Err(_) => of.geometry.clone(),
-    };
-    let place = parse_place(&text).map_err(|e| invalid(e.to_string()))?;
+    let place = place(&of.geometry)?;
     let opened = Warehouse::open(catalog).await.map_err(datafusion::common::DataFusionError::from)?;
     opened.check_location(warehouse).map_err(datafusion::common::DataFusionError::from)?;
     let mut filters: Vec<Expr> =

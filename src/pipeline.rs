@@ -70,6 +70,8 @@ pub enum PipelineError {
     Script(#[from] ScriptError),
     #[error("cannot write to standard output: {0}")]
     Write(io::Error),
+    #[error(transparent)]
+    Output(OutputError),
     #[error("{}", crate::script::reason(.0))]
     Session(#[from] DataFusionError),
     #[error(transparent)]
@@ -247,6 +249,7 @@ async fn drain(planned: &Planned, out: Option<(Format, &mut dyn Write)>) -> Resu
         Some((format, out)) => output::write(rows, format, out).await.map(drop).map_err(|e| match e {
             OutputError::Query(e) => planned.failed(e).into(),
             OutputError::Write(e) => PipelineError::Write(e),
+            other => PipelineError::Output(other),
         }),
         None => Ok(rows.try_for_each(|_| ready(Ok(()))).await.map_err(|e| planned.failed(e))?),
     }

@@ -1,18 +1,193 @@
-//! SQL over a warehouse: the stream of a query's rows.
+//! SQL over a warehouse: statements in, answers out.
 
-use datafusion::common::Result;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call;
-use earthcatalog_plans::warehouse::register_views;
+use earthcatalog_plans::call::{self, CallExec};
+use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, scan_metrics};
+use futures::TryStreamExt;
+use thiserror::Error;
 
-/// Runs one statement over tables `item_cells`, `items` and `rejects` of a warehouse; its rows arrive as they are found.
+use crate::output::{self, OutputError, Rendering, Sink, Written};
+use crate::report::{bytes, count};
+use crate::script::{ScriptError, Statement};
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub enum SqlError {
+    #[error("there is nothing to run: give a statement, -f FILE, or - to read standard input; on a terminal, nothing")]
+    Nothing,
+    #[error("cannot read {name}: {source}")]
+    Unreadable { name: String, source: io::Error },
+    #[error("--out is for a statement; at the prompt, \\o FILE does it")]
+    OutAtPrompt,
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error("{place}: {what} holds one result, and this statement has a second one; run them one by one")]
+    Several { place: String, what: String },
+    #[error(
+        "{place}: this statement writes to a warehouse, and sql only asks; `earthcatalog run FILE` runs such scripts"
+    )]
+    Writes { place: String },
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl SqlError {
+    /// Whether the command was typed wrongly.
+    pub fn is_usage(&self) -> bool {
+        use crate::output::SinkError::{Device, Object};
+        match self {
+            Self::Nothing | Self::OutAtPrompt | Self::Unreadable { .. } => true,
+            Self::Output(OutputError::Terminal(_)) => true,
+            Self::Output(OutputError::Sink(error)) => !matches!(error, Object { .. } | Device { .. }),
+            _ => false,
+        }
+    }
+
+    /// Why standard output could not be written to, if that was it.
+    pub fn write(&self) -> Option<&io::Error> {
+        match self {
+            Self::Output(OutputError::Write(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Makes the tables of a warehouse known to `session`.
+pub async fn open(session: &SessionContext, catalog: &str, warehouse: &str) -> DataFusionResult<()> {
+    register_views(session, catalog, warehouse).await
+}
+
+/// Runs one statement over the tables of a warehouse; its rows arrive as they are found.
 pub async fn query(
     session: &SessionContext,
     catalog: &str,
     warehouse: &str,
     sql: &str,
-) -> Result<SendableRecordBatchStream> {
-    register_views(session, catalog, warehouse).await?;
+) -> DataFusionResult<SendableRecordBatchStream> {
+    open(session, catalog, warehouse).await?;
     call::sql(session, sql).await?.execute_stream().await
+}
+
+/// What a statement answered; its rows have been written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// `None`: a definition or setting, which has no rows.
+    pub written: Option<Written>,
+    /// What was read of the warehouse, scan by scan.
+    pub scans: Vec<ScanMetrics>,
+    pub elapsed: Duration,
+}
+
+/// Writes the answers of one statement after the other to one destination.
+pub struct Answers<'a, 'b> {
+    pub session: &'a SessionContext,
+    pub rendering: Rendering,
+    pub sink: &'a mut Sink<'b>,
+    /// What can take one result only.
+    pub single: Option<&'a str>,
+    results: u64,
+}
+
+impl<'a, 'b> Answers<'a, 'b> {
+    pub fn new(session: &'a SessionContext, rendering: Rendering, sink: &'a mut Sink<'b>) -> Self {
+        Self { session, rendering, sink, single: None, results: 0 }
+    }
+
+    /// Runs a statement to its end.
+    pub async fn answer(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
+        let started = Instant::now();
+        let planned = statement.plan(self.session).await?.within_memory()?;
+        let place = || statement.place().to_string();
+        if CommitExec::find(&planned.plan).is_some() || CallExec::find(&planned.plan).is_some() {
+            return Err(SqlError::Writes { place: place() });
+        }
+        let rows = planned.execute()?;
+        let written = if rows.schema().fields().is_empty() {
+            rows.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|e| planned.failed(e))?;
+            None
+        } else {
+            self.results += 1;
+            if let Some(what) = self.single.filter(|_| self.results > 1) {
+                return Err(SqlError::Several { place: place(), what: what.to_owned() });
+            }
+            let written = output::write_rows(rows, self.rendering, self.sink).await;
+            Some(written.map_err(|e| match e {
+                OutputError::Query(e) => SqlError::Script(planned.failed(e)),
+                e => e.into(),
+            })?)
+        };
+        Ok(Answer { written, scans: scan_metrics(&planned.plan), elapsed: started.elapsed() })
+    }
+}
+
+impl Answer {
+    /// How many rows there were, and how long it took; the rows are left out where a table has said so.
+    pub fn timing(&self, is_counted: bool) -> String {
+        let seconds = format!("{:.3} s", self.elapsed.as_secs_f64());
+        match self.written {
+            Some(Written { rows, .. }) if !is_counted => {
+                format!("{} {} in {seconds}", count(rows), if rows == 1 { "row" } else { "rows" })
+            }
+            _ => seconds,
+        }
+    }
+
+    /// What was read of the warehouse, a line for each scan.
+    pub fn stats(&self) -> Stats<'_> {
+        Stats(&self.scans)
+    }
+}
+
+/// What was read of a warehouse, as text.
+pub struct Stats<'a>(&'a [ScanMetrics]);
+
+impl fmt::Display for Stats<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return write!(f, "scan: no data file was read");
+        }
+        for (i, scan) in self.0.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            let of = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
+            write!(f, "scan: files {} (pruned: {})", of(scan.files(), scan.files_of), scan.pruned)?;
+            write!(f, ", row groups {}", of(scan.row_groups, scan.row_groups_of))?;
+            write!(f, ", read {} of {}", bytes(scan.bytes), bytes(scan.bytes_of))?;
+            write!(f, ", {} rows", count(scan.rows))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use earthcatalog_plans::warehouse::PrunedBy;
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_said_scan_by_scan() {
+        let scan = ScanMetrics {
+            files_of: 900,
+            pruned: PrunedBy { cell: 0, year: 451, bounds: 426 },
+            row_groups_of: 23,
+            row_groups: 20,
+            bytes_of: 12_200_000,
+            bytes: 38_500,
+            rows: 1_234,
+        };
+        assert_eq!(
+            Stats(&[scan]).to_string(),
+            "scan: files 23 of 900 (pruned: 451 by year 426 by bounds), row groups 20 of 23, read 38.5 kB of 12.2 MB, \
+             1,234 rows"
+        );
+        assert_eq!(Stats(&[]).to_string(), "scan: no data file was read");
+    }
 }

@@ -1,5 +1,6 @@
 //! End-to-end tests, in one binary: the program as its users run it, on real files.
 
+mod ask;
 mod backfill;
 mod cli;
 mod compact;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use earthcatalog_udfs::stac_item::is_ignored;
 use thiserror::Error;
 
 /// Name of the column with the H3 cell of a row (15 hex digits), or [`NO_CELL`].
@@ -12,7 +13,9 @@ pub const GRID_PARTITION: &str = "grid_partition";
 /// `grid_partition` of an Item that touches no cell: its geometry is null or empty.
 pub const NO_CELL: &str = "__none__";
 
-pub use earthcatalog_udfs::stac_item::PROPERTY_KEY;
+pub use earthcatalog_udfs::stac_item::canonical::write_time;
+pub use earthcatalog_udfs::stac_item::{PROPERTY_KEY, RowItems, write_geometry};
+pub use earthcatalog_udfs::wkb_of;
 
 /// The time columns, each named as the STAC property that it holds.
 pub const TIME_COLUMNS: [&str; 6] =
@@ -32,6 +35,15 @@ pub enum ItemSchemaError {
         "column {column} has type {data_type}; a promoted property can be VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP"
     )]
     UnsupportedType { column: String, data_type: DataType },
+}
+
+/// Why rows are no whole Items.
+#[derive(Debug, Error, PartialEq)]
+pub enum NotItems {
+    #[error("the rows have no column {}, without which Items are not whole; select all columns of table items", .0.join(", "))]
+    Missing(Vec<String>),
+    #[error("column {} is computed, and no column of an Item; leave it out", .0.join(", "))]
+    Foreign(Vec<String>),
 }
 
 /// A STAC property that has a column of its own.
@@ -126,6 +138,26 @@ impl ItemSchema {
         &self.promoted
     }
 
+    /// Checks that rows of `schema` are whole Items of this table; in which cell, of which year and commit they are may be
+    /// said, too.
+    pub fn check_items(&self, schema: &Schema) -> Result<(), NotItems> {
+        let columns = self.item.fields();
+        let names = |fields: Vec<&FieldRef>| fields.into_iter().map(|field| field.name().clone()).collect();
+        let lacks = |field: &&FieldRef| match schema.field_with_name(field.name()) {
+            // A promoted column that was computed anew no longer says of which property it is.
+            Ok(found) => found.metadata().get(PROPERTY_KEY) != field.metadata().get(PROPERTY_KEY),
+            Err(_) => !is_ignored(field),
+        };
+        let missing: Vec<_> = columns.iter().filter(lacks).collect();
+        let is_foreign = |field: &&FieldRef| !is_ignored(field) && self.item.index_of(field.name()).is_err();
+        let foreign: Vec<_> = schema.fields().iter().filter(is_foreign).collect();
+        match (missing.is_empty(), foreign.is_empty()) {
+            (false, _) => Err(NotItems::Missing(names(missing))),
+            (true, false) => Err(NotItems::Foreign(names(foreign))),
+            (true, true) => Ok(()),
+        }
+    }
+
     /// The columns by which rows are sorted within a part file, nulls last.
     pub fn sort_columns(&self) -> Vec<&str> {
         let platform = self.promoted.iter().map(|p| p.column.as_str()).filter(|c| *c == "platform");
@@ -203,6 +235,26 @@ mod tests {
         let declared = Schema::new(vec![Field::new("assets", DataType::Utf8, true)]);
         let error = ItemSchema::from_declared(&declared).unwrap_err();
         assert_eq!(error, ItemSchemaError::DuplicateColumn { column: "assets".into() });
+    }
+
+    #[test]
+    fn rows_are_items_if_they_have_all_columns_of_items_and_no_others() {
+        let (items, table) = (its_live(), its_live().table_schema().clone());
+        assert_eq!(items.check_items(items.item_schema()), Ok(()));
+        assert_eq!(items.check_items(&table), Ok(()), "the cell says nothing of the Item");
+        let without = |name: &str| {
+            let fields = table.fields().iter().filter(|field| field.name() != name).cloned();
+            Schema::new(fields.collect::<Vec<_>>())
+        };
+        assert_eq!(items.check_items(&without("bbox")), Ok(()), "xmin to ymax have it as well");
+        assert_eq!(items.check_items(&without("assets")), Err(NotItems::Missing(vec!["assets".into()])));
+        let computed = |name: &str| {
+            let rest = without(name);
+            let computed = Arc::new(Field::new(name, DataType::Utf8, true));
+            Schema::new(rest.fields().iter().cloned().chain([computed]).collect::<Vec<_>>())
+        };
+        assert_eq!(items.check_items(&computed("area")), Err(NotItems::Foreign(vec!["area".into()])));
+        assert_eq!(items.check_items(&computed("platform")), Err(NotItems::Missing(vec!["platform".into()])));
     }
 
     #[test]

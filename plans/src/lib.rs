@@ -12,10 +12,12 @@
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`query`]: optimizer rules by which a question in space reads fewer files.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
+//! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 //! - [`stores`]: the one place that opens object stores.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
 mod balanced;
+pub mod bounded_memory;
 pub mod bucket;
 pub mod call;
 pub mod checkpoint;

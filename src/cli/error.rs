@@ -8,16 +8,33 @@ use datafusion::common::DataFusionError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
+use crate::config::ConfigError;
 use crate::demo::DemoError;
+use crate::export::ExportError;
 use crate::output::OutputError;
 use crate::paths::PathsError;
 use crate::pipeline::{Pipeline, PipelineError};
+use crate::prompt::PromptError;
+use crate::query::SqlError;
 use crate::runs::RunsError;
 use crate::script::{Script, ScriptError, reason};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]
 pub enum CliError {
+    /// What was typed is no command; or help was asked for.
+    #[error("{0}")]
+    Usage(#[from] clap::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(transparent)]
+    Output(OutputError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("--inventory {0}: there is no such file or folder")]
     NoInventory(String),
     #[error("--catalog {0}: its folder {1} does not exist; make it, or name another place")]
@@ -60,6 +77,7 @@ impl From<OutputError> for CliError {
         match error {
             OutputError::Query(error) => Self::Query(error),
             OutputError::Write(error) => Self::Write(error),
+            other => Self::Output(other),
         }
     }
 }
@@ -76,6 +94,9 @@ impl CliError {
         let write = match self {
             Self::Write(error) => Some(error),
             Self::Pipeline(error, _) => error.write(),
+            Self::Usage(error) => error.exit(),
+            Self::Sql(error) => error.write(),
+            Self::Export(ExportError::Output(OutputError::Write(error))) => Some(error),
             _ => None,
         };
         if write.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
@@ -85,6 +106,9 @@ impl CliError {
         ExitCode::from(match self {
             Self::Interrupted | Self::Paused => 130,
             Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
+            Self::Config(_) | Self::Output(OutputError::Sink(_) | OutputError::Terminal(_)) => 2,
+            Self::Export(ExportError::Place(PathsError::Geometry { .. }) | ExportError::Statements(_)) => 2,
+            Self::Sql(error) if error.is_usage() => 2,
             Self::SinceLast | Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
             Self::Paths(PathsError::Geometry { .. }) => 2,
             _ => 1,

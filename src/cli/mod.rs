@@ -1,11 +1,19 @@
-//! The command line: what can be asked for. `run` does it, `error` says what went wrong.
+//! The command line: what can be asked for. `parse` reads it, `run` does it, `error` says what went wrong.
 
+mod config;
 mod error;
+mod export;
+mod parse;
 mod run;
+mod sql;
 mod values;
 
+pub use config::{ConfigArgs, Setting};
 pub use error::CliError;
+pub use export::ExportArgs;
+pub use parse::parse;
 pub use run::run;
+pub use sql::SqlArgs;
 pub use values::Since;
 
 use std::io::{self, BufWriter, Write};
@@ -15,18 +23,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use earthcatalog_plans::warehouse::MaxRejects;
 
 use crate::output::Format;
 use crate::pipeline::PIPELINES;
-use crate::script::Parameter;
+use crate::script::{Arguments, Parameter, Script};
 
 /// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
 #[derive(Debug, Parser)]
 #[command(name = "earthcatalog", version, max_term_width = 110)]
 pub struct Cli {
+    /// File with settings, TOML or YAML [default: earthcatalog.toml, .yaml or .yml in the working directory]
+    #[arg(long, value_name = "FILE", global = true, env = "EARTHCATALOG_CONFIG")]
+    pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -53,8 +64,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List the pipelines, or say what parameters one has
     Plans(PlansArgs),
-    /// Ask a warehouse in SQL: tables items, item_cells and rejects
+    /// Ask a warehouse in SQL: a question, a file, or a prompt
     Sql(SqlArgs),
+    /// Write Items as they were: NDJSON, an ItemCollection or stac-geoparquet
+    Export(ExportArgs),
+    /// Show the settings, and where each was set
+    Config(ConfigArgs),
     /// Say what state a warehouse is in, from its metadata alone
     Info(InfoArgs),
     /// List the data files that hold what intersects a place
@@ -128,11 +143,8 @@ pub struct IncrementalArgs {
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
-    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub memory: Option<usize>,
     #[command(flatten)]
-    pub threads: ThreadArgs,
+    pub resources: ResourceArgs,
     /// How the final report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
@@ -178,11 +190,8 @@ pub struct BackfillArgs {
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
-    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub memory: Option<usize>,
     #[command(flatten)]
-    pub threads: ThreadArgs,
+    pub resources: ResourceArgs,
     /// How the final report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
@@ -230,11 +239,8 @@ pub struct CompactArgs {
     /// Hold the catalog's lock meanwhile, so that a second compaction does not do the same work
     #[arg(long)]
     pub use_lock: bool,
-    /// Memory that sorts may take before they go to disk [default: 256MB per thread]
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub memory: Option<usize>,
     #[command(flatten)]
-    pub threads: ThreadArgs,
+    pub resources: ResourceArgs,
     /// How the summary is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
@@ -262,21 +268,16 @@ pub struct ScriptArgs {
     /// A script, or the name of a pipeline (see `earthcatalog plans`)
     #[arg(value_name = "FILE|NAME")]
     pub script: String,
-    /// Value of a parameter that the script declares
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
-    pub set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub parameters: ParameterArgs,
     /// Value of parameter $catalog, where the script has one
     #[arg(long, value_name = "FILE", env = "EARTHCATALOG_CATALOG")]
     pub catalog: Option<String>,
     /// Value of parameter $warehouse, where the script has one
     #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
     pub warehouse: Option<String>,
-    /// Memory that sorts may take before they go to disk [default: 256MB per thread for a pipeline, as much as there is for
-    /// a script]
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub memory: Option<usize>,
     #[command(flatten)]
-    pub threads: ThreadArgs,
+    pub resources: ResourceArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -302,23 +303,6 @@ pub struct PlansArgs {
     /// The pipeline, or a script, to tell of; without it, all pipelines are listed
     #[arg(value_name = "NAME|FILE")]
     pub name: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct SqlArgs {
-    /// One SQL statement
-    #[arg(value_name = "SQL")]
-    pub query: String,
-    #[command(flatten)]
-    pub at: WarehouseArgs,
-    /// Memory that sorts may take before they go to disk, and joins at all [default: as much as there is]
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    pub memory: Option<usize>,
-    #[command(flatten)]
-    pub threads: ThreadArgs,
-    /// How rows are written
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -363,10 +347,37 @@ pub struct DemoArgs {
     pub threads: ThreadArgs,
 }
 
+/// Values for the parameters of a script.
+#[derive(Debug, Clone, Args)]
+pub struct ParameterArgs {
+    /// Value of a parameter that the script declares
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
+    pub set: Vec<(String, String)>,
+    /// What the configuration file says of parameters, for those that the script declares
+    #[arg(long, hide = true, value_parser = values::setting)]
+    pub configured: Vec<(String, String)>,
+}
+
+/// What a command may use of the machine.
+#[derive(Debug, Clone, Args)]
+pub struct ResourceArgs {
+    /// Memory that sorts may take before they go to disk [default: 256MB per thread for pipelines, as much as there is for
+    /// questions and other scripts]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, env = "EARTHCATALOG_MEMORY")]
+    pub memory: Option<usize>,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct ThreadArgs {
     /// Threads [default: as many as there are cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        env = "EARTHCATALOG_WORKERS"
+    )]
     pub workers: Option<u16>,
 }
 
@@ -387,25 +398,44 @@ impl ThreadArgs {
     }
 }
 
+impl ResourceArgs {
+    pub fn workers(&self) -> usize {
+        self.threads.workers()
+    }
+}
+
+impl ParameterArgs {
+    /// The arguments of `script`: the configuration's, then `catalog` and `warehouse`, where it has such parameters, then
+    /// what `--set` says, which it must have.
+    pub fn arguments(&self, script: &Script, catalog: Option<&str>, warehouse: Option<&str>) -> Arguments {
+        let configured = self.configured.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
+        let known = configured.chain([("catalog", catalog), ("warehouse", warehouse)]);
+        let known = known.filter(|(name, _)| script.parameter(name).is_some());
+        let arguments = known.fold(Arguments::new(), |all, (name, value)| all.with_option(name, value));
+        self.set.iter().fold(arguments, |all, (name, value)| all.with(name, value))
+    }
+}
+
 impl BackfillArgs {
     pub fn workers(&self) -> usize {
-        if self.scheduler == Scheduler::Synchronous { 1 } else { self.threads.workers() }
+        if self.scheduler == Scheduler::Synchronous { 1 } else { self.resources.workers() }
     }
 }
 
 impl Command {
     fn workers(&self) -> usize {
         match self {
-            Self::Run(args) => &args.script.threads,
-            Self::Explain(args) => &args.script.threads,
-            Self::Backfill(args) => &args.threads,
-            Self::Incremental(args) => &args.threads,
+            Self::Run(args) => &args.script.resources.threads,
+            Self::Explain(args) => &args.script.resources.threads,
+            Self::Backfill(args) => &args.resources.threads,
+            Self::Incremental(args) => &args.resources.threads,
             Self::Delta(args) => &args.threads,
-            Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) => return 1,
+            Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) | Self::Config(_) => return 1,
             Self::Ingest(args) => &args.threads,
-            Self::Compact(args) => &args.threads,
+            Self::Compact(args) => &args.resources.threads,
             Self::Expire(args) => &args.threads,
-            Self::Sql(args) => &args.threads,
+            Self::Sql(args) => &args.resources.threads,
+            Self::Export(args) => &args.resources.threads,
             Self::Demo(args) => &args.threads,
         }
         .workers()
@@ -414,13 +444,14 @@ impl Command {
 
 /// The command line with the pipelines' own help.
 pub fn command() -> clap::Command {
-    PIPELINES.into_iter().fold(Cli::command(), |command, (name, pipeline)| {
+    let command = PIPELINES.into_iter().fold(Cli::command(), |command, (name, pipeline)| {
         // The embedded scripts parse, as their test shows; without one there is only less help.
         let Ok(script) = pipeline.script() else { return command };
         command.mut_subcommand(name, |command| {
             script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
         })
-    })
+    });
+    parse::with_config_flags(command)
 }
 
 fn help(parameter: &Parameter) -> String {
@@ -433,8 +464,10 @@ fn help(parameter: &Parameter) -> String {
 
 /// The program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let cli = match parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return error.report(),
+    };
     let mut out = BufWriter::new(io::stdout().lock());
     let result = execute(cli.command, &mut out).and_then(|()| out.flush().map_err(CliError::from));
     match result {
@@ -465,6 +498,8 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     fn parse(line: &[&str]) -> Result<Cli, String> {

@@ -12,10 +12,12 @@ use earthcatalog_plans::session::{self, session, session_within};
 use earthcatalog_plans::stores::{location_url, stores};
 use serde::Serialize;
 
+use super::config::config;
+use super::export::export;
+use super::sql::sql;
 use super::{
     BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, ExplainArgs, IncrementalArgs, InfoArgs,
-    IngestArgs, PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, ScriptArgs, Since, SourceArgs, SqlArgs,
-    WarehouseArgs,
+    IngestArgs, PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, ScriptArgs, Since, SourceArgs, WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
@@ -28,7 +30,7 @@ use crate::paths::Question;
 use crate::pipeline::{PIPELINES, PipelineError, dry_run_statement, pipeline_session, run_statement};
 use crate::report::{Report, bytes, count};
 use crate::script::{Arguments, Script, Statement};
-use crate::{backfill, compact, demo, expire, incremental, info, ingest, output, paths, query, runs};
+use crate::{backfill, compact, demo, expire, incremental, info, ingest, paths, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
@@ -44,6 +46,8 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Explain(args) => explain(&args, out).await,
         Command::Plans(args) => plans(&args, out),
         Command::Sql(args) => sql(&args, out).await,
+        Command::Export(args) => export(&args, out).await,
+        Command::Config(args) => config(&args, out),
         Command::Info(args) => info(&args, out).await,
         Command::Paths(args) => paths(&args, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
@@ -65,7 +69,7 @@ async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliErr
     let options = BackfillOptions {
         source: whole_source(&args.source)?,
         workers: args.workers(),
-        memory: args.memory,
+        memory: args.resources.memory,
         restart: args.restart,
         report_location: args.report_location.clone(),
     };
@@ -99,8 +103,8 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = IncrementalOptions {
         source: source(&args.source)?,
-        workers: args.threads.workers(),
-        memory: args.memory,
+        workers: args.resources.workers(),
+        memory: args.resources.memory,
         report_location: args.report_location.clone(),
     };
     if let Some(location) = &args.report_location {
@@ -178,8 +182,8 @@ async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError
         commit_every: args.commit_every,
         retain: args.retain,
         use_lock: args.use_lock,
-        workers: args.threads.workers(),
-        memory: args.memory,
+        workers: args.resources.workers(),
+        memory: args.resources.memory,
     };
     let failed = |e| CliError::pipeline(e, compact::PIPELINE);
     if args.dry_run {
@@ -258,17 +262,11 @@ fn script(name: &str) -> Result<Script, CliError> {
 /// The statements of a script, and a session to run them in.
 fn bound(args: &ScriptArgs) -> Result<(Vec<Statement>, SessionContext), CliError> {
     let script = script(&args.script)?;
-    let mut arguments = Arguments::new();
-    for (name, value) in [("catalog", &args.catalog), ("warehouse", &args.warehouse)] {
-        arguments = arguments.with_option(name, value.as_ref().filter(|_| script.parameter(name).is_some()));
-    }
-    for (name, value) in &args.set {
-        arguments = arguments.with(name, value);
-    }
-    let workers = args.threads.workers();
+    let arguments = args.parameters.arguments(&script, args.catalog.as_deref(), args.warehouse.as_deref());
+    let workers = args.resources.workers();
     let session = match PIPELINES.iter().any(|(name, _)| *name == args.script) {
-        true => pipeline_session(workers, args.memory),
-        false => session_within(workers, args.memory),
+        true => pipeline_session(workers, args.resources.memory),
+        false => session_within(workers, args.resources.memory),
     };
     Ok((script.bind(&arguments)?, session.map_err(CliError::Query)?))
 }
@@ -278,7 +276,7 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
     let failed = |e| CliError::Pipeline(Box::new(e), String::new());
     let format = match args.output {
         Format::Table | Format::Csv => ReportFormat::Text,
-        Format::Json | Format::Ndjson => ReportFormat::Json,
+        _ => ReportFormat::Json,
     };
     let mut interrupt = pin!(interrupt());
     if args.dry_run {
@@ -341,21 +339,6 @@ fn plans(args: &PlansArgs, out: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
-    let workers = args.threads.workers();
-    let session = session_within(workers, args.memory).map_err(CliError::Query)?;
-    let answer = async {
-        let rows = query::query(&session, &args.at.catalog, &args.at.warehouse, &args.query).await;
-        output::write(rows.map_err(CliError::Query)?, args.output, out).await?;
-        Ok(())
-    };
-    tokio::select! {
-        done = answer => done,
-        () = interrupt() => Err(CliError::Interrupted),
-    }
-}
-
 async fn info(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let session = session(1).map_err(CliError::Query)?;
@@ -381,7 +364,7 @@ async fn paths(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 }
 
 /// Resolves at Ctrl-C; never, where signals cannot be listened to.
-async fn interrupt() {
+pub(super) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -395,7 +378,7 @@ fn check_inventory(inventory: &str) -> Result<(), CliError> {
     }
 }
 
-fn check_warehouse(at: &WarehouseArgs) -> Result<(), CliError> {
+pub(super) fn check_warehouse(at: &WarehouseArgs) -> Result<(), CliError> {
     check_location("warehouse", &at.warehouse)?;
     let folder = Path::new(&at.catalog).parent().filter(|p| !p.as_os_str().is_empty());
     match folder {

@@ -1,16 +1,25 @@
-//! Query results as text: a table for people; JSON, NDJSON and CSV for programs. Rows are written as they arrive.
+//! Query results: a table for people; JSON, CSV, GeoJSON and Parquet for programs. Rows are written as they arrive.
 
 mod csv;
+mod geojson;
 mod json;
+mod parquet;
+mod plan;
+mod sink;
 mod table;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use thiserror::Error;
+
+pub use geojson::ItemCollectionWriter;
+pub use sink::{Destination, Sink, SinkError};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,6 +32,38 @@ pub enum Format {
     Ndjson,
     /// Comma-separated, with a header
     Csv,
+    /// A Parquet file
+    Parquet,
+    /// A FeatureCollection: of STAC Items, where the rows are such, else of features with `geometry` and properties
+    Geojson,
+    /// A GeoParquet 1.1 file, with `geometry` as WKB
+    Geoparquet,
+}
+
+impl Format {
+    /// The format of a file of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "txt" => Some(Self::Table),
+            "json" => Some(Self::Json),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "csv" => Some(Self::Csv),
+            "parquet" => Some(Self::Parquet),
+            "geojson" => Some(Self::Geojson),
+            "geoparquet" => Some(Self::Geoparquet),
+            _ => None,
+        }
+    }
+
+    /// Whether a terminal could make nothing of it.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Geoparquet)
+    }
+
+    /// Whether two results, one behind the other, are none.
+    pub fn is_single(self) -> bool {
+        matches!(self, Self::Parquet | Self::Geoparquet | Self::Geojson)
+    }
 }
 
 /// Why rows could not be written.
@@ -33,39 +74,102 @@ pub enum OutputError {
     Query(#[from] DataFusionError),
     #[error("cannot write the result: {0}")]
     Write(#[from] io::Error),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("a terminal cannot show {0}; name a file with --out FILE, or pipe the output on")]
+    Terminal(&'static str),
 }
 
 /// What a format does with the rows of a query.
-trait RowWriter {
+pub trait RowWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError>;
 
     /// Called once, after the last batch.
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), OutputError>;
 }
 
-/// Writes all rows of `rows`, and returns their number.
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rendering {
+    pub format: Format,
+    /// Rows of a table that are written at most.
+    pub max_rows: Option<u64>,
+    /// Whether a table says how many rows it has.
+    pub is_counted: bool,
+}
+
+impl From<Format> for Rendering {
+    fn from(format: Format) -> Self {
+        Self { format, max_rows: None, is_counted: true }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    pub rows: u64,
+    /// Whether there are more rows than were asked for.
+    pub is_cut: bool,
+}
+
+/// Writes all rows of `rows` to `out`, and returns their number.
 ///
 /// Binary values are written as hexadecimal digits, and times in RFC 3339.
-pub async fn write(
+pub async fn write(rows: SendableRecordBatchStream, format: Format, out: &mut dyn Write) -> Result<u64, OutputError> {
+    if format.is_binary() && io::stdout().is_terminal() {
+        return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }));
+    }
+    let mut sink = Sink::stream(out);
+    let written = write_rows(rows, format.into(), &mut sink).await?;
+    sink.finish().await?;
+    Ok(written.rows)
+}
+
+/// Writes rows to `sink`, which stays open.
+pub async fn write_rows(
     mut rows: SendableRecordBatchStream,
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<u64, OutputError> {
-    let schema = rows.schema();
-    let mut writer: Box<dyn RowWriter> = match format {
+    rendering: Rendering,
+    sink: &mut Sink<'_>,
+) -> Result<Written, OutputError> {
+    let is_table = rendering.format == Format::Table;
+    let mut writer = row_writer(rendering.format, rows.schema())?;
+    let mut written = Written::default();
+    let most = rendering.max_rows.filter(|_| is_table).unwrap_or(u64::MAX);
+    while let Some(mut batch) = rows.try_next().await? {
+        let left = most - written.rows;
+        if batch.num_rows() as u64 > left {
+            written.is_cut = true;
+            batch = batch.slice(0, left as usize);
+        }
+        written.rows += batch.num_rows() as u64;
+        writer.write(&batch, sink.buffer())?;
+        sink.flush_if_full().await?;
+        if written.is_cut {
+            break;
+        }
+    }
+    writer.finish(sink.buffer())?;
+    let is_plan = plan::is_plan(&rows.schema());
+    if is_table && rendering.is_counted && !is_plan {
+        let (first, rows) =
+            (if written.is_cut { "first " } else { "" }, if written.rows == 1 { "row" } else { "rows" });
+        writeln!(sink.buffer(), "{first}{} {rows}", written.rows)?;
+    }
+    sink.flush().await?;
+    Ok(written)
+}
+
+fn row_writer(format: Format, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
+    Ok(match format {
+        Format::Table if plan::is_plan(&schema) => Box::new(plan::PlanWriter),
         Format::Table => Box::new(table::TableWriter::new(schema)),
         Format::Json => Box::new(json::JsonWriter::list()),
         Format::Ndjson => Box::new(json::JsonWriter::lines()),
         Format::Csv => Box::new(csv::CsvWriter::new(schema)),
-    };
-    let mut count = 0;
-    while let Some(batch) = rows.try_next().await? {
-        count += batch.num_rows() as u64;
-        writer.write(&batch, out)?;
-    }
-    writer.finish(out)?;
-    out.flush()?;
-    Ok(count)
+        Format::Geojson => geojson::writer(&schema)?,
+        Format::Parquet => Box::new(parquet::ParquetWriter::plain(&schema)?),
+        Format::Geoparquet => Box::new(parquet::ParquetWriter::geo(&schema)?),
+    })
 }
 
 #[cfg(test)]
@@ -74,19 +178,40 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// The rows of a query.
+    pub(crate) async fn rows(sql: &str) -> SendableRecordBatchStream {
+        SessionContext::new().sql(sql).await.unwrap().execute_stream().await.unwrap()
+    }
+
     /// The text of a query's result.
-    pub(crate) async fn text(sql: &str, format: Format) -> String {
-        let rows = SessionContext::new().sql(sql).await.unwrap().execute_stream().await.unwrap();
+    pub(crate) async fn text(sql: &str, rendering: impl Into<Rendering>) -> String {
         let mut out = vec![];
-        write(rows, format, &mut out).await.unwrap();
+        let mut sink = Sink::stream(&mut out);
+        write_rows(rows(sql).await, rendering.into(), &mut sink).await.unwrap();
+        sink.finish().await.unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[tokio::test]
     async fn a_query_that_fails_on_the_way_is_an_error_of_the_query() {
-        let sql = "SELECT 1 / (n - 1) FROM (VALUES (1)) AS t(n)";
-        let rows = SessionContext::new().sql(sql).await.unwrap().execute_stream().await.unwrap();
+        let rows = rows("SELECT 1 / (n - 1) FROM (VALUES (1)) AS t(n)").await;
         let error = write(rows, Format::Csv, &mut vec![]).await.unwrap_err();
         assert!(matches!(error, OutputError::Query(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn only_tables_are_cut() {
+        let three = "SELECT * FROM generate_series(1, 3)";
+        let cut = |format, rows| Rendering { max_rows: Some(rows), ..format };
+        let table = text(three, cut(Format::Table.into(), 2)).await;
+        assert!(table.ends_with("first 2 rows\n") && !table.contains("| 3"), "{table}");
+        assert!(text(three, cut(Format::Table.into(), 3)).await.ends_with("\n3 rows\n"));
+        assert_eq!(text(three, cut(Format::Csv.into(), 2)).await, "value\n1\n2\n3\n");
+    }
+
+    #[test]
+    fn a_format_is_known_by_the_end_of_a_name() {
+        assert_eq!(Format::of_name("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
+        assert_eq!([Format::of_name("a"), Format::of_name("a.xlsx")], [None, None]);
     }
 }

@@ -23,12 +23,11 @@ pub(super) struct TableWriter {
     /// Rows that came before the widths were known.
     waiting: Vec<Vec<String>>,
     widths: Option<Vec<usize>>,
-    rows: u64,
 }
 
 impl TableWriter {
     pub(super) fn new(schema: SchemaRef) -> Self {
-        Self { schema, waiting: vec![], widths: None, rows: 0 }
+        Self { schema, waiting: vec![], widths: None }
     }
 
     /// Fixes the widths, and writes the header and the rows that waited.
@@ -58,7 +57,6 @@ impl TableWriter {
 impl RowWriter for TableWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
         for row in cells(batch).map_err(DataFusionError::from)? {
-            self.rows += 1;
             match self.widths {
                 Some(_) => self.row(&row, out)?,
                 None => self.waiting.push(row),
@@ -74,9 +72,7 @@ impl RowWriter for TableWriter {
         if self.widths.is_none() {
             self.open(out)?;
         }
-        rule(self.widths.as_deref().unwrap_or_default(), out)?;
-        writeln!(out, "{} {}", self.rows, if self.rows == 1 { "row" } else { "rows" })?;
-        Ok(())
+        rule(self.widths.as_deref().unwrap_or_default(), out)
     }
 }
 

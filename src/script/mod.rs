@@ -22,15 +22,14 @@ mod source;
 mod statement;
 
 pub use effect::Effect;
-pub use error::ScriptError;
 pub(crate) use error::reason;
+pub use error::{Place, ScriptError};
 pub use explain::Explained;
 pub use parameters::{Arguments, Parameter, ParameterType};
 pub use statement::{Planned, Statement};
 
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use error::Place;
 use source::{Source, significant};
 
 /// A parsed script, not yet bound to values.
@@ -75,6 +74,18 @@ impl Script {
             .map(<[_]>::to_vec)
             .collect();
         Ok(Self { source, description, parameters, statements })
+    }
+
+    /// Whether `text` ends a statement, or has none: nobody waits for its next line.
+    pub fn is_ended(text: &str) -> bool {
+        match Source::new("", text).tokens() {
+            Ok(tokens) => tokens.iter().rfind(|t| significant(t)).is_none_or(|last| last.token == Token::SemiColon),
+            // A string or comment may still be closed; what else is no token is an error now.
+            Err(ScriptError::Parse { message, .. }) => {
+                !["Unterminated", "end of file", "EOF"].iter().any(|words| message.contains(words))
+            }
+            Err(_) => true,
+        }
     }
 
     /// The first line of the leading comment block.
@@ -154,6 +165,16 @@ SELECT ';' , $limit;
         let statements = script.bind(&Arguments::new().with("file", "x")).unwrap();
         let text: Vec<_> = statements.iter().map(|s| s.ast().to_string()).collect();
         assert_eq!(text, ["SELECT -1.5", "SELECT ';', NULL"]);
+    }
+
+    #[test]
+    fn a_semicolon_ends_a_statement_unless_it_is_text() {
+        for ended in ["", "-- nothing", "SELECT 1;", "SELECT ';'; -- done", "SELECT 1; \n"] {
+            assert!(Script::is_ended(ended), "{ended}");
+        }
+        for open in ["SELECT 1", "SELECT ';", "SELECT 1; SELECT", "SELECT 1 -- ;", "/* ;", "SELECT \"a;"] {
+            assert!(!Script::is_ended(open), "{open}");
+        }
     }
 
     #[test]

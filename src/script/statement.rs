@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
@@ -11,6 +12,7 @@ use datafusion::sql::sqlparser::ast::Value as SqlValue;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
+use earthcatalog_plans::bounded_memory::bounded;
 use earthcatalog_plans::call::plan_statement;
 
 use super::effect::Effect;
@@ -86,6 +88,11 @@ impl Statement {
         }
     }
 
+    /// Where it begins.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The statement as DataFusion's parser reads it.
     pub fn ast(&self) -> &Ast {
         &self.ast
@@ -128,6 +135,15 @@ impl Statement {
 impl Planned {
     pub fn statement(&self) -> &Statement {
         &self.statement
+    }
+
+    /// The same, in such a way that what sorts whole Items more than once keeps to a limit of memory, where there is one.
+    pub fn within_memory(mut self) -> Result<Self, ScriptError> {
+        let pool = self.context.memory_pool();
+        if matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
+            self.plan = bounded(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
+        }
+        Ok(self)
     }
 
     /// Starts the plan.

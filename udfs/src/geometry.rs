@@ -57,6 +57,14 @@ pub fn geometry_of(value: &ScalarValue, field: &Field) -> Result<Option<Geometry
     Geometries::try_new("geometry", &value.to_array()?, field)?.get(0)
 }
 
+/// Geometries of any kind (WKB, or a GeoArrow type, which its field tells) as WKB.
+///
+/// Errors: no geometries.
+pub fn wkb_of(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
+    check_geometry("geometry", field)?;
+    Ok(Geometries::try_new("geometry", array, field)?.wkb)
+}
+
 /// Whether an argument of this type is a geometry; a plan error if it is none.
 pub(crate) fn check_geometry(function: &str, field: &Field) -> Result<()> {
     if is_wkb(field.data_type()) || GeoArrowType::try_from(field).is_ok() {

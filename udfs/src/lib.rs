@@ -23,7 +23,7 @@ mod st_make_envelope;
 mod st_relation;
 pub mod stac_item;
 
-pub use geometry::geometry_of;
+pub use geometry::{geometry_of, wkb_of};
 pub use h3_cells::h3_cells_udf;
 pub use h3_fanout::H3Fanout;
 pub use item_digest::item_digest_udf;

@@ -22,9 +22,10 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub use bounds::{Frame, intersects_frame};
+pub use geo::Geometry;
 pub use items_table::ItemsTable;
 pub use once_per_item::OncePerItemExec;
-pub use place::{PlaceError, parse_place};
+pub use place::{PlaceError, parse_place, place_sql};
 pub use spatial_pruning::SpatialPruning;
 
 /// DataFusion's rules, with [`SpatialPruning`] behind the one that moves filters towards the tables.

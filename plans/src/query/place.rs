@@ -29,6 +29,15 @@ pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
     if super::Frame::of(&geometry).is_none() { Err(PlaceError::Empty) } else { Ok(geometry) }
 }
 
+/// A place as an expression of SQL.
+pub fn place_sql(place: &Geometry) -> Result<String, PlaceError> {
+    let mut wkb = vec![];
+    wkb::writer::write_geometry(&mut wkb, place, &wkb::writer::WriteOptions::default())
+        .map_err(|e| PlaceError::Unreadable(e.to_string()))?;
+    let digits: String = wkb.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("ST_GeomFromWKB(X'{digits}')"))
+}
+
 fn bounding_box(sides: &[f64]) -> Option<Geometry> {
     let [west, south, east, north] = *sides else { return None };
     let area = |west, east| Rect::new(Coord { x: west, y: south }, Coord { x: east, y: north }).to_polygon();

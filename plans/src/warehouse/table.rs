@@ -26,6 +26,7 @@ use super::location::to_url;
 use super::manifests;
 use super::parquet_scan::{ScanFile, parquet_scan};
 use super::pruned_by::{ByCell, PrunedBy};
+use super::scan_metrics;
 use super::statistics::{self, Chosen};
 use crate::known_ids::{KnownIds, Repeated};
 
@@ -104,6 +105,7 @@ impl WarehouseTable {
         Ok(state)
     }
 
+    /// The snapshot that a statement sees, if there is one.
     fn snapshot<'a>(&self, state: &'a TableState) -> Result<Option<&'a SnapshotRef>> {
         match self.pinned {
             Some(as_of) => as_of.find(&state.metadata).map(Some),
@@ -132,6 +134,11 @@ impl WarehouseTable {
         let Some(snapshot) = self.snapshot(&state)? else { return Ok(None) };
         let document = snapshot.summary().additional_properties.get(KnownIds::PROPERTY);
         Ok(document.map(|document| (snapshot.snapshot_id(), document.clone())))
+    }
+
+    /// Bytes of all files, if the snapshot tells.
+    fn bytes(&self, state: &TableState) -> Option<u64> {
+        self.snapshot(state).ok()??.summary().additional_properties.get("total-files-size")?.parse().ok()
     }
 
     async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
@@ -190,6 +197,7 @@ impl WarehouseTable {
         Ok(Choice {
             chosen,
             of: manifests.iter().map(live).sum(),
+            bytes_of: self.bytes(&state).unwrap_or_default(),
             pruned,
             manifests: format!("{}/{}", kept.len(), manifests.len()),
         })
@@ -209,6 +217,8 @@ pub struct ChosenFiles {
 struct Choice {
     chosen: Vec<Chosen>,
     of: u64,
+    /// Of all files; 0 where the snapshot does not tell.
+    bytes_of: u64,
     pruned: PrunedBy,
     /// Read, of total.
     manifests: String,
@@ -272,7 +282,7 @@ impl TableProvider for WarehouseTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let choice = self.choose(session, filters).await?;
-        let (files, of, pruned) = (choice.files(), choice.of, choice.pruned);
+        let (files, of, bytes_of, pruned) = (choice.files(), choice.of, choice.bytes_of, choice.pruned);
         let note = format!("files={files}/{of}, pruned={pruned}, manifests={}", choice.manifests);
         let mut chosen = choice.chosen;
         if let (Some(limit), []) = (limit, filters) {
@@ -292,6 +302,7 @@ impl TableProvider for WarehouseTable {
             }
         }
         let plan = parquet_scan(session, table_schema(&schema), files, statistics, projection, limit).await?;
+        scan_metrics::note(&plan, of, bytes_of, pruned);
         Ok(describe(plan, note))
     }
 

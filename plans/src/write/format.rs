@@ -8,7 +8,7 @@ use datafusion::common::{Result, internal_err, plan_datafusion_err};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::WriteTarget;
@@ -64,11 +64,7 @@ impl PartFileFormat {
         let arrow = Arc::new(Schema::new(with_field_ids(rows.fields(), "", &target.field_ids)?));
         let parquet = Arc::new(ArrowSchemaConverter::new().convert(&arrow)?);
 
-        let mut properties = WriterProperties::builder()
-            .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-            .set_key_value_metadata(Some(vec![stored_schema(rows)]))
-            .set_sorting_columns(Some(sorting_columns(target, &parquet)));
+        let mut properties = properties(rows)?.set_sorting_columns(Some(sorting_columns(target, &parquet)));
         for column in parquet.columns() {
             if is_unbounded(column.path().parts()) {
                 properties = properties
@@ -86,6 +82,14 @@ impl PartFileFormat {
         let footer = FooterTemplate::try_new(&parquet, &properties)?;
         Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, footer, properties, arrow, parquet })
     }
+}
+
+/// What all Parquet files have in common that hold rows of this schema.
+pub(super) fn properties(rows: &Schema) -> Result<WriterPropertiesBuilder> {
+    Ok(WriterProperties::builder()
+        .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_key_value_metadata(Some(vec![stored_schema(rows)])))
 }
 
 fn leaf_paths(schema: &Schema) -> Result<Vec<LeafPath>> {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
-use arrow::datatypes::{Float64Type, Schema};
-use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err, plan_err};
 use serde::Serialize;
 
 use crate::items::BOUNDS_COLUMNS;
@@ -15,11 +15,17 @@ use crate::items::BOUNDS_COLUMNS;
 /// Name of the geometry column.
 pub const GEOMETRY: &str = "geometry";
 
+/// Name of the column with the bounds of a row, by which readers find rows near a place.
+const BBOX: &str = "bbox";
+
 /// Where the columns that make up the `geo` key are.
 #[derive(Debug, Clone)]
 pub struct GeoColumns {
     geometry: usize,
-    bounds: [usize; 4],
+    /// `None` where rows have no bounds: then the file says none of its own.
+    bounds: Option<[usize; 4]>,
+    /// Whether there is a column `bbox` of `xmin`, `ymin`, `xmax`, `ymax`.
+    is_covered: bool,
 }
 
 impl GeoColumns {
@@ -27,7 +33,36 @@ impl GeoColumns {
         let index =
             |name: &str| schema.index_of(name).map_err(|_| plan_datafusion_err!("rows to write have no column {name}"));
         let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(index);
-        Ok(Self { geometry: index(GEOMETRY)?, bounds: [xmin?, ymin?, xmax?, ymax?] })
+        Ok(Self { geometry: index(GEOMETRY)?, bounds: Some([xmin?, ymin?, xmax?, ymax?]), is_covered: true })
+    }
+
+    /// Those of a table that has a column of geometries (WKB), and perhaps their bounds.
+    ///
+    /// Errors: no column `geometry`.
+    pub fn of_any(schema: &Schema) -> Result<Self> {
+        let Ok(geometry) = schema.index_of(GEOMETRY) else {
+            return plan_err!(
+                "GeoParquet needs a column {GEOMETRY}, and there is none; select one, or write plain parquet"
+            );
+        };
+        let is_bound = |field: &Field| field.data_type() == &DataType::Float64;
+        let bound = |name: &str| schema.index_of(name).ok().filter(|i| is_bound(schema.field(*i)));
+        let bounds = match BOUNDS_COLUMNS.map(bound) {
+            [Some(xmin), Some(ymin), Some(xmax), Some(ymax)] => Some([xmin, ymin, xmax, ymax]),
+            _ => None,
+        };
+        let is_covered = schema.field_with_name(BBOX).is_ok_and(|bbox| match bbox.data_type() {
+            DataType::Struct(sides) => BOUNDS_COLUMNS.iter().all(|name| {
+                let side = sides.iter().find(|side| side.name() == name);
+                side.is_some_and(|side| matches!(side.data_type(), DataType::Float64 | DataType::Float32))
+            }),
+            _ => false,
+        });
+        Ok(Self { geometry, bounds, is_covered })
+    }
+
+    pub fn geometry(&self) -> usize {
+        self.geometry
     }
 }
 
@@ -65,7 +100,8 @@ impl GeoSummary {
                 widen(&mut self.z, z);
             }
         }
-        let [xmin, ymin, xmax, ymax] = columns.bounds.map(|i| batch.column(i).as_primitive::<Float64Type>());
+        let Some(bounds) = columns.bounds else { return Ok(()) };
+        let [xmin, ymin, xmax, ymax] = bounds.map(|i| batch.column(i).as_primitive::<Float64Type>());
         if let (Some(x0), Some(y0), Some(x1), Some(y1)) = (min(xmin), min(ymin), max(xmax), max(ymax))
             && [x0, y0, x1, y1].iter().all(|bound| bound.is_finite())
         {
@@ -76,18 +112,18 @@ impl GeoSummary {
     }
 
     /// The value of the `geo` key.
-    pub fn to_json(&self) -> Result<String> {
+    pub fn to_json(&self, columns: &GeoColumns) -> Result<String> {
         let bbox = self.bounds.map(|[x0, y0, x1, y1]| match self.z {
             Some([z0, z1]) => vec![x0, y0, z0, x1, y1, z1],
             None => vec![x0, y0, x1, y1],
         });
-        let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(|name| ["bbox", name]);
+        let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(|name| [BBOX, name]);
         let geometry = Column {
             encoding: "WKB",
             geometry_types: &self.types,
             edges: "planar",
             bbox,
-            covering: Covering { bbox: BoxCovering { xmin, ymin, xmax, ymax } },
+            covering: columns.is_covered.then_some(Covering { bbox: BoxCovering { xmin, ymin, xmax, ymax } }),
         };
         let metadata = Metadata { version: "1.1.0", primary_column: GEOMETRY, columns: Columns { geometry } };
         serde_json::to_string(&metadata).map_err(|e| DataFusionError::External(Box::new(e)))
@@ -114,7 +150,8 @@ struct Column<'a> {
     edges: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     bbox: Option<Vec<f64>>,
-    covering: Covering<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    covering: Option<Covering<'a>>,
 }
 
 #[derive(Serialize)]
@@ -251,8 +288,12 @@ mod tests {
         Ok(summary)
     }
 
+    fn all_columns() -> GeoColumns {
+        GeoColumns { geometry: 0, bounds: Some([1, 2, 3, 4]), is_covered: true }
+    }
+
     fn geometry_column(summary: &GeoSummary) -> Value {
-        serde_json::from_str::<Value>(&summary.to_json().unwrap()).unwrap()["columns"]["geometry"].take()
+        serde_json::from_str::<Value>(&summary.to_json(&all_columns()).unwrap()).unwrap()["columns"]["geometry"].take()
     }
 
     #[test]
@@ -300,7 +341,7 @@ mod tests {
     #[test]
     fn the_crate_geoparquet_reads_the_key() {
         let rows = [(Some(point(1001, &[5.0, 6.5, 1.0])), Some([5.0, 6.5, 5.0, 6.5]))];
-        let json = summary(&rows).unwrap().to_json().unwrap();
+        let json = summary(&rows).unwrap().to_json(&all_columns()).unwrap();
         let metadata: geoparquet::metadata::GeoParquetMetadata = serde_json::from_str(&json).unwrap();
         assert_eq!(metadata.primary_column, GEOMETRY);
         assert_eq!(metadata.columns[GEOMETRY].geometry_types.len(), 1);

@@ -67,7 +67,7 @@ impl LargeFileEncoder {
     /// The rest of the bytes, and the metadata of the whole file.
     pub fn finish(mut self) -> Result<(Vec<u8>, ParquetMetaData)> {
         self.end_row_group()?;
-        self.writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), self.geo.to_json()?));
+        self.writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), self.geo.to_json(&self.format.geo)?));
         let metadata = self.writer.finish()?;
         Ok((self.take_bytes()?, metadata))
     }

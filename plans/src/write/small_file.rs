@@ -63,7 +63,7 @@ impl SmallFileEncoder {
         }
         write_page_index(&mut file, &mut self.chunks);
         let n = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
-        self.format.footer.write(&mut file, n as i64, &self.chunks, &geo.to_json()?);
+        self.format.footer.write(&mut file, n as i64, &self.chunks, &geo.to_json(&self.format.geo)?);
         self.length = file.len();
 
         let columns = self.format.leaves.iter().zip(&self.chunks);

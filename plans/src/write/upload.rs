@@ -199,6 +199,19 @@ pub struct LargeUpload {
 }
 
 impl LargeUpload {
+    /// Begins a file that appears, or replaces an older one, when it is [finished](Self::finish).
+    pub fn begin(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+        Self { store, path, parts: None, write_time: Time::new() }
+    }
+
+    /// Leaves nothing of the file behind.
+    pub async fn abort(mut self) -> Result<()> {
+        match self.parts.take() {
+            Some(parts) => parts.abort().await.map_err(store_error),
+            None => Ok(()),
+        }
+    }
+
     /// Writes bytes that more will follow.
     pub async fn write(&mut self, bytes: Vec<u8>) -> Result<()> {
         if bytes.is_empty() {

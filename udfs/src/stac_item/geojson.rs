@@ -8,8 +8,9 @@ use wkb::error::WkbError;
 
 use super::canonical::write_float;
 
-/// Writes the geometry, with the shortest numbers that read as the same; a third ordinate is Z, an M is left out.
-pub(super) fn write_geometry(out: &mut Vec<u8>, wkb: &[u8]) -> Result<(), WkbError> {
+/// Writes a geometry (WKB) as a GeoJSON object, with the shortest numbers that read as the same; a third ordinate is Z, an
+/// M is left out.
+pub fn write_geometry(out: &mut Vec<u8>, wkb: &[u8]) -> Result<(), WkbError> {
     write(out, &wkb::reader::read_wkb(wkb)?);
     Ok(())
 }

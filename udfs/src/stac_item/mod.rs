@@ -3,6 +3,7 @@
 pub mod canonical;
 mod geojson;
 mod member;
+mod rows;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -15,14 +16,16 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+pub use geojson::write_geometry;
 pub use member::PROPERTY_KEY;
 use member::{ItemColumns, Role};
+pub use rows::RowItems;
 
 pub(crate) const NAME: &str = "stac_item";
 
 /// Columns of a row that say nothing about its Item: the cell, the bounds that `xmin` to `ymax` have as well, and what
 /// table functions add, unless a promoted property has such a name.
-pub(crate) fn is_ignored(column: &Field) -> bool {
+pub fn is_ignored(column: &Field) -> bool {
     let added = ["year", "sequence"].contains(&column.name().as_str());
     ["grid_partition", "bbox"].contains(&column.name().as_str())
         || added && !column.metadata().contains_key(PROPERTY_KEY)

@@ -10,10 +10,11 @@ use arrow::datatypes::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
     UInt16Type, UInt32Type, UInt64Type,
 };
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, Timelike};
 use serde::Serialize;
 
 use super::wkb_json::write_geometry;
+use crate::items::write_time;
 
 /// Members at the top of an Item; any other column is a property.
 const TOP: [&str; 9] =
@@ -68,6 +69,10 @@ impl ItemWriter {
                 }
                 out.push(b',');
             }
+        }
+        // Parquet has no struct without members, so that a file whose Items have no assets has no such column.
+        if !self.top.iter().any(|c| c.name == "assets") {
+            out.extend_from_slice(br#""assets":{},"#);
         }
         out.extend_from_slice(br#""properties":{"#);
         for column in &self.properties {
@@ -260,7 +265,10 @@ fn time(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<(), Unwritabl
         _ => array.as_primitive::<TimestampNanosecondType>().value_as_datetime(row),
     };
     let time = time.ok_or("a time is out of range")?.and_utc();
-    json(time.to_rfc3339_opts(SecondsFormat::AutoSi, true), out);
+    // Written as the decoder expects a time, its column suffices for it.
+    if time.nanosecond() % 1_000 != 0 || !write_time(out, time.timestamp_micros()) {
+        json(time.to_rfc3339_opts(SecondsFormat::AutoSi, true), out);
+    }
     Ok(())
 }
 
@@ -327,7 +335,7 @@ mod tests {
             json!({
                 "type": "Feature", "id": "one", "bbox": [1.0, 2.0, 1.0, 2.0], "geometry": geometry,
                 "assets": { "data": { "href": "a.tif" } }, "collection": "c",
-                "properties": { "datetime": "1970-01-01T00:00:01.500Z", "gsd": 30 }
+                "properties": { "datetime": "1970-01-01T00:00:01.500000Z", "gsd": 30 }
             })
         );
         assert_eq!(

@@ -1,0 +1,152 @@
+//! `earthcatalog sql`: a question, a file with some, or a prompt.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use earthcatalog_plans::session::session_within;
+
+use super::run::{check_warehouse, interrupt};
+use super::{CliError, ParameterArgs, ResourceArgs, WarehouseArgs};
+use crate::output::{Destination, Format, OutputError, Rendering};
+use crate::prompt::Prompt;
+use crate::query::{self, Answer, Answers, SqlError};
+use crate::script::Script;
+
+/// Rows of a table that a terminal gets unasked.
+const ROWS_ON_TERMINAL: u64 = 1_000;
+
+/// Flags of `sql`.
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// SQL statements, or - to read them from standard input [default: a prompt on a terminal, else standard input]
+    #[arg(value_name = "SQL")]
+    pub query: Option<String>,
+    /// Run the statements of a file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "query")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub parameters: ParameterArgs,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// How rows are written [default: as the name of --out ends, else table]
+    #[arg(long, value_enum)]
+    pub output: Option<Format>,
+    /// Write the rows to a file or object, which appears when it is complete
+    #[arg(long, value_name = "FILE|URL")]
+    pub out: Option<String>,
+    /// Rows of a table that are printed at most, 0 for all; other outputs are never cut [default: 1000 on a terminal,
+    /// else all]
+    #[arg(long, value_name = "N")]
+    pub max_rows: Option<u64>,
+    /// Say on standard error what was read: files, row groups and bytes of how many, and what pruned them
+    #[arg(long)]
+    pub stats: bool,
+    /// Write rows and errors, and nothing else
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+}
+
+/// What to run.
+enum Source {
+    Statements { name: String, text: String },
+    Prompt,
+}
+
+impl Source {
+    fn of(args: &SqlArgs) -> Result<Self, SqlError> {
+        if let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file);
+            let text = text.map_err(|source| SqlError::Unreadable { name: name.clone(), source })?;
+            return Ok(Self::Statements { name, text });
+        }
+        match &args.query {
+            Some(query) if query != "-" => Ok(Self::Statements { name: "SQL".to_owned(), text: query.clone() }),
+            None if args.file.is_none() && io::stdin().is_terminal() => Ok(Self::Prompt),
+            _ => {
+                let (name, mut text) = ("standard input".to_owned(), String::new());
+                match io::stdin().read_to_string(&mut text) {
+                    Ok(_) => Ok(Self::Statements { name, text }),
+                    Err(source) => Err(SqlError::Unreadable { name, source }),
+                }
+            }
+        }
+    }
+}
+
+pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let destination = Destination::parse(args.out.as_deref()).map_err(OutputError::from)?;
+    let by_name = || destination.location().and_then(Format::of_name);
+    let format = args.output.or_else(by_name).unwrap_or(Format::Table);
+    let (is_shown, is_terminal) = (destination == Destination::StandardOutput, io::stdout().is_terminal());
+    let on_terminal = is_shown && is_terminal;
+    if format.is_binary() && on_terminal {
+        return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }).into());
+    }
+    let max_rows = args.max_rows.or(on_terminal.then_some(ROWS_ON_TERMINAL)).filter(|rows| *rows > 0);
+    let rendering = Rendering { format, max_rows, is_counted: !args.quiet };
+    let source = Source::of(args)?;
+
+    let session = session_within(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    tokio::select! {
+        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened.map_err(CliError::Query)?,
+        () = interrupt() => return Err(CliError::Interrupted),
+    }
+    let (name, text) = match source {
+        Source::Statements { name, text } => (name, text),
+        Source::Prompt if !is_shown => return Err(SqlError::OutAtPrompt.into()),
+        Source::Prompt => {
+            let prompt = Prompt { session, rendering, is_timed: !args.quiet, has_stats: args.stats };
+            return Ok(crate::prompt::run(prompt, out, interrupt).await?);
+        }
+    };
+    let script = Script::parse(&name, &text)?;
+    let arguments = args.parameters.arguments(&script, Some(&args.at.catalog), Some(&args.at.warehouse));
+    let statements = script.bind(&arguments)?;
+    if statements.is_empty() {
+        return Err(SqlError::Nothing.into());
+    }
+
+    let mut sink = destination.open(out).map_err(OutputError::from)?;
+    let asked = async {
+        let mut answers = Answers::new(&session, rendering, &mut sink);
+        answers.single = match (destination.location(), format.is_single()) {
+            (Some(location), _) => Some(location),
+            (None, true) => Some("this output"),
+            (None, false) => None,
+        };
+        for statement in &statements {
+            report(&answers.answer(statement).await?, args, rendering, is_shown);
+        }
+        Ok(())
+    };
+    let asked = tokio::select! {
+        asked = asked => asked,
+        () = interrupt() => Err(CliError::Interrupted),
+    };
+    match asked {
+        Ok(()) => Ok(sink.finish().await?),
+        Err(error) => {
+            sink.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// Says on standard error what there is to say of an answer.
+fn report(answer: &Answer, args: &SqlArgs, rendering: Rendering, is_shown: bool) {
+    let is_table = rendering.format == Format::Table;
+    if let Some(written) = answer.written.filter(|written| written.is_cut && !args.quiet) {
+        eprintln!("cut after {} rows; --max-rows 0 shows all, and no output but table is cut", written.rows);
+    }
+    if io::stderr().is_terminal() && !args.quiet {
+        eprintln!("{}", answer.timing(is_table && is_shown));
+    }
+    if args.stats && answer.written.is_some() {
+        eprintln!("{}", answer.stats());
+    }
+}

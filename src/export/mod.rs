@@ -1,0 +1,211 @@
+//! `earthcatalog export`: whole Items, as they were, each once.
+
+mod ndjson;
+mod stac_geoparquet;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Instant;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::common::DataFusionError;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::items::{ItemSchema, ItemSchemaError, NotItems};
+use earthcatalog_plans::query::place_sql;
+use futures::TryStreamExt;
+use thiserror::Error;
+
+use crate::output::{ItemCollectionWriter, OutputError, RowWriter, Sink};
+use crate::paths::{self, PathsError};
+use crate::report::count;
+use crate::script::{Arguments, Planned, Script, ScriptError, reason};
+use ndjson::NdjsonWriter;
+
+/// How Items are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// One Item per line
+    Ndjson,
+    /// One FeatureCollection
+    Itemcollection,
+    /// A stac-geoparquet file
+    StacGeoparquet,
+}
+
+impl ExportFormat {
+    /// The format of a file of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "json" | "geojson" => Some(Self::Itemcollection),
+            "parquet" | "geoparquet" => Some(Self::StacGeoparquet),
+            _ => None,
+        }
+    }
+}
+
+/// Which Items are exported.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// Rows of a query, of which each is an Item.
+    Sql(String),
+    /// Items that intersect a place (as `paths` reads it), with a `datetime` from `start` to `end`; all, without any.
+    Items { geometry: Option<String>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
+}
+
+/// Why Items could not be exported.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Place(#[from] PathsError),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error("--query takes one statement, and has {0}")]
+    Statements(usize),
+    #[error("--query: {0}")]
+    NotItems(#[from] NotItems),
+    #[error(transparent)]
+    Schema(#[from] ItemSchemaError),
+    #[error("{}", reason(.0))]
+    Query(#[from] DataFusionError),
+    #[error(transparent)]
+    Output(OutputError),
+}
+
+impl From<OutputError> for ExportError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Query(error) => Self::Query(error),
+            other => Self::Output(other),
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exported {
+    pub items: u64,
+    /// Items that the format cannot hold exactly.
+    pub inexact: u64,
+    pub seconds: f64,
+}
+
+/// Rows of whole Items in a batch: a merge of what went to disk holds several batches, of some kilobytes a row.
+const BATCH_ROWS: usize = 256;
+
+/// Prepares `session` for rows of whole Items.
+pub fn expect_wide_rows(session: &SessionContext) {
+    session.state_ref().write().config_mut().options_mut().execution.batch_size = BATCH_ROWS;
+}
+
+/// Writes the Items in question to `sink`, which stays open. `session` knows the tables of the warehouse.
+///
+/// Errors: a query whose rows are no whole Items.
+pub async fn export(
+    session: &SessionContext,
+    question: &Question,
+    format: ExportFormat,
+    sink: &mut Sink<'_>,
+) -> Result<Exported, ExportError> {
+    let started = Instant::now();
+    let (rows, planned) = ask(session, question).await?;
+    let failed = |e| match e {
+        OutputError::Query(e) => ExportError::Script(planned.failed(e)),
+        e => e.into(),
+    };
+    let written = match format {
+        ExportFormat::Ndjson => write(rows, NdjsonWriter, sink).await,
+        ExportFormat::Itemcollection => write(rows, ItemCollectionWriter::default(), sink).await,
+        ExportFormat::StacGeoparquet => stac_geoparquet::write(rows, session, sink).await,
+    };
+    let (items, inexact) = written.map_err(failed)?;
+    Ok(Exported { items, inexact, seconds: started.elapsed().as_secs_f64() })
+}
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = if self.items == 1 { "Item" } else { "Items" };
+        write!(f, "{} {items} in {:.3} s", count(self.items), self.seconds)?;
+        if self.inexact > 0 {
+            write!(
+                f,
+                "; {} of them have members that stac-geoparquet cannot hold as they are, ndjson can",
+                count(self.inexact)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+async fn write(
+    mut rows: SendableRecordBatchStream,
+    mut writer: impl RowWriter,
+    sink: &mut Sink<'_>,
+) -> Result<(u64, u64), OutputError> {
+    let mut items = 0;
+    while let Some(batch) = rows.try_next().await? {
+        items += batch.num_rows() as u64;
+        writer.write(&batch, sink.buffer())?;
+        sink.flush_if_full().await?;
+    }
+    writer.finish(sink.buffer())?;
+    Ok((items, 0))
+}
+
+async fn ask(
+    session: &SessionContext,
+    question: &Question,
+) -> Result<(SendableRecordBatchStream, Planned), ExportError> {
+    let (name, text) = match question {
+        Question::Sql(text) => ("--query", text.clone()),
+        Question::Items { geometry, start, end } => ("export", items_sql(geometry.as_deref(), *start, *end)?),
+    };
+    let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
+    let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
+    let planned = statement.plan(session).await?.within_memory()?;
+    let rows = planned.execute()?;
+    let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
+    items.check_items(&rows.schema())?;
+    Ok((rows, planned))
+}
+
+/// The query for the Items of a place and time, in the order of their ids: the same Items make the same file.
+fn items_sql(
+    geometry: Option<&str>,
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+) -> Result<String, ExportError> {
+    let mut conditions = vec![];
+    if let Some(geometry) = geometry {
+        let invalid = |e| PathsError::Geometry { text: geometry.to_owned(), reason: format!("{e}") };
+        let place = place_sql(&paths::place(geometry)?).map_err(invalid)?;
+        conditions.push(format!("ST_Intersects(geometry, {place})"));
+    }
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    conditions.extend(start.map(|start| format!("datetime >= '{}'", time(start))));
+    conditions.extend(end.map(|end| format!("datetime <= '{}'", time(end))));
+    let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    Ok(format!("SELECT * FROM items{conditions} ORDER BY id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn place_and_time_become_conditions() {
+        let start = "2020-01-01T00:00:00Z".parse().ok();
+        let sql = items_sql(Some("1,2,3,4"), start, None).unwrap();
+        assert!(sql.starts_with("SELECT * FROM items WHERE ST_Intersects(geometry, ST_GeomFromWKB(X'0103"), "{sql}");
+        assert!(sql.ends_with("')) AND datetime >= '2020-01-01T00:00:00.000000Z' ORDER BY id"), "{sql}");
+        assert_eq!(items_sql(None, None, None).unwrap(), "SELECT * FROM items ORDER BY id");
+        assert!(items_sql(Some("Paris"), None, None).is_err());
+    }
+
+    #[test]
+    fn a_format_is_known_by_the_end_of_a_name() {
+        assert_eq!(ExportFormat::of_name("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
+        assert_eq!(ExportFormat::of_name("-"), None);
+    }
+}

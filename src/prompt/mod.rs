@@ -1,0 +1,286 @@
+//! The prompt: questions line by line. [`Prompt`] takes lines and answers; [`run`] is the editor on a terminal around it.
+
+mod command;
+mod editor;
+mod vocabulary;
+
+use std::io::{self, Write};
+
+use datafusion::prelude::SessionContext;
+use thiserror::Error;
+
+pub use vocabulary::Vocabulary;
+
+use crate::output::{Destination, Format, OutputError, Rendering};
+use crate::query::{Answer, Answers, SqlError};
+use crate::script::{Arguments, Script};
+use command::Command;
+
+/// Why the prompt ended.
+#[derive(Debug, Error)]
+pub enum PromptError {
+    #[error("cannot read from the terminal: {0}; give the statement as an argument, or -f FILE")]
+    Terminal(#[from] rustyline::error::ReadlineError),
+    #[error("cannot write to standard output: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// What is asked, and how answers are shown.
+pub struct Prompt {
+    /// With the tables of the warehouse.
+    pub session: SessionContext,
+    pub rendering: Rendering,
+    pub is_timed: bool,
+    pub has_stats: bool,
+}
+
+/// What comes after a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Line,
+    End,
+}
+
+const GREETING: &str = "Tables items, item_cells, rejects and others (\\d); \\? lists commands, \\q leaves.";
+
+/// Asks on the terminal until there are no more lines; `interrupt` resolves at Ctrl-C.
+pub async fn run<I: Future<Output = ()>>(
+    mut prompt: Prompt,
+    out: &mut dyn Write,
+    interrupt: impl Fn() -> I,
+) -> Result<(), PromptError> {
+    writeln!(out, "{GREETING}")?;
+    out.flush()?;
+    let mut editor = editor::Editor::open(Vocabulary::of(&prompt.session).await)?;
+    while let Some(lines) = editor.read()? {
+        if prompt.answer(&lines, out, interrupt()).await? == Next::End {
+            break;
+        }
+        editor.learn(Vocabulary::of(&prompt.session).await);
+    }
+    Ok(())
+}
+
+impl Prompt {
+    /// Answers what was typed: statements, or a command; what is wrong is said, too.
+    ///
+    /// When `interrupt` resolves, what is running is given up.
+    pub async fn answer(
+        &mut self,
+        lines: &str,
+        out: &mut dyn Write,
+        interrupt: impl Future<Output = ()>,
+    ) -> io::Result<Next> {
+        let said = match Command::parse(lines) {
+            Some(Ok(Command::Quit)) => return Ok(Next::End),
+            Some(Ok(command)) => tokio::select! {
+                said = self.command(command, out) => said,
+                () = interrupt => Err("interrupted".to_owned()),
+            },
+            Some(Err(error)) => Err(error),
+            None => tokio::select! {
+                said = self.statements("line", lines, self.rendering, &Destination::StandardOutput, out) => said,
+                () = interrupt => Err("interrupted".to_owned()),
+            },
+        };
+        if let Err(error) = said {
+            writeln!(out, "error: {error}")?;
+        }
+        out.flush()?;
+        Ok(Next::Line)
+    }
+
+    async fn command(&mut self, command: Command, out: &mut dyn Write) -> Result<(), String> {
+        let mut say = |text: String| writeln!(out, "{text}").map_err(|e| e.to_string());
+        let switched = |on: bool| if on { "on" } else { "off" };
+        match command {
+            Command::Quit => Ok(()),
+            Command::Help => say(command::HELP.to_owned()),
+            Command::Timing => {
+                self.is_timed = !self.is_timed;
+                say(format!("timing is {}", switched(self.is_timed)))
+            }
+            Command::Stats => {
+                self.has_stats = !self.has_stats;
+                say(format!("stats are {}", switched(self.has_stats)))
+            }
+            Command::Output(format) => {
+                self.rendering.format = format;
+                Ok(())
+            }
+            Command::Tables => {
+                self.list(
+                    "SELECT table_name AS \"table\" FROM information_schema.tables
+                WHERE table_schema = 'public' ORDER BY 1",
+                    out,
+                )
+                .await
+            }
+            Command::Columns(table) => {
+                let sql = format!(
+                    "SELECT column_name AS \"column\", data_type AS type, is_nullable AS nullable
+                    FROM information_schema.columns WHERE table_name = '{}' ORDER BY ordinal_position",
+                    table.replace('\'', "''")
+                );
+                match self.session.table_exist(datafusion::common::TableReference::bare(table.as_str())) {
+                    Ok(true) => self.list(&sql, out).await,
+                    _ => Err(format!("there is no table {table}; \\d lists those there are")),
+                }
+            }
+            Command::Functions(part) => {
+                let sql = format!(
+                    "SELECT DISTINCT routine_name AS function FROM information_schema.routines
+                    WHERE routine_name LIKE '%{}%' ORDER BY 1",
+                    part.to_lowercase().replace('\'', "''")
+                );
+                self.list(&sql, out).await
+            }
+            Command::File(file) => {
+                let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {file}: {e}"))?;
+                self.statements(&file, &text, self.rendering, &Destination::StandardOutput, out).await
+            }
+            Command::Out { file, sql } => {
+                let destination = Destination::parse(Some(&file)).map_err(|e| e.to_string())?;
+                let format = Format::of_name(&file).unwrap_or(self.rendering.format);
+                let rendering = Rendering { max_rows: None, ..format.into() };
+                self.statements("line", &sql, rendering, &destination, out).await
+            }
+        }
+    }
+
+    /// The rows of a question of our own, as a table.
+    async fn list(&self, sql: &str, out: &mut dyn Write) -> Result<(), String> {
+        let rows = async { self.session.sql(sql).await?.execute_stream().await };
+        let rows = rows.await.map_err(|e| crate::script::reason(&e))?;
+        crate::output::write(rows, Format::Table, out).await.map(drop).map_err(|e| e.to_string())
+    }
+
+    async fn statements(
+        &self,
+        name: &str,
+        text: &str,
+        rendering: Rendering,
+        destination: &Destination,
+        out: &mut dyn Write,
+    ) -> Result<(), String> {
+        let run = self.run_statements(name, text, rendering, destination, out);
+        run.await.map_err(|e| e.to_string())
+    }
+
+    async fn run_statements(
+        &self,
+        name: &str,
+        text: &str,
+        rendering: Rendering,
+        destination: &Destination,
+        out: &mut dyn Write,
+    ) -> Result<(), SqlError> {
+        let statements = Script::parse(name, text)?.bind(&Arguments::new())?;
+        let is_shown = *destination == Destination::StandardOutput;
+        if rendering.format.is_binary() && is_shown {
+            return Err(OutputError::Terminal("Parquet").into());
+        }
+        for (i, statement) in statements.iter().enumerate() {
+            if let Some(location) = destination.location().filter(|_| i > 0) {
+                return Err(SqlError::Several { place: statement.place().to_string(), what: location.to_owned() });
+            }
+            let mut sink = destination.open(out).map_err(OutputError::from)?;
+            let answer = match Answers::new(&self.session, rendering, &mut sink).answer(statement).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    sink.abort().await;
+                    return Err(error);
+                }
+            };
+            sink.finish().await?;
+            self.remark(&answer, rendering.format == Format::Table && is_shown, out).map_err(OutputError::from)?;
+        }
+        Ok(())
+    }
+
+    /// Says what there is to say of an answer.
+    fn remark(&self, answer: &Answer, is_counted: bool, out: &mut dyn Write) -> io::Result<()> {
+        if answer.written.is_some_and(|written| written.is_cut) {
+            writeln!(out, "cut; \\o FILE before a statement writes all of its rows")?;
+        }
+        if self.is_timed {
+            writeln!(out, "{}", answer.timing(is_counted))?;
+        }
+        if self.has_stats && answer.written.is_some() {
+            writeln!(out, "{}", answer.stats())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    async fn prompt() -> Prompt {
+        let session = earthcatalog_plans::session::session(2).unwrap();
+        session.sql("CREATE TABLE scenes AS SELECT 1 AS n, 'LC08' AS platform").await.unwrap().collect().await.unwrap();
+        Prompt { session, rendering: Format::Table.into(), is_timed: false, has_stats: false }
+    }
+
+    async fn said(prompt: &mut Prompt, lines: &str) -> String {
+        let mut out = vec![];
+        assert_eq!(prompt.answer(lines, &mut out, pending()).await.unwrap(), Next::Line);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[tokio::test]
+    async fn statements_are_answered_and_what_is_wrong_is_said() {
+        let mut prompt = prompt().await;
+        insta::assert_snapshot!(said(&mut prompt, "SELECT platform FROM scenes;\nSELECT m FROM\n  scenes;").await, @r"
+        +----------+
+        | platform |
+        +----------+
+        | LC08     |
+        +----------+
+        1 row
+        error: No field named m. Valid fields are scenes.n, scenes.platform.
+           --> line:2:1
+             2 | SELECT m FROM
+             3 |   scenes;
+        ");
+        assert_eq!(said(&mut prompt, "  ").await, "");
+    }
+
+    #[tokio::test]
+    async fn commands_list_tables_columns_and_functions_and_set_what_is_shown() {
+        let mut prompt = prompt().await;
+        assert!(said(&mut prompt, "\\d").await.contains("| scenes |"));
+        assert!(said(&mut prompt, "\\d scenes").await.contains("| platform | "));
+        assert!(said(&mut prompt, "\\df h3_cells").await.contains("| h3_cells "));
+        assert!(said(&mut prompt, "\\d nothing").await.contains("error: there is no table nothing; \\d lists"));
+        assert_eq!(said(&mut prompt, "\\timing").await, "timing is on\n");
+        assert_eq!(said(&mut prompt, "\\output csv").await, "");
+        let answer = said(&mut prompt, "SELECT n FROM scenes;").await;
+        assert!(answer.starts_with("n\n1\n1 row in 0."), "{answer}");
+        assert!(said(&mut prompt, "\\x").await.contains("there is no command \\x; \\? lists"));
+        assert_eq!(prompt.answer("\\q", &mut vec![], pending()).await.unwrap(), Next::End);
+        assert_eq!(prompt.answer("exit", &mut vec![], pending()).await.unwrap(), Next::End);
+    }
+
+    #[tokio::test]
+    async fn one_statement_goes_to_a_file_and_the_next_to_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("n.csv");
+        let mut prompt = prompt().await;
+        assert_eq!(said(&mut prompt, &format!("\\o {} SELECT n FROM scenes;", file.display())).await, "");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "n\n1\n");
+        assert!(said(&mut prompt, "SELECT n FROM scenes;").await.contains("1 row"));
+    }
+
+    #[tokio::test]
+    async fn what_is_interrupted_is_given_up_and_the_prompt_goes_on() {
+        let mut prompt = prompt().await;
+        let (mut out, endless) = (vec![], "SELECT count(*) FROM generate_series(1, 100000000000);");
+        assert_eq!(prompt.answer(endless, &mut out, ready(())).await.unwrap(), Next::Line);
+        assert_eq!(String::from_utf8(out).unwrap(), "error: interrupted\n");
+        assert!(said(&mut prompt, "SELECT n FROM scenes;").await.contains("1 row"));
+    }
+}
