@@ -2,6 +2,8 @@
 
 mod backfill;
 mod cli;
+mod cluster;
+mod cluster_processes;
 mod compact;
 mod data;
 mod demo;

@@ -11,12 +11,14 @@
 //! - [`query`]: optimizer rules by which a question in space reads fewer files.
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`stores`]: the one place that opens object stores.
+//! - [`codec`]: plans as bytes, for a scheduler and its executors.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
 mod balanced;
 pub mod bucket;
 pub mod checkpoint;
 pub mod chunk;
+pub mod codec;
 pub mod compact;
 mod find_operator;
 pub mod ingest_record;

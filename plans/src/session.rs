@@ -15,6 +15,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::checkpoint::StagedTableFactory;
+use crate::codec::PlannedPlanner;
 use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::query::optimizer_rules;
@@ -78,6 +79,7 @@ impl QueryPlanner for Planner {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
             Arc::new(CommitPlanner),
             Arc::new(WriteGeoParquetPlanner),
+            Arc::new(PlannedPlanner),
         ]);
         planner.create_physical_plan(plan, state).await
     }

@@ -9,6 +9,7 @@ use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
+use crate::cluster::ClusterError;
 use crate::demo::DemoError;
 use crate::output::OutputError;
 use crate::paths::PathsError;
@@ -46,6 +47,12 @@ pub enum CliError {
     Runs(#[from] RunsError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("--scheduler ballista needs the address of a cluster: --cluster df://HOST:PORT")]
+    NoCluster,
+    #[error("--scheduler {0} is for this process; leave it out with --cluster, or name ballista")]
+    NotOnCluster(&'static str),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
     #[error("cannot start the worker threads: {0}; try fewer with --workers")]
@@ -88,7 +95,12 @@ impl CliError {
         ExitCode::from(match self {
             Self::Interrupted | Self::Paused => 130,
             Self::Pipeline(error, _) if matches!(**error, PipelineError::Interrupted(_)) => 130,
-            Self::SinceLast | Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
+            Self::SinceLast
+            | Self::NoCluster
+            | Self::NotOnCluster(_)
+            | Self::NoInventory(_)
+            | Self::NoCatalogFolder(..)
+            | Self::Location { .. } => 2,
             Self::Paths(PathsError::Geometry { .. }) => 2,
             _ => 1,
         })

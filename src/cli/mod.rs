@@ -1,9 +1,11 @@
 //! The command line: what can be asked for. `run` does it, `error` says what went wrong.
 
+mod cluster;
 mod error;
 mod run;
 mod values;
 
+pub use cluster::{ClusterArgs, ClusterCommand, ClusterRole, ExecutorArgs, SchedulerArgs};
 pub use error::CliError;
 pub use run::run;
 pub use values::Since;
@@ -19,6 +21,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use earthcatalog_plans::warehouse::MaxRejects;
 
+use crate::cluster::cancellations;
 use crate::output::Format;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
@@ -57,6 +60,12 @@ pub enum Command {
     Info(InfoArgs),
     /// List the data files that hold what intersects a place
     Paths(PathsArgs),
+    /// Run the scheduler of a cluster
+    Scheduler(SchedulerArgs),
+    /// Run an executor of a cluster
+    Executor(ExecutorArgs),
+    /// Run a cluster on this machine
+    Cluster(ClusterCommand),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
     Demo(DemoArgs),
 }
@@ -106,6 +115,8 @@ pub struct IngestArgs {
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -123,6 +134,8 @@ pub struct IncrementalArgs {
     /// Memory that sorts may take before they go to disk [default: 256MB per thread]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
@@ -159,9 +172,9 @@ pub struct DeltaArgs {
 pub struct BackfillArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Where the chunks are ingested
-    #[arg(long, value_enum, default_value_t = Scheduler::Local)]
-    pub scheduler: Scheduler,
+    /// Where the chunks are ingested [default: local, or ballista with --cluster]
+    #[arg(long, value_enum)]
+    pub scheduler: Option<Scheduler>,
     #[arg(long)]
     pub restart: bool,
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
@@ -170,6 +183,8 @@ pub struct BackfillArgs {
     /// Memory that sorts may take before they go to disk [default: 256MB per thread]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
@@ -183,6 +198,8 @@ pub enum Scheduler {
     Synchronous,
     /// In this process, as many chunks at a time as there are threads
     Local,
+    /// On the cluster that --cluster names
+    Ballista,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -222,6 +239,8 @@ pub struct CompactArgs {
     /// Memory that sorts may take before they go to disk [default: 256MB per thread]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the summary is written
@@ -266,6 +285,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
     #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
     pub threads: ThreadArgs,
     /// How rows are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -289,6 +310,8 @@ pub struct SqlArgs {
     /// Memory that sorts may take before they go to disk, and joins at all [default: as much as there is]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
     /// How rows are written
@@ -364,7 +387,7 @@ impl ThreadArgs {
 
 impl BackfillArgs {
     pub fn workers(&self) -> usize {
-        if self.scheduler == Scheduler::Synchronous { 1 } else { self.threads.workers() }
+        if self.scheduler == Some(Scheduler::Synchronous) { 1 } else { self.threads.workers() }
     }
 }
 
@@ -376,6 +399,8 @@ impl Command {
             Self::Incremental(args) => &args.threads,
             Self::Delta(args) => &args.threads,
             Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) => return 1,
+            Self::Scheduler(_) | Self::Cluster(_) => return 2,
+            Self::Executor(args) => return args.slots(),
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.threads,
             Self::Expire(args) => &args.threads,
@@ -430,7 +455,11 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(CliError::Threads)?;
-    let result = runtime.block_on(run(command, out));
+    let result = runtime.block_on(async {
+        let result = run(command, out).await;
+        cancellations().await;
+        result
+    });
     // Threads that wait for a store must not hold up the exit.
     runtime.shutdown_background();
     result

@@ -41,6 +41,9 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Sql(args) => sql(&args, out).await,
         Command::Info(args) => info(&args, out).await,
         Command::Paths(args) => paths(&args, out).await,
+        Command::Scheduler(args) => super::cluster::scheduler(&args, out).await,
+        Command::Executor(args) => super::cluster::executor(&args, out).await,
+        Command::Cluster(command) => super::cluster::cluster(&command, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
 }
@@ -48,12 +51,14 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
 async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = whole_source(&args.source)?;
     let session = session(args.threads.workers()).map_err(CliError::Query)?;
+    args.cluster.attach(&session).await?;
     let report = ingest::ingest(&session, &options, interrupt()).await;
     write_report(&report.map_err(|e| CliError::pipeline(e, ingest::PIPELINE))?, args.output, out)
 }
 
 async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = BackfillOptions {
+        cluster: args.cluster()?.open().await?,
         source: whole_source(&args.source)?,
         workers: args.workers(),
         memory: args.memory,
@@ -84,6 +89,7 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 
 async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = IncrementalOptions {
+        cluster: args.cluster.open().await?,
         source: source(&args.source)?,
         workers: args.threads.workers(),
         memory: args.memory,
@@ -151,7 +157,9 @@ fn source(args: &SourceArgs) -> Result<IngestOptions, CliError> {
 
 async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
+    let cluster = if args.dry_run { None } else { args.cluster.open().await? };
     let options = CompactOptions {
+        cluster,
         catalog: args.at.catalog.clone(),
         warehouse: args.at.warehouse.clone(),
         threshold: args.threshold,
@@ -241,6 +249,7 @@ async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError>
         false => session_within(workers, args.memory),
     };
     let session = session.map_err(CliError::Query)?;
+    args.cluster.attach(&session).await?;
     let mut interrupt = pin!(interrupt());
     for statement in script.bind(&arguments)? {
         let started = Instant::now();
@@ -284,6 +293,7 @@ async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
     let workers = args.threads.workers();
     let session = session_within(workers, args.memory).map_err(CliError::Query)?;
+    args.cluster.attach(&session).await?;
     let answer = async {
         let rows = query::query(&session, &args.at.catalog, &args.at.warehouse, &args.query).await;
         output::write(rows.map_err(CliError::Query)?, args.output, out).await?;
@@ -319,7 +329,7 @@ async fn paths(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 }
 
 /// Resolves at Ctrl-C; never, where signals cannot be listened to.
-async fn interrupt() {
+pub(super) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

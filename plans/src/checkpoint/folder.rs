@@ -120,6 +120,20 @@ impl RunFolder {
         Ok(runs)
     }
 
+    /// Folders of no run that can be resumed, with their runs: what the tasks of jobs on a cluster tell each other.
+    pub async fn of_jobs(warehouse: &Url) -> Result<Vec<(String, Self)>> {
+        let (store, root) = stores().locate(&below(warehouse, &format!("{}/", layout::CHECKPOINTS))?)?;
+        let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
+        let mut of_jobs = vec![];
+        for name in folders.iter().filter_map(|folder| folder.filename()) {
+            let folder = Self::new(warehouse, name)?;
+            if folder.read().await?.is_none() {
+                of_jobs.push((name.to_owned(), folder));
+            }
+        }
+        Ok(of_jobs)
+    }
+
     /// What the run is; `None` where it never began.
     pub async fn read(&self) -> Result<Option<RunRecord>> {
         let object = self.record()?;
