@@ -46,10 +46,6 @@ impl Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-
-    pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
 }
 
 impl Drop for Process {

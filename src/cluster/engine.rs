@@ -1,7 +1,7 @@
 //! [`Engine`]: Ballista's way to run a task, with errors as a person reads them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ballista_core::error::BallistaError;
@@ -14,8 +14,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::prelude::SessionConfig;
 
-/// Ballista sends errors as Rust prints them for debugging. This one sends the message that the head would have shown,
-/// between marks by which [`reason`] finds it.
+use super::watched::WatchedExec;
+
+/// Ballista's writer of a task's output makes a text for debugging of any error. This engine keeps the error itself, and sends
+/// the message that the head would have shown, between marks by which [`reason`] finds it.
 pub struct Engine(DefaultExecutionEngine);
 
 const START: &str = "earthcatalog says: ";
@@ -27,6 +29,9 @@ impl Engine {
     }
 }
 
+/// The first error of a task's plan.
+pub(super) type FirstError = Arc<Mutex<Option<DataFusionError>>>;
+
 impl ExecutionEngine for Engine {
     fn create_query_stage_exec(
         &self,
@@ -37,17 +42,26 @@ impl ExecutionEngine for Engine {
         work_dir: &str,
         config: &SessionConfig,
     ) -> Result<Arc<dyn QueryStageExecutor>> {
+        let error = FirstError::default();
+        // The root writes what the others yield.
+        let inputs = plan.children().into_iter();
+        let watched = inputs.map(|input| Arc::new(WatchedExec::new(Arc::clone(input), Arc::clone(&error))) as _);
+        let watched = watched.collect();
+        let plan = plan.with_new_children(watched)?;
         let stage = self.0.create_query_stage_exec(job_id, stage_id, partition_id, plan, work_dir, config)?;
-        Ok(Arc::new(Stage(stage)))
+        Ok(Arc::new(Stage { stage, error }))
     }
 }
 
 #[derive(Debug)]
-struct Stage(Arc<dyn QueryStageExecutor>);
+struct Stage {
+    stage: Arc<dyn QueryStageExecutor>,
+    error: FirstError,
+}
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.stage.fmt(f)
     }
 }
 
@@ -58,11 +72,14 @@ impl QueryStageExecutor for Stage {
         input_partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<Vec<ShuffleWritePartition>> {
-        self.0.execute_query_stage(input_partition, context).await.map_err(readable)
+        self.stage.execute_query_stage(input_partition, context).await.map_err(|e| {
+            let first = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+            readable(first.unwrap_or(e))
+        })
     }
 
     fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
-        self.0.collect_plan_metrics()
+        self.stage.collect_plan_metrics()
     }
 }
 

@@ -27,6 +27,7 @@ mod logging;
 mod rule;
 mod scheduler;
 mod settings;
+mod watched;
 
 pub use address::{ClusterAddress, PORT};
 pub use client::{Cluster, ExecutorState};

@@ -11,7 +11,9 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::checkpoint::{Checkpoints, RunFolder};
@@ -24,7 +26,8 @@ use url::Url;
 use super::settings::cluster_config;
 use super::{Cluster, JobExec};
 
-/// Has `session` run what reads or writes data on `cluster`. What asks for metadata alone, commits and plans stay here.
+/// Has `session` run what reads or writes data on `cluster`. What asks for metadata, commits and plans stay
+/// here.
 pub fn attach(session: &SessionContext, cluster: &Arc<Cluster>) {
     let state = session.state_ref();
     let mut state = state.write();
@@ -45,6 +48,11 @@ impl PhysicalOptimizerRule for RunOnCluster {
                     "a run on a cluster is committed as one snapshot; leave out commit_every, or compact a part of the buckets at a time"
                 );
             }
+            if let Some(leaf) = stays_here(&plan) {
+                return plan_err!(
+                    "{leaf} reads what only this process has, and so cannot run on a cluster: leave out --cluster, or INSERT from tables of Items alone"
+                );
+            }
             let folder = RunFolder::new(commit.target().warehouse.url(), &commit.target().run)?.url().clone();
             let children = plan.children().into_iter().cloned();
             let jobs = children.map(|sink| self.job(of_job(sink, &folder), Some(folder.clone())));
@@ -56,7 +64,8 @@ impl PhysicalOptimizerRule for RunOnCluster {
             let jobs = children.map(|input| self.optimize(input, &ConfigOptions::default())).collect::<Result<_>>()?;
             return plan.with_new_children(jobs);
         }
-        if reads_data(&plan) { self.job(plan, None) } else { Ok(plan) }
+        // With what only this process has, such as metadata, or an inventory of which a run is planned, it stays here.
+        if reads_data(&plan) && stays_here(&plan).is_none() { self.job(plan, None) } else { Ok(plan) }
     }
 
     fn name(&self) -> &str {
@@ -101,6 +110,20 @@ fn reads_data(plan: &Arc<dyn ExecutionPlan>) -> bool {
         || operator.is::<BucketScanExec>()
         || operator.downcast_ref::<DataSourceExec>().is_some_and(scans_files)
         || plan.children().into_iter().any(reads_data)
+}
+
+/// The first leaf that cannot be sent.
+fn stays_here(plan: &Arc<dyn ExecutionPlan>) -> Option<&str> {
+    let operator = plan.as_any();
+    let sent = operator.is::<StacExec>()
+        || operator.is::<BucketScanExec>()
+        || operator.is::<DataSourceExec>()
+        || operator.is::<EmptyExec>()
+        || operator.is::<PlaceholderRowExec>();
+    match plan.children().as_slice() {
+        [] => (!sent).then(|| plan.name()),
+        children => children.iter().find_map(|child| stays_here(child)),
+    }
 }
 
 /// A join that reads all of its left side in each task can tell only in one task which of its rows have no partner.
