@@ -47,6 +47,7 @@ impl Progress {
                     ticks.tick().await;
                     bar.set_length(job.tasks.load(Ordering::Relaxed));
                     bar.set_position(job.tasks_done.load(Ordering::Relaxed));
+                    bar.set_message(format!("{} rows", count(job.rows.load(Ordering::Relaxed))));
                 }
                 let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 while !bar.is_hidden() {

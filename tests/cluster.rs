@@ -7,12 +7,14 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rand::prelude::*;
+use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::backfill::{ALL_ROWS, CHUNK, OBJECTS, Source, chunks_done, ended, expire, files, folder};
 use crate::cluster_processes::Cluster;
-use crate::program::{Warehouse, accounted, command, earthcatalog};
+use crate::program::{Warehouse, accounted, command};
 use crate::server::Server;
 
 /// Questions of all kinds: scans, aggregates, sorts, joins, windows, functions of ours and of space.
@@ -86,6 +88,13 @@ fn on_a_cluster_every_command_ends_with_the_same_table_and_answers() {
     let two = report(&cluster, "ingest", &there, &ingest);
     assert_eq!(counts(&two, &OF_INGEST), counts(&one, &OF_INGEST));
     assert!(all_rows(&there) == all_rows(&here), "after an ingest");
+    // What is new, into a table of its own.
+    let ((_three, new_here), (_four, new_there)) = (folder(), folder());
+    let mut incremental = command();
+    crate::program::run(incremental.arg("incremental").args(ingest).args(new_here.flags())).ok();
+    let new = report(&cluster, "incremental", &new_there, &ingest);
+    assert_eq!(new["items"], one["items"]);
+    assert!(all_rows(&new_there) == all_rows(&new_here), "after an incremental run");
     // Nothing is new; what was rejected is tried again.
     let mut incremental = command();
     crate::program::run(incremental.arg("incremental").args(ingest).args(here.flags())).ok();
@@ -209,13 +218,38 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     assert_eq!(files(&warehouse), files(&undisturbed));
 }
 
-/// A warehouse with two deliveries of the Items of the demo, in several groups of buckets.
+/// A warehouse with two deliveries of the same Items, whose buckets make several groups: their assets are hard to compress.
 fn delivered_twice(folder: &Path) -> Warehouse {
-    let dir = folder.join("demo");
-    earthcatalog(["demo", "--items", "1500", "--dir", dir.to_str().unwrap()]).ok();
-    let warehouse = Warehouse::below(&dir);
-    warehouse.ingested(&dir.join("bucket/inventory.csv"), &[]);
+    let mut rng = StdRng::seed_from_u64(1);
+    let place = folder.join("place");
+    fs::create_dir(&place).unwrap();
+    let warehouse = Warehouse::below(&place);
+    let lines: Vec<String> = (0..240)
+        .map(|n: usize| {
+            let href: String = (0..30_000).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
+            let item = json!({
+                "type": "Feature", "stac_version": "1.0.0", "id": format!("item-{n}"), "links": [],
+                "assets": { "data": { "href": href } },
+                "geometry": { "type": "Point", "coordinates": [-150 + 30 * (n % 10) as i32, 20] },
+                "properties": { "datetime": format!("20{:02}-07-01T00:00:00Z", 10 + n % 7) },
+            });
+            item.to_string()
+        })
+        .collect();
+    for delivery in 0..2 {
+        let path = folder.join(format!("{delivery}.ndjson"));
+        fs::write(&path, lines.join("\n")).unwrap();
+        warehouse.ingested(&path, &[]);
+    }
     warehouse
+}
+
+/// The rows of a warehouse, told by a digest of all that they say.
+fn digests(warehouse: &Warehouse) -> Vec<String> {
+    let rows = warehouse.rows("SELECT id, grid_partition, item_digest(*) AS digest FROM item_cells");
+    let mut rows: Vec<String> = rows.iter().map(Value::to_string).collect();
+    rows.sort();
+    rows
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -226,6 +260,16 @@ fn copy(from: &Path, to: &Path) {
 fn tasks_done(warehouse: &Warehouse) -> usize {
     let is_task = |path: &&std::path::PathBuf| path.ends_with("ingest_stats.json");
     warehouse.listing_of("_checkpoints").iter().filter(is_task).count()
+}
+
+/// A compaction that is under way, and has ended a task.
+fn merging(compact: &mut Command, warehouse: &Warehouse) -> Child {
+    let mut compact = compact.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while tasks_done(warehouse) == 0 {
+        assert!(compact.try_wait().unwrap().is_none(), "it ended too soon: {:?}", ended(compact));
+        thread::yield_now();
+    }
+    compact
 }
 
 #[test]
@@ -241,7 +285,7 @@ fn a_compaction_goes_on_when_an_executor_is_killed_and_is_started_again_when_all
     };
     let before = of("before");
     let summary = warehouse.compacted(&["--retain", "7d"]);
-    let expected = all_rows(&warehouse);
+    let expected = digests(&warehouse);
     let restore = || {
         fs::remove_dir_all(&uncompacted).unwrap();
         copy(&before, &uncompacted);
@@ -251,32 +295,26 @@ fn a_compaction_goes_on_when_an_executor_is_killed_and_is_started_again_when_all
     restore();
     let mut cluster = Cluster::start(2);
     let mut compact = cluster.command("compact", &warehouse, &["--retain", "7d", "--output", "json"]);
-    let compact = compact.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while tasks_done(&warehouse) == 0 {
-        thread::yield_now();
-    }
+    let compact = merging(&mut compact, &warehouse);
     cluster.executors[0].kill();
     let compacted: Value = serde_json::from_str(&ended(compact).ok()).unwrap();
     assert_eq!(counts(&compacted, &OF_COMPACTION), counts(&summary, &OF_COMPACTION));
-    assert!(all_rows(&warehouse) == expected, "one of two was killed");
+    assert!(digests(&warehouse) == expected, "one of two was killed");
 
     // Both are killed: nothing has changed, and the next compaction does all of it.
     restore();
-    let original = all_rows(&warehouse);
+    let original = digests(&warehouse);
     cluster.add_executor(|_| {});
     let mut compact = cluster.command("compact", &warehouse, &["--retain", "7d"]);
-    let compact = compact.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while tasks_done(&warehouse) == 0 {
-        thread::yield_now();
-    }
+    let compact = merging(&mut compact, &warehouse);
     cluster.executors.iter_mut().for_each(|executor| executor.kill());
     let error = ended(compact).fails(1);
     assert!(error.contains("has had no executor for 5 s"), "{error}");
-    assert!(all_rows(&warehouse) == original);
+    assert!(digests(&warehouse) == original);
     let cluster = Cluster::start(2);
     let compacted = report(&cluster, "compact", &warehouse, &["--retain", "7d"]);
     assert_eq!(counts(&compacted, &OF_COMPACTION), counts(&summary, &OF_COMPACTION));
-    assert!(all_rows(&warehouse) == expected, "compacted on another cluster");
+    assert!(digests(&warehouse) == expected, "compacted on another cluster");
 }
 
 #[test]
@@ -346,6 +384,50 @@ fn ctrl_c_cancels_the_job() {
     assert!(before < OBJECTS as u32, "all of it was fetched");
     let report = source.report(&warehouse, &cluster.flags());
     assert!(report["chunks_resumed"].as_u64().unwrap() >= 3, "{report}");
+}
+
+#[test]
+fn an_executor_that_stalls_and_returns_and_a_head_that_is_killed_leave_nothing_twice() {
+    let source = Source::new(OBJECTS, Duration::from_millis(30));
+    let (_one, undisturbed) = folder();
+    let inventory = source.inventory();
+    let ingest = ["--inventory", inventory.to_str().unwrap(), "--base", &source.server.url, "--chunk-size", "25"];
+    undisturbed.ingested(&inventory, &ingest[2..]);
+    let expected = all_rows(&undisturbed);
+    let (_two, warehouse) = folder();
+    let cluster = Cluster::start(2);
+
+    // Given a head that is killed, whose job goes on without it,
+    let mut first = cluster.command("ingest", &warehouse, &ingest).spawn().unwrap();
+    while tasks_done(&warehouse) == 0 {
+        assert!(first.try_wait().unwrap().is_none(), "it ended too soon");
+        thread::yield_now();
+    }
+    drop(first.kill());
+    drop(first.wait());
+
+    // and an executor that does nothing for longer than the scheduler waits, while it has a task of the next run,
+    let second = cluster.command("ingest", &warehouse, &[&ingest[..], &["--output", "json"]].concat());
+    let second = { second }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let tasks =
+        || warehouse.listing_of("_checkpoints").iter().filter(|path| path.ends_with("ingest_stats.json")).count();
+    while tasks() < OBJECTS / CHUNK + 2 {
+        thread::yield_now();
+    }
+    signal("-STOP", cluster.executors[0].id());
+    thread::sleep(Duration::from_secs(6));
+    signal("-CONT", cluster.executors[0].id());
+    let report: Value = serde_json::from_str(&ended(second).ok()).unwrap();
+
+    // then each Item is there once, and after a clean-up nothing else.
+    assert_eq!(report["listed"], json!(OBJECTS));
+    assert!(all_rows(&warehouse) == expected);
+    expire(&warehouse);
+    let mut left = files(&warehouse);
+    left.remove("_rejects");
+    let mut of_undisturbed = files(&undisturbed);
+    of_undisturbed.remove("_rejects");
+    assert_eq!(left, of_undisturbed);
 }
 
 /// Items of some size behind a server.

@@ -232,7 +232,7 @@ pub(super) async fn cluster(command: &ClusterCommand, out: &mut dyn Write) -> Re
     let processes = cluster.processes().map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
     say(out, format_args!("{}\nprocesses {processes}; Ctrl-C ends them", cluster.address()));
     tokio::select! {
-        // It goes on with the others, if an executor is gone; without a scheduler there is nothing to go on with.
+        // None should end; what is left goes with this.
         ended = cluster.ended() => Err(ended.into()),
         () = &mut end => Ok(()),
     }

@@ -54,6 +54,7 @@ pub(super) struct Stages {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Stage {
+    pub input_rows: u64,
     pub tasks: Vec<Option<Task>>,
 }
 

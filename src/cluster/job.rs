@@ -53,6 +53,8 @@ pub struct JobExec {
 pub struct JobProgress {
     pub tasks: AtomicU64,
     pub tasks_done: AtomicU64,
+    /// Rows that the tasks which are done have written.
+    pub rows: AtomicU64,
 }
 
 impl JobExec {
@@ -273,6 +275,8 @@ impl Watch {
                     let done = tasks().flatten().filter(|task| task.status == "Successful").count();
                     progress.tasks.store(tasks().count() as u64, Ordering::Relaxed);
                     progress.tasks_done.store(done as u64, Ordering::Relaxed);
+                    let rows = stages.stages.iter().map(|stage| stage.input_rows).max();
+                    progress.rows.store(rows.unwrap_or_default(), Ordering::Relaxed);
                 }
             }
         });
