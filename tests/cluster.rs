@@ -148,8 +148,8 @@ fn on_a_cluster_every_command_ends_with_the_same_table_and_answers() {
 }
 
 /// A backfill that is under way on a cluster, and has ended some chunks.
-fn in_the_middle(source: &Source, warehouse: &Warehouse, cluster: &Cluster) -> Child {
-    let mut backfill = source.start(warehouse, &[&cluster.flags()[..], &["--output", "json"]].concat());
+fn in_the_middle(source: &Source, warehouse: &Warehouse, cluster: &Cluster, more: &[&str]) -> Child {
+    let mut backfill = source.start(warehouse, &[&cluster.flags()[..], &["--output", "json"], more].concat());
     while chunks_done(warehouse).len() < 3 {
         assert!(backfill.try_wait().unwrap().is_none(), "it ended too soon: {:?}", ended(backfill));
         thread::yield_now();
@@ -167,7 +167,7 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     // One of two is killed.
     let (_two, warehouse) = folder();
     let mut cluster = Cluster::start(2);
-    let backfill = in_the_middle(&source, &warehouse, &cluster);
+    let backfill = in_the_middle(&source, &warehouse, &cluster, &[]);
     cluster.executors[0].kill();
     let report: Value = serde_json::from_str(&ended(backfill).ok()).unwrap();
     assert_eq!(counts(&report, &OF_INGEST), counts(&expected, &OF_INGEST));
@@ -178,7 +178,7 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     // Both are killed: an error that says what to do, in time.
     let (_three, warehouse) = folder();
     cluster.add_executor(|_| {});
-    let backfill = in_the_middle(&source, &warehouse, &cluster);
+    let backfill = in_the_middle(&source, &warehouse, &cluster, &[]);
     cluster.executors.iter_mut().for_each(|executor| executor.kill());
     let killed = Instant::now();
     let error = ended(backfill).fails(1);
@@ -364,7 +364,7 @@ fn ctrl_c_cancels_the_job() {
     let source = Source::new(OBJECTS, Duration::from_millis(100));
     let (_folder, warehouse) = folder();
     let cluster = Cluster::start(2);
-    let backfill = in_the_middle(&source, &warehouse, &cluster);
+    let backfill = in_the_middle(&source, &warehouse, &cluster, &["--fetch-concurrency", "8"]);
     signal("-INT", backfill.id());
     let stopped = ended(backfill);
     assert!(stopped.fails(130).contains("the same command goes on"));

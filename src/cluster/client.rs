@@ -46,6 +46,11 @@ struct OsInfo {
     os_ver_long: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct JobState {
+    status: String,
+}
+
 /// The stages of a job, as far as they run or have run.
 #[derive(Debug, Deserialize)]
 pub(super) struct Stages {
@@ -68,10 +73,8 @@ impl Cluster {
     ///
     /// Errors: no scheduler, no executor, an executor of another version.
     pub async fn open(address: &ClusterAddress, patience: Duration) -> Result<Arc<Self>, ClusterError> {
-        let http = Client::builder().no_proxy().timeout(ANSWER).build();
         let unreachable = |reason: String| ClusterError::NoScheduler { address: address.clone(), reason };
-        let http = http.map_err(|e| unreachable(e.to_string()))?;
-        let mut cluster = Self { address: address.clone(), http, patience, slots: 0 };
+        let mut cluster = Self { patience, ..Self::at(address)? };
         let executors = match cluster.executors().await {
             Err(ClusterError::Lost { reason, .. }) => return Err(unreachable(reason)),
             executors => executors?,
@@ -82,6 +85,14 @@ impl Cluster {
         }
         cluster.slots = executors.iter().map(|executor| executor.specification.task_slots as usize).sum();
         Ok(Arc::new(cluster))
+    }
+
+    /// The scheduler at `address`, which is not asked for anything yet.
+    pub(super) fn at(address: &ClusterAddress) -> Result<Self, ClusterError> {
+        let http = Client::builder().no_proxy().timeout(ANSWER).build();
+        let unreachable =
+            |e: reqwest::Error| ClusterError::NoScheduler { address: address.clone(), reason: e.to_string() };
+        Ok(Self { address: address.clone(), http: http.map_err(unreachable)?, patience: Duration::ZERO, slots: 0 })
     }
 
     pub fn address(&self) -> &ClusterAddress {
@@ -127,6 +138,12 @@ impl Cluster {
     pub async fn cancel(&self, job: &str) -> Result<(), ClusterError> {
         let url = format!("{}/api/job/{job}", self.address.http());
         self.http.patch(url).send().await.map(drop).map_err(|e| self.lost(&e))
+    }
+
+    /// Whether a job is under way, as far as the scheduler answers.
+    pub(super) async fn is_running(&self, job: &str) -> bool {
+        let state: Result<JobState, _> = self.get(&format!("job/{job}")).await;
+        state.is_ok_and(|state| ["Queued", "Running"].contains(&state.status.as_str()))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClusterError> {

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::engine::Engine;
 use super::executor_service::ExecutorService;
 use super::settings::{MAX_MESSAGE, worker_session};
-use super::{ClusterAddress, ClusterError, codec};
+use super::{Cluster, ClusterAddress, ClusterError, codec};
 
 /// How often an executor that finds no scheduler looks again.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(200);
@@ -95,7 +95,8 @@ pub async fn run_executor(
     let flight = FlightServiceServer::new(BallistaFlightService::new(work_dir))
         .max_decoding_message_size(size)
         .max_encoding_message_size(size);
-    let service = ExecutorGrpcServer::new(ExecutorService(Arc::clone(&executor)));
+    let service = ExecutorService { executor: Arc::clone(&executor), scheduler: Cluster::at(&options.scheduler)? };
+    let service = ExecutorGrpcServer::new(service);
     let server = create_grpc_server(&GrpcServerConfig::default()).add_service(flight).add_service(service);
     let server = server.serve_with_incoming(TcpListenerStream::new(listener));
 

@@ -10,8 +10,13 @@ use ballista_core::serde::protobuf::{
 use ballista_executor::executor::Executor;
 use tonic::{Request, Response, Status};
 
+use super::Cluster;
+
 /// Ends tasks of jobs that were cancelled. Tasks and clean-ups come with the answers to polls.
-pub struct ExecutorService(pub Arc<Executor>);
+pub struct ExecutorService {
+    pub executor: Arc<Executor>,
+    pub scheduler: Cluster,
+}
 
 fn by_polling() -> Status {
     Status::unimplemented("this executor polls for its tasks; run its scheduler with `earthcatalog scheduler`")
@@ -38,7 +43,13 @@ impl ExecutorGrpc for ExecutorService {
     async fn cancel_tasks(&self, tasks: Request<CancelTasksParams>) -> Result<Response<CancelTasksResult>, Status> {
         let mut cancelled = true;
         for task in tasks.into_inner().task_infos {
-            let ended = self.0.cancel_task(
+            // Of a job that goes on, the scheduler would end tasks whose stage another lost executor has set back; and then take
+            // their end for a failure of the job. What they do is done again, and counts once.
+            if self.scheduler.is_running(&task.job_id).await {
+                cancelled = false;
+                continue;
+            }
+            let ended = self.executor.cancel_task(
                 task.task_id as usize,
                 task.job_id,
                 task.stage_id as usize,

@@ -34,6 +34,10 @@ const LOOK: Duration = Duration::from_millis(500);
 const LOOK_AT_MANY: Duration = Duration::from_secs(5);
 const MANY: u64 = 5_000;
 
+/// How often it is looked whether jobs are dropped, and how long they may take to be cancelled.
+const DROPPED: Duration = Duration::from_millis(5);
+const CANCELLED: Duration = Duration::from_secs(10);
+
 /// Runs its input, a plan of one partition, on a cluster, and hands on what that yields.
 ///
 /// When the stream is dropped before its end, the job is cancelled; [`cancellations`] waits for that. Errors: no executor
@@ -125,7 +129,7 @@ impl ExecutionPlan for JobExec {
         let submit = async move {
             let (plan, objects) = sliced(&input, folder.as_ref()).await?;
             // Their removal is the guard's business from now on.
-            let mut job = Job { cluster, query: None, objects, ended: false };
+            let mut job = Job::new(cluster, objects);
             let config = context.session_config().ballista_config();
             let query = DistributedQueryExec::<LogicalPlanNode>::with_extension(
                 job.cluster.address().http(),
@@ -181,6 +185,11 @@ struct Job {
 }
 
 impl Job {
+    fn new(cluster: Arc<Cluster>, objects: Vec<Url>) -> Self {
+        JOBS.fetch_add(1, Ordering::SeqCst);
+        Self { cluster, query: None, objects, ended: false }
+    }
+
     async fn end(&mut self) {
         self.ended = true;
         remove(std::mem::take(&mut self.objects)).await;
@@ -205,9 +214,6 @@ impl Drop for Job {
     fn drop(&mut self) {
         let objects = std::mem::take(&mut self.objects);
         let job = self.query.as_ref().and_then(|query| query.job_id()).filter(|_| !self.ended);
-        if job.is_none() && objects.is_empty() {
-            return;
-        }
         let cluster = Arc::clone(&self.cluster);
         let cancelled = async move {
             if let Some(job) = job {
@@ -220,19 +226,30 @@ impl Drop for Job {
             let task = runtime.spawn(cancelled);
             CANCELLATIONS.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         }
+        JOBS.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+/// Jobs that are neither ended nor dropped.
+static JOBS: AtomicU64 = AtomicU64::new(0);
 
 /// Under way, from jobs that were dropped.
 static CANCELLATIONS: Mutex<Vec<JoinHandle<()>>> = Mutex::new(vec![]);
 
-/// Waits until the jobs that were dropped are cancelled; to be called before the process ends.
+/// Waits until the jobs that were dropped are cancelled, for some seconds at most; to be called before the process ends.
 pub async fn cancellations() {
-    let under_way = std::mem::take(&mut *CANCELLATIONS.lock().unwrap_or_else(PoisonError::into_inner));
-    for task in under_way {
-        // What failed was not to be cancelled.
-        drop(task.await);
-    }
+    let cancelled = async {
+        // A job in a task that is aborted is dropped when the task is next looked at.
+        while JOBS.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(DROPPED).await;
+        }
+        let under_way = std::mem::take(&mut *CANCELLATIONS.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in under_way {
+            // What failed was not to be cancelled.
+            drop(task.await);
+        }
+    };
+    drop(tokio::time::timeout(CANCELLED, cancelled).await);
 }
 
 /// Removes objects of a job. What stays goes with the clean-up of the run's folder.

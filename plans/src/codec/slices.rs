@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_datafusion_err, plan_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, with_new_children_if_necessary};
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
@@ -184,12 +187,29 @@ fn slice<'a>(
             objects.extend(scan.slices().and_then(Slices::object).cloned());
             return Ok(Arc::new(scan) as _);
         }
+        if let Some(scan) = operator.downcast_ref::<DataSourceExec>() {
+            return Ok(without_file_statistics(scan).unwrap_or(plan));
+        }
         let mut children = vec![];
         for child in plan.children() {
             children.push(slice(Arc::clone(child), folder, objects).await?);
         }
         with_new_children_if_necessary(plan, children)
     })
+}
+
+/// A scan of files without the statistics of each, which have done their work in planning: each task would get those of all
+/// files. By them, too, literals take the place of columns, and functions that tell columns by their names, such as
+/// `stac_item`, keep the names of those in a field that does not travel.
+fn without_file_statistics(scan: &DataSourceExec) -> Option<Arc<dyn ExecutionPlan>> {
+    let config = scan.data_source().as_any().downcast_ref::<FileScanConfig>()?;
+    let files = |group: &FileGroup| {
+        let files = group.iter().map(|file| PartitionedFile { statistics: None, ..file.clone() });
+        FileGroup::new(files.collect())
+    };
+    let groups = config.file_groups.iter().map(files).collect();
+    let config = FileScanConfigBuilder::from(config.clone()).with_file_groups(groups).build();
+    Some(DataSourceExec::from_data_source(config))
 }
 
 #[cfg(test)]

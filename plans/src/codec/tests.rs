@@ -89,8 +89,9 @@ async fn what_was_planned_here_arrives_and_runs_elsewhere() {
         "SELECT id, row_number() OVER (PARTITION BY platform ORDER BY datetime DESC, id) AS n FROM items",
         "SELECT a.id FROM items a LEFT JOIN items b ON a.id = b.id AND ST_DWithin(a.geometry, b.geometry, 1)",
     ] {
-        let plan = plan(&context, sql).await;
         for folder in [None, Some(&Url::parse("memory://codec/run/").unwrap())] {
+            // A plan is run once.
+            let plan = plan(&context, sql).await;
             let arrived = sent(&context, &plan, folder).await;
             assert_eq!(
                 text(&arrived).lines().count(),
