@@ -13,11 +13,11 @@ use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
 use tokio::io::AsyncWriteExt;
 use url::Url;
-use uuid::Uuid;
 
 use crate::compact::BucketScanExec;
 use crate::stac::StacExec;
 use crate::stores::{below, stores};
+use crate::warehouse::layout;
 
 /// Bytes of all slices together that travel in the plan; each task gets the plan.
 const IN_PLAN: usize = 16 << 10;
@@ -77,7 +77,7 @@ impl Slices {
                 "the source has too many chunks for a query on a cluster; INSERT its rows into a table, or read less of it with option 'limit'"
             );
         };
-        let url = below(folder, &format!("slices-{}.bin", Uuid::new_v4().simple()))?;
+        let url = below(folder, &layout::slices_name())?;
         let (store, path) = stores().locate(&url)?;
         let mut object = BufWriter::new(store, path);
         let (mut end, mut index) = (0, Vec::with_capacity(count * ENTRY as usize));

@@ -146,7 +146,7 @@ async fn remove_tasks_of_lost_jobs(warehouse: &Warehouse) -> Result<()> {
     }
     let at_work = run_lease::runs_at_work(warehouse).await?;
     for (_, folder) in folders.iter().filter(|(run, _)| !at_work.contains(run)) {
-        folder.clean().await?;
+        folder.clean_of_job().await?;
     }
     Ok(())
 }
