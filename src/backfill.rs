@@ -1,10 +1,12 @@
 //! The driver of `sql/backfill.sql`, and its report.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::cluster::{self, Cluster};
 use crate::dry_run::DryRun;
 use crate::ingest::IngestOptions;
 use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
@@ -26,6 +28,8 @@ pub struct BackfillOptions {
     pub restart: bool,
     /// Folder or URL for `ingest_stats.json`; that of the catalog where it is `None`.
     pub report_location: Option<String>,
+    /// Where chunks and buckets are worked on; in this process where it is `None`.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 /// What a backfill did.
@@ -55,6 +59,7 @@ pub async fn run_backfill(
     interrupt: impl Future<Output = ()>,
 ) -> Result<BackfillSummary, PipelineError> {
     let session = pipeline_session(options.workers, options.memory)?;
+    options.cluster.iter().for_each(|cluster| cluster::attach(&session, cluster));
     let arguments = options.source.arguments().with("restart", options.restart);
     let reports = PIPELINE.run_each(&session, &arguments, interrupt).await?;
     let seconds = |level: usize| reports.get(level).map_or(0.0, |(_, took)| round(took.as_secs_f64()));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZero;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::prelude::SessionContext;
@@ -11,6 +12,7 @@ use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions, ExpireSu
 use earthcatalog_plans::warehouse::{Replaced, Warehouse};
 use serde::Serialize;
 
+use crate::cluster::{self, Cluster};
 use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
 use crate::report::{bytes, count};
 use crate::script::Arguments;
@@ -41,6 +43,8 @@ pub struct CompactOptions {
     pub workers: usize,
     /// Bytes that sorts may take before they go to disk.
     pub memory: Option<usize>,
+    /// Where buckets are worked on; in this process where it is `None`.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 impl CompactOptions {
@@ -55,7 +59,9 @@ impl CompactOptions {
     }
 
     fn session(&self) -> Result<SessionContext, PipelineError> {
-        Ok(pipeline_session(self.workers, self.memory)?)
+        let session = pipeline_session(self.workers, self.memory)?;
+        self.cluster.iter().for_each(|cluster| cluster::attach(&session, cluster));
+        Ok(session)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The driver of `sql/incremental.sql`; and `sql/delta.sql`, which says what it would ingest.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::cluster::{self, Cluster};
 use crate::dry_run::DryRun;
 use crate::ingest::IngestOptions;
 use crate::pipeline::{Pipeline, PipelineError, pipeline_session};
@@ -25,6 +27,8 @@ pub struct IncrementalOptions {
     pub memory: Option<usize>,
     /// Folder or URL for `ingest_stats.json`; that of the catalog where it is `None`.
     pub report_location: Option<String>,
+    /// Where chunks are worked on; in this process where it is `None`.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 /// Ingests the objects of an inventory that the table has not ingested yet. Stopped by `interrupt`, it commits nothing.
@@ -34,6 +38,7 @@ pub async fn run_incremental(
 ) -> Result<Report, PipelineError> {
     let started = Instant::now();
     let session = pipeline_session(options.workers, options.memory)?;
+    options.cluster.iter().for_each(|cluster| cluster::attach(&session, cluster));
     let run = PIPELINE.run(&session, &options.source.arguments(), interrupt).await?;
     let report = Report { run, seconds: started.elapsed().as_secs_f64() };
     if report.run.snapshot.is_some() {

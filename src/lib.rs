@@ -3,6 +3,7 @@
 //! The application over `earthcatalog-plans`: pipelines are SQL scripts, the commands fill in their parameters.
 //!
 //! - [`cli`]: the commands and their options.
+//! - [`cluster`]: the roles of a Ballista cluster, and its client.
 //! - [`script`]: SQL scripts with declared parameters.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`],
 //!   [`incremental`], [`compact`], [`expire`] and [`info`] are their drivers.
@@ -18,6 +19,7 @@
 
 pub mod backfill;
 pub mod cli;
+pub mod cluster;
 pub mod compact;
 pub mod config;
 pub mod demo;

@@ -10,6 +10,7 @@ use earthcatalog_plans::warehouse::CommitExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
+use crate::cluster::JobExec;
 use crate::report::count;
 
 /// How often the bar is drawn.
@@ -28,16 +29,27 @@ impl Progress {
     /// Must be called within a tokio runtime.
     pub fn follow(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let unit = if BucketScanExec::find(plan).is_some() { "groups" } else { "chunks" };
-        // The template is checked when it is parsed; it is one of two constants.
+        let job = JobExec::find(plan).map(|job| Arc::clone(job.progress()));
+        let unit = match (&job, BucketScanExec::find(plan)) {
+            (Some(_), _) => "tasks",
+            (None, Some(_)) => "groups",
+            (None, None) => "chunks",
+        };
+        // The template is checked when it is parsed; it is one of three constants.
         let style =
             ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}, {{msg}}"));
         bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
             async move {
-                let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 let mut ticks = tokio::time::interval(INTERVAL);
+                while let Some(job) = job.as_ref().filter(|_| !bar.is_hidden()) {
+                    ticks.tick().await;
+                    bar.set_length(job.tasks.load(Ordering::Relaxed));
+                    bar.set_position(job.tasks_done.load(Ordering::Relaxed));
+                    bar.set_message(format!("{} rows", count(job.rows.load(Ordering::Relaxed))));
+                }
+                let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 while !bar.is_hidden() {
                     ticks.tick().await;
                     let items = rows_read(&plan);

@@ -16,18 +16,18 @@ use tempfile::TempDir;
 use crate::program::{Ran, Warehouse, accounted, command, earthcatalog};
 use crate::server::Server;
 
-const OBJECTS: usize = 400;
-const CHUNK: usize = 25;
+pub const OBJECTS: usize = 400;
+pub const CHUNK: usize = 25;
 
 /// An inventory of objects below a server: Items of which some are delivered twice, some are broken, and some are gone.
-struct Source {
+pub struct Source {
     folder: TempDir,
-    server: Server,
+    pub server: Server,
     keys: Vec<String>,
 }
 
 impl Source {
-    fn new(objects: usize, latency: Duration) -> Self {
+    pub fn new(objects: usize, latency: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut rng = StdRng::seed_from_u64(objects as u64);
         let mut rows = String::new();
@@ -47,25 +47,25 @@ impl Source {
         Self { folder, server, keys }
     }
 
-    fn inventory(&self) -> PathBuf {
+    pub fn inventory(&self) -> PathBuf {
         self.folder.path().join("inventory.csv")
     }
 
-    fn start(&self, warehouse: &Warehouse, flags: &[&str]) -> Child {
+    pub fn start(&self, warehouse: &Warehouse, flags: &[&str]) -> Child {
         let mut backfill = self.command(warehouse, flags);
         backfill.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    fn run(&self, warehouse: &Warehouse, flags: &[&str]) -> Ran {
+    pub fn run(&self, warehouse: &Warehouse, flags: &[&str]) -> Ran {
         ended(self.start(warehouse, flags))
     }
 
-    fn report(&self, warehouse: &Warehouse, flags: &[&str]) -> Value {
+    pub fn report(&self, warehouse: &Warehouse, flags: &[&str]) -> Value {
         let report = self.run(warehouse, &[flags, &["--output", "json"]].concat()).ok();
         serde_json::from_str(&report).unwrap()
     }
 
-    fn command(&self, warehouse: &Warehouse, flags: &[&str]) -> std::process::Command {
+    pub fn command(&self, warehouse: &Warehouse, flags: &[&str]) -> std::process::Command {
         let chunk = CHUNK.to_string();
         let mut backfill = command();
         backfill.arg("backfill").arg("--inventory").arg(self.inventory()).args(warehouse.flags());
@@ -93,7 +93,7 @@ fn item(rng: &mut StdRng, n: usize) -> Value {
     })
 }
 
-fn ended(child: Child) -> Ran {
+pub fn ended(child: Child) -> Ran {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
@@ -101,16 +101,16 @@ fn ended(child: Child) -> Ran {
 
 const ALL_ITEMS: &str = "SELECT * FROM items ORDER BY id";
 
-const ALL_ROWS: &str = "SELECT * FROM item_cells ORDER BY id, grid_partition, datetime";
+pub const ALL_ROWS: &str = "SELECT * FROM item_cells ORDER BY id, grid_partition, datetime";
 
-fn folder() -> (TempDir, Warehouse) {
+pub fn folder() -> (TempDir, Warehouse) {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::below(folder.path());
     (folder, warehouse)
 }
 
 /// Files below the warehouse that are not metadata, by their top folder.
-fn files(warehouse: &Warehouse) -> HashMap<String, usize> {
+pub fn files(warehouse: &Warehouse) -> HashMap<String, usize> {
     let mut files = HashMap::new();
     for path in warehouse.listing().keys() {
         let below = path.strip_prefix(&warehouse.files).unwrap();
@@ -122,13 +122,13 @@ fn files(warehouse: &Warehouse) -> HashMap<String, usize> {
     files
 }
 
-fn expire(warehouse: &Warehouse) {
+pub fn expire(warehouse: &Warehouse) {
     let flags = warehouse.flags();
     earthcatalog(["expire", "--retain", "0s"].iter().map(OsStr::new).chain(flags)).ok();
 }
 
 /// The chunks of the only run that have a checkpoint.
-fn chunks_done(warehouse: &Warehouse) -> Vec<usize> {
+pub fn chunks_done(warehouse: &Warehouse) -> Vec<usize> {
     let Some(run) = fs::read_dir(warehouse.files.join("_checkpoints")).ok().and_then(|mut runs| runs.next()) else {
         return vec![];
     };

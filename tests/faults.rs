@@ -82,12 +82,14 @@ impl Place {
 
     async fn backfill(&self) -> Result<Report, String> {
         let source = self.source();
-        let options = BackfillOptions { source, workers: 2, memory: None, restart: false, report_location: None };
+        let options =
+            BackfillOptions { cluster: None, source, workers: 2, memory: None, restart: false, report_location: None };
         run_backfill(&options, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
     }
 
     async fn compact(&self) -> Result<(), String> {
         let options = CompactOptions {
+            cluster: None,
             catalog: self.url("catalog.db"),
             warehouse: self.url("wh"),
             threshold: None,

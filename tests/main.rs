@@ -3,6 +3,8 @@
 mod ask;
 mod backfill;
 mod cli;
+mod cluster;
+mod cluster_processes;
 mod compact;
 mod data;
 mod demo;

@@ -109,6 +109,20 @@ impl Warehouse {
         files
     }
 
+    /// Every file below a folder of the warehouse, while others write there.
+    pub fn listing_of(&self, folder: &str) -> Vec<PathBuf> {
+        let (mut files, mut folders) = (vec![], vec![self.files.join(folder)]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    _ => files.push(entry.path()),
+                }
+            }
+        }
+        files
+    }
+
     pub fn sql(&self, query: &str) -> Ran {
         let mut arguments: Vec<&OsStr> = vec!["sql".as_ref(), query.as_ref(), "--output".as_ref(), "ndjson".as_ref()];
         arguments.extend(self.flags());

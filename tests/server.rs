@@ -15,6 +15,14 @@ pub struct Server {
     pub url: String,
     /// GET requests by path.
     fetched: Arc<Mutex<HashMap<String, u32>>>,
+    watched: Arc<Watched>,
+}
+
+/// Who may fetch, and what others have fetched.
+#[derive(Debug, Default)]
+struct Watched {
+    processes: Mutex<Option<Vec<u32>>>,
+    by_others: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -22,11 +30,13 @@ impl Server {
     pub fn start(folder: &Path, latency: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let server = Self { url, fetched: Arc::default() };
+        let server = Self { url, fetched: Arc::default(), watched: Arc::default() };
         let (fetched, folder) = (Arc::clone(&server.fetched), folder.to_owned());
+        let watched = Arc::clone(&server.watched);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (fetched, folder) = (Arc::clone(&fetched), folder.clone());
+                watched.look_at(&connection);
                 // A client that is killed breaks off.
                 thread::spawn(move || drop(serve(&connection, &folder, latency, &fetched)));
             }
@@ -34,10 +44,44 @@ impl Server {
         server
     }
 
+    /// From now on, connections of other processes than these are remembered.
+    pub fn watch(&self, processes: &[u32]) {
+        *self.watched.processes.lock().unwrap() = Some(processes.to_vec());
+    }
+
+    /// The peers of connections that were not of the processes to watch.
+    pub fn fetched_by_others(&self) -> Vec<String> {
+        self.watched.by_others.lock().unwrap().clone()
+    }
+
     /// GET requests by path, so far.
     pub fn fetched(&self) -> HashMap<String, u32> {
         self.fetched.lock().unwrap().clone()
     }
+}
+
+impl Watched {
+    fn look_at(&self, connection: &TcpStream) {
+        let Some(processes) = self.processes.lock().unwrap().clone() else { return };
+        let peer = connection.peer_addr().unwrap();
+        if !processes.iter().any(|process| has_socket(*process, peer.port())) {
+            self.by_others.lock().unwrap().push(peer.to_string());
+        }
+    }
+}
+
+/// Whether a process has the socket with this local port.
+fn has_socket(process: u32, port: u16) -> bool {
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!(":{port:04X}");
+    let inodes = sockets.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(1)?.ends_with(&local).then(|| format!("socket:[{}]", fields[9]))
+    });
+    let inodes: Vec<String> = inodes.collect();
+    let files = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+    links.any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
 }
 
 fn serve(

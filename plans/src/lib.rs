@@ -14,6 +14,7 @@
 //! - [`maintenance`]: cleans the warehouse; leases of runs, and the advisory lock.
 //! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 //! - [`stores`]: the one place that opens object stores.
+//! - [`codec`]: plans as bytes, for a scheduler and its executors.
 //! - [`session`]: the one place that binds all of it, for the head, a scheduler and an executor alike.
 
 mod balanced;
@@ -22,6 +23,7 @@ pub mod bucket;
 pub mod call;
 pub mod checkpoint;
 pub mod chunk;
+pub mod codec;
 pub mod compact;
 mod find_operator;
 pub mod ingest_record;

@@ -19,6 +19,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::call::CallPlanner;
 use crate::checkpoint::StagedTableFactory;
+use crate::codec::PlannedPlanner;
 use crate::compact::BucketsFunction;
 use crate::ingest_record::IngestedFunction;
 use crate::query::optimizer_rules;
@@ -105,6 +106,7 @@ impl QueryPlanner for Planner {
             Arc::new(CallPlanner),
             Arc::new(CommitPlanner),
             Arc::new(WriteGeoParquetPlanner),
+            Arc::new(PlannedPlanner),
         ]);
         planner.create_physical_plan(plan, state).await
     }

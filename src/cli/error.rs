@@ -8,6 +8,7 @@ use datafusion::common::DataFusionError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
+use crate::cluster::ClusterError;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::export::ExportError;
@@ -60,6 +61,12 @@ pub enum CliError {
     Runs(#[from] RunsError),
     #[error(transparent)]
     Demo(#[from] DemoError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("--scheduler ballista needs the address of a cluster: --cluster df://HOST:PORT")]
+    NoCluster,
+    #[error("--scheduler {0} is for this process; leave it out with --cluster, or name ballista")]
+    NotOnCluster(&'static str),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
     #[error("cannot start the worker threads: {0}; try fewer with --workers")]
@@ -109,7 +116,12 @@ impl CliError {
             Self::Config(_) | Self::Output(OutputError::Sink(_) | OutputError::Terminal(_)) => 2,
             Self::Export(ExportError::Place(PathsError::Geometry { .. }) | ExportError::Statements(_)) => 2,
             Self::Sql(error) if error.is_usage() => 2,
-            Self::SinceLast | Self::NoInventory(_) | Self::NoCatalogFolder(..) | Self::Location { .. } => 2,
+            Self::SinceLast
+            | Self::NoCluster
+            | Self::NotOnCluster(_)
+            | Self::NoInventory(_)
+            | Self::NoCatalogFolder(..)
+            | Self::Location { .. } => 2,
             Self::Paths(PathsError::Geometry { .. }) => 2,
             _ => 1,
         })

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for. `parse` reads it, `run` does it, `error` says what went wrong.
 
+mod cluster;
 mod config;
 mod error;
 mod export;
@@ -8,6 +9,7 @@ mod run;
 mod sql;
 mod values;
 
+pub use cluster::{ClusterArgs, ClusterCommand, ClusterRole, ExecutorArgs, SchedulerArgs};
 pub use config::{ConfigArgs, Setting};
 pub use error::CliError;
 pub use export::ExportArgs;
@@ -27,6 +29,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use earthcatalog_plans::warehouse::MaxRejects;
 
+use crate::cluster::cancellations;
 use crate::output::Format;
 use crate::pipeline::PIPELINES;
 use crate::script::{Arguments, Parameter, Script};
@@ -74,6 +77,12 @@ pub enum Command {
     Info(InfoArgs),
     /// List the data files that hold what intersects a place
     Paths(PathsArgs),
+    /// Run the scheduler of a cluster
+    Scheduler(SchedulerArgs),
+    /// Run an executor of a cluster
+    Executor(ExecutorArgs),
+    /// Run a cluster on this machine
+    Cluster(ClusterCommand),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
     Demo(DemoArgs),
 }
@@ -126,6 +135,8 @@ pub struct IngestArgs {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
     pub threads: ThreadArgs,
     /// How the final report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -143,6 +154,8 @@ pub struct IncrementalArgs {
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
     /// How the final report is written
@@ -182,14 +195,16 @@ pub struct BackfillArgs {
     /// Only say what would be done; nothing is written
     #[arg(long)]
     pub dry_run: bool,
-    /// Where the chunks are ingested
-    #[arg(long, value_enum, default_value_t = Scheduler::Local)]
-    pub scheduler: Scheduler,
+    /// Where the chunks are ingested [default: local, or ballista with --cluster]
+    #[arg(long, value_enum)]
+    pub scheduler: Option<Scheduler>,
     #[arg(long)]
     pub restart: bool,
     /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
     /// How the final report is written
@@ -203,6 +218,8 @@ pub enum Scheduler {
     Synchronous,
     /// In this process, as many chunks at a time as there are threads
     Local,
+    /// On the cluster that --cluster names
+    Ballista,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -239,6 +256,8 @@ pub struct CompactArgs {
     /// Hold the catalog's lock meanwhile, so that a second compaction does not do the same work
     #[arg(long)]
     pub use_lock: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
     /// How the summary is written
@@ -287,6 +306,8 @@ pub struct RunArgs {
     /// Run queries alone, and say what would be done by what writes; nothing is written
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// How rows are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
@@ -418,7 +439,7 @@ impl ParameterArgs {
 
 impl BackfillArgs {
     pub fn workers(&self) -> usize {
-        if self.scheduler == Scheduler::Synchronous { 1 } else { self.resources.workers() }
+        if self.scheduler == Some(Scheduler::Synchronous) { 1 } else { self.resources.workers() }
     }
 }
 
@@ -431,6 +452,8 @@ impl Command {
             Self::Incremental(args) => &args.resources.threads,
             Self::Delta(args) => &args.threads,
             Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) | Self::Config(_) => return 1,
+            Self::Scheduler(_) | Self::Cluster(_) => return 2,
+            Self::Executor(args) => return args.slots(),
             Self::Ingest(args) => &args.threads,
             Self::Compact(args) => &args.resources.threads,
             Self::Expire(args) => &args.threads,
@@ -490,7 +513,11 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
         .enable_all()
         .build()
         .map_err(CliError::Threads)?;
-    let result = runtime.block_on(run(command, out));
+    let result = runtime.block_on(async {
+        let result = run(command, out).await;
+        cancellations().await;
+        result
+    });
     // Threads that wait for a store must not hold up the exit.
     runtime.shutdown_background();
     result

@@ -163,6 +163,7 @@ fn usage(mut error: clap::Error) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ScriptArgs;
 
     fn parsed(file: &str, words: &[&str]) -> Result<Cli, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -210,7 +211,8 @@ mod tests {
             panic!()
         };
         let script = crate::ingest::PIPELINE.script().unwrap();
-        let arguments = args.parameters.arguments(&script, args.catalog.as_deref(), args.warehouse.as_deref());
+        let ScriptArgs { parameters, catalog, warehouse, .. } = args.script;
+        let arguments = parameters.arguments(&script, catalog.as_deref(), warehouse.as_deref());
         let bound = script.bind(&arguments).unwrap();
         let text = bound.iter().map(|s| s.ast().to_string()).collect::<Vec<_>>().join("\n");
         assert!(text.contains("h3_fanout(source, 3)") && text.contains("LOCATION of-file"), "{text}");

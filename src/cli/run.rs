@@ -50,6 +50,9 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Config(args) => config(&args, out),
         Command::Info(args) => info(&args, out).await,
         Command::Paths(args) => paths(&args, out).await,
+        Command::Scheduler(args) => super::cluster::scheduler(&args, out).await,
+        Command::Executor(args) => super::cluster::executor(&args, out).await,
+        Command::Cluster(command) => super::cluster::cluster(&command, out).await,
         Command::Demo(args) => demo::run(&args, out).await,
     }
 }
@@ -62,11 +65,13 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
         let would = ingest::plan_ingest(&session, &options, interrupt()).await.map_err(failed)?;
         return write_would(&would, args.output, out);
     }
+    args.cluster.attach(&session).await?;
     write_report(&ingest::ingest(&session, &options, interrupt()).await.map_err(failed)?, args.output, out)
 }
 
 async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = BackfillOptions {
+        cluster: args.cluster()?.open().await?,
         source: whole_source(&args.source)?,
         workers: args.workers(),
         memory: args.resources.memory,
@@ -102,6 +107,7 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 
 async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = IncrementalOptions {
+        cluster: args.cluster.open().await?,
         source: source(&args.source)?,
         workers: args.resources.workers(),
         memory: args.resources.memory,
@@ -173,7 +179,9 @@ fn source(args: &SourceArgs) -> Result<IngestOptions, CliError> {
 
 async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
+    let cluster = if args.dry_run { None } else { args.cluster.open().await? };
     let options = CompactOptions {
+        cluster,
         catalog: args.at.catalog.clone(),
         warehouse: args.at.warehouse.clone(),
         threshold: args.threshold,
@@ -273,6 +281,7 @@ fn bound(args: &ScriptArgs) -> Result<(Vec<Statement>, SessionContext), CliError
 
 async fn run_script(args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let (statements, session) = bound(&args.script)?;
+    args.cluster.attach(&session).await?;
     let failed = |e| CliError::Pipeline(Box::new(e), String::new());
     let format = match args.output {
         Format::Table | Format::Csv => ReportFormat::Text,

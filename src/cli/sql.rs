@@ -7,7 +7,7 @@ use clap::Args;
 use earthcatalog_plans::session::session_within;
 
 use super::run::{check_warehouse, interrupt};
-use super::{CliError, ParameterArgs, ResourceArgs, WarehouseArgs};
+use super::{CliError, ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
 use crate::output::{Destination, Format, OutputError, Rendering};
 use crate::prompt::Prompt;
 use crate::query::{self, Answer, Answers, SqlError};
@@ -45,6 +45,8 @@ pub struct SqlArgs {
     /// Write rows and errors, and nothing else
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
 }
@@ -92,6 +94,7 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
     let source = Source::of(args)?;
 
     let session = session_within(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    args.cluster.attach(&session).await?;
     tokio::select! {
         opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened.map_err(CliError::Query)?,
         () = interrupt() => return Err(CliError::Interrupted),

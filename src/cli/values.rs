@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use earthcatalog_plans::warehouse::MaxRejects;
+use log::LevelFilter;
 use thiserror::Error;
 
 /// `--since`: a point in time.
@@ -114,6 +115,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
 #[derive(Debug, Error, PartialEq)]
 #[error("it must be a duration with a unit (0s, 30m, 1h, 7d)")]
 pub struct InvalidDuration;
+
+/// Reads the least level of what is logged.
+pub(super) fn log_level(text: &str) -> Result<LevelFilter, InvalidLevel> {
+    text.parse().map_err(|_| InvalidLevel)
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be off, error, warn, info, debug or trace")]
+pub struct InvalidLevel;
 
 #[cfg(test)]
 mod tests {

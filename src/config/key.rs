@@ -29,6 +29,8 @@ pub const KEYS: &[Key] = &[
     key("grid.resolution", "h3_resolution", &[], "H3 resolution of a new table, 0 to 15"),
     key("resources.workers", "workers", &[], "threads"),
     key("resources.memory", "memory", &[], "memory that sorts may take before they go to disk"),
+    key("cluster.address", "cluster", &[], "address of a cluster's scheduler"),
+    key("cluster.executor_wait", "executor_wait", &[], "how long a cluster may be without executors"),
     key("ingest.chunk_size", "chunk_size", INGESTING, "Items per chunk"),
     key("ingest.max_workers", "workers", INGESTING, "threads of commands that ingest"),
     key("ingest.fetch_concurrency", "fetch_concurrency", INGESTING, "objects that one thread fetches at a time"),

@@ -120,6 +120,20 @@ impl RunFolder {
         Ok(runs)
     }
 
+    /// Folders of no run that can be resumed, with their runs: what the tasks of jobs on a cluster tell each other.
+    pub async fn of_jobs(warehouse: &Url) -> Result<Vec<(String, Self)>> {
+        let (store, root) = stores().locate(&below(warehouse, &format!("{}/", layout::CHECKPOINTS))?)?;
+        let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
+        let mut of_jobs = vec![];
+        for name in folders.iter().filter_map(|folder| folder.filename()) {
+            let folder = Self::new(warehouse, name)?;
+            if folder.read().await?.is_none() && files_below(&folder.url).await?.iter().any(is_of_job) {
+                of_jobs.push((name.to_owned(), folder));
+            }
+        }
+        Ok(of_jobs)
+    }
+
     /// What the run is; `None` where it never began.
     pub async fn read(&self) -> Result<Option<RunRecord>> {
         let object = self.record()?;
@@ -167,6 +181,11 @@ impl RunFolder {
         self.remove(|name| name != layout::RUN_RECORD).await
     }
 
+    /// Removes what is of a job, in a folder without a record.
+    pub async fn clean_of_job(&self) -> Result<()> {
+        self.remove(|name| name == layout::CHECKPOINT || layout::is_slices(name)).await
+    }
+
     /// Removes everything, its rejects included: the run begins from the start.
     pub async fn discard(&self) -> Result<()> {
         self.remove(|_| true).await?;
@@ -202,6 +221,12 @@ impl RunFolder {
     fn record(&self) -> Result<ConditionalObject> {
         Ok(ConditionalObject::at(&below(&self.url, layout::RUN_RECORD)?)?)
     }
+}
+
+/// Whether a file has a name that only tasks of a job give, and what is sent to them.
+fn is_of_job(file: &ObjectMeta) -> bool {
+    let name = file.location.filename().unwrap_or_default();
+    name == layout::CHECKPOINT || layout::is_slices(name)
 }
 
 async fn files_below(folder: &Url) -> Result<Vec<ObjectMeta>> {

@@ -22,12 +22,17 @@ pub struct Checkpoints {
     pub folder: Url,
     /// Whether part files lie beside their checkpoint, to be merged later, and not where the table has its files.
     pub staged: bool,
+    /// Whether they are for one job on a cluster alone, which may do a task twice, and not for another start of the run.
+    pub of_job: bool,
 }
 
 impl Checkpoints {
-    /// Name of the task that `partition` of `plan` is, the same whenever the run is started. Errors if no source tells
-    /// the partitions of `plan` apart.
-    pub fn task(plan: &Arc<dyn ExecutionPlan>, partition: usize) -> Result<String> {
+    /// Name of the task that `partition` of `plan` is, the same whenever the run is started, or within the job. Errors if
+    /// no source tells the partitions of `plan` apart.
+    pub fn task(&self, plan: &Arc<dyn ExecutionPlan>, partition: usize) -> Result<String> {
+        if self.of_job {
+            return Ok(format!("partition-{partition:05}"));
+        }
         let leaf = leaf_by_partition(plan).map(|leaf| leaf.as_any());
         if leaf.is_some_and(|leaf| leaf.is::<StacExec>()) {
             return Ok(format!("chunk-{partition:05}"));
@@ -188,7 +193,8 @@ mod tests {
     async fn the_first_attempt_to_end_counts_and_the_others_take_its_records() {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = Url::from_directory_path(folder.path()).unwrap();
-        let checkpoints = Checkpoints { folder: warehouse.join("_checkpoints/run/").unwrap(), staged: false };
+        let checkpoints =
+            Checkpoints { folder: warehouse.join("_checkpoints/run/").unwrap(), staged: false, of_job: false };
         let object = checkpoints.of("buckets-1").unwrap();
         assert!(Checkpoint::read(&object).await.unwrap().is_none());
 

@@ -1,7 +1,7 @@
 //! The buckets of a snapshot with their files, and how they are packed into groups.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::balanced::balanced;
 use crate::bucket::Bucket;
@@ -12,6 +12,9 @@ use crate::write::MAX_FILE_BYTES;
 /// has some forty times as much in memory.
 const GROUP_BYTES: u64 = 2 << 20;
 
+/// Groups of a plan, at most: each is a task, and larger ones go to disk.
+const MAX_GROUPS: u64 = 4_096;
+
 /// What opening a file costs, in bytes of data that could be read instead.
 const FILE_LOAD: u64 = 4 << 10;
 
@@ -20,6 +23,8 @@ const FILE_LOAD: u64 = 4 << 10;
 pub struct BucketFiles {
     pub bucket: Bucket,
     pub files: Vec<LiveFile>,
+    /// The ids whose rows here are left out: a newer version is in another bucket.
+    pub superseded: BTreeSet<String>,
 }
 
 impl BucketFiles {
@@ -57,7 +62,7 @@ pub(super) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
     }
     let bucket = |(bucket, mut files): (_, Vec<LiveFile>)| {
         files.sort_by(|a, b| (a.sequence, &a.location).cmp(&(b.sequence, &b.location)));
-        BucketFiles { bucket, files }
+        BucketFiles { bucket, files, superseded: BTreeSet::new() }
     };
     buckets.into_iter().map(bucket).collect()
 }
@@ -66,7 +71,7 @@ pub(super) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
 /// at least as many groups as workers, if there are buckets enough. The largest group comes first.
 pub(super) fn groups(mut buckets: Vec<BucketFiles>, workers: usize) -> Vec<Vec<BucketFiles>> {
     let load = |group: &[BucketFiles]| group.iter().map(BucketFiles::load).sum::<u64>();
-    let wanted = load(&buckets).div_ceil(GROUP_BYTES).max(workers as u64);
+    let wanted = load(&buckets).div_ceil(GROUP_BYTES).min(MAX_GROUPS).max(workers as u64);
     buckets.sort_by_cached_key(|bucket| (Reverse(bucket.load()), bucket.bucket.clone()));
     let mut groups = balanced(buckets, wanted as usize, BucketFiles::load);
     groups.iter_mut().for_each(|group| group.sort_by(|a, b| a.bucket.cmp(&b.bucket)));

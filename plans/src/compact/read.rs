@@ -1,14 +1,16 @@
 //! Reads part files from end to end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::cast;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, Time};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
@@ -18,6 +20,7 @@ use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStream
 use parquet::schema::types::SchemaDescriptor;
 use thiserror::Error;
 
+use super::groups::BucketFiles;
 use super::table::YEAR;
 use crate::bucket::Bucket;
 use crate::stores::stores;
@@ -29,6 +32,8 @@ use crate::write::{Offered, PartFileFormat, SmallFileReader};
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
 
+const ID: &str = "id";
+
 /// Small files that are fetched at once, and how many such fetches go on at a time.
 const FETCH: usize = 32;
 const FETCHES: usize = 2;
@@ -37,17 +42,27 @@ const FETCHES: usize = 2;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// A file, and the bucket that it belongs to.
-pub(super) type BucketFile = (Arc<Bucket>, LiveFile);
+type BucketFile = (Arc<Of>, LiveFile);
+
+/// What the files of a bucket have in common.
+#[derive(Debug)]
+struct Of {
+    bucket: Bucket,
+    /// Ids whose rows are left out.
+    superseded: BTreeSet<String>,
+}
 
 /// Reads part files into batches of one schema.
 pub(super) struct PartFileReader {
     /// Columns of [`super::BucketsTable`], all or some.
     schema: SchemaRef,
+    /// What is read of the files for that.
+    in_file: SchemaRef,
     batch_rows: usize,
     metrics: ReadMetrics,
     small_files: SmallFileReader,
     /// Bucket, sequence number and number of rows of each file in `small_files`.
-    in_batch: Vec<(Arc<Bucket>, i64, usize)>,
+    in_batch: Vec<(Arc<Of>, i64, usize)>,
 }
 
 /// What reading counts.
@@ -65,22 +80,29 @@ enum Opened {
 }
 
 impl PartFileReader {
+    /// A reader of the files of `group` into columns `schema`.
     pub fn try_new(
         format: Arc<PartFileFormat>,
         schema: SchemaRef,
+        group: &[BucketFiles],
         batch_rows: usize,
         metrics: ReadMetrics,
     ) -> Result<Self> {
         let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
-        let in_file = Arc::new(Schema::new(in_file.cloned().collect::<Vec<_>>()));
-        let small_files = SmallFileReader::try_new(format, in_file)?;
-        Ok(Self { schema, batch_rows, metrics, small_files, in_batch: vec![] })
+        let mut in_file: Vec<FieldRef> = in_file.cloned().collect();
+        if group.iter().any(|of| !of.superseded.is_empty()) && schema.column_with_name(ID).is_none() {
+            in_file.push(Arc::new(Field::new(ID, DataType::Utf8, false)));
+        }
+        let in_file = Arc::new(Schema::new(in_file));
+        let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
+        Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
     }
 
-    /// The rows of these files, in order.
-    pub fn read(self, files: Vec<BucketFile>) -> BoxStream<'static, Result<RecordBatch>> {
-        let (batch_rows, schema) = (self.batch_rows, Arc::clone(&self.schema));
-        let fetches = stream::iter(portions(files)).map(move |files| open(files, batch_rows, Arc::clone(&schema)));
+    /// The rows of `group`, bucket after bucket and file after file.
+    pub fn read(self, group: Vec<BucketFiles>) -> BoxStream<'static, Result<RecordBatch>> {
+        let (batch_rows, in_file) = (self.batch_rows, Arc::clone(&self.in_file));
+        let portions = portions(files_of(group));
+        let fetches = stream::iter(portions).map(move |files| open(files, batch_rows, Arc::clone(&in_file)));
         let opened = fetches
             .buffered(FETCHES)
             .map_ok(|opened| stream::iter(opened).map(Ok::<_, DataFusionError>))
@@ -93,12 +115,12 @@ impl PartFileReader {
                     return Ok::<_, DataFusionError>(Some((batch, (reader, opened, ready, parts))));
                 }
                 let Some(this) = &mut reader else { return Ok(None) };
-                if let Some((bucket, file, stream)) = &mut parts {
-                    let bucket: &Arc<Bucket> = bucket;
+                if let Some((of, file, stream)) = &mut parts {
+                    let of: &Arc<Of> = of;
                     let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
                     match stream.try_next().await.map_err(|e| unreadable(file, e))? {
                         Some(rows) => {
-                            let rows = this.of_file(&rows, bucket, file).map_err(|e| unreadable(file, e))?;
+                            let rows = this.of_file(&rows, of, file).map_err(|e| unreadable(file, e))?;
                             ready.push_back(rows);
                         }
                         None => parts = None,
@@ -106,16 +128,16 @@ impl PartFileReader {
                     continue;
                 }
                 match opened.try_next().await? {
-                    Some((bucket, file, Opened::Whole(bytes))) => {
+                    Some((of, file, Opened::Whole(bytes))) => {
                         this.metrics.files_read.add(1);
                         this.metrics.bytes_read.add(bytes.len());
-                        this.decode(&bucket, &file, bytes, &mut ready).map_err(|e| unreadable(&file, e))?;
+                        this.decode(&of, &file, bytes, &mut ready).map_err(|e| unreadable(&file, e))?;
                     }
-                    Some((bucket, file, Opened::InParts(stream))) => {
+                    Some((of, file, Opened::InParts(stream))) => {
                         this.metrics.files_read.add(1);
                         this.metrics.bytes_read.add(file.bytes as usize);
                         ready.extend(this.take_batch()?);
-                        parts = Some((bucket, file, stream));
+                        parts = Some((of, file, stream));
                     }
                     None => {
                         ready.extend(this.take_batch()?);
@@ -127,18 +149,12 @@ impl PartFileReader {
         batches.boxed()
     }
 
-    fn decode(
-        &mut self,
-        bucket: &Arc<Bucket>,
-        file: &LiveFile,
-        bytes: Bytes,
-        ready: &mut VecDeque<RecordBatch>,
-    ) -> Result<()> {
+    fn decode(&mut self, of: &Arc<Of>, file: &LiveFile, bytes: Bytes, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         let decode_time = self.metrics.decode_time.clone();
         let _timer = decode_time.timer();
         match self.small_files.offer(&bytes)? {
             Offered::Read(rows) => {
-                self.in_batch.push((Arc::clone(bucket), file.sequence, rows));
+                self.in_batch.push((Arc::clone(of), file.sequence, rows));
                 if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
                     ready.extend(self.take_batch()?);
                 }
@@ -146,9 +162,9 @@ impl PartFileReader {
             Offered::OtherFormat => {
                 ready.extend(self.take_batch()?);
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
-                let mask = mask(&self.schema, builder.parquet_schema());
+                let mask = mask(&self.in_file, builder.parquet_schema());
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
-                    ready.push_back(self.of_file(&rows?, bucket, file)?);
+                    ready.push_back(self.of_file(&rows?, of, file)?);
                 }
             }
         }
@@ -159,17 +175,18 @@ impl PartFileReader {
     fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
         let files = std::mem::take(&mut self.in_batch);
         let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
-        let repeated = || files.iter().flat_map(|(bucket, sequence, n)| std::iter::repeat_n((bucket, *sequence), *n));
-        let years = repeated().map(|(bucket, _)| bucket.year).collect();
+        let repeated = || files.iter().flat_map(|(of, sequence, n)| std::iter::repeat_n((of.as_ref(), *sequence), *n));
+        let years = repeated().map(|(of, _)| of.bucket.year).collect();
         let sequences = repeated().map(|(_, sequence)| sequence).collect();
-        self.table_columns(&rows, years, sequences).map(Some)
+        newer(self.table_columns(&rows, years, sequences)?, &rows, repeated().map(|(of, _)| of)).map(Some)
     }
 
     /// The rows of one file, which may have other columns than the table, fewer, or of another type.
-    fn of_file(&self, rows: &RecordBatch, bucket: &Bucket, file: &LiveFile) -> Result<RecordBatch> {
+    fn of_file(&self, rows: &RecordBatch, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
         let n = rows.num_rows();
-        let years = std::iter::repeat_n(bucket.year, n).collect();
-        self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))
+        let years = std::iter::repeat_n(of.bucket.year, n).collect();
+        let columns = self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))?;
+        newer(columns, rows, std::iter::repeat_n(of, n))
     }
 
     fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
@@ -189,6 +206,31 @@ impl PartFileReader {
     }
 }
 
+/// `columns` without the rows that are superseded; `rows` has their ids, and `of` says which bucket each is of.
+fn newer<'a>(
+    columns: RecordBatch,
+    rows: &RecordBatch,
+    of: impl Iterator<Item = &'a Of> + Clone,
+) -> Result<RecordBatch> {
+    if of.clone().all(|of| of.superseded.is_empty()) {
+        return Ok(columns);
+    }
+    let Some(ids) = rows.column_by_name(ID) else { return exec_err!("it has no column id") };
+    let ids = cast(ids, &DataType::Utf8)?;
+    let is_newer = |(of, id): (&Of, Option<&str>)| Some(id.is_none_or(|id| !of.superseded.contains(id)));
+    let newer: BooleanArray = of.zip(ids.as_string::<i32>()).map(is_newer).collect();
+    Ok(filter_record_batch(&columns, &newer)?)
+}
+
+/// The files of a group, bucket after bucket.
+fn files_of(group: Vec<BucketFiles>) -> Vec<BucketFile> {
+    let files = group.into_iter().flat_map(|BucketFiles { bucket, files, superseded }| {
+        let of = Arc::new(Of { bucket, superseded });
+        files.into_iter().map(move |file| (Arc::clone(&of), file))
+    });
+    files.collect()
+}
+
 /// Files that are opened together: several small ones, or a large one.
 fn portions(files: Vec<BucketFile>) -> Vec<Vec<BucketFile>> {
     let mut portions: Vec<Vec<BucketFile>> = vec![];
@@ -205,13 +247,13 @@ fn portions(files: Vec<BucketFile>) -> Vec<Vec<BucketFile>> {
 async fn open(
     files: Vec<BucketFile>,
     batch_rows: usize,
-    schema: SchemaRef,
-) -> Result<Vec<(Arc<Bucket>, LiveFile, Opened)>> {
-    if let [(bucket, file)] = files.as_slice()
+    in_file: SchemaRef,
+) -> Result<Vec<(Arc<Of>, LiveFile, Opened)>> {
+    if let [(of, file)] = files.as_slice()
         && file.bytes > WHOLE_FILE_BYTES
     {
-        let stream = open_in_parts(file, batch_rows, schema).await.map_err(|e| unreadable(file, e))?;
-        return Ok(vec![(Arc::clone(bucket), file.clone(), Opened::InParts(stream))]);
+        let stream = open_in_parts(file, batch_rows, in_file).await.map_err(|e| unreadable(file, e))?;
+        return Ok(vec![(Arc::clone(of), file.clone(), Opened::InParts(stream))]);
     }
     let paths: Option<Vec<PathBuf>> = files.iter().map(|(_, file)| local_path(file)).collect();
     let bodies = match paths {
@@ -226,18 +268,18 @@ async fn open(
             stream::iter(files).map(get).buffered(FETCH).try_collect().await?
         }
     };
-    Ok(files.into_iter().zip(bodies).map(|((bucket, file), body)| (bucket, file, Opened::Whole(body))).collect())
+    Ok(files.into_iter().zip(bodies).map(|((of, file), body)| (of, file, Opened::Whole(body))).collect())
 }
 
 async fn open_in_parts(
     file: &LiveFile,
     most_rows: usize,
-    schema: SchemaRef,
+    in_file: SchemaRef,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let (store, path) = stores().locate(&to_url(&file.location)?)?;
     let object = ParquetObjectReader::new(store, path).with_file_size(file.bytes);
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
-    let mask = mask(&schema, builder.parquet_schema());
+    let mask = mask(&in_file, builder.parquet_schema());
     // Text is compressed to an eighth or so.
     let rows = file.rows as usize * (BATCH_BYTES / 8) / file.bytes.max(1) as usize;
     let batches = builder.with_projection(mask).with_batch_size(rows.clamp(1, most_rows)).build()?;

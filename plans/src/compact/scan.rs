@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{Result, internal_err, project_schema};
+use datafusion::common::{DataFusionError, Result, internal_err, project_schema};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -18,32 +18,71 @@ use datafusion::physical_plan::metrics::{
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
+use prost::Message;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
+use url::Url;
 
+use super::group_message::GroupMessage;
 use super::groups::BucketFiles;
 use super::read::{PartFileReader, ReadMetrics};
 use super::table::YEAR;
+use crate::codec::Slices;
 use crate::find_operator::find_operator;
 use crate::items::GRID_PARTITION;
 use crate::warehouse::Warehouse;
-use crate::write::PartFileFormat;
+use crate::write::{PartFileFormat, WriteTarget};
 
-/// Reads the part files of buckets: one output partition per group, bucket after bucket.
+/// Reads the part files of buckets: one output partition per group, bucket after bucket. Rows of which a newer version is in
+/// another bucket are left out.
 ///
 /// No bucket is in two partitions, so that the output is hash-partitioned by (`grid_partition`, `year`) as far as any
 /// operator above can tell. With no bucket to read, there is one partition without rows.
 #[derive(Debug)]
 pub struct BucketScanExec {
-    warehouse: Warehouse,
+    /// The table, as it is written.
+    target: Arc<WriteTarget>,
     format: Arc<PartFileFormat>,
-    groups: Arc<Vec<Vec<BucketFiles>>>,
+    groups: Groups,
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<String>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+}
+
+/// The groups, where they were packed, or on a worker in another process.
+#[derive(Debug, Clone)]
+enum Groups {
+    Packed(Arc<Vec<Vec<BucketFiles>>>),
+    Sent(SentGroups),
+}
+
+/// Groups that travel.
+#[derive(Debug, Clone)]
+pub(crate) struct SentGroups {
+    pub slices: Slices,
+    /// As [`BucketScanExec::fingerprint`] tells them.
+    pub fingerprints: Vec<u64>,
+    /// Sums over their buckets.
+    pub chosen: Totals,
+}
+
+impl Groups {
+    fn count(&self) -> usize {
+        match self {
+            Self::Packed(groups) => groups.len(),
+            Self::Sent(sent) => sent.slices.count(),
+        }
+    }
+
+    async fn get(&self, group: usize) -> Result<Vec<BucketFiles>> {
+        match self {
+            Self::Packed(groups) => Ok(groups.get(group).cloned().unwrap_or_default()),
+            Self::Sent(sent) => GroupMessage::decode_group(sent.slices.get(group).await?),
+        }
+    }
 }
 
 /// Sums over buckets.
@@ -88,25 +127,34 @@ impl BucketScanExec {
             groups.push(vec![]);
         }
         let schema = project_schema(schema, projection)?;
+        Self::of_groups(warehouse.write_target(""), schema, Groups::Packed(Arc::new(groups)), scanned)
+    }
+
+    /// A scan whose groups were packed by another process; `schema` is that of its rows.
+    pub(crate) fn of_slices(target: WriteTarget, schema: SchemaRef, sent: SentGroups, scanned: Totals) -> Result<Self> {
+        Self::of_groups(target, schema, Groups::Sent(sent), scanned)
+    }
+
+    fn of_groups(target: WriteTarget, schema: SchemaRef, groups: Groups, scanned: Totals) -> Result<Self> {
         let keys = [GRID_PARTITION, YEAR].map(|name| Column::new_with_schema(name, &schema).ok());
         let partitioning = match keys {
             [Some(cell), Some(year)] => {
                 let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(cell), Arc::new(year)];
-                Partitioning::Hash(keys, groups.len())
+                Partitioning::Hash(keys, groups.count())
             }
-            _ => Partitioning::UnknownPartitioning(groups.len()),
+            _ => Partitioning::UnknownPartitioning(groups.count()),
         };
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
+            EquivalenceProperties::new(schema),
             partitioning,
             EmissionType::Incremental,
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         Ok(Self {
-            format: Arc::new(PartFileFormat::try_new(&warehouse.write_target(""))?),
-            warehouse: warehouse.clone(),
-            groups: Arc::new(groups),
+            format: Arc::new(PartFileFormat::try_new(&target)?),
+            target: Arc::new(target),
+            groups,
             scanned,
             settles: None,
             properties: Arc::new(properties),
@@ -125,29 +173,75 @@ impl BucketScanExec {
         self.settles.as_deref()
     }
 
+    /// The same scan, to be sent to another process; many files go to an object in `folder`.
+    pub(crate) async fn sliced(&self, folder: Option<&Url>) -> Result<Self> {
+        let sent = match &self.groups {
+            Groups::Sent(sent) => sent.clone(),
+            Groups::Packed(groups) => {
+                let of = Arc::clone(groups);
+                let slice = move |i: usize| Ok(GroupMessage::new(&of[i]).encode_to_vec().into());
+                SentGroups {
+                    slices: Slices::store(groups.len(), Arc::new(slice), folder).await?,
+                    fingerprints: (0..groups.len()).map(|i| self.fingerprint(i)).collect(),
+                    chosen: self.chosen(),
+                }
+            }
+        };
+        Self::of_slices(self.target.as_ref().clone(), self.schema(), sent, self.scanned)
+    }
+
+    /// The groups of a scan that was cut into slices.
+    pub(crate) fn sent(&self) -> Option<&SentGroups> {
+        match &self.groups {
+            Groups::Sent(sent) => Some(sent),
+            Groups::Packed(_) => None,
+        }
+    }
+
+    pub(crate) fn slices(&self) -> Option<&Slices> {
+        self.sent().map(|sent| &sent.slices)
+    }
+
+    /// Where and how its table is written.
+    pub(crate) fn target(&self) -> &WriteTarget {
+        &self.target
+    }
+
+    /// Schema of its rows.
+    pub(crate) fn columns(&self) -> SchemaRef {
+        self.schema()
+    }
+
     /// The scan in a plan, if there is one.
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
         find_operator(plan)
     }
 
-    /// The buckets that each partition reads.
+    /// The buckets that each partition reads; none where the scan was cut into slices.
     pub(crate) fn groups(&self) -> &[Vec<BucketFiles>] {
-        &self.groups
+        match &self.groups {
+            Groups::Packed(groups) => groups,
+            Groups::Sent(_) => &[],
+        }
     }
 
     /// Tells the work of a partition from that of others: its buckets and their files.
     pub(crate) fn fingerprint(&self, partition: usize) -> u64 {
+        if let Groups::Sent(sent) = &self.groups {
+            return sent.fingerprints.get(partition).copied().unwrap_or_default();
+        }
         let mut hash = XxHash64::with_seed(0);
-        for bucket in self.groups.get(partition).into_iter().flatten() {
+        for bucket in self.groups().get(partition).into_iter().flatten() {
             bucket.bucket.to_string().hash(&mut hash);
             bucket.files.iter().for_each(|file| file.location.hash(&mut hash));
+            bucket.superseded.iter().for_each(|id| id.hash(&mut hash));
         }
         hash.finish()
     }
 
-    /// The buckets that are read, in no order.
+    /// The buckets that are read, in no order; none where the scan was cut into slices.
     pub fn buckets(&self) -> impl Iterator<Item = &BucketFiles> {
-        self.groups.iter().flatten()
+        self.groups().iter().flatten()
     }
 
     /// Sums over all buckets from which those to read were chosen by their number of files.
@@ -157,7 +251,7 @@ impl BucketScanExec {
 
     /// Sums over the buckets that are read.
     pub fn chosen(&self) -> Totals {
-        Totals::of(self.buckets())
+        self.sent().map_or_else(|| Totals::of(self.buckets()), |sent| sent.chosen)
     }
 }
 
@@ -171,13 +265,13 @@ impl DisplayAs for BucketScanExec {
             }
         };
         let (chosen, of) = (self.chosen(), self.scanned);
-        write!(f, "warehouse={}{separator}", self.warehouse.url())?;
+        write!(f, "warehouse={}{separator}", self.target.warehouse)?;
         write!(
             f,
             "buckets={}/{}{separator}files={}/{}{separator}",
             chosen.buckets, of.buckets, chosen.files, of.files
         )?;
-        write!(f, "groups={}", self.groups.len())
+        write!(f, "groups={}", self.groups.count())
     }
 }
 
@@ -203,13 +297,9 @@ impl ExecutionPlan for BucketScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let Some(group) = self.groups.get(partition) else {
+        if partition >= self.groups.count() {
             return internal_err!("BucketScanExec has no partition {partition}");
-        };
-        let files = group.iter().flat_map(|of| {
-            let bucket = Arc::new(of.bucket.clone());
-            of.files.iter().map(move |file| (Arc::clone(&bucket), file.clone()))
-        });
+        }
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batch_rows = context.session_config().batch_size();
         let metrics = ReadMetrics {
@@ -217,9 +307,13 @@ impl ExecutionPlan for BucketScanExec {
             bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
             decode_time: MetricBuilder::new(&self.metrics).subset_time("decode_time", partition),
         };
-        let reader = PartFileReader::try_new(Arc::clone(&self.format), self.schema(), batch_rows, metrics)?;
-        let batches = reader.read(files.collect());
-        let batches = batches.map(move |batch| Ok(batch?.record_output(&baseline)));
+        let (format, schema) = (Arc::clone(&self.format), self.schema());
+        let groups = self.groups.clone();
+        let read = async move {
+            let group = groups.get(partition).await?;
+            Ok::<_, DataFusionError>(PartFileReader::try_new(format, schema, &group, batch_rows, metrics)?.read(group))
+        };
+        let batches = stream::once(read).try_flatten().boxed().map(move |batch| Ok(batch?.record_output(&baseline)));
         Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), batches))))
     }
 

@@ -1,22 +1,17 @@
 //! Rows that a newer version of their Item has left behind in another bucket.
 
-use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::Result;
 use datafusion::datasource::provider_as_source;
 use datafusion::functions::datetime::expr_fn::date_part;
 use datafusion::functions_aggregate::expr_fn::{bool_or, count};
 use datafusion::functions_window::expr_fn::first_value;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, cast, ident, lit, not, when,
-};
+use datafusion::logical_expr::{ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, ident, lit, not, when};
 use datafusion::physical_plan::collect;
 
 use super::table::YEAR;
@@ -38,7 +33,7 @@ pub(super) struct LeftBehind {
     pub superseded: Superseded,
 }
 
-pub(super) type Superseded = BTreeMap<Bucket, HashSet<String>>;
+pub(super) type Superseded = BTreeMap<Bucket, BTreeSet<String>>;
 
 impl LeftBehind {
     /// Looks up all versions of the ids in `repeated`, or of all ids if those are too many to be named. `versions` has
@@ -102,80 +97,6 @@ fn rows_left_behind(versions: WarehouseTable, repeated: Option<Arc<Repeated>>) -
         .build()
 }
 
-/// `is_superseded(grid_partition: Utf8, year: Int32, id: Utf8) -> Boolean`. Never null. Only in plans of ours.
-pub(super) fn is_superseded(rows: Superseded) -> ScalarUDF {
-    let signature = Signature::exact(vec![DataType::Utf8, DataType::Int32, DataType::Utf8], Volatility::Immutable);
-    ScalarUDF::from(IsSuperseded { rows: Arc::new(rows), signature })
-}
-
-/// Its arguments: the columns of `buckets`.
-pub(super) fn bucket_and_id() -> Vec<Expr> {
-    [GRID_PARTITION, YEAR, "id"].map(ident).to_vec()
-}
-
-#[derive(Debug)]
-struct IsSuperseded {
-    rows: Arc<Superseded>,
-    signature: Signature,
-}
-
-impl PartialEq for IsSuperseded {
-    fn eq(&self, other: &Self) -> bool {
-        self.rows == other.rows
-    }
-}
-
-impl Eq for IsSuperseded {}
-
-impl Hash for IsSuperseded {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.rows.keys().for_each(|bucket| bucket.hash(state));
-    }
-}
-
-impl ScalarUDFImpl for IsSuperseded {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn name(&self) -> &str {
-        "is_superseded"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [cells, years, ids] = args.args.as_slice() else {
-            return internal_err!("is_superseded takes the bucket and the id of a row");
-        };
-        let [cells, years, ids] = [cells, years, ids].map(|column| column.to_array(args.number_rows));
-        let (cells, years, ids) = (cells?, years?, ids?);
-        let (cells, ids) = (cells.as_string::<i32>(), ids.as_string::<i32>());
-        let years = years.as_primitive::<Int32Type>();
-        // Rows of one bucket follow each other.
-        let mut of_bucket: Option<(Bucket, Option<&HashSet<String>>)> = None;
-        let found: BooleanArray = (0..args.number_rows)
-            .map(|i| {
-                let (cell, year) = (cells.value(i), years.is_valid(i).then(|| years.value(i)));
-                if of_bucket.as_ref().is_none_or(|(bucket, _)| bucket.cell != cell || bucket.year != year) {
-                    let bucket = Bucket { cell: cell.to_owned(), year };
-                    let rows = self.rows.get(&bucket);
-                    of_bucket = Some((bucket, rows));
-                }
-                let rows = of_bucket.as_ref().and_then(|(_, rows)| *rows);
-                Some(rows.is_some_and(|rows| rows.contains(ids.value(i))))
-            })
-            .collect();
-        Ok(ColumnarValue::Array(Arc::new(found)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +127,7 @@ mod tests {
             LeftBehind::find(&session.state(), versions, repeated).await.unwrap()
         };
         let bucket = |cell: &str| Bucket { cell: cell.to_owned(), year: Some(2020) };
-        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<HashSet<_>>();
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
         let all = found(None).await;
         assert_eq!(all.buckets, [bucket("81a"), bucket("81b")].into());
         assert_eq!(all.superseded, [(bucket("81a"), ids(&["moved", "tied"]))].into());

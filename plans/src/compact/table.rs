@@ -9,13 +9,12 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, not};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use super::groups::{BucketFiles, buckets, groups};
 use super::scan::{BucketScanExec, Totals};
-use super::superseded::{LeftBehind, bucket_and_id, is_superseded};
+use super::superseded::LeftBehind;
 use crate::checkpoint::{StagedTable, Staging};
 use crate::items::GRID_PARTITION;
 use crate::warehouse::table::SEQUENCE;
@@ -159,25 +158,18 @@ impl TableProvider for BucketsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut buckets = choose(session, buckets(self.source.files(session).await?), filters)?;
         let scanned = Totals::of(&buckets);
-        let (left_behind, document) = self.left_behind(session).await?;
+        let (mut left_behind, document) = self.left_behind(session).await?;
         let every = self.threshold <= 2;
         let has_left_behind = |bucket: &BucketFiles| every && left_behind.buckets.contains(&bucket.bucket);
         buckets.retain(|bucket| bucket.parts() >= self.threshold || has_left_behind(bucket));
+        for bucket in &mut buckets {
+            bucket.superseded = left_behind.superseded.remove(&bucket.bucket).unwrap_or_default();
+        }
         let groups = groups(buckets, session.config().target_partitions());
         // Every bucket that has two versions of anything is read.
         let settles = document.filter(|_| filters.is_empty() && every);
-        let scan = |projection| {
-            let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
-            Ok(Arc::new(scan.settling(settles)) as Arc<dyn ExecutionPlan>)
-        };
-        if left_behind.superseded.is_empty() {
-            return scan(projection);
-        }
-        let is_superseded = is_superseded(left_behind.superseded).call(bucket_and_id());
-        let columns = DFSchema::try_from(Arc::clone(&self.schema))?;
-        let newer = session.create_physical_expr(not(is_superseded), &columns)?;
-        let filter = FilterExecBuilder::new(newer, scan(None)?).apply_projection(projection.cloned())?;
-        Ok(Arc::new(filter.with_batch_size(session.config().batch_size()).build()?))
+        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
+        Ok(Arc::new(scan.settling(settles)))
     }
 }
 

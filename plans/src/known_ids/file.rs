@@ -29,6 +29,15 @@ impl IdHash {
     pub fn of(id: &str) -> Self {
         Self((XxHash64::oneshot(0, id.as_bytes()) >> 24) as i64)
     }
+
+    /// The 40 bits, which [`bits`](Self::bits) gave.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits as i64)
+    }
+
+    pub fn bits(&self) -> u64 {
+        self.0 as u64
+    }
 }
 
 /// A file with a list of ids.

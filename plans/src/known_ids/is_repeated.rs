@@ -18,6 +18,11 @@ pub fn is_repeated(ids: Arc<Repeated>) -> ScalarUDF {
     ScalarUDF::from(IsRepeated { ids, signature })
 }
 
+/// The ids of [`is_repeated`], if `function` is that.
+pub fn repeated_of(function: &ScalarUDF) -> Option<&Arc<Repeated>> {
+    function.inner().as_any().downcast_ref::<IsRepeated>().map(|function| &function.ids)
+}
+
 #[derive(Debug)]
 struct IsRepeated {
     ids: Arc<Repeated>,

@@ -26,7 +26,7 @@ mod merge;
 mod task;
 
 pub use file::{IdFile, IdHash, encode};
-pub use is_repeated::is_repeated;
+pub use is_repeated::{is_repeated, repeated_of};
 pub use known::{KnownIds, Repeated};
 pub use merge::{Merged, merge};
 pub use task::TaskIds;

@@ -52,6 +52,9 @@ pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Re
 
     spare_checkpointed(warehouse, &mut orphans, options.dry_run).await?;
     spare_named(warehouse, &mut orphans).await?;
+    if !options.dry_run {
+        remove_tasks_of_lost_jobs(warehouse).await?;
+    }
 
     let mut summary = leftovers.remove(cutoff, options.dry_run).await?;
     if !orphans.is_empty() {
@@ -123,7 +126,7 @@ async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, d
             }
             continue;
         }
-        let checkpoints = Checkpoints { folder: folder.url().clone(), staged: false };
+        let checkpoints = Checkpoints { folder: folder.url().clone(), staged: false, of_job: false };
         for task in folder.done().await? {
             // It may be gone by now, with its run; then the table names the files.
             let Some(checkpoint) = Checkpoint::read(&checkpoints.of(&task)?).await? else { continue };
@@ -132,6 +135,20 @@ async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, d
             let named = checkpoint.files.iter().map(|file| &file.path).chain(&ingested).chain(&ids);
             named.for_each(|path| _ = orphans.remove(&hash(name(path))));
         }
+    }
+    Ok(())
+}
+
+/// Removes what the tasks of a job on a cluster told each other, once its head is gone.
+async fn remove_tasks_of_lost_jobs(warehouse: &Warehouse) -> Result<()> {
+    // In this order: a run has its lease before its folder, and gives it up when that is gone.
+    let folders = RunFolder::of_jobs(warehouse.url()).await?;
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let at_work = run_lease::runs_at_work(warehouse).await?;
+    for (_, folder) in folders.iter().filter(|(run, _)| !at_work.contains(run)) {
+        folder.clean_of_job().await?;
     }
     Ok(())
 }

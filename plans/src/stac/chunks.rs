@@ -3,13 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use datafusion::common::{Result, internal_datafusion_err};
 use url::Url;
+
+use super::chunk_message::{decode, encode};
 
 use super::decode::Defect;
 use super::inventory::keys::KeyBase;
 use super::read::parquet_file::ParquetFile;
 use super::spool::{Spool, SpoolRange};
 use crate::chunk::{ChunkCounts, ChunkId};
+use crate::codec::Slices;
 
 /// The chunks of a source, in order, at least one.
 #[derive(Debug)]
@@ -19,6 +23,45 @@ pub(super) struct ChunkList {
     pub spool: Arc<Spool>,
     /// Differs where what is listed differs: names, order and versions of the objects.
     pub fingerprint: u64,
+}
+
+/// The chunks of a source, where it was planned, or on a worker in another process.
+#[derive(Debug, Clone)]
+pub(super) enum Chunks {
+    Listed(Arc<ChunkList>),
+    Sent(Slices),
+}
+
+impl Chunks {
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Listed(list) => list.chunks.len(),
+            Self::Sent(slices) => slices.count(),
+        }
+    }
+
+    /// A chunk, and the spool that its objects are in.
+    pub async fn get(&self, chunk: usize) -> Result<(Chunk, Arc<Spool>)> {
+        match self {
+            Self::Listed(list) => {
+                let chunk = list.chunks.get(chunk).ok_or_else(|| internal_datafusion_err!("there is no chunk {chunk}"));
+                Ok((chunk?.clone(), Arc::clone(&list.spool)))
+            }
+            Self::Sent(slices) => decode(slices.get(chunk).await?).await,
+        }
+    }
+
+    /// The same, to be sent; many chunks go to an object in `folder`.
+    pub async fn sliced(&self, folder: Option<&Url>) -> Result<Slices> {
+        match self {
+            Self::Sent(slices) => Ok(slices.clone()),
+            Self::Listed(list) => {
+                let list = Arc::clone(list);
+                let slice = move |i: usize| encode(&list.chunks[i], &list.spool);
+                Slices::store(self.count(), Arc::new(slice), folder).await
+            }
+        }
+    }
 }
 
 /// A slice of a source, read by one partition.

@@ -17,10 +17,11 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use url::Url;
 
-use super::chunks::{Chunk, ChunkList, Content};
+use super::chunks::{Chunk, ChunkList, Chunks, Content};
 use super::options::StacOptions;
 use super::read::{ChunkReader, ReadMetrics};
 use crate::chunk::{ChunkCounts, ChunkOutcome};
+use crate::codec::Slices;
 use crate::find_operator::find_operator;
 use crate::items::ItemSchema;
 
@@ -33,7 +34,8 @@ pub struct StacExec {
     location: Url,
     schema: ItemSchema,
     options: StacOptions,
-    chunks: Arc<ChunkList>,
+    chunks: Chunks,
+    fingerprint: u64,
     projection: Option<Vec<usize>>,
     /// Rows that are enough.
     fetch: Option<usize>,
@@ -74,11 +76,37 @@ impl StacExec {
         projection: Option<&Vec<usize>>,
         fetch: Option<usize>,
     ) -> Result<Self> {
+        let fingerprint = chunks.fingerprint;
+        Self::of_chunks(location, schema, options, Chunks::Listed(Arc::new(chunks)), fingerprint, projection, fetch)
+    }
+
+    /// A scan whose chunks were listed by another process.
+    pub(crate) fn of_slices(
+        location: Url,
+        schema: ItemSchema,
+        options: StacOptions,
+        chunks: Slices,
+        fingerprint: u64,
+        projection: Option<&Vec<usize>>,
+        fetch: Option<usize>,
+    ) -> Result<Self> {
+        Self::of_chunks(location, schema, options, Chunks::Sent(chunks), fingerprint, projection, fetch)
+    }
+
+    fn of_chunks(
+        location: Url,
+        schema: ItemSchema,
+        options: StacOptions,
+        chunks: Chunks,
+        fingerprint: u64,
+        projection: Option<&Vec<usize>>,
+        fetch: Option<usize>,
+    ) -> Result<Self> {
         let projected = match projection {
             Some(columns) => Arc::new(schema.item_schema().project(columns)?),
             None => Arc::clone(schema.item_schema()),
         };
-        let partitions = if fetch.is_some() { 1 } else { chunks.chunks.len() };
+        let partitions = if fetch.is_some() { 1 } else { chunks.count() };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(projected),
             Partitioning::UnknownPartitioning(partitions),
@@ -86,12 +114,13 @@ impl StacExec {
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        let outcomes = chunks.chunks.iter().map(|_| Mutex::default()).collect();
+        let outcomes = (0..chunks.count()).map(|_| Mutex::default()).collect();
         Ok(Self {
             location,
             schema,
             options,
-            chunks: Arc::new(chunks),
+            chunks,
+            fingerprint,
             projection: projection.cloned(),
             fetch,
             outcomes: Arc::new(Outcomes(outcomes)),
@@ -105,10 +134,11 @@ impl StacExec {
         find_operator(plan)
     }
 
-    /// What the chunks hold, as far as it is known before they are read.
+    /// What the chunks hold, as far as it is known before they are read; of chunks that were sent, nothing is.
     pub fn planned(&self) -> PlannedItems {
+        let Chunks::Listed(list) = &self.chunks else { return PlannedItems::default() };
         let mut planned = PlannedItems { items: Some(0), ..PlannedItems::default() };
-        for Chunk { content, planned: counts, .. } in &self.chunks.chunks {
+        for Chunk { content, planned: counts, .. } in &list.chunks {
             planned.left_out.superseded += counts.superseded;
             for (reason, n) in &counts.skipped {
                 *planned.left_out.skipped.entry(reason.clone()).or_default() += n;
@@ -131,7 +161,7 @@ impl StacExec {
 
     /// Differs where what the source lists differs: names, order and versions of its objects.
     pub fn fingerprint(&self) -> u64 {
-        self.chunks.fingerprint
+        self.fingerprint
     }
 
     /// Whether each partition is a chunk; under a LIMIT there is one for all.
@@ -140,7 +170,40 @@ impl StacExec {
     }
 
     pub fn chunks(&self) -> usize {
-        self.chunks.chunks.len()
+        self.chunks.count()
+    }
+
+    /// The promoted properties of its rows.
+    pub(crate) fn items(&self) -> &ItemSchema {
+        &self.schema
+    }
+
+    pub(crate) fn stac_options(&self) -> &StacOptions {
+        &self.options
+    }
+
+    /// Of [`ItemSchema::item_schema`]; all columns where it is `None`.
+    pub(crate) fn projection(&self) -> Option<&Vec<usize>> {
+        self.projection.as_ref()
+    }
+
+    pub(crate) fn fetch_rows(&self) -> Option<usize> {
+        self.fetch
+    }
+
+    /// The chunks of a scan that was cut into slices.
+    pub(crate) fn slices(&self) -> Option<&Slices> {
+        match &self.chunks {
+            Chunks::Sent(slices) => Some(slices),
+            Chunks::Listed(_) => None,
+        }
+    }
+
+    /// The same scan, to be sent to another process; many chunks go to an object in `folder`.
+    pub(crate) async fn sliced(&self, folder: Option<&Url>) -> Result<Self> {
+        let slices = self.chunks.sliced(folder).await?;
+        let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
+        Self::of_slices(location, schema, options, slices, self.fingerprint, self.projection(), self.fetch)
     }
 
     /// The options that shape the rows, by name, as far as they are set.
@@ -154,19 +217,19 @@ impl StacExec {
 
     /// The rows of one chunk; its outcome is there when they end.
     fn read(&self, chunk: usize, metrics: ReadMetrics, batch_rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
-        let (chunks, outcomes) = (Arc::clone(&self.chunks), Arc::clone(&self.outcomes));
+        let (chunks, outcomes) = (self.chunks.clone(), Arc::clone(&self.outcomes));
         let (schema, options) = (self.schema.clone(), self.options.clone());
         outcomes.set(chunk, None);
         let open = async move {
-            let of: &Chunk = &chunks.chunks[chunk];
-            let reader = ChunkReader::open(of, &chunks.spool, &schema, &options, batch_rows, metrics).await?;
-            let batches = stream::try_unfold(Some((reader, chunks)), move |state| {
+            let (of, spool) = chunks.get(chunk).await?;
+            let reader = ChunkReader::open(&of, &spool, &schema, &options, batch_rows, metrics).await?;
+            let batches = stream::try_unfold(Some((reader, spool)), move |state| {
                 let outcomes = Arc::clone(&outcomes);
                 async move {
-                    // The list of chunks is kept along: the reader's objects are in its spool.
-                    let Some((mut reader, chunks)) = state else { return Ok(None) };
+                    // The spool is kept along: the reader's objects are in it.
+                    let Some((mut reader, spool)) = state else { return Ok(None) };
                     if let Some(batch) = reader.next_batch().await? {
-                        return Ok(Some((batch, Some((reader, chunks)))));
+                        return Ok(Some((batch, Some((reader, spool)))));
                     }
                     outcomes.set(chunk, Some(reader.into_outcome()?));
                     Ok(None)
@@ -186,7 +249,7 @@ impl DisplayAs for StacExec {
             write!(f, "StacExec: ")?;
             ", "
         };
-        write!(f, "location={}{separator}chunks={}", self.location, self.chunks.chunks.len())?;
+        write!(f, "location={}{separator}chunks={}", self.location, self.chunks.count())?;
         if let Some(limit) = self.options.limit {
             write!(f, "{separator}limit={limit}")?;
         }
@@ -228,9 +291,9 @@ impl ExecutionPlan for StacExec {
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let metrics = ReadMetrics::new(&self.metrics, partition, baseline.elapsed_compute());
         let batches = match self.fetch {
-            None if partition < self.chunks.chunks.len() => self.read(partition, metrics, batch_rows),
+            None if partition < self.chunks.count() => self.read(partition, metrics, batch_rows),
             Some(fetch) if partition == 0 => {
-                let chunks = (0..self.chunks.chunks.len())
+                let chunks = (0..self.chunks.count())
                     .map(|chunk| self.read(chunk, metrics.clone(), batch_rows.min(fetch.max(1))))
                     .collect::<Vec<_>>();
                 first_rows(stream::iter(chunks).flatten().boxed(), fetch)

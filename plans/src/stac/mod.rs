@@ -9,9 +9,10 @@
 //! - [`InventoryTable`]: what an inventory lists, as a table of its own (`STORED AS INVENTORY`).
 //! - [`ProbeItems`]: joins through which Items stream.
 //! - [`StacExec`]: the leaf operator; [`chunk_outcome`] tells what became of a partition's chunk.
-//! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it.
+//! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it, `chunk_message` takes it elsewhere.
 //! - `read`: what a partition does: fetch bytes, decode them, account for each.
 
+mod chunk_message;
 mod chunks;
 pub mod decode;
 mod direct;

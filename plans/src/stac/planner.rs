@@ -108,7 +108,12 @@ struct OpenChunk {
 
 impl OpenChunk {
     fn at(first_row: u64, offset: u64) -> Self {
-        Self { first_row, objects: SpoolRange { offset, entries: 0 }, items: 0, planned: ChunkCounts::default() }
+        Self {
+            first_row,
+            objects: SpoolRange { offset, end: offset, entries: 0 },
+            items: 0,
+            planned: ChunkCounts::default(),
+        }
     }
 }
 
@@ -214,7 +219,8 @@ impl<'a> Planner<'a> {
     fn cut(&mut self) {
         let offset = self.spool.offset();
         let Some(open) = &mut self.open else { return };
-        let chunk = std::mem::replace(&mut open.chunk, OpenChunk::at(open.rows, offset));
+        let mut chunk = std::mem::replace(&mut open.chunk, OpenChunk::at(open.rows, offset));
+        chunk.objects.end = offset;
         let at_most = self.options.limit.filter(|_| open.collections).map(|_| chunk.items);
         let content =
             Content::Objects { objects: chunk.objects, keys: open.keys.clone(), collections: open.collections };

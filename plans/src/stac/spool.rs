@@ -1,12 +1,14 @@
-//! The selected objects of an inventory, on local disk: written once by planning, read at random by chunk.
+//! The selected objects of an inventory, on local disk: written once by planning, read at random by chunk. A chunk that
+//! went to another process has its own in memory.
 //!
 //! An entry is the lengths of its bucket (u16), key (u32) and ETag (u16), its time (i64), all little-endian, then the
 //! three texts.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::common::Result;
 use datafusion::execution::disk_manager::{DiskManager, RefCountedTempFile};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -40,27 +42,31 @@ pub(super) struct ObjectVersion {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct SpoolRange {
     pub offset: u64,
+    /// Behind the last entry.
+    pub end: u64,
     pub entries: u64,
 }
 
 /// A spool being written.
 pub(super) struct SpoolWriter {
-    spool: Spool,
+    spool: RefCountedTempFile,
     file: BufWriter<File>,
     offset: u64,
 }
 
-/// A spool to read from. Its file is deleted with the last owner.
+/// A spool to read from.
 #[derive(Debug)]
-pub(super) struct Spool {
-    file: RefCountedTempFile,
+pub(super) enum Spool {
+    /// Deleted with the last owner.
+    File(RefCountedTempFile),
+    Memory(Bytes),
 }
 
 impl SpoolWriter {
     pub fn try_new(disk: &Arc<DiskManager>) -> Result<Self> {
         let file = disk.create_tmp_file("listing the objects of an inventory")?;
         let writer = File::options().write(true).open(file.path())?;
-        Ok(Self { spool: Spool { file }, file: BufWriter::with_capacity(1 << 20, writer), offset: 0 })
+        Ok(Self { spool: file, file: BufWriter::with_capacity(1 << 20, writer), offset: 0 })
     }
 
     /// Where the next entry will be.
@@ -86,11 +92,40 @@ impl SpoolWriter {
 
     pub fn finish(mut self) -> Result<Spool> {
         self.file.flush()?;
-        Ok(self.spool)
+        Ok(Spool::File(self.spool))
     }
 }
 
 impl Spool {
+    /// The bytes of `range`, which are a spool of their own.
+    pub fn bytes(&self, range: &SpoolRange) -> Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.slice(range.offset as usize..range.end as usize)),
+            Self::File(file) => {
+                let mut file = File::open(file.path())?;
+                file.seek(SeekFrom::Start(range.offset))?;
+                let mut bytes = vec![0; (range.end - range.offset) as usize];
+                file.read_exact(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    fn open(&self, offset: u64) -> std::io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Memory(bytes) => {
+                let mut bytes = Cursor::new(bytes.clone());
+                bytes.set_position(offset);
+                Box::new(bytes)
+            }
+            Self::File(file) => {
+                let mut file = BufReader::with_capacity(1 << 18, File::open(file.path())?);
+                file.seek(SeekFrom::Start(offset))?;
+                Box::new(file)
+            }
+        })
+    }
+
     /// The entries of `range` in blocks of `block` (the last one shorter).
     pub fn read(self: &Arc<Self>, range: &SpoolRange, block: usize) -> BoxStream<'static, Result<Vec<Entry>>> {
         let reader = Reader { spool: Arc::clone(self), file: None, offset: range.offset, left: range.entries };
@@ -109,7 +144,7 @@ impl Spool {
 struct Reader {
     /// Keeps the file alive.
     spool: Arc<Spool>,
-    file: Option<BufReader<File>>,
+    file: Option<Box<dyn Read + Send>>,
     offset: u64,
     left: u64,
 }
@@ -118,11 +153,7 @@ impl Reader {
     fn next_block(&mut self, block: usize) -> Result<Vec<Entry>> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => {
-                let mut file = BufReader::with_capacity(1 << 18, File::open(self.spool.file.path())?);
-                file.seek(SeekFrom::Start(self.offset))?;
-                self.file.insert(file)
-            }
+            None => self.file.insert(self.spool.open(self.offset)?),
         };
         let n = self.left.min(block as u64);
         let entries = (0..n).map(|_| read_entry(file)).collect::<std::io::Result<_>>()?;
@@ -169,13 +200,19 @@ mod tests {
         let second = writer.offset();
         writer.push("", "/x.json", "/x.json", None).unwrap();
         writer.push("b", "", "", Some(7)).unwrap();
+        let end = writer.offset();
         let spool = Arc::new(writer.finish().unwrap());
-        let path = spool.file.path().to_owned();
-        // When the last two are read, one at a time
-        let range = SpoolRange { offset: second, entries: 2 };
-        let blocks = spool.read(&range, 1).try_collect::<Vec<_>>().await.unwrap();
-        // Then they are what was written
-        assert_eq!(blocks, [[entry("", "/x.json")], [entry("b", "")]]);
+        let Spool::File(file) = spool.as_ref() else { panic!("a spool is written to a file") };
+        let path = file.path().to_owned();
+        // When the last two are read, one at a time, here or elsewhere,
+        let range = SpoolRange { offset: second, end, entries: 2 };
+        let elsewhere = Arc::new(Spool::Memory(spool.bytes(&range).unwrap()));
+        let all = SpoolRange { offset: 0, end: end - second, entries: 2 };
+        for (spool, range) in [(&spool, range), (&elsewhere, all)] {
+            let blocks = spool.read(&range, 1).try_collect::<Vec<_>>().await.unwrap();
+            // then they are what was written.
+            assert_eq!(blocks, [[entry("", "/x.json")], [entry("b", "")]]);
+        }
         drop(spool);
         assert!(!path.exists());
     }

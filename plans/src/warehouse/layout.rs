@@ -33,6 +33,17 @@ pub const RUN_RECORD: &str = "run.json";
 /// The checkpoint of a task, in the task's folder.
 pub const CHECKPOINT: &str = "ingest_stats.json";
 
+/// Name of a new object with what the tasks of a job on a cluster are to do, in the folder of their run.
+pub fn slices_name() -> String {
+    format!("slices-{}.bin", Uuid::new_v4().simple())
+}
+
+/// Whether a file has a name of [`slices_name`].
+pub fn is_slices(name: &str) -> bool {
+    let id = name.strip_prefix("slices-").and_then(|rest| rest.strip_suffix(".bin"));
+    id.is_some_and(|id| Uuid::try_parse(id).is_ok())
+}
+
 /// Folder of Iceberg's files, below the warehouse.
 pub const METADATA: &str = "metadata";
 

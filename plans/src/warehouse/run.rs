@@ -17,10 +17,13 @@ use super::replace::Replacement;
 use super::rows_as_read::writes_rows_as_read;
 use super::run_report::{RunProgress, RunRecords, RunReport};
 use super::stage;
+use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
+use crate::find_operator::find_operator;
 use crate::maintenance::RunLease;
-use crate::part_file::PartFile;
+use crate::part_file::{PartFile, SinkRecord};
 use crate::stac::loses_chunks;
 use crate::stores::{self, stores};
+use crate::write::WriteGeoParquetExec;
 
 /// Runs a sink and commits what it wrote.
 ///
@@ -46,6 +49,7 @@ pub(super) async fn write_and_commit(
     {
         return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
     }
+    let tasks = tasks_of_job(input, target)?;
     let replacement = match target.outcome {
         Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input)?),
         _ => None,
@@ -64,9 +68,14 @@ pub(super) async fn write_and_commit(
             // The lists of ids that the tasks left: the table has its own now.
             delete(&run.records.paths).await;
             let (mut report, lease) = run.report();
-            report.uncounted = loses_chunks(input);
+            let sink = find_operator::<WriteGeoParquetExec>(input);
+            report.uncounted = loses_chunks(sink.map_or(input, WriteGeoParquetExec::input));
             if let Some(staged) = staged {
                 report = stage::finish(&staged, report).await?;
+            }
+            if let Some(tasks) = tasks {
+                // What stays is of no run, and goes with the next clean-up.
+                drop(tasks.clean().await);
             }
             // A lease that cannot be given up protects files that nothing threatens.
             drop(lease.release().await);
@@ -81,10 +90,38 @@ pub(super) async fn write_and_commit(
         }
         (Err(e), None) => {
             delete(&run.records.paths).await;
+            if let Some(tasks) = tasks {
+                drop(take_back(&tasks, target).await);
+            }
             drop(run.lease.release().await);
             Err(e)
         }
     }
+}
+
+/// The folder with the checkpoints of a job on a cluster; `None` where there are none, or the run can be resumed.
+fn tasks_of_job(input: &Arc<dyn ExecutionPlan>, target: &CommitTarget) -> Result<Option<RunFolder>> {
+    let sink = find_operator::<WriteGeoParquetExec>(input);
+    let of_job = sink.and_then(|sink| sink.target().checkpoints.as_ref()).is_some_and(|checkpoints| checkpoints.of_job);
+    of_job.then(|| RunFolder::new(target.warehouse.url(), &target.run)).transpose()
+}
+
+/// Deletes what the tasks of a job have written, whose records never came.
+async fn take_back(tasks: &RunFolder, target: &CommitTarget) -> Result<()> {
+    let checkpoints = Checkpoints { folder: tasks.url().clone(), staged: false, of_job: true };
+    let mut paths = HashSet::new();
+    for task in tasks.done().await? {
+        let Some(done) = Checkpoint::read(&checkpoints.of(&task)?).await? else { continue };
+        for record in done.into_records(target.warehouse.url()) {
+            match record {
+                SinkRecord::Data(part) => _ = paths.insert(part.path),
+                SinkRecord::Ids(ids) => _ = paths.insert(ids.path),
+                SinkRecord::Chunk(chunk) => paths.extend(chunk.ingested.map(|file| file.path)),
+            }
+        }
+    }
+    delete(&paths).await;
+    tasks.clean().await
 }
 
 struct Run<'a> {

@@ -154,6 +154,11 @@ impl RunRecords {
         }
     }
 
+    /// Chunks that were read.
+    pub fn chunks(&self) -> u64 {
+        self.chunks.len() as u64
+    }
+
     fn count(&mut self, part: &PartFile) {
         self.files += 1;
         self.rows += part.rows;

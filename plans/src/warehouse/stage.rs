@@ -49,7 +49,7 @@ pub(super) async fn resumable(
             (CommitTarget { run, ..target.as_ref().clone() }, staged.folder.clone(), false)
         }
     };
-    let checkpoints = Checkpoints { folder: folder.url().clone(), staged };
+    let checkpoints = Checkpoints { folder: folder.url().clone(), staged, of_job: false };
     Ok((Arc::new(write.with_checkpoints(&target.run, checkpoints)), Arc::new(target)))
 }
 
@@ -126,6 +126,11 @@ impl Stage<'_> {
             self.records.paths.clear();
             progress.partitions_done.fetch_add(1, Ordering::Relaxed);
             check_rejects(target, &self.records, false)?;
+        }
+        // A cluster hands over the records of all chunks at once.
+        let (read, of) = (self.records.chunks(), target.identity.as_ref().map_or(0, |identity| identity.chunks));
+        if read != of {
+            return exec_err!("{read} of {of} chunks were read; start the run again");
         }
         check_rejects(target, &self.records, true)
     }

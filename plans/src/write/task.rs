@@ -28,7 +28,7 @@ impl Task {
         input: &Arc<dyn ExecutionPlan>,
         partition: usize,
     ) -> Result<Self> {
-        let task = Checkpoints::task(input, partition)?;
+        let task = checkpoints.task(input, partition)?;
         let folder = checkpoints.folder.as_str();
         let folder = folder.strip_prefix(target.warehouse.as_str()).unwrap_or(folder);
         Ok(Self {

@@ -108,6 +108,11 @@ impl KeyBase {
         Ok(Self { folder, base, buckets: RwLock::default() })
     }
 
+    /// The folder of keys without a bucket, and what stands for every bucket.
+    pub fn urls(&self) -> (&Url, Option<&Url>) {
+        (&self.folder.url, self.base.as_ref().map(|base| &base.url))
+    }
+
     /// The object of an entry.
     pub fn locate(&self, entry: &Entry) -> Result<ObjectPlace, NoPlace> {
         if entry.bucket.is_empty() {

@@ -1,0 +1,71 @@
+//! [`WatchedExec`]: hands on what its input yields, and keeps its error.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::StreamExt;
+
+use super::engine::FirstError;
+
+/// Below the root of a task's plan. It has no metrics: the scheduler, which knows nothing of it, tells those of the others by
+/// their order.
+#[derive(Debug)]
+pub struct WatchedExec {
+    input: Arc<dyn ExecutionPlan>,
+    error: FirstError,
+}
+
+impl WatchedExec {
+    pub fn new(input: Arc<dyn ExecutionPlan>, error: FirstError) -> Self {
+        Self { input, error }
+    }
+}
+
+fn keep(first: &FirstError, error: DataFusionError) -> DataFusionError {
+    let text = DataFusionError::Execution(error.to_string());
+    first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    text
+}
+
+impl DisplayAs for WatchedExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WatchedExec")
+    }
+}
+
+impl ExecutionPlan for WatchedExec {
+    fn name(&self) -> &str {
+        "WatchedExec"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("WatchedExec has one input");
+        };
+        Ok(Arc::new(Self::new(input, Arc::clone(&self.error))))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let error = Arc::clone(&self.error);
+        let batches = self.input.execute(partition, context).map_err(|e| keep(&error, e))?;
+        let batches = batches.map(move |batch| batch.map_err(|e| keep(&error, e)));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
