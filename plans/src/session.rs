@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, Session};
 use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -92,6 +92,22 @@ pub fn dry_run(context: &SessionContext) {
     let mut state = state.write();
     if let Some(options) = state.config_mut().options_mut().extensions.get_mut::<RunOptions>() {
         options.dry_run = true;
+    }
+}
+
+/// Name of the rule that has a cluster run a whole plan.
+pub const RUN_ON_CLUSTER: &str = "run_on_cluster";
+
+/// Plans a part of a larger plan: whether a cluster runs it is for the whole to say.
+pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    let of_whole = |rule: &Arc<dyn PhysicalOptimizerRule + Send + Sync>| rule.name() == RUN_ON_CLUSTER;
+    match session.as_any().downcast_ref::<SessionState>() {
+        Some(state) if state.physical_optimizers().iter().any(of_whole) => {
+            let rules = state.physical_optimizers().iter().filter(|rule| !of_whole(rule)).cloned().collect();
+            let state = SessionStateBuilder::new_from_existing(state.clone()).with_physical_optimizer_rules(rules);
+            state.build().create_physical_plan(part).await
+        }
+        _ => session.create_physical_plan(part).await,
     }
 }
 

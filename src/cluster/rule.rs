@@ -22,6 +22,7 @@ use earthcatalog_plans::checkpoint::{Checkpoints, RunFolder};
 use earthcatalog_plans::codec::knows_too_much;
 use earthcatalog_plans::compact::BucketScanExec;
 use earthcatalog_plans::query::OncePerItemExec;
+use earthcatalog_plans::session::RUN_ON_CLUSTER;
 use earthcatalog_plans::stac::StacExec;
 use earthcatalog_plans::warehouse::CommitExec;
 use earthcatalog_plans::write::WriteGeoParquetExec;
@@ -35,7 +36,10 @@ use super::{Cluster, JobExec};
 pub fn attach(session: &SessionContext, cluster: &Arc<Cluster>) {
     let state = session.state_ref();
     let mut state = state.write();
-    let config = cluster_config(state.config().clone()).with_target_partitions(cluster.slots().max(2));
+    let config = cluster_config(state.config().clone())
+        .with_target_partitions(cluster.slots().max(2))
+        // There is one, with our schema.
+        .with_create_default_catalog_and_schema(false);
     let builder = SessionStateBuilder::new_from_existing(state.clone()).with_config(config);
     *state = builder.with_physical_optimizer_rule(Arc::new(RunOnCluster(Arc::clone(cluster)))).build();
 }
@@ -73,7 +77,7 @@ impl PhysicalOptimizerRule for RunOnCluster {
     }
 
     fn name(&self) -> &str {
-        "run_on_cluster"
+        RUN_ON_CLUSTER
     }
 
     fn schema_check(&self) -> bool {

@@ -21,6 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use super::bounds::implied_cells;
 use super::once_per_item::OncePerItemExec;
 use crate::known_ids::is_repeated;
+use crate::session::plan_part;
 use crate::versions::{digest, newest_first};
 use crate::warehouse::{AsOf, RunOptions, Warehouse, WarehouseTable};
 
@@ -136,10 +137,10 @@ impl TableProvider for ItemsTable {
         };
         let options = session.config_options().extensions.get::<RunOptions>();
         if options.is_some_and(|options| !options.spatial_pruning) {
-            return session.create_physical_plan(&self.newest(filters, &columns, false)?).await;
+            return plan_part(session, &self.newest(filters, &columns, false)?).await;
         }
         let Some(repeated) = self.versions.repeated_ids(session).await? else {
-            return session.create_physical_plan(&self.newest(filters, &columns, true)?).await;
+            return plan_part(session, &self.newest(filters, &columns, true)?).await;
         };
         if repeated.is_empty() {
             return self.once(session, filters, &columns).await;
@@ -148,7 +149,7 @@ impl TableProvider for ItemsTable {
         let with = |filter: Expr| [filters, &[filter]].concat();
         let once = self.once(session, &with(not(is_repeated.clone())), &columns).await?;
         let newest = self.newest(&with(is_repeated), &columns, true)?;
-        let newest = session.create_physical_plan(&newest).await?;
+        let newest = plan_part(session, &newest).await?;
         UnionExec::try_new(vec![once, newest])
     }
 }
@@ -160,7 +161,7 @@ impl ItemsTable {
         if !read.contains(&"id") {
             read.push("id");
         }
-        let rows = session.create_physical_plan(&self.rows(filters, &read)?).await?;
+        let rows = plan_part(session, &self.rows(filters, &read)?).await?;
         let once = Arc::new(OncePerItemExec::try_new(rows)?);
         if read.len() == columns.len() {
             return Ok(once);
