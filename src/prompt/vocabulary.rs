@@ -134,7 +134,7 @@ impl Vocabulary {
                 let is_lower = word.chars().next().is_some_and(char::is_lowercase);
                 let keyword = |k: &&str| if is_lower { k.to_lowercase() } else { (**k).to_owned() };
                 // Without a beginning, everything fits.
-                let keywords = KEYWORDS.iter().filter(|k| !word.is_empty() && begins(k, word)).map(|k| keyword(k));
+                let keywords = KEYWORDS.iter().filter(|k| !word.is_empty() && begins(k, word)).map(keyword);
                 names.cloned().chain(keywords).collect()
             }
         };

@@ -271,7 +271,11 @@ impl DisplayAs for BucketScanExec {
             "buckets={}/{}{separator}files={}/{}{separator}",
             chosen.buckets, of.buckets, chosen.files, of.files
         )?;
-        write!(f, "groups={}", self.groups.count())
+        write!(f, "groups={}", self.groups.count())?;
+        match self.buckets().map(|bucket| bucket.superseded.len()).sum::<usize>() {
+            0 => Ok(()),
+            ids => write!(f, "{separator}superseded_ids={ids}"),
+        }
     }
 }
 
