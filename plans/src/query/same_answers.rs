@@ -277,7 +277,7 @@ async fn after_a_compaction_of_all_buckets_each_item_has_one_version_wherever_it
     text(&writing, &table).await;
     // No bucket has two files, and one holds what an Item has left behind.
     let compaction = plan(&writing, COMPACT).await;
-    assert!(compaction.contains("superseded_ids=1"), "{compaction}");
+    assert!(compaction.contains("superseded_ids=2"), "{compaction}");
     text(&writing, COMPACT).await;
     assert!(text(&context, "SELECT count(*) FROM item_cells WHERE id = 'a'").await.contains("| 1        |"));
     assert_eq!(before, text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await);
