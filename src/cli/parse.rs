@@ -18,14 +18,15 @@ use crate::config::{Config, ConfigError, KEYS, Key};
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, CliError> {
     let words: Vec<_> = words.into_iter().collect();
     // What is required may be in the file, and which file that is, is in the words.
-    let lenient = command().mut_subcommands(|command| command.mut_args(|arg| arg.required(false)));
+    let command = command();
+    let lenient = command.clone().mut_subcommands(|command| command.mut_args(|arg| arg.required(false)));
     let file = match lenient.try_get_matches_from(&words) {
         Ok(matches) => matches.get_one::<PathBuf>("config").cloned(),
         // The command line as it is says it better, help above all.
-        Err(error) => return Err(command().try_get_matches_from(&words).err().unwrap_or(error).into()),
+        Err(error) => return Err(command.clone().try_get_matches_from(&words).err().unwrap_or(error).into()),
     };
     let config = Config::load(file.as_deref())?;
-    let matches = configured(command(), &config)?.try_get_matches_from(&words).map_err(usage)?;
+    let matches = configured(command, &config)?.try_get_matches_from(&words).map_err(usage)?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(usage)?;
     if let Command::Config(args) = &mut cli.command
         && let Some((_, matches)) = matches.subcommand()

@@ -20,6 +20,10 @@ use url::Url;
 use crate::balanced::balanced;
 use crate::stores::stores;
 
+/// What is read of the end of a file at first, in bytes: footers of one row group are 10 kB long, and page indexes lie before
+/// them. DataFusion's own guess, 512 KiB, is most files as a whole.
+const FOOTER_GUESS: usize = 32 << 10;
+
 /// One file to scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanFile {
@@ -54,6 +58,7 @@ pub(crate) async fn parquet_scan(
     // Rows are wide: what a filter does not read is decoded only of the rows that it keeps, and cheap filters come first.
     options.global.pushdown_filters = true;
     options.global.reorder_filters = true;
+    options.global.metadata_size_hint = Some(FOOTER_GUESS);
     let format = ParquetFormat::new().with_options(options);
     let source = format.file_source(schema);
     let scan = FileScanConfigBuilder::new(ObjectStoreUrl::parse(store)?, source)
