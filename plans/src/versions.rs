@@ -15,6 +15,13 @@ pub(crate) fn newest_first() -> Vec<SortExpr> {
     ["updated", "created", SEQUENCE, DIGEST].map(|name| ident(name).sort(false, false)).to_vec()
 }
 
+/// The order of versions as far as times and commits tell.
+pub(crate) fn newest_first_of_commits() -> Vec<SortExpr> {
+    let mut order = newest_first();
+    order.retain(|by| by.expr != ident(DIGEST));
+    order
+}
+
 /// `item_digest(*)` of rows with these columns of Items, as [`DIGEST`].
 pub(crate) fn digest(items: &Schema) -> Expr {
     let told_by = items.fields().iter().filter(|field| field.name() != "bbox");

@@ -14,7 +14,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::groups::{BucketFiles, buckets, groups};
 use super::scan::{BucketScanExec, Totals};
-use super::superseded::LeftBehind;
+use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::{StagedTable, Staging};
 use crate::items::GRID_PARTITION;
 use crate::warehouse::table::SEQUENCE;
@@ -103,9 +103,13 @@ impl BucketsTable {
         &self.source
     }
 
-    /// What newer versions have left behind in the buckets of a table, and the document that says for which ids that
+    /// What newer versions have left behind in `buckets`, which are all of a table, and the document that says for which ids that
     /// may be so, if there are any. Nothing, where that is not known: then a bucket is compacted for itself.
-    async fn left_behind(&self, session: &dyn Session) -> Result<(LeftBehind, Option<String>)> {
+    async fn left_behind(
+        &self,
+        session: &dyn Session,
+        buckets: &[BucketFiles],
+    ) -> Result<(LeftBehind, Option<String>)> {
         let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
         let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
         let Some((snapshot, document)) = table.known_ids_document(session).await? else {
@@ -116,7 +120,9 @@ impl BucketsTable {
             return Ok(Default::default());
         }
         let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
-        Ok((LeftBehind::find(session, versions, repeated).await?, Some(document)))
+        let schema = Arc::clone(&self.schema);
+        let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
+        Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(document)))
     }
 
     /// Whether `filter` is about the bucket of a row alone.
@@ -156,9 +162,10 @@ impl TableProvider for BucketsTable {
         filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut buckets = choose(session, buckets(self.source.files(session).await?), filters)?;
+        let all = buckets(self.source.files(session).await?);
+        let (mut left_behind, document) = self.left_behind(session, &all).await?;
+        let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
-        let (mut left_behind, document) = self.left_behind(session).await?;
         let every = self.threshold <= 2;
         let has_left_behind = |bucket: &BucketFiles| every && left_behind.buckets.contains(&bucket.bucket);
         buckets.retain(|bucket| bucket.parts() >= self.threshold || has_left_behind(bucket));
