@@ -26,8 +26,9 @@ pub(super) const YEAR: &str = "year";
 /// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
 /// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
 ///
-/// Left out are rows of an Item that has moved: those in a bucket where none is of its newest version. With a threshold up
-/// to 2, buckets with such rows are read however few files they have, and so are those with several rows of one Item.
+/// With a threshold up to 2 and without filters, rows of an Item that has moved are left out: those in a bucket where none is
+/// of its newest version. Buckets with such rows are read however few files they have, and so are those with several rows of
+/// one Item, so that each Item has one version when all of them are compacted.
 ///
 /// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
 /// `year` alone choose buckets; the others are not pushed down.
@@ -163,18 +164,17 @@ impl TableProvider for BucketsTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all = buckets(self.source.files(session).await?);
-        let (mut left_behind, document) = self.left_behind(session, &all).await?;
+        // Versions in other buckets are looked up where all are read anyhow, and not for some of them.
+        let every = self.threshold <= 2 && filters.is_empty();
+        let (mut left_behind, settles) =
+            if every { self.left_behind(session, &all).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
-        let every = self.threshold <= 2;
-        let has_left_behind = |bucket: &BucketFiles| every && left_behind.buckets.contains(&bucket.bucket);
-        buckets.retain(|bucket| bucket.parts() >= self.threshold || has_left_behind(bucket));
+        buckets.retain(|bucket| bucket.parts() >= self.threshold || left_behind.buckets.contains(&bucket.bucket));
         for bucket in &mut buckets {
             bucket.superseded = left_behind.superseded.remove(&bucket.bucket).unwrap_or_default();
         }
         let groups = groups(buckets, session.config().target_partitions());
-        // Every bucket that has two versions of anything is read.
-        let settles = document.filter(|_| filters.is_empty() && every);
         let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
         Ok(Arc::new(scan.settling(settles)))
     }
