@@ -12,6 +12,7 @@ use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, sca
 use futures::TryStreamExt;
 use thiserror::Error;
 
+use crate::cluster::JobExec;
 use crate::output::{self, OutputError, Rendering, Sink, Written};
 use crate::report::{bytes, count};
 use crate::script::{ScriptError, Statement};
@@ -81,6 +82,8 @@ pub struct Answer {
     pub written: Option<Written>,
     /// What was read of the warehouse, scan by scan.
     pub scans: Vec<ScanMetrics>,
+    /// Whether a cluster has read it, which tells no more than what was planned.
+    pub by_cluster: bool,
     pub elapsed: Duration,
 }
 
@@ -122,7 +125,8 @@ impl<'a, 'b> Answers<'a, 'b> {
                 e => e.into(),
             })?)
         };
-        Ok(Answer { written, scans: scan_metrics(&planned.plan), elapsed: started.elapsed() })
+        let by_cluster = JobExec::find(&planned.plan).is_some();
+        Ok(Answer { written, scans: scan_metrics(&planned.plan), by_cluster, elapsed: started.elapsed() })
     }
 }
 
@@ -140,24 +144,31 @@ impl Answer {
 
     /// What was read of the warehouse, a line for each scan.
     pub fn stats(&self) -> Stats<'_> {
-        Stats(&self.scans)
+        Stats { scans: &self.scans, by_cluster: self.by_cluster }
     }
 }
 
 /// What was read of a warehouse, as text.
-pub struct Stats<'a>(&'a [ScanMetrics]);
+pub struct Stats<'a> {
+    scans: &'a [ScanMetrics],
+    by_cluster: bool,
+}
 
 impl fmt::Display for Stats<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.scans.is_empty() {
             return write!(f, "scan: no data file was read");
         }
-        for (i, scan) in self.0.iter().enumerate() {
+        for (i, scan) in self.scans.iter().enumerate() {
             if i > 0 {
                 writeln!(f)?;
             }
             let of = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
             write!(f, "scan: files {} (pruned: {})", of(scan.files(), scan.files_of), scan.pruned)?;
+            if self.by_cluster {
+                write!(f, ", read by the cluster")?;
+                continue;
+            }
             write!(f, ", row groups {}", of(scan.row_groups, scan.row_groups_of))?;
             write!(f, ", read {} of {}", bytes(scan.bytes), bytes(scan.bytes_of))?;
             write!(f, ", {} rows", count(scan.rows))?;
@@ -184,10 +195,12 @@ mod tests {
             rows: 1_234,
         };
         assert_eq!(
-            Stats(&[scan]).to_string(),
+            Stats { scans: &[scan], by_cluster: false }.to_string(),
             "scan: files 23 of 900 (pruned: 451 by year 426 by bounds), row groups 20 of 23, read 38.5 kB of 12.2 MB, \
              1,234 rows"
         );
-        assert_eq!(Stats(&[]).to_string(), "scan: no data file was read");
+        let by_cluster = Stats { scans: &[scan], by_cluster: true }.to_string();
+        assert_eq!(by_cluster, "scan: files 23 of 900 (pruned: 451 by year 426 by bounds), read by the cluster");
+        assert_eq!(Stats { scans: &[], by_cluster: false }.to_string(), "scan: no data file was read");
     }
 }
