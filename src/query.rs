@@ -5,9 +5,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use datafusion::common::Result as DataFusionResult;
-use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call::{self, CallExec};
+use earthcatalog_plans::call::CallExec;
 use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, scan_metrics};
 use futures::TryStreamExt;
 use thiserror::Error;
@@ -62,17 +61,6 @@ impl SqlError {
 /// Makes the tables of a warehouse known to `session`.
 pub async fn open(session: &SessionContext, catalog: &str, warehouse: &str) -> DataFusionResult<()> {
     register_views(session, catalog, warehouse).await
-}
-
-/// Runs one statement over the tables of a warehouse; its rows arrive as they are found.
-pub async fn query(
-    session: &SessionContext,
-    catalog: &str,
-    warehouse: &str,
-    sql: &str,
-) -> DataFusionResult<SendableRecordBatchStream> {
-    open(session, catalog, warehouse).await?;
-    call::sql(session, sql).await?.execute_stream().await
 }
 
 /// What a statement answered; its rows have been written.

@@ -141,13 +141,14 @@ fn sql_asks_and_does_not_write() {
     let folder = tempfile::tempdir().unwrap();
     let at = Warehouse::below(folder.path());
     let script = format!(
-        "CREATE EXTERNAL TABLE mine STORED AS ICEBERG LOCATION '{}' OPTIONS ('catalog' '{}', 'h3_resolution' '1');
-         INSERT INTO mine SELECT * FROM mine",
+        "CREATE EXTERNAL TABLE mine STORED AS ICEBERG LOCATION '{}' OPTIONS ('catalog' '{}', 'h3_resolution' '1')",
         at.files.display(),
         at.catalog.display()
     );
-    let error = ask(&["sql", &script]).fails(1);
-    assert!(error.contains("SQL:2:") && error.contains("`earthcatalog run FILE` runs such scripts"), "{error}");
+    for statement in ["INSERT INTO mine SELECT * FROM mine", "CALL expire_snapshots(mine, '0s')"] {
+        let error = ask(&["sql", &format!("{script};\n{statement}")]).fails(1);
+        assert!(error.contains("SQL:2:") && error.contains("`earthcatalog run FILE` runs such scripts"), "{error}");
+    }
 }
 
 #[test]

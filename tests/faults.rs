@@ -10,7 +10,7 @@ use earthcatalog::compact::{CompactOptions, compact_warehouse};
 use earthcatalog::expire::{ExpireOptions, expire};
 use earthcatalog::ingest::{IngestOptions, ingest};
 use earthcatalog::output::{self, Format};
-use earthcatalog::query::query;
+use earthcatalog::query;
 use earthcatalog::report::Report;
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::stores::faults::{Fault, Faults, Faulty, Operation};
@@ -118,7 +118,12 @@ impl Place {
     async fn contents(&self) -> Result<String, String> {
         let sql = "SELECT grid_partition, stac_item(*) AS item FROM item_cells ORDER BY grid_partition, id";
         let (catalog, files) = (self.url("catalog.db"), self.url("wh"));
-        let rows = query(&session(2).unwrap(), &catalog, &files, sql).await.map_err(|e| e.to_string())?;
+        let session = session(2).unwrap();
+        let rows = async {
+            query::open(&session, &catalog, &files).await?;
+            session.sql(sql).await?.execute_stream().await
+        };
+        let rows = rows.await.map_err(|e| e.to_string())?;
         let mut out = vec![];
         output::write(rows, Format::Ndjson, &mut out).await.map_err(|e| e.to_string())?;
         Ok(String::from_utf8(out).unwrap())

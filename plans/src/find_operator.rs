@@ -8,7 +8,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 /// The first operator of type `T`, from the root down.
-pub(crate) fn find_operator<T: 'static>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
+pub fn find_operator<T: 'static>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
     let here = plan.as_any().downcast_ref::<T>();
     here.or_else(|| plan.children().into_iter().find_map(find_operator))
 }

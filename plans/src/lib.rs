@@ -41,3 +41,5 @@ mod time;
 mod versions;
 pub mod warehouse;
 pub mod write;
+
+pub use find_operator::find_operator;

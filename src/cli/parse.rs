@@ -17,8 +17,8 @@ use crate::config::{Config, ConfigError, KEYS, Key};
 /// program sees flags only.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, CliError> {
     let words: Vec<_> = words.into_iter().collect();
-    // What is required may be in the file, and which file that is, is in the words.
     let command = command();
+    // What is required may be in the file, and which file that is, is in the words.
     let lenient = command.clone().mut_subcommands(|command| command.mut_args(|arg| arg.required(false)));
     let file = match lenient.try_get_matches_from(&words) {
         Ok(matches) => matches.get_one::<PathBuf>("config").cloned(),

@@ -17,6 +17,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use earthcatalog_plans::codec::{Planned, sliced};
+use earthcatalog_plans::find_operator;
 use earthcatalog_plans::stores::stores;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -72,8 +73,7 @@ impl JobExec {
 
     /// The job in a plan, if there is one.
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
-        let here = plan.as_any().downcast_ref::<Self>();
-        here.or_else(|| plan.children().into_iter().find_map(Self::find))
+        find_operator(plan)
     }
 
     pub fn progress(&self) -> &Arc<JobProgress> {

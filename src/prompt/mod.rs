@@ -79,7 +79,7 @@ impl Prompt {
             },
             Some(Err(error)) => Err(error),
             None => tokio::select! {
-                said = self.statements("line", lines, self.rendering, &Destination::StandardOutput, out) => said,
+                said = self.statements("line", lines, self.rendering, &Destination::StandardOutput, out) => said.map_err(|e| e.to_string()),
                 () = interrupt => Err("interrupted".to_owned()),
             },
         };
@@ -137,13 +137,14 @@ impl Prompt {
             }
             Command::File(file) => {
                 let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {file}: {e}"))?;
-                self.statements(&file, &text, self.rendering, &Destination::StandardOutput, out).await
+                let said = self.statements(&file, &text, self.rendering, &Destination::StandardOutput, out).await;
+                said.map_err(|e| e.to_string())
             }
             Command::Out { file, sql } => {
                 let destination = Destination::parse(Some(&file)).map_err(|e| e.to_string())?;
                 let format = Format::of_name(&file).unwrap_or(self.rendering.format);
                 let rendering = Rendering { max_rows: None, ..format.into() };
-                self.statements("line", &sql, rendering, &destination, out).await
+                self.statements("line", &sql, rendering, &destination, out).await.map_err(|e| e.to_string())
             }
         }
     }
@@ -156,18 +157,6 @@ impl Prompt {
     }
 
     async fn statements(
-        &self,
-        name: &str,
-        text: &str,
-        rendering: Rendering,
-        destination: &Destination,
-        out: &mut dyn Write,
-    ) -> Result<(), String> {
-        let run = self.run_statements(name, text, rendering, destination, out);
-        run.await.map_err(|e| e.to_string())
-    }
-
-    async fn run_statements(
         &self,
         name: &str,
         text: &str,

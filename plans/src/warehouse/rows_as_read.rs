@@ -12,13 +12,11 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 
 use crate::compact::BucketScanExec;
-use crate::find_operator::find_operator;
 use crate::write::WriteGeoParquetExec;
 
 /// Whether each column that `sink` writes is the one of that name of the buckets below, so that what is written are
 /// some of their rows, unchanged. False where that cannot be told.
-pub(super) fn writes_rows_as_read(sink: &Arc<dyn ExecutionPlan>) -> bool {
-    let Some(sink) = find_operator::<WriteGeoParquetExec>(sink) else { return false };
+pub(super) fn writes_rows_as_read(sink: &WriteGeoParquetExec) -> bool {
     let columns = sink.input().schema();
     columns.fields().iter().enumerate().all(|(i, field)| is_read_as(field.name(), sink.input(), i))
 }

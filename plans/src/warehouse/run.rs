@@ -49,14 +49,15 @@ pub(super) async fn write_and_commit(
     {
         return Err(WarehouseError::CommittedBefore { run: target.run.clone(), snapshot }.into());
     }
-    let tasks = tasks_of_job(input, target)?;
+    let sink = find_operator::<WriteGeoParquetExec>(input);
+    let tasks = tasks_of_job(sink, target)?;
     let replacement = match target.outcome {
         Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input)?),
         _ => None,
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
     let lease = RunLease::begin(&target.warehouse, &target.run).await?;
-    let rows_as_read = matches!(target.outcome, Outcome::Append) || writes_rows_as_read(input);
+    let rows_as_read = matches!(target.outcome, Outcome::Append) || sink.is_some_and(writes_rows_as_read);
     let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![], rows_as_read };
     let mut partitions = Partitions::of(input, &context);
     let driven = run.drive(&mut partitions, progress).await;
@@ -68,7 +69,6 @@ pub(super) async fn write_and_commit(
             // The lists of ids that the tasks left: the table has its own now.
             delete(&run.records.paths).await;
             let (mut report, lease) = run.report();
-            let sink = find_operator::<WriteGeoParquetExec>(input);
             report.uncounted = loses_chunks(sink.map_or(input, WriteGeoParquetExec::input));
             if let Some(staged) = staged {
                 report = stage::finish(&staged, report).await?;
@@ -100,8 +100,7 @@ pub(super) async fn write_and_commit(
 }
 
 /// The folder with the checkpoints of a job on a cluster; `None` where there are none, or the run can be resumed.
-fn tasks_of_job(input: &Arc<dyn ExecutionPlan>, target: &CommitTarget) -> Result<Option<RunFolder>> {
-    let sink = find_operator::<WriteGeoParquetExec>(input);
+fn tasks_of_job(sink: Option<&WriteGeoParquetExec>, target: &CommitTarget) -> Result<Option<RunFolder>> {
     let of_job = sink.and_then(|sink| sink.target().checkpoints.as_ref()).is_some_and(|checkpoints| checkpoints.of_job);
     of_job.then(|| RunFolder::new(target.warehouse.url(), &target.run)).transpose()
 }
