@@ -26,14 +26,16 @@ pub(super) struct Footprint {
     faithful: bool,
     /// Numbers in a position of the WKB: 2, or 3; unknown before the first position.
     stride: Option<usize>,
+    /// An empty point has been written before that was known, as one of two numbers.
+    guessed: bool,
     mode: Mode,
 }
 
 /// How the text must be read, as far as is known by now.
 #[derive(Debug, Default, Clone, Copy)]
 struct Mode {
-    /// Z is dropped: not every position has one.
-    flat: bool,
+    /// Numbers in each position: 2 where not every position has a Z, 3 where an empty point stands before the first Z.
+    stride: Option<usize>,
     /// Members are repeated: coordinates wait until the last `type` and the last `coordinates` are known.
     deferred: bool,
 }
@@ -102,7 +104,8 @@ impl Footprint {
             cursor.seek(start);
             self.wkb.clear();
             self.codes.clear();
-            (self.bounds, self.faithful, self.stride) = (None, !self.mode.flat, None);
+            (self.bounds, self.faithful, self.guessed) = (None, self.mode.stride != Some(2), false);
+            self.stride = self.mode.stride;
             match self.geometry(cursor, 0) {
                 Ok(()) => break,
                 Err(Stop::Unreadable(why)) => return Err(Unreadable(why)),
@@ -274,6 +277,7 @@ impl Footprint {
             return unreadable("a position is empty".to_owned());
         }
         self.faithful = false;
+        self.guessed |= self.stride.is_none();
         for _ in 0..self.stride.unwrap_or(2) {
             self.wkb.extend_from_slice(&f64::NAN.to_le_bytes());
         }
@@ -301,14 +305,16 @@ impl Footprint {
 
         self.wkb.extend_from_slice(&x.to_le_bytes());
         self.wkb.extend_from_slice(&y.to_le_bytes());
-        if !self.mode.flat {
-            let stride = 2 + usize::from(z.is_some());
-            if *self.stride.get_or_insert(stride) != stride {
-                return Err(Stop::Again(Mode { flat: true, ..self.mode }));
+        let stride = 2 + usize::from(z.is_some());
+        let known = *self.stride.get_or_insert(stride);
+        if known != stride && self.mode.stride != Some(2) {
+            return Err(Stop::Again(Mode { stride: Some(2), ..self.mode }));
+        }
+        if let (3, Some(z)) = (known, z) {
+            if self.guessed {
+                return Err(Stop::Again(Mode { stride: Some(3), ..self.mode }));
             }
-            if let Some(z) = z {
-                self.wkb.extend_from_slice(&z.to_le_bytes());
-            }
+            self.wkb.extend_from_slice(&z.to_le_bytes());
         }
         let [xmin, ymin, xmax, ymax] = self.bounds.unwrap_or([x, y, x, y]);
         self.bounds = Some([xmin.min(x), ymin.min(y), xmax.max(x), ymax.max(y)]);
@@ -436,6 +442,28 @@ mod tests {
         let mut footprint = Footprint::default();
         footprint.read(&mut Cursor::new(r#"{"type":"Point","coordinates":[]}"#).unwrap()).unwrap();
         assert_eq!(footprint.wkb()[5..], [f64::NAN.to_le_bytes(), f64::NAN.to_le_bytes()].concat());
+    }
+
+    #[test]
+    fn an_empty_point_has_as_many_numbers_as_the_positions_around_it() {
+        let collection = |parts: &str| format!(r#"{{"type":"GeometryCollection","geometries":[{parts}]}}"#);
+        let point = |position: &str| format!(r#"{{"type":"Point","coordinates":{position}}}"#);
+        for (positions, numbers) in [
+            (["[]", "[1,2,3]", "[]"], 3),
+            (["[1,2,3]", "[]", "[]"], 3),
+            (["[]", "[1,2]", "[4,5]"], 2),
+            (["[]", "[1,2]", "[1,2,3]"], 2),
+            (["[]", "[1,2,3]", "[1,2]"], 2),
+            (["[]", "[]", "[]"], 2),
+        ] {
+            let mut footprint = Footprint::default();
+            let text = collection(&positions.map(point).join(","));
+            footprint.read(&mut Cursor::new(&text).unwrap()).unwrap();
+            let mut wkb = footprint.wkb();
+            assert_eq!(wkb.len(), 9 + 3 * (5 + 8 * numbers), "{text}");
+            geojson(&mut wkb);
+            assert_eq!((wkb, footprint.faithful()), (&b""[..], false), "{text}");
+        }
     }
 
     #[test]
