@@ -4,6 +4,8 @@
 //! as long as stepping over it. Here nothing is kept but what is asked for; files with compressed blocks, or a schema
 //! that refers to named types, are left to that reader.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 /// Length of the marker between blocks.
@@ -36,12 +38,15 @@ pub enum Value<'a> {
     Int(i32),
     Long(i64),
     Text(&'a str),
+    Bytes(&'a [u8]),
     /// Of another type, and stepped over.
     Other,
 }
 
 /// The records of a file.
 pub struct Container<'a> {
+    /// What the writer noted of the file.
+    pub metadata: HashMap<&'a str, &'a [u8]>,
     pub record: Type,
     /// Number of records, and their bytes.
     pub blocks: Vec<(usize, &'a [u8])>,
@@ -51,25 +56,25 @@ impl<'a> Container<'a> {
     /// `None` if the file is malformed, or beyond this reader.
     pub fn open(file: &'a [u8]) -> Option<Self> {
         let mut reader = Reader { rest: file.strip_prefix(b"Obj\x01")? };
-        let (mut record, mut plain) = (None, true);
+        let mut metadata = HashMap::new();
         reader.each_element(|reader| {
-            match (reader.text()?, reader.bytes()?) {
-                ("avro.schema", schema) => record = Some(Type::parse(&serde_json::from_slice(schema).ok()?)?),
-                ("avro.codec", codec) => plain = codec == b"null",
-                _ => {}
-            }
+            metadata.insert(reader.text()?, reader.bytes()?);
             Some(())
         })?;
+        let record = Type::parse(&serde_json::from_slice(metadata.get("avro.schema")?).ok()?)?;
+        if metadata.get("avro.codec").is_some_and(|codec| *codec != b"null") {
+            return None;
+        }
         let sync = reader.take(SYNC)?;
         let mut blocks = vec![];
-        while plain && !reader.rest.is_empty() {
+        while !reader.rest.is_empty() {
             let records = usize::try_from(reader.long()?).ok()?;
             blocks.push((records, reader.bytes()?));
             if reader.take(SYNC)? != sync {
                 return None;
             }
         }
-        plain.then_some(Self { record: record?, blocks })
+        Some(Self { metadata, record, blocks })
     }
 }
 
@@ -123,15 +128,41 @@ impl<'a> Reader<'a> {
             Type::Int => Value::Int(self.long()?.try_into().ok()?),
             Type::Long => Value::Long(self.long()?),
             Type::Text => Value::Text(self.text()?),
+            Type::Bytes => Value::Bytes(self.bytes()?),
             Type::Union(branches) => {
-                let branch = usize::try_from(self.long()?).ok()?;
-                self.value(branches.get(branch)?)?
+                let of = self.branch(branches)?;
+                self.value(of)?
             }
             other => {
                 self.skip(other)?;
                 Value::Other
             }
         })
+    }
+
+    /// Reads a map with numbers for keys, as Iceberg has it: an array of records of a key and a value. A null has no
+    /// entries.
+    pub fn entries(&mut self, of: &Type, mut entry: impl FnMut(i32, Value<'a>)) -> Option<()> {
+        match of {
+            Type::Union(branches) => {
+                let of = self.branch(branches)?;
+                self.entries(of, entry)
+            }
+            Type::Null => Some(()),
+            Type::Array(element) => {
+                let Type::Record(fields) = &**element else { return None };
+                let [(_, Type::Int), (_, of)] = &fields[..] else { return None };
+                self.each_element(|reader| {
+                    entry(reader.long()?.try_into().ok()?, reader.value(of)?);
+                    Some(())
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn branch<'t>(&mut self, branches: &'t [Type]) -> Option<&'t Type> {
+        branches.get(usize::try_from(self.long()?).ok()?)
     }
 
     /// Steps over a value of this type.

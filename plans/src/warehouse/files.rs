@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, StringViewArray, TimestampMicrosecondArray, UInt64Array};
+use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use iceberg::io::FileIO;
-use iceberg::spec::{DataFile, Datum, Manifest, ManifestEntryRef, ManifestFile, PrimitiveLiteral};
+use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile};
 
-use super::error::{Result, WarehouseError};
+use super::column_bounds::{Bounds, BoundsBuilder, Recorded};
+use super::error::Result;
 use super::manifests;
 use super::snapshot::{self, EPOCH_YEAR};
 use crate::items::{GRID_PARTITION, ItemSchema};
@@ -44,36 +45,37 @@ pub struct LiveFiles {
     columns: HashMap<String, Bounds>,
 }
 
-/// Statistics of one column: an element per file, null where unknown.
-#[derive(Debug)]
-pub struct Bounds {
-    pub min: ArrayRef,
-    pub max: ArrayRef,
-    pub nulls: UInt64Array,
-}
-
 impl LiveFiles {
-    fn new(manifest: &Manifest, items: &ItemSchema) -> Result<Self, String> {
-        let live: Vec<&DataFile> = manifest.entries().iter().filter(|e| e.is_alive()).map(|e| e.data_file()).collect();
-        let files = live_files(manifest);
-        let ids = manifest.metadata().schema();
-        let mut columns = HashMap::new();
-        for field in items.table_schema().fields() {
-            // Statistics are of leaves: a struct or list has none of its own.
-            let Some(id) = ids.field_id_by_name(field.name()).filter(|_| !field.data_type().is_nested()) else {
-                continue;
-            };
-            let data_type = field.data_type();
-            let bounds = match field.name().as_str() {
-                GRID_PARTITION => cell_bounds(&files),
-                name => {
-                    column_bounds(&live, id, data_type, |i| (name == "datetime").then(|| year_bounds(files[i].year)))
-                }
-            };
-            columns.insert(field.name().clone(), bounds.map_err(|e| format!("statistics of {}: {e}", field.name()))?);
+    pub(super) fn new(files: Vec<LiveFile>, bounds: BoundsBuilder) -> Self {
+        let mut columns = bounds.finish();
+        if let Some(datetime) = columns.get_mut("datetime") {
+            datetime.min = within_year(&files, &datetime.min, 0);
+            datetime.max = within_year(&files, &datetime.max, 1);
+        }
+        if let Some(cell) = columns.get_mut(GRID_PARTITION) {
+            *cell = cell_bounds(&files);
         }
         let rows = Arc::new(files.iter().map(|f| f.rows).collect::<UInt64Array>());
-        Ok(Self { files, rows, columns })
+        Self { files, rows, columns }
+    }
+
+    /// Those of a manifest that Iceberg has read.
+    pub(super) fn read(manifest: &Manifest, items: &ItemSchema) -> Self {
+        let ids = manifest.metadata().schema();
+        let mut bounds = BoundsBuilder::new(items, |name| ids.field_id_by_name(name));
+        for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
+            let bytes = |of: &HashMap<i32, Datum>| -> Vec<_> {
+                of.iter().filter_map(|(id, datum)| Some((*id, datum.to_bytes().ok()?.into_vec()))).collect()
+            };
+            let file = entry.data_file();
+            let (lower, upper) = (bytes(file.lower_bounds()), bytes(file.upper_bounds()));
+            bounds.push(&Recorded {
+                lower: lower.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect(),
+                upper: upper.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect(),
+                nulls: file.null_value_counts().iter().map(|(id, n)| (*id, *n as i64)).collect(),
+            });
+        }
+        Self::new(live_files(manifest), bounds)
     }
 
     pub fn bounds(&self, column: &str) -> Option<&Bounds> {
@@ -100,57 +102,30 @@ fn live_file(entry: &ManifestEntryRef) -> LiveFile {
     }
 }
 
-fn column_bounds(
-    files: &[&DataFile],
-    id: i32,
-    data_type: &DataType,
-    implied: impl Fn(usize) -> Option<[ScalarValue; 2]>,
-) -> datafusion::common::Result<Bounds> {
-    let null = ScalarValue::try_new_null(data_type)?;
-    let side = |side: usize, bound: fn(&DataFile) -> &HashMap<i32, Datum>| {
-        let values = files.iter().enumerate().map(|(i, file)| {
-            let recorded = bound(file).get(&id).and_then(|datum| scalar(datum.literal(), data_type));
-            recorded.or_else(|| Some(implied(i)?[side].clone())).unwrap_or_else(|| null.clone())
-        });
-        ScalarValue::iter_to_array(values)
-    };
-    let nulls = |file: &&DataFile| file.null_value_counts().get(&id).copied();
-    Ok(Bounds {
-        // An iterator of no files has no type.
-        min: if files.is_empty() { null.to_array_of_size(0)? } else { side(0, |f| f.lower_bounds())? },
-        max: if files.is_empty() { null.to_array_of_size(0)? } else { side(1, |f| f.upper_bounds())? },
-        nulls: files.iter().map(nulls).collect(),
-    })
-}
-
 /// The partition's own value, which every row has.
-fn cell_bounds(files: &[LiveFile]) -> datafusion::common::Result<Bounds> {
-    let cells: ArrayRef = Arc::new(files.iter().map(|f| f.cell.as_deref()).collect::<arrow::array::StringViewArray>());
+fn cell_bounds(files: &[LiveFile]) -> Bounds {
+    let cells: ArrayRef = Arc::new(files.iter().map(|f| f.cell.as_deref()).collect::<StringViewArray>());
     let nulls = files.iter().map(|f| Some(if f.cell.is_none() { f.rows } else { 0 })).collect();
-    Ok(Bounds { min: Arc::clone(&cells), max: cells, nulls })
+    Bounds { min: Arc::clone(&cells), max: cells, nulls }
 }
 
-/// First and last microsecond of a year; null for none.
-fn year_bounds(year: Option<i32>) -> [ScalarValue; 2] {
+/// `bounds` of `datetime`, and where there are none the first moment (`side` 0) or the last (1) of the file's year.
+fn within_year(files: &[LiveFile], bounds: &ArrayRef, side: usize) -> ArrayRef {
+    let known = bounds.as_primitive::<TimestampMicrosecondType>().iter();
+    let micros = known.zip(files).map(|(known, file)| known.or(year_bounds(file.year)[side]));
+    times(micros)
+}
+
+/// First and last microsecond of a year.
+fn year_bounds(year: Option<i32>) -> [Option<i64>; 2] {
     let start =
         |year: i32| Some(NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
-    let value = |micros| ScalarValue::TimestampMicrosecond(micros, Some("UTC".into()));
-    [value(year.and_then(start)), value(year.and_then(|y| start(y + 1)).map(|next| next - 1))]
+    [year.and_then(start), year.and_then(|y| start(y + 1)).map(|next| next - 1)]
 }
 
-fn scalar(literal: &PrimitiveLiteral, data_type: &DataType) -> Option<ScalarValue> {
-    Some(match (literal, data_type) {
-        (PrimitiveLiteral::Boolean(v), DataType::Boolean) => ScalarValue::Boolean(Some(*v)),
-        (PrimitiveLiteral::Int(v), DataType::Int32) => ScalarValue::Int32(Some(*v)),
-        (PrimitiveLiteral::Long(v), DataType::Int64) => ScalarValue::Int64(Some(*v)),
-        (PrimitiveLiteral::Float(v), DataType::Float32) => ScalarValue::Float32(Some(v.0)),
-        (PrimitiveLiteral::Double(v), DataType::Float64) => ScalarValue::Float64(Some(v.0)),
-        (PrimitiveLiteral::String(v), DataType::Utf8View) => ScalarValue::Utf8View(Some(v.clone())),
-        (PrimitiveLiteral::Long(v), DataType::Timestamp(_, zone)) => {
-            ScalarValue::TimestampMicrosecond(Some(*v), zone.clone())
-        }
-        _ => return None,
-    })
+/// Moments in the type of `datetime`.
+fn times(micros: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
 impl PruningStatistics for LiveFiles {
@@ -188,9 +163,7 @@ impl Buckets<'_> {
     fn bounds(&self, column: &Column, side: usize) -> Option<ArrayRef> {
         match column.name.as_str() {
             GRID_PARTITION => self.0.min_values(column),
-            "datetime" => {
-                ScalarValue::iter_to_array(self.0.files.iter().map(|file| year_bounds(file.year)[side].clone())).ok()
-            }
+            "datetime" => Some(times(self.0.files.iter().map(|file| year_bounds(file.year)[side]))),
             _ => None,
         }
     }
@@ -236,18 +209,17 @@ impl ManifestSummaries<'_> {
             "datetime" => 1,
             _ => return None,
         };
-        let values = self.0.iter().map(|manifest| {
-            let summary = manifest.partitions.as_ref().and_then(|p| p.get(field));
-            let bytes = summary.and_then(|s| if upper { s.upper_bound.as_ref() } else { s.lower_bound.as_ref() });
-            if field == 0 {
-                let cell = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-                return ScalarValue::Utf8View(cell);
-            }
-            let year = bytes.and_then(|bytes| Some(i32::from_le_bytes(bytes.as_slice().try_into().ok()?)));
-            let [first, last] = year_bounds(year.map(|year| year + EPOCH_YEAR));
-            if upper { last } else { first }
+        let bounds = self.0.iter().map(|manifest| {
+            let summary = manifest.partitions.as_ref()?.get(field)?;
+            let bound = if upper { &summary.upper_bound } else { &summary.lower_bound };
+            bound.as_ref().map(|bytes| bytes.as_slice())
         });
-        ScalarValue::iter_to_array(values).ok()
+        if field == 0 {
+            let cells = bounds.map(|bytes| str::from_utf8(bytes?).ok());
+            return Some(Arc::new(cells.collect::<StringViewArray>()));
+        }
+        let year = |bytes: &[u8]| Some(i32::from_le_bytes(bytes.try_into().ok()?) + EPOCH_YEAR);
+        Some(times(bounds.map(|bytes| year_bounds(bytes.and_then(year))[usize::from(upper)])))
     }
 }
 
@@ -319,14 +291,8 @@ impl FileCache {
                 }
             }
         }
-        let items = items.clone();
-        let fresh = manifests::load(io, missing, move |file, manifest| {
-            let files = LiveFiles::new(&manifest, &items).map(Arc::new);
-            let not_items = |reason| WarehouseError::NotItems { location: file.manifest_path.clone(), reason };
-            files.map_err(not_items).map(|files| (file.manifest_path.clone(), files))
-        });
-        for fresh in fresh.await? {
-            let (path, files) = fresh?;
+        for (path, files) in manifests::list_with_bounds(io, missing, items).await? {
+            let files = Arc::new(files);
             self.read.lock().unwrap_or_else(PoisonError::into_inner).keep(path.clone(), Arc::clone(&files));
             known.insert(path, files);
         }

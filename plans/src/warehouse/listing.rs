@@ -1,10 +1,15 @@
-//! The live files of a manifest without the statistics of their columns, which are nearly all of it.
+//! The live files of a manifest, with or without the statistics of their columns, which are nearly all of it.
+
+use std::borrow::Cow;
 
 use iceberg::spec::ManifestFile;
+use serde::Deserialize;
 
 use super::avro::{Container, Reader, Type, Value};
-use super::files::LiveFile;
+use super::column_bounds::{BoundsBuilder, Recorded};
+use super::files::{LiveFile, LiveFiles};
 use super::snapshot::EPOCH_YEAR;
+use crate::items::ItemSchema;
 
 /// Values of `status`.
 const EXISTING: i64 = 0;
@@ -14,19 +19,67 @@ const DELETED: i64 = 2;
 /// The live files of the manifest with these bytes; `None` if they are malformed, or were written in a way that is left
 /// to Iceberg's reader: encrypted, compressed, or in format version 1.
 pub(super) fn list(bytes: &[u8], manifest: &ManifestFile) -> Option<Vec<LiveFile>> {
-    if manifest.key_metadata.is_some() {
-        return None;
-    }
-    let container = Container::open(bytes)?;
-    let Type::Record(fields) = &container.record else { return None };
     let mut files = vec![];
+    each_live(&open(bytes, manifest)?, manifest, Columns::Skipped, |file, _| files.push(file))?;
+    Some(files)
+}
+
+/// As [`list`], with the statistics of the columns of `items`.
+pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, items: &ItemSchema) -> Option<LiveFiles> {
+    /// What is read of an Iceberg schema.
+    #[derive(Deserialize)]
+    struct Schema<'a> {
+        #[serde(borrow)]
+        fields: Vec<Field<'a>>,
+    }
+
+    #[derive(Deserialize)]
+    struct Field<'a> {
+        id: i32,
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+
+    let container = open(bytes, manifest)?;
+    let schema: Schema = serde_json::from_slice(container.metadata.get("schema")?).ok()?;
+    let id = |name: &str| Some(schema.fields.iter().find(|field| field.name == name)?.id);
+    let (mut files, mut bounds) = (vec![], BoundsBuilder::new(items, id));
+    each_live(&container, manifest, Columns::Read, |file, recorded| {
+        files.push(file);
+        bounds.push(recorded);
+    })?;
+    Some(LiveFiles::new(files, bounds))
+}
+
+fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Container<'a>> {
+    if manifest.key_metadata.is_some() { None } else { Container::open(bytes) }
+}
+
+/// Hands over each live file, with what is recorded of its columns if that is asked for.
+fn each_live<'a>(
+    container: &Container<'a>,
+    manifest: &ManifestFile,
+    columns: Columns,
+    mut file: impl FnMut(LiveFile, &Recorded<'a>),
+) -> Option<()> {
+    let Type::Record(fields) = &container.record else { return None };
     for (records, bytes) in &container.blocks {
         let mut reader = Reader { rest: bytes };
         for _ in 0..*records {
-            files.extend(Entry::read(fields, &mut reader)?.live_file(manifest)?);
+            let entry = Entry::read(fields, &mut reader, columns)?;
+            if let Some(live) = entry.live_file(manifest)? {
+                file(live, &entry.recorded);
+            }
         }
     }
-    Some(files)
+    Some(())
+}
+
+/// Whether statistics of columns are read.
+#[derive(Clone, Copy, PartialEq)]
+enum Columns {
+    Read,
+    Skipped,
 }
 
 /// A manifest entry (Iceberg spec, "Manifests"), as far as it is read.
@@ -40,6 +93,7 @@ struct Entry<'a> {
     bytes: Option<i64>,
     cell: Option<&'a str>,
     year: Option<i32>,
+    recorded: Recorded<'a>,
 }
 
 /// A number that an added file has from its manifest, where it has none of its own.
@@ -53,11 +107,11 @@ enum Inherited {
 }
 
 impl<'a> Entry<'a> {
-    fn read(fields: &[(String, Type)], reader: &mut Reader<'a>) -> Option<Self> {
+    fn read(fields: &[(String, Type)], reader: &mut Reader<'a>, columns: Columns) -> Option<Self> {
         let mut entry = Self::default();
         for (name, of) in fields {
             match (name.as_str(), of) {
-                ("data_file", Type::Record(fields)) => entry.read_data_file(fields, reader)?,
+                ("data_file", Type::Record(fields)) => entry.read_data_file(fields, reader, columns)?,
                 ("status", _) => entry.status = long(reader.value(of)?),
                 ("sequence_number", _) => entry.sequence = Inherited::of(reader.value(of)?),
                 ("file_sequence_number", _) => entry.file_sequence = Inherited::of(reader.value(of)?),
@@ -67,7 +121,8 @@ impl<'a> Entry<'a> {
         Some(entry)
     }
 
-    fn read_data_file(&mut self, fields: &[(String, Type)], reader: &mut Reader<'a>) -> Option<()> {
+    fn read_data_file(&mut self, fields: &[(String, Type)], reader: &mut Reader<'a>, columns: Columns) -> Option<()> {
+        let Recorded { lower, upper, nulls } = &mut self.recorded;
         for (name, of) in fields {
             match (name.as_str(), of) {
                 ("partition", Type::Record(fields)) => {
@@ -82,6 +137,15 @@ impl<'a> Entry<'a> {
                 ("file_path", _) => self.path = text(reader.value(of)?),
                 ("record_count", _) => self.rows = long(reader.value(of)?),
                 ("file_size_in_bytes", _) => self.bytes = long(reader.value(of)?),
+                ("lower_bounds", _) if columns == Columns::Read => {
+                    reader.entries(of, |id, value| lower.extend(bytes(value).map(|bound| (id, bound))))?;
+                }
+                ("upper_bounds", _) if columns == Columns::Read => {
+                    reader.entries(of, |id, value| upper.extend(bytes(value).map(|bound| (id, bound))))?;
+                }
+                ("null_value_counts", _) if columns == Columns::Read => {
+                    reader.entries(of, |id, value| nulls.extend(long(value).map(|count| (id, count))))?;
+                }
                 _ => _ = reader.value(of)?,
             }
         }
@@ -89,7 +153,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The file, if it is live; an error (`None`) if the entry lacks something.
-    fn live_file(self, manifest: &ManifestFile) -> Option<Option<LiveFile>> {
+    fn live_file(&self, manifest: &ManifestFile) -> Option<Option<LiveFile>> {
         let added = match self.status? {
             EXISTING => false,
             ADDED => true,
@@ -131,6 +195,13 @@ fn long(value: Value) -> Option<i64> {
     }
 }
 
+fn bytes(value: Value<'_>) -> Option<&[u8]> {
+    match value {
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
 fn text(value: Value<'_>) -> Option<&str> {
     match value {
         Value::Text(text) => Some(text),
@@ -140,6 +211,8 @@ fn text(value: Value<'_>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::AsArray;
+
     use super::super::commit::{Change, Committer};
     use super::super::create::Warehouse;
     use super::super::testing::{record, warehouse};
@@ -179,8 +252,19 @@ mod tests {
         let warehouse = sample(&folder).await;
         let mut all = vec![];
         for (manifest, bytes) in manifests(&warehouse).await {
-            let expected = files::live_files(&manifest.load_manifest(warehouse.io()).await.unwrap());
+            let iceberg = manifest.load_manifest(warehouse.io()).await.unwrap();
+            let expected = files::live_files(&iceberg);
             assert_eq!(list(&bytes, &manifest), Some(expected.clone()));
+            let with_bounds = list_with_bounds(&bytes, &manifest, warehouse.items()).unwrap();
+            let read_by_iceberg = LiveFiles::read(&iceberg, warehouse.items());
+            assert_eq!(with_bounds.files, expected);
+            for field in warehouse.items().table_schema().fields() {
+                let [ours, iceberg] = [&with_bounds, &read_by_iceberg].map(|read| read.bounds(field.name()));
+                assert_eq!(format!("{ours:?}"), format!("{iceberg:?}"), "{field}");
+            }
+            let ids = with_bounds.bounds("id").unwrap();
+            assert_eq!((ids.min.as_string_view().value(0), ids.max.as_string_view().value(0)), ("a", "z"));
+            assert_eq!(ids.nulls.value(0), 0);
             all.extend(expected);
         }
         all.sort_by(|a, b| a.cell.cmp(&b.cell));
@@ -202,7 +286,7 @@ mod tests {
             for at in (0..bytes.len()).step_by(3) {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= 0x55;
-                list(&damaged, &manifest);
+                list_with_bounds(&damaged, &manifest, warehouse.items());
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt};
 use iceberg::MetadataLocation;
@@ -16,10 +17,11 @@ use uuid::Uuid;
 
 use super::create::TableState;
 use super::error::{Result, WarehouseError};
-use super::files::{self, LiveFile};
+use super::files::{self, LiveFile, LiveFiles};
 use super::location::to_url;
 use super::{layout, listing, snapshot};
 use crate::ingest_record::RecordList;
+use crate::items::ItemSchema;
 use crate::known_ids::{IdFile, KnownIds};
 use crate::part_file::PartFile;
 
@@ -87,13 +89,11 @@ pub(crate) async fn read<T: Send + 'static>(
     manifest: ManifestFile,
     keep: impl Fn(ManifestFile, Manifest) -> T + Send + 'static,
 ) -> Result<T> {
-    // On a task of its own, for decoding takes longer than reading.
-    let task = SpawnedTask::spawn(async move {
-        let loaded = manifest.load_manifest(&io).await;
-        let loaded = loaded.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
-        Ok(keep(manifest, loaded))
-    });
-    task.join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e)))
+    on_a_task(async move {
+        let decoded = decoded(&io, &manifest).await?;
+        Ok(keep(manifest, decoded))
+    })
+    .await
 }
 
 /// The live files of manifests without the statistics of their columns, with bounded concurrency, in the order given.
@@ -110,12 +110,44 @@ pub(crate) async fn list(
 
 /// The live files of a manifest without the statistics of their columns.
 pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
-    let bytes = async { io.new_input(&manifest.manifest_path)?.read().await };
-    let bytes = bytes.await.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
-    match listing::list(&bytes, &manifest) {
+    match listing::list(&content(&io, &manifest).await?, &manifest) {
         Some(files) => Ok(files),
         None => read(io, manifest, |_, manifest| files::live_files(&manifest)).await,
     }
+}
+
+/// The paths of manifests and their live files with statistics, with bounded concurrency, in the order given.
+pub(super) async fn list_with_bounds(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = ManifestFile>,
+    items: &ItemSchema,
+) -> Result<Vec<(String, LiveFiles)>> {
+    let read = |manifest: ManifestFile| {
+        let (io, items) = (io.clone(), items.clone());
+        on_a_task(async move {
+            let bytes = content(&io, &manifest).await?;
+            let files = match listing::list_with_bounds(&bytes, &manifest, &items) {
+                Some(files) => files,
+                None => LiveFiles::read(&decoded(&io, &manifest).await?, &items),
+            };
+            Ok((manifest.manifest_path, files))
+        })
+    };
+    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+async fn content(io: &FileIO, manifest: &ManifestFile) -> Result<Bytes> {
+    let read = async { io.new_input(&manifest.manifest_path)?.read().await };
+    read.await.map_err(WarehouseError::metadata(&manifest.manifest_path))
+}
+
+async fn decoded(io: &FileIO, manifest: &ManifestFile) -> Result<Manifest> {
+    manifest.load_manifest(io).await.map_err(WarehouseError::metadata(&manifest.manifest_path))
+}
+
+/// Runs what decodes, for that takes longer than reading.
+async fn on_a_task<T: Send + 'static>(task: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    SpawnedTask::spawn(task).join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e)))
 }
 
 /// Writes metadata files of one snapshot, and knows their locations.

@@ -10,6 +10,7 @@
 pub mod as_of;
 mod avro;
 pub mod catalog;
+mod column_bounds;
 pub mod commit;
 pub mod commit_exec;
 pub mod commit_node;

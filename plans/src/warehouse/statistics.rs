@@ -10,7 +10,8 @@ use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
 
-use super::files::{Bounds, LiveFiles};
+use super::column_bounds::Bounds;
+use super::files::LiveFiles;
 use crate::items::GRID_PARTITION;
 
 /// The chosen files of one manifest.
