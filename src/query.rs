@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::common::Result as DataFusionResult;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::call::CallExec;
 use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, scan_metrics};
@@ -64,15 +66,13 @@ pub async fn open(session: &SessionContext, catalog: &str, warehouse: &str) -> D
 }
 
 /// What a statement answered; its rows have been written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Answer {
     /// `None`: a definition or setting, which has no rows.
     pub written: Option<Written>,
-    /// What was read of the warehouse, scan by scan.
-    pub scans: Vec<ScanMetrics>,
-    /// Whether a cluster has read it, which tells no more than what was planned.
-    pub by_cluster: bool,
     pub elapsed: Duration,
+    /// What has run.
+    plan: Arc<dyn ExecutionPlan>,
 }
 
 /// Writes the answers of one statement after the other to one destination.
@@ -113,8 +113,7 @@ impl<'a, 'b> Answers<'a, 'b> {
                 e => e.into(),
             })?)
         };
-        let by_cluster = JobExec::find(&planned.plan).is_some();
-        Ok(Answer { written, scans: scan_metrics(&planned.plan), by_cluster, elapsed: started.elapsed() })
+        Ok(Answer { written, elapsed: started.elapsed(), plan: planned.plan })
     }
 }
 
@@ -131,18 +130,19 @@ impl Answer {
     }
 
     /// What was read of the warehouse, a line for each scan.
-    pub fn stats(&self) -> Stats<'_> {
-        Stats { scans: &self.scans, by_cluster: self.by_cluster }
+    pub fn stats(&self) -> Stats {
+        Stats { scans: scan_metrics(&self.plan), by_cluster: JobExec::find(&self.plan).is_some() }
     }
 }
 
 /// What was read of a warehouse, as text.
-pub struct Stats<'a> {
-    scans: &'a [ScanMetrics],
+pub struct Stats {
+    scans: Vec<ScanMetrics>,
+    /// Whether a cluster has read it, which tells no more than what was planned.
     by_cluster: bool,
 }
 
-impl fmt::Display for Stats<'_> {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.scans.is_empty() {
             return write!(f, "scan: no data file was read");
@@ -183,12 +183,12 @@ mod tests {
             rows: 1_234,
         };
         assert_eq!(
-            Stats { scans: &[scan], by_cluster: false }.to_string(),
+            Stats { scans: vec![scan], by_cluster: false }.to_string(),
             "scan: files 23 of 900 (pruned: 451 by year 426 by bounds), row groups 20 of 23, read 38.5 kB of 12.2 MB, \
              1,234 rows"
         );
-        let by_cluster = Stats { scans: &[scan], by_cluster: true }.to_string();
+        let by_cluster = Stats { scans: vec![scan], by_cluster: true }.to_string();
         assert_eq!(by_cluster, "scan: files 23 of 900 (pruned: 451 by year 426 by bounds), read by the cluster");
-        assert_eq!(Stats { scans: &[], by_cluster: false }.to_string(), "scan: no data file was read");
+        assert_eq!(Stats { scans: vec![], by_cluster: false }.to_string(), "scan: no data file was read");
     }
 }

@@ -1,10 +1,12 @@
-//! How fast Items become Arrow columns: ITS_LIVE-like Items, indented as the bucket's objects and compact as NDJSON.
+//! How fast Items become Arrow columns: ITS_LIVE-like Items, indented as the bucket's objects and compact as NDJSON; and
+//! Items that are little else than a footprint, which becomes WKB and its bounds.
 
 use std::fmt::Write;
 use std::hint::black_box;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use earthcatalog_plans::items::ItemSchema;
 use earthcatalog_plans::stac::decode::ItemDecoder;
 
@@ -133,25 +135,47 @@ fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     for (name, write) in shapes {
         let texts: Vec<Vec<u8>> = items.iter().map(|item| write(item).unwrap()).collect();
-        let bytes = texts.iter().map(|text| text.len() as u64).sum();
-        for (unit, throughput) in [("items", Throughput::Elements(ITEMS as u64)), ("bytes", Throughput::Bytes(bytes))] {
-            group.throughput(throughput);
-            group.bench_function(format!("{name}/{unit}"), |b| {
-                b.iter_batched_ref(
-                    || ItemDecoder::new(&schema()),
-                    |decoder| {
-                        for text in &texts {
-                            decoder.append(black_box(text)).unwrap();
-                        }
-                        decoder.finish().unwrap()
-                    },
-                    BatchSize::LargeInput,
-                );
-            });
-        }
+        measure(&mut group, name, &texts);
     }
     group.finish();
 }
 
-criterion_group!(benches, decode);
+fn footprints(c: &mut Criterion) {
+    let mut random = Seeded(7);
+    let mut group = c.benchmark_group("footprint");
+    for positions in [5, 17, 1_000] {
+        let mut ring = || {
+            let mut ring: Vec<_> =
+                (1..positions).map(|_| [random.degrees(-180.0, 180.0), random.degrees(-90.0, 90.0)]).collect();
+            ring.push(ring[0]);
+            serde_json::json!({"id": "x", "geometry": {"type": "Polygon", "coordinates": [ring]}})
+        };
+        let texts: Vec<Vec<u8>> = (0..ITEMS / 10).map(|_| ring().to_string().into_bytes()).collect();
+        measure(&mut group, &format!("{positions} positions"), &texts);
+    }
+    group.finish();
+}
+
+/// Measures the decoding of Items, by number and by bytes.
+fn measure(group: &mut BenchmarkGroup<WallTime>, name: &str, texts: &[Vec<u8>]) {
+    let bytes = texts.iter().map(|text| text.len() as u64).sum();
+    for (unit, throughput) in [("items", Throughput::Elements(texts.len() as u64)), ("bytes", Throughput::Bytes(bytes))]
+    {
+        group.throughput(throughput);
+        group.bench_function(format!("{name}/{unit}"), |b| {
+            b.iter_batched_ref(
+                || ItemDecoder::new(&schema()),
+                |decoder| {
+                    for text in texts {
+                        decoder.append(black_box(text)).unwrap();
+                    }
+                    decoder.finish().unwrap()
+                },
+                BatchSize::LargeInput,
+            );
+        });
+    }
+}
+
+criterion_group!(benches, decode, footprints);
 criterion_main!(benches);

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use earthcatalog_plans::session::session_within;
@@ -131,6 +132,8 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
         asked = asked => asked,
         () = interrupt() => Err(CliError::Interrupted),
     };
+    // Footers of thousands of files: freeing them one by one takes longer than many a question, and the process ends now.
+    std::mem::forget(Arc::clone(&session.runtime_env().cache_manager));
     match asked {
         Ok(()) => Ok(sink.finish().await?),
         Err(error) => {

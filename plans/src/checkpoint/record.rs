@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(*found, one);
         let [SinkRecord::Data(part)] = &found.into_records(&warehouse)[..] else { panic!("one file") };
         assert_eq!(part.path, format!("{warehouse}grid_partition=81a/year=2020/one-00000-00000.parquet"));
-        assert_eq!(part.columns.iter().next().unwrap().lower, Some(vec![1, 255]));
+        assert_eq!(part.columns.iter().next().unwrap().lower, Some(&[1, 255][..]));
     }
 
     #[tokio::test]

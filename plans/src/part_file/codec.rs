@@ -74,8 +74,8 @@ fn encode_statistics(records: &[SinkRecord]) -> Result<ListArray> {
             field_id.append_value(column.field_id);
             values.append_value(column.values);
             nulls.append_value(column.nulls);
-            lower.append_option(column.lower.as_deref());
-            upper.append_option(column.upper.as_deref());
+            lower.append_option(column.lower);
+            upper.append_option(column.upper);
         }
     }
     let children: Vec<ArrayRef> = vec![

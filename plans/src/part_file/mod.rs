@@ -34,17 +34,24 @@ pub struct PartFile {
     pub columns: PackedColumns,
 }
 
-/// Statistics of one leaf column of a part file.
+/// Statistics of one leaf column of a part file; bounds are owned bytes, or borrowed ones.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ColumnStatistics {
+pub struct ColumnStatistics<B = Vec<u8>> {
     /// Iceberg field id.
     pub field_id: i32,
     /// Values, nulls included.
     pub values: u64,
     pub nulls: u64,
     /// Iceberg single-value serialization (spec, appendix D); `None` where unknown or not exact.
-    pub lower: Option<Vec<u8>>,
-    pub upper: Option<Vec<u8>>,
+    pub lower: Option<B>,
+    pub upper: Option<B>,
+}
+
+impl ColumnStatistics<&[u8]> {
+    pub fn to_owned(self) -> ColumnStatistics {
+        let Self { field_id, values, nulls, lower, upper } = self;
+        ColumnStatistics { field_id, values, nulls, lower: lower.map(<[u8]>::to_vec), upper: upper.map(<[u8]>::to_vec) }
+    }
 }
 
 /// A line of the sink's output.

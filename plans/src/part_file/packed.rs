@@ -27,16 +27,17 @@ impl PackedColumns {
     }
 }
 
-impl FromIterator<ColumnStatistics> for PackedColumns {
-    fn from_iter<T: IntoIterator<Item = ColumnStatistics>>(columns: T) -> Self {
+impl<B: AsRef<[u8]>> FromIterator<ColumnStatistics<B>> for PackedColumns {
+    fn from_iter<T: IntoIterator<Item = ColumnStatistics<B>>>(columns: T) -> Self {
         let mut packed = vec![];
         for column in columns {
             put(&mut packed, u64::from(column.field_id.cast_unsigned()));
             put(&mut packed, column.values);
             put(&mut packed, column.nulls);
             for bound in [&column.lower, &column.upper] {
-                put(&mut packed, bound.as_ref().map_or(0, |bound| bound.len() as u64 + 1));
-                packed.extend_from_slice(bound.as_deref().unwrap_or_default());
+                let bound = bound.as_ref().map(AsRef::as_ref);
+                put(&mut packed, bound.map_or(0, |bound| bound.len() as u64 + 1));
+                packed.extend_from_slice(bound.unwrap_or_default());
             }
         }
         Self(packed.into())
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for PackedColumns {
 }
 
 impl<'a> IntoIterator for &'a PackedColumns {
-    type Item = ColumnStatistics;
+    type Item = ColumnStatistics<&'a [u8]>;
     type IntoIter = Iter<'a>;
 
     fn into_iter(self) -> Iter<'a> {
@@ -79,7 +80,7 @@ pub struct Iter<'a> {
     rest: &'a [u8],
 }
 
-impl Iter<'_> {
+impl<'a> Iter<'a> {
     fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -93,18 +94,18 @@ impl Iter<'_> {
         Some(number)
     }
 
-    fn bound(&mut self) -> Option<Option<Vec<u8>>> {
+    fn bound(&mut self) -> Option<Option<&'a [u8]>> {
         let Some(length) = self.number()?.checked_sub(1) else { return Some(None) };
         let (bound, rest) = self.rest.split_at_checked(length as usize)?;
         self.rest = rest;
-        Some(Some(bound.to_vec()))
+        Some(Some(bound))
     }
 }
 
-impl Iterator for Iter<'_> {
-    type Item = ColumnStatistics;
+impl<'a> Iterator for Iter<'a> {
+    type Item = ColumnStatistics<&'a [u8]>;
 
-    fn next(&mut self) -> Option<ColumnStatistics> {
+    fn next(&mut self) -> Option<Self::Item> {
         Some(ColumnStatistics {
             field_id: (self.number()? as u32).cast_signed(),
             values: self.number()?,
@@ -140,7 +141,8 @@ mod tests {
         #[test]
         fn what_is_packed_is_unpacked_in_order(columns in prop::collection::vec(column(), 0..10)) {
             let packed: PackedColumns = columns.iter().cloned().collect();
-            prop_assert_eq!(packed.iter().collect::<Vec<_>>(), columns);
+            let unpacked = packed.iter().map(ColumnStatistics::to_owned);
+            prop_assert_eq!(unpacked.collect::<Vec<_>>(), columns);
         }
     }
 }

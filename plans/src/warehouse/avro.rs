@@ -235,6 +235,82 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Writes values one behind the other. `None`: the type has no such value.
+#[derive(Default)]
+pub struct Writer {
+    pub bytes: Vec<u8>,
+}
+
+impl Writer {
+    /// Zigzag, in groups of 7 bits.
+    pub fn long(&mut self, number: i64) {
+        let mut rest = (number << 1 ^ number >> 63) as u64;
+        while rest >= 0x80 {
+            self.bytes.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.bytes.push(rest as u8);
+    }
+
+    /// Bytes behind their number.
+    pub fn sized(&mut self, bytes: &[u8]) {
+        self.long(bytes.len() as i64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub fn number(&mut self, of: &Type, number: Option<i64>) -> Option<()> {
+        let Some(number) = number else { return self.null(of) };
+        matches!(self.branch(of)?, Type::Int | Type::Long).then(|| self.long(number))
+    }
+
+    pub fn text(&mut self, of: &Type, text: Option<&str>) -> Option<()> {
+        let Some(text) = text else { return self.null(of) };
+        matches!(self.branch(of)?, Type::Text).then(|| self.sized(text.as_bytes()))
+    }
+
+    pub fn null(&mut self, of: &Type) -> Option<()> {
+        match of {
+            Type::Null => Some(()),
+            Type::Union(branches) => {
+                let null = branches.iter().position(|branch| *branch == Type::Null)?;
+                self.long(null as i64);
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes a map with numbers for keys, as [`Reader::entries`] reads it.
+    pub fn entries<V>(
+        &mut self,
+        of: &Type,
+        entries: impl Iterator<Item = (i32, V)> + Clone,
+        value: impl Fn(&mut Self, V),
+    ) -> Option<()> {
+        let Type::Array(element) = self.branch(of)? else { return None };
+        let Type::Record(fields) = &**element else { return None };
+        let [(_, Type::Int), (_, Type::Long | Type::Bytes)] = &fields[..] else { return None };
+        let count = entries.clone().count();
+        if count > 0 {
+            self.long(count as i64);
+        }
+        for (key, of_key) in entries {
+            self.long(key.into());
+            value(self, of_key);
+        }
+        self.long(0);
+        Some(())
+    }
+
+    /// Chooses the branch of a union that is not null.
+    fn branch<'t>(&mut self, of: &'t Type) -> Option<&'t Type> {
+        let Type::Union(branches) = of else { return Some(of) };
+        let value = branches.iter().position(|branch| *branch != Type::Null)?;
+        self.long(value as i64);
+        branches.get(value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -269,6 +345,44 @@ mod tests {
         assert_eq!(reader.value(&Type::Long), Some(Value::Long(i64::MIN)));
         assert_eq!(reader.value(&Type::Int), Some(Value::Int(-1)));
         assert_eq!((reader.rest, reader.value(&Type::Int)), (&b""[..], None));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let optional = |of| Type::Union(vec![Type::Null, of]);
+        let map = |of| {
+            let entry = vec![("key".to_owned(), Type::Int), ("value".to_owned(), of)];
+            optional(Type::Array(Type::Record(entry).into()))
+        };
+        let (number, text, counts, bounds) = (optional(Type::Long), Type::Text, map(Type::Long), map(Type::Bytes));
+        let mut writer = Writer::default();
+        for n in [0, -1, 63, -64, 64, i64::MAX, i64::MIN] {
+            writer.number(&number, Some(n)).unwrap();
+        }
+        writer.number(&number, None).unwrap();
+        writer.text(&text, Some("é")).unwrap();
+        writer.entries(&counts, [(1, 7), (300, -7)].into_iter(), Writer::long).unwrap();
+        writer.entries(&bounds, [(1, &b"ab"[..])].into_iter(), Writer::sized).unwrap();
+        writer.entries(&bounds, std::iter::empty::<(i32, &[u8])>(), Writer::sized).unwrap();
+        writer.null(&bounds).unwrap();
+
+        let mut reader = Reader { rest: &writer.bytes };
+        for n in [0, -1, 63, -64, 64, i64::MAX, i64::MIN] {
+            assert_eq!(reader.value(&number), Some(Value::Long(n)));
+        }
+        assert_eq!(reader.value(&number), Some(Value::Null));
+        assert_eq!(reader.value(&text), Some(Value::Text("é")));
+        let mut found = vec![];
+        for of in [&counts, &bounds, &bounds, &bounds] {
+            reader.entries(of, |key, value| found.push((key, value))).unwrap();
+        }
+        assert_eq!(found, [(1, Value::Long(7)), (300, Value::Long(-7)), (1, Value::Bytes(b"ab"))]);
+        assert_eq!(reader.rest, b"");
+
+        let mut writer = Writer::default();
+        assert_eq!(writer.null(&text), None);
+        assert_eq!(writer.text(&number, Some("7")), None);
+        assert_eq!(writer.entries(&number, [(1, 7)].into_iter(), Writer::long), None);
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Committer {
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
         let mut summary =
-            snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata)?;
+            snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
         if !plan.change.ingested.is_empty() {
             let mut record = RecordList::of(self.warehouse.io(), base).await?;
             record.files.extend_from_slice(&plan.change.ingested);
@@ -262,7 +262,7 @@ impl Committer {
                     }
                     gone.append(&mut listed);
                 }
-                kept.extend(files.write_without(concerned, Arc::clone(&plan.remove), &base.metadata).await?);
+                kept.extend(files.write_without(concerned, &plan.remove, &base.metadata).await?);
                 kept.extend(files.write_deleted(&gone, &base.metadata).await?);
                 removed.append(&mut gone);
             }
@@ -350,11 +350,8 @@ mod tests {
         let state = warehouse.load().await.unwrap();
         let Some(snapshot) = state.metadata.current_snapshot() else { return vec![] };
         let manifests = manifests::live_manifests(warehouse.io(), &state.metadata, snapshot).await.unwrap();
-        let files = manifests::load(warehouse.io(), manifests, |_, manifest| {
-            let live = manifest.entries().iter().filter(|e| e.is_alive()).map(|e| e.file_path().to_owned());
-            live.collect::<Vec<_>>()
-        });
-        let mut files = files.await.unwrap().concat();
+        let files = manifests::list(warehouse.io(), manifests).await.unwrap();
+        let mut files: Vec<_> = files.into_iter().flat_map(|(_, files)| files).map(|file| file.location).collect();
         files.sort();
         files
     }

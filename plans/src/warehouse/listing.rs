@@ -2,19 +2,31 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use iceberg::spec::ManifestFile;
 use serde::Deserialize;
 
 use super::avro::{Container, Reader, Type, Value};
 use super::column_bounds::{BoundsBuilder, Recorded};
 use super::files::{LiveFile, LiveFiles};
+use super::manifest_writer::ManifestForm;
 use super::snapshot::EPOCH_YEAR;
 use crate::items::ItemSchema;
 
 /// Values of `status`.
-const EXISTING: i64 = 0;
-const ADDED: i64 = 1;
-const DELETED: i64 = 2;
+pub(super) const EXISTING: i64 = 0;
+pub(super) const ADDED: i64 = 1;
+pub(super) const DELETED: i64 = 2;
+
+/// A live entry of a manifest.
+#[derive(Debug)]
+pub(super) struct LiveEntry {
+    pub file: LiveFile,
+    /// Id of the snapshot that added it.
+    pub snapshot: i64,
+    /// Its `data_file`, as the manifest has it.
+    pub data_file: Bytes,
+}
 
 /// The live files of the manifest with these bytes; `None` if they are malformed, or were written in a way that is left
 /// to Iceberg's reader: encrypted, compressed, or in format version 1.
@@ -44,23 +56,37 @@ pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, items: &It
     let schema: Schema = serde_json::from_slice(container.metadata.get("schema")?).ok()?;
     let id = |name: &str| Some(schema.fields.iter().find(|field| field.name == name)?.id);
     let (mut files, mut bounds) = (vec![], BoundsBuilder::new(items, id));
-    each_live(&container, manifest, Columns::Read, |file, recorded| {
+    each_live(&container, manifest, Columns::Read, |file, entry| {
         files.push(file);
-        bounds.push(recorded);
+        bounds.push(&entry.recorded);
     })?;
     Some(LiveFiles::new(files, bounds))
+}
+
+/// The live entries of the manifest with these bytes, if they are of this form. `None`: as of [`list`].
+pub(super) fn entries(bytes: &Bytes, manifest: &ManifestFile, form: &ManifestForm) -> Option<Vec<LiveEntry>> {
+    let container = open(bytes, manifest)?;
+    if !form.is_that_of(&container.record, manifest) {
+        return None;
+    }
+    let mut entries = vec![];
+    each_live(&container, manifest, Columns::Skipped, |file, entry| {
+        let snapshot = entry.snapshot.unwrap_or(manifest.added_snapshot_id);
+        entries.push(LiveEntry { file, snapshot, data_file: bytes.slice_ref(entry.data_file) });
+    })?;
+    Some(entries)
 }
 
 fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Container<'a>> {
     if manifest.key_metadata.is_some() { None } else { Container::open(bytes) }
 }
 
-/// Hands over each live file, with what is recorded of its columns if that is asked for.
+/// Hands over each live file, with its entry.
 fn each_live<'a>(
     container: &Container<'a>,
     manifest: &ManifestFile,
     columns: Columns,
-    mut file: impl FnMut(LiveFile, &Recorded<'a>),
+    mut file: impl FnMut(LiveFile, &Entry<'a>),
 ) -> Option<()> {
     let Type::Record(fields) = &container.record else { return None };
     for (records, bytes) in &container.blocks {
@@ -68,7 +94,7 @@ fn each_live<'a>(
         for _ in 0..*records {
             let entry = Entry::read(fields, &mut reader, columns)?;
             if let Some(live) = entry.live_file(manifest)? {
-                file(live, &entry.recorded);
+                file(live, &entry);
             }
         }
     }
@@ -86,6 +112,7 @@ enum Columns {
 #[derive(Debug, Default)]
 struct Entry<'a> {
     status: Option<i64>,
+    snapshot: Option<i64>,
     sequence: Inherited,
     file_sequence: Inherited,
     path: Option<&'a str>,
@@ -93,7 +120,9 @@ struct Entry<'a> {
     bytes: Option<i64>,
     cell: Option<&'a str>,
     year: Option<i32>,
+    /// Empty unless it was asked for.
     recorded: Recorded<'a>,
+    data_file: &'a [u8],
 }
 
 /// A number that an added file has from its manifest, where it has none of its own.
@@ -111,7 +140,12 @@ impl<'a> Entry<'a> {
         let mut entry = Self::default();
         for (name, of) in fields {
             match (name.as_str(), of) {
-                ("data_file", Type::Record(fields)) => entry.read_data_file(fields, reader, columns)?,
+                ("data_file", Type::Record(fields)) => {
+                    let from_here = reader.rest;
+                    entry.read_data_file(fields, reader, columns)?;
+                    entry.data_file = &from_here[..from_here.len() - reader.rest.len()];
+                }
+                ("snapshot_id", _) => entry.snapshot = long(reader.value(of)?),
                 ("status", _) => entry.status = long(reader.value(of)?),
                 ("sequence_number", _) => entry.sequence = Inherited::of(reader.value(of)?),
                 ("file_sequence_number", _) => entry.file_sequence = Inherited::of(reader.value(of)?),

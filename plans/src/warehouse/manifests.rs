@@ -1,7 +1,6 @@
 //! Reading and writing manifests: the lists of data files behind a snapshot.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
@@ -9,8 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    Manifest, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestList, ManifestListWriter, ManifestWriter,
-    ManifestWriterBuilder, Snapshot, TableMetadata,
+    Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, Snapshot, TableMetadata,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -18,8 +16,10 @@ use uuid::Uuid;
 use super::create::TableState;
 use super::error::{Result, WarehouseError};
 use super::files::{self, LiveFile, LiveFiles};
+use super::listing::LiveEntry;
 use super::location::to_url;
-use super::{layout, listing, snapshot};
+use super::manifest_writer::{self, ManifestBuilder, ManifestForm};
+use super::{layout, listing};
 use crate::ingest_record::RecordList;
 use crate::items::ItemSchema;
 use crate::known_ids::{IdFile, KnownIds};
@@ -31,9 +31,6 @@ pub(crate) const MAX_ENTRIES: usize = 500;
 
 /// Metadata files that are read or written at a time.
 const CONCURRENCY: usize = 8;
-
-/// Manifests of added files that are written at a time; each holds some 10 MB while it is.
-const WRITES: usize = 4;
 
 /// The manifests with live files in a snapshot.
 pub(crate) async fn live_manifests(
@@ -73,29 +70,6 @@ pub(crate) fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
     cell.lower_bound.as_ref().map(|bound| bound.to_vec())
 }
 
-/// Reads manifests with bounded concurrency, and keeps what `keep` makes of each, in the order given.
-pub(crate) async fn load<T: Send + 'static>(
-    io: &FileIO,
-    manifests: impl IntoIterator<Item = ManifestFile>,
-    keep: impl Fn(ManifestFile, Manifest) -> T + Clone + Send + 'static,
-) -> Result<Vec<T>> {
-    let read = |manifest| read(io.clone(), manifest, keep.clone());
-    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
-}
-
-/// Reads a manifest, and keeps what `keep` makes of it.
-pub(crate) async fn read<T: Send + 'static>(
-    io: FileIO,
-    manifest: ManifestFile,
-    keep: impl Fn(ManifestFile, Manifest) -> T + Send + 'static,
-) -> Result<T> {
-    on_a_task(async move {
-        let decoded = decoded(&io, &manifest).await?;
-        Ok(keep(manifest, decoded))
-    })
-    .await
-}
-
 /// The live files of manifests without the statistics of their columns, with bounded concurrency, in the order given.
 pub(crate) async fn list(
     io: &FileIO,
@@ -112,7 +86,7 @@ pub(crate) async fn list(
 pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
     match listing::list(&content(&io, &manifest).await?, &manifest) {
         Some(files) => Ok(files),
-        None => read(io, manifest, |_, manifest| files::live_files(&manifest)).await,
+        None => on_a_task(async move { Ok(files::live_files(&decoded(&io, &manifest).await?)) }).await,
     }
 }
 
@@ -160,12 +134,6 @@ pub(crate) struct MetadataFiles {
     written: Vec<String>,
 }
 
-/// Cell, year, path: the order in which a commit writes its files.
-pub(crate) fn bucket_order(entry: &ManifestEntryRef) -> (Option<&str>, Option<i32>, &str) {
-    let (cell, year) = snapshot::bucket_of(entry.data_file());
-    (cell, year, entry.file_path())
-}
-
 impl MetadataFiles {
     pub fn new(io: &FileIO, metadata: &TableMetadata, snapshot: i64) -> Self {
         let location = metadata.location().to_owned();
@@ -174,44 +142,8 @@ impl MetadataFiles {
 
     /// Writes `parts` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
     pub async fn write_added(&mut self, parts: &[PartFile], metadata: &TableMetadata) -> Result<Vec<ManifestFile>> {
-        let manifests = parts.len().div_ceil(MAX_ENTRIES);
-        let mut writes = vec![];
-        for n in 0..manifests {
-            // Even sizes: 501 files make two manifests of about 250, not one of 500 and one of 1.
-            let parts = &parts[n * parts.len() / manifests..(n + 1) * parts.len() / manifests];
-            let (mut writer, location) = self.writer(metadata)?;
-            writes.push(async move {
-                for part in parts {
-                    let file = snapshot::data_file(part, metadata)?;
-                    // A negative sequence number stays open until the manifest list assigns it.
-                    writer.add_file(file, part.sequence.unwrap_or(-1)).map_err(WarehouseError::metadata(&location))?;
-                }
-                writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location))
-            });
-        }
-        futures::stream::iter(writes).buffered(WRITES).try_collect().await
-    }
-
-    /// Writes live entries of other manifests, in the order given, into manifests of at most [`MAX_ENTRIES`].
-    pub async fn write_existing(
-        &mut self,
-        entries: &[ManifestEntryRef],
-        metadata: &TableMetadata,
-    ) -> Result<Vec<ManifestFile>> {
-        let chunks = entries.len().div_ceil(MAX_ENTRIES);
-        let mut writes = vec![];
-        for chunk in 0..chunks {
-            let (mut writer, location) = self.writer(metadata)?;
-            for entry in &entries[chunk * entries.len() / chunks..(chunk + 1) * entries.len() / chunks] {
-                let (added_by, sequence) = (entry.snapshot_id().unwrap_or_default(), entry.sequence_number());
-                let file = entry.data_file().clone();
-                let written =
-                    writer.add_existing_file(file, added_by, sequence.unwrap_or_default(), entry.file_sequence_number);
-                written.map_err(WarehouseError::metadata(&location))?;
-            }
-            writes.push(async move { writer.write_manifest_file().await.map_err(WarehouseError::metadata(&location)) });
-        }
-        futures::stream::iter(writes).buffered(CONCURRENCY).try_collect().await
+        let form = ManifestForm::of(metadata).await?;
+        self.write_manifests(&form, parts, |manifest, part| manifest.add(part)).await
     }
 
     /// Writes what is left of `manifests` without the files in `remove`, sorted by bucket and so into no more manifests
@@ -219,16 +151,18 @@ impl MetadataFiles {
     pub async fn write_without(
         &mut self,
         manifests: Vec<ManifestFile>,
-        remove: Arc<HashSet<String>>,
+        remove: &HashSet<String>,
         metadata: &TableMetadata,
     ) -> Result<Vec<ManifestFile>> {
-        let left = load(&self.io, manifests, move |_, manifest| {
-            let live = manifest.into_parts().0.into_iter().filter(|entry| entry.is_alive());
-            live.filter(|entry| !remove.contains(entry.file_path())).collect::<Vec<_>>()
-        });
-        let mut left = left.await?.concat();
-        left.sort_by(|a, b| bucket_order(a).cmp(&bucket_order(b)));
-        self.write_existing(&left, metadata).await
+        let form = ManifestForm::of(metadata).await?;
+        let read = |manifest| live_entries(&self.io, manifest, &form, metadata);
+        let read = futures::stream::iter(manifests).map(read).buffered(CONCURRENCY);
+        let mut left: Vec<_> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        left.retain(|entry| !remove.contains(&entry.file.location));
+        // As a commit orders the files that it adds.
+        let order = |LiveEntry { file, .. }: &LiveEntry| (file.cell.clone(), file.year, file.location.clone());
+        left.sort_by_cached_key(order);
+        self.write_manifests(&form, &left, |manifest, entry| manifest.keep(entry)).await
     }
 
     /// Writes a manifest that records files, if there are any, as deleted by this snapshot.
@@ -240,13 +174,38 @@ impl MetadataFiles {
         if files.is_empty() {
             return Ok(None);
         }
-        let (mut writer, location) = self.writer(metadata)?;
-        for file in files {
-            let (sequence, file_sequence) = (file.sequence, file.file_sequence);
-            let deleted = writer.add_delete_file(snapshot::listed_file(file, metadata)?, sequence, file_sequence);
-            deleted.map_err(WarehouseError::metadata(&location))?;
-        }
-        writer.write_manifest_file().await.map(Some).map_err(WarehouseError::metadata(&location))
+        let form = ManifestForm::of(metadata).await?;
+        let mut manifest = ManifestBuilder::new(&form, self.snapshot);
+        files.iter().try_for_each(|file| manifest.delete(file))?;
+        let location = self.manifest_location();
+        write_manifest(&self.io, manifest, location).await.map(Some)
+    }
+
+    /// Writes entries, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    async fn write_manifests<T>(
+        &mut self,
+        form: &ManifestForm,
+        entries: &[T],
+        add: impl Fn(&mut ManifestBuilder<'_>, &T) -> Result<()>,
+    ) -> Result<Vec<ManifestFile>> {
+        let manifests = entries.len().div_ceil(MAX_ENTRIES);
+        let locations: Vec<_> = (0..manifests).map(|_| self.manifest_location()).collect();
+        let (io, snapshot, add) = (&self.io, self.snapshot, &add);
+        let write = |(n, location)| async move {
+            let mut manifest = ManifestBuilder::new(form, snapshot);
+            // Even sizes: 501 files make two manifests of about 250, not one of 500 and one of 1.
+            let entries = &entries[n * entries.len() / manifests..(n + 1) * entries.len() / manifests];
+            entries.iter().try_for_each(|entry| add(&mut manifest, entry))?;
+            write_manifest(io, manifest, location).await
+        };
+        let written = futures::stream::iter(locations.into_iter().enumerate()).map(write);
+        written.buffered(CONCURRENCY).try_collect().await
+    }
+
+    fn manifest_location(&mut self) -> String {
+        let location = format!("{}/metadata/{}-m{}.avro", self.location, self.id, self.written.len());
+        self.written.push(location.clone());
+        location
     }
 
     /// Writes the manifest list of the snapshot and returns its location.
@@ -313,15 +272,36 @@ impl MetadataFiles {
             let _ = self.io.delete(&location).await;
         }
     }
+}
 
-    fn writer(&mut self, metadata: &TableMetadata) -> Result<(ManifestWriter, String)> {
-        let location = format!("{}/metadata/{}-m{}.avro", self.location, self.id, self.written.len());
-        self.written.push(location.clone());
-        let output = self.io.new_output(&location).map_err(WarehouseError::metadata(&location))?;
-        let (schema, spec) = (metadata.current_schema().clone(), metadata.default_partition_spec());
-        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot), schema, spec.as_ref().clone());
-        Ok((builder.build_v2_data(), location))
+async fn write_manifest(io: &FileIO, manifest: ManifestBuilder<'_>, location: String) -> Result<ManifestFile> {
+    let (bytes, file) = manifest.finish(location);
+    let write = async { io.new_output(&file.manifest_path)?.write(bytes).await };
+    write.await.map_err(WarehouseError::metadata(&file.manifest_path))?;
+    Ok(file)
+}
+
+/// The live entries of a manifest, to be copied into manifests of this form.
+async fn live_entries(
+    io: &FileIO,
+    manifest: ManifestFile,
+    form: &ManifestForm,
+    metadata: &TableMetadata,
+) -> Result<Vec<LiveEntry>> {
+    if let Some(entries) = listing::entries(&content(io, &manifest).await?, &manifest, form) {
+        return Ok(entries);
     }
+    // Another writer has written it in another way: Iceberg writes it in ours.
+    let (entries, _) = decoded(io, &manifest).await?.into_parts();
+    let entries: Vec<_> = entries.into_iter().filter(|entry| entry.is_alive()).collect();
+    let written = manifest_writer::iceberg_manifest(metadata, &entries).await?;
+    let location = manifest.manifest_path.clone();
+    let ours = ManifestFile { key_metadata: None, partition_spec_id: metadata.default_partition_spec_id(), ..manifest };
+    listing::entries(&written, &ours, form).ok_or_else(|| {
+        let reason =
+            "its entries cannot be written again; rewrite the manifests with the engine that wrote it".to_owned();
+        WarehouseError::NotItems { location, reason }
+    })
 }
 
 /// Errors if a manifest lists delete files, which none of our readers applies.

@@ -24,6 +24,7 @@ pub mod insert;
 pub mod layout;
 mod listing;
 pub mod location;
+mod manifest_writer;
 pub(crate) mod manifests;
 pub mod metadata_tables;
 pub(crate) mod parquet_scan;

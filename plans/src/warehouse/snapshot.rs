@@ -1,84 +1,17 @@
-//! What a commit says of its files: Iceberg data files from [`PartFile`] records, and the snapshot's summary.
+//! What a snapshot says of itself: its summary, and the metadata that it is a part of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use iceberg::spec::{
-    DataContentType, DataFile, DataFileBuilder, DataFileBuilderError, DataFileFormat, Datum, Literal, MAIN_BRANCH,
-    PrimitiveLiteral, Snapshot, SnapshotSummaryCollector, Struct, Summary, TableMetadata,
-};
-use url::Url;
+use iceberg::spec::{DataFile, Literal, MAIN_BRANCH, PrimitiveLiteral, Snapshot, Summary, TableMetadata};
 
 use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::files::LiveFile;
-use super::location::to_location;
 use crate::ingest_record::RecordList;
-use crate::part_file::{ColumnStatistics, PartFile};
+use crate::part_file::PartFile;
 
 /// Iceberg counts years from this one.
 pub(super) const EPOCH_YEAR: i32 = 1970;
-
-/// The Iceberg data file of a part file: its partition, metrics and bounds. It takes some 10 kB.
-pub(super) fn data_file(part: &PartFile, metadata: &TableMetadata) -> Result<DataFile> {
-    let columns: Vec<_> = part.columns.iter().collect();
-    let counts = |count: fn(&ColumnStatistics) -> u64| columns.iter().map(|c| (c.field_id, count(c))).collect();
-    let bounds = |bound: fn(&ColumnStatistics) -> Option<&Vec<u8>>| -> Result<HashMap<i32, Datum>> {
-        let bounds = columns.iter().filter_map(|c| Some((c.field_id, bound(c)?)));
-        bounds
-            .map(|(id, bytes)| Ok((id, datum(id, bytes, metadata).map_err(|reason| invalid(part, reason))?)))
-            .collect()
-    };
-    let mut file = without_columns(part, metadata)?;
-    file.value_counts(counts(|c| c.values))
-        .null_value_counts(counts(|c| c.nulls))
-        .lower_bounds(bounds(|c| c.lower.as_ref())?)
-        .upper_bounds(bounds(|c| c.upper.as_ref())?);
-    file.build().map_err(|e| invalid(part, e))
-}
-
-fn without_columns(part: &PartFile, metadata: &TableMetadata) -> Result<DataFileBuilder> {
-    let url = Url::parse(&part.path).map_err(|e| invalid(part, e))?;
-    let mut file = DataFileBuilder::default();
-    file.content(DataContentType::Data)
-        .file_path(to_location(&url)?)
-        .file_format(DataFileFormat::Parquet)
-        .partition(partition(Some(&part.cell), part.year))
-        .partition_spec_id(metadata.default_partition_spec_id())
-        .record_count(part.rows)
-        .file_size_in_bytes(part.bytes);
-    if let Ok(order) = i32::try_from(metadata.default_sort_order_id()) {
-        file.sort_order_id(order);
-    }
-    Ok(file)
-}
-
-/// The Iceberg data file of a live file, without the metrics of its columns: what a snapshot's summary counts, and a
-/// manifest says of a file that is gone.
-pub(super) fn listed_file(file: &LiveFile, metadata: &TableMetadata) -> Result<DataFile> {
-    let mut listed = DataFileBuilder::default();
-    listed
-        .content(DataContentType::Data)
-        .file_path(file.location.clone())
-        .file_format(DataFileFormat::Parquet)
-        .partition(partition(file.cell.as_deref(), file.year))
-        .partition_spec_id(metadata.default_partition_spec_id())
-        .record_count(file.rows)
-        .file_size_in_bytes(file.bytes);
-    let invalid = |e: DataFileBuilderError| WarehouseError::InvalidPartFile {
-        path: file.location.clone(),
-        reason: e.to_string(),
-    };
-    listed.build().map_err(invalid)
-}
-
-fn invalid(part: &PartFile, reason: impl ToString) -> WarehouseError {
-    WarehouseError::InvalidPartFile { path: part.path.clone(), reason: reason.to_string() }
-}
-
-/// Partition tuple of a bucket.
-fn partition(cell: Option<&str>, year: Option<i32>) -> Struct {
-    Struct::from_iter([cell.map(Literal::string), year.map(|year| Literal::int(year - EPOCH_YEAR))])
-}
 
 /// Cell and year of the partition tuple of a file; `None` where it has none, or another partitioning.
 pub(super) fn bucket_of(file: &DataFile) -> (Option<&str>, Option<i32>) {
@@ -89,14 +22,6 @@ pub(super) fn bucket_of(file: &DataFile) -> (Option<&str>, Option<i32>) {
     let cell = value(0).and_then(|v| if let PrimitiveLiteral::String(cell) = v { Some(cell.as_str()) } else { None });
     let year = value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { Some(year + EPOCH_YEAR) } else { None });
     (cell, year)
-}
-
-fn datum(id: i32, bytes: &[u8], metadata: &TableMetadata) -> Result<Datum, String> {
-    let field = metadata.current_schema().field_by_id(id);
-    let field = field.ok_or_else(|| format!("the table has no field {id}"))?;
-    let data_type = field.field_type.as_primitive_type();
-    let data_type = data_type.ok_or_else(|| format!("field {} has bounds, but is no primitive", field.name))?;
-    Datum::try_from_bytes(bytes, data_type.clone()).map_err(|e| format!("bounds of {}: {e}", field.name))
 }
 
 /// The metadata that follows `base`: with one more snapshot, which is the current one.
@@ -144,19 +69,23 @@ pub(crate) fn summary(
     removed: &[LiveFile],
     own: &BTreeMap<String, String>,
     base: &TableMetadata,
-) -> Result<Summary> {
-    let mut collector = SnapshotSummaryCollector::default();
-    let (schema, spec) = (base.current_schema(), base.default_partition_spec());
-    for part in added {
-        // Of all at once, the metrics of their columns would take more memory than all else that a run keeps.
-        let file = without_columns(part, base)?.build().map_err(|e| invalid(part, e))?;
-        collector.add_file(&file, schema.clone(), spec.clone());
-    }
-    for file in removed {
-        collector.remove_file(&listed_file(file, base)?, schema.clone(), spec.clone());
-    }
+) -> Summary {
+    let buckets = added.iter().map(|file| (Some(file.cell.as_str()), file.year));
+    let buckets: HashSet<_> = buckets.chain(removed.iter().map(|file| (file.cell.as_deref(), file.year))).collect();
     let mut properties: HashMap<String, String> = own.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    properties.extend(collector.build());
+    for (name, number) in [
+        ("added-data-files", added.len() as u64),
+        ("added-records", added.iter().map(|file| file.rows).sum()),
+        ("added-files-size", added.iter().map(|file| file.bytes).sum()),
+        ("deleted-data-files", removed.len() as u64),
+        ("deleted-records", removed.iter().map(|file| file.rows).sum()),
+        ("removed-files-size", removed.iter().map(|file| file.bytes).sum()),
+        ("changed-partition-count", buckets.len() as u64),
+    ] {
+        if number > 0 {
+            properties.insert(name.to_owned(), number.to_string());
+        }
+    }
     let previous = base.current_snapshot().map(|s| s.summary());
     for (total, added, removed) in [
         ("total-data-files", "added-data-files", "deleted-data-files"),
@@ -178,5 +107,5 @@ pub(crate) fn summary(
             properties.insert(total.to_owned(), after.to_string());
         }
     }
-    Ok(Summary { operation, additional_properties: properties })
+    Summary { operation, additional_properties: properties }
 }

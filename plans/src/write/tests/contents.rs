@@ -85,7 +85,8 @@ async fn statistics_are_those_of_the_rows() {
     let file = write("memory://statistics/wh/", &rows).await.unwrap().remove(0);
     let ids = target("memory://statistics/wh/").field_ids;
     let of = |path: &str| file.columns.iter().find(|column| column.field_id == ids[path]).unwrap();
-    let bounds = |path: &str| (of(path).lower.clone(), of(path).upper.clone());
+    let owned = |bound: Option<&[u8]>| bound.map(<[u8]>::to_vec);
+    let bounds = |path: &str| (owned(of(path).lower), owned(of(path).upper));
 
     assert!(file.columns.iter().is_sorted_by_key(|column| column.field_id));
     assert_eq!(bounds("id"), (Some(b"a".to_vec()), Some(b"c".to_vec())));
