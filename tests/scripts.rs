@@ -210,7 +210,8 @@ fn a_dry_run_counts_what_it_can_and_writes_nothing() {
     let names = source.names();
     let inventory = source.path("inventory.csv");
     let dry = |command: &str| -> Value {
-        let flags = ["--dry-run", "--chunk-size", "2", "--output", "json"];
+        // Nobody listens there: a dry run does not look for the cluster.
+        let flags = ["--dry-run", "--chunk-size", "2", "--output", "json", "--cluster", "df://127.0.0.1:9"];
         let warehouse = source.warehouse();
         let mut arguments: Vec<&OsStr> = vec![command.as_ref(), "--inventory".as_ref(), inventory.as_ref()];
         arguments.extend(warehouse.flags());

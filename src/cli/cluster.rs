@@ -142,6 +142,11 @@ impl ClusterArgs {
         }
     }
 
+    /// As [`Self::open`]; a dry run needs no cluster.
+    pub async fn open_unless(&self, dry_run: bool) -> Result<Option<Arc<Cluster>>, CliError> {
+        if dry_run { Ok(None) } else { self.open().await }
+    }
+
     /// Has `session` submit to the cluster that is asked for, if one is.
     pub async fn attach(&self, session: &SessionContext) -> Result<(), CliError> {
         if let Some(cluster) = self.open().await? {

@@ -71,7 +71,7 @@ async fn ingest(args: &IngestArgs, out: &mut dyn Write) -> Result<(), CliError> 
 
 async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = BackfillOptions {
-        cluster: args.cluster()?.open().await?,
+        cluster: args.cluster()?.open_unless(args.dry_run).await?,
         source: whole_source(&args.source)?,
         workers: args.workers(),
         memory: args.resources.memory,
@@ -107,7 +107,7 @@ async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {
 
 async fn incremental(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let options = IncrementalOptions {
-        cluster: args.cluster.open().await?,
+        cluster: args.cluster.open_unless(args.dry_run).await?,
         source: source(&args.source)?,
         workers: args.resources.workers(),
         memory: args.resources.memory,
@@ -179,9 +179,8 @@ fn source(args: &SourceArgs) -> Result<IngestOptions, CliError> {
 
 async fn compact(args: &CompactArgs, out: &mut dyn Write) -> Result<(), CliError> {
     check_warehouse(&args.at)?;
-    let cluster = if args.dry_run { None } else { args.cluster.open().await? };
     let options = CompactOptions {
-        cluster,
+        cluster: args.cluster.open_unless(args.dry_run).await?,
         catalog: args.at.catalog.clone(),
         warehouse: args.at.warehouse.clone(),
         threshold: args.threshold,

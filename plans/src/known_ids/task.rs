@@ -1,11 +1,11 @@
 //! [`TaskIds`]: the ids in the rows of one task.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
-use datafusion::common::Result;
+use datafusion::common::{HashMap, Result};
 use twox_hash::XxHash64;
 
 use super::file::{IdHash, encode};
