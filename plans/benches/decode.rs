@@ -9,6 +9,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use earthcatalog_plans::items::ItemSchema;
 use earthcatalog_plans::stac::decode::ItemDecoder;
+use sonic_rs::LazyValue;
 
 const ITEMS: usize = 2_000;
 
@@ -136,6 +137,10 @@ fn decode(c: &mut Criterion) {
     for (name, write) in shapes {
         let texts: Vec<Vec<u8>> = items.iter().map(|item| write(item).unwrap()).collect();
         measure(&mut group, name, &texts);
+        // The limit: every byte looked at once, and nothing kept.
+        group.bench_function(format!("{name}/bytes, scanned by sonic-rs"), |b| {
+            b.iter(|| texts.iter().for_each(|text| _ = black_box(sonic_rs::from_slice::<LazyValue>(text).unwrap())));
+        });
     }
     group.finish();
 }

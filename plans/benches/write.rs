@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{
-    ArrayRef, BinaryViewArray, Float64Array, Int32Array, ListBuilder, RecordBatch, StringViewArray, StringViewBuilder,
-    StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryViewArray, Float64Array, Int32Array, ListBuilder, RecordBatch, StringViewArray,
+    StringViewBuilder, StructArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -206,6 +206,19 @@ fn write(c: &mut Criterion) {
                 })
             });
         });
+        // The limit: its values compressed, column by column, and nothing else.
+        let pages: Vec<Vec<u8>> = (0..batch.num_rows())
+            .step_by(rows_per_file)
+            .flat_map(|i| batch.slice(i, rows_per_file).columns().iter().map(plain).collect::<Vec<_>>())
+            .collect();
+        group.bench_function(BenchmarkId::new("zstd alone", &name), |b| {
+            let mut zstd = zstd::bulk::Compressor::new(3).expect("a level");
+            b.iter_custom(|n| {
+                cpu_time_of(n, || {
+                    pages.iter().map(|page| zstd.compress(page).expect("compressed").len()).sum::<usize>()
+                })
+            });
+        });
         group.bench_function(BenchmarkId::new("disk", &name), |b| {
             let folder = tempfile::tempdir().expect("a folder");
             b.iter_custom(|n| {
@@ -217,6 +230,22 @@ fn write(c: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// The values of a column one behind the other, nested ones by their leaves.
+fn plain(column: &ArrayRef) -> Vec<u8> {
+    match column.data_type() {
+        DataType::Utf8View => column.as_string_view().iter().flatten().flat_map(str::bytes).collect(),
+        DataType::BinaryView => column.as_binary_view().iter().flatten().flatten().copied().collect(),
+        DataType::Struct(_) => column.as_struct().columns().iter().flat_map(plain).collect(),
+        DataType::List(_) => plain(column.as_list::<i32>().values()),
+        other => {
+            let width = other.primitive_width().unwrap_or_default();
+            let data = column.to_data();
+            let values = data.buffers().first().map_or(&[][..], |values| values.as_slice());
+            values.iter().skip(data.offset() * width).take(data.len() * width).copied().collect()
+        }
+    }
 }
 
 /// The sort in front of the sink, on rows in a scattered order.
@@ -238,6 +267,18 @@ fn sort(c: &mut Criterion) {
             cpu_time_of(n, || {
                 let sort = SortExec::new(ordering.clone(), Arc::clone(plan.children()[0]));
                 runtime.block_on(collect(Arc::new(sort), context.task_ctx())).expect("sorted")
+            })
+        });
+    });
+    // The limit: keys of two numbers, and where their rows are.
+    group.bench_function("15000 keys alone", |b| {
+        let keys: Vec<(u64, i64, u32)> =
+            (0..15_000).map(|i| (u64::from(i * 7919 % 2_500), i64::from(i) % 977, i)).collect();
+        b.iter_custom(|n| {
+            cpu_time_of(n, || {
+                let mut keys = keys.clone();
+                keys.sort_unstable();
+                keys
             })
         });
     });
