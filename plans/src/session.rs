@@ -27,7 +27,7 @@ use crate::session_schema::SessionSchema;
 use crate::stac::{InventoryTableFactory, ProbeItems, StacTableFactory};
 use crate::stores::stores;
 use crate::warehouse::{CommitPlanner, InsertIntoWarehouse, RunOptions, WarehouseTableFactory};
-use crate::write::WriteGeoParquetPlanner;
+use crate::write::{ROW_GROUP_ROWS, WriteGeoParquetPlanner};
 
 /// A session in which all of earthcatalog's SQL works.
 ///
@@ -52,6 +52,8 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_round_robin_repartition(false)
         .with_information_schema(true)
         .with_option_extension(RunOptions { workers: NonZero::new(workers), ..RunOptions::default() })
+        // COPY keeps a row group in memory, and rows of Items are wide.
+        .set_usize("datafusion.execution.parquet.max_row_group_size", ROW_GROUP_ROWS)
         // A scan by bucket is partitioned well enough for whatever goes by bucket, be it in one partition.
         .set_usize("datafusion.optimizer.subset_repartition_threshold", 1);
     let mut state = SessionStateBuilder::new()
@@ -125,5 +127,23 @@ impl QueryPlanner for Planner {
             Arc::new(PlannedPlanner),
         ]);
         planner.create_physical_plan(plan, state).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn copy_keeps_no_more_in_memory_than_the_rows_of_a_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.parquet");
+        let sql = format!("COPY (SELECT * FROM generate_series(1, 250000)) TO '{}'", path.display());
+        session(2).unwrap().sql(&sql).await.unwrap().collect().await.unwrap();
+        let file = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        let groups: Vec<_> = file.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!((groups.iter().sum::<i64>(), groups.len()), (250_000, 3), "{groups:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -14,7 +14,9 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, Sched
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use datafusion::prelude::SessionConfig;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::chunks::{Chunk, ChunkList, Chunks, Content};
@@ -24,11 +26,15 @@ use crate::chunk::{ChunkCounts, ChunkOutcome};
 use crate::codec::Slices;
 use crate::find_operator::find_operator;
 use crate::items::ItemSchema;
+use crate::warehouse::RunOptions;
 
 /// Reads Items: one output partition per chunk, rows in the order of the source.
 ///
 /// An object, line or feature that is no Item is no row; [`super::chunk_outcome`] tells of it.
 /// With a pushed-down LIMIT there is one partition, which reads chunk after chunk until it has enough rows.
+///
+/// However many partitions are polled, as many chunks are open as the session has workers: what gathers partitions asks all of
+/// them at once.
 #[derive(Debug)]
 pub struct StacExec {
     location: Url,
@@ -40,6 +46,8 @@ pub struct StacExec {
     /// Rows that are enough.
     fetch: Option<usize>,
     outcomes: Arc<Outcomes>,
+    /// A permit for each chunk that may be open.
+    turns: OnceLock<Arc<Semaphore>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -124,6 +132,7 @@ impl StacExec {
             projection: projection.cloned(),
             fetch,
             outcomes: Arc::new(Outcomes(outcomes)),
+            turns: OnceLock::new(),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -216,20 +225,28 @@ impl StacExec {
     }
 
     /// The rows of one chunk; its outcome is there when they end.
-    fn read(&self, chunk: usize, metrics: ReadMetrics, batch_rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
+    fn read(
+        &self,
+        chunk: usize,
+        metrics: ReadMetrics,
+        config: &SessionConfig,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let turns = Arc::clone(self.turns.get_or_init(|| Arc::new(Semaphore::new(RunOptions::workers_of(config)))));
+        let batch_rows = config.batch_size().min(self.fetch.unwrap_or(usize::MAX).max(1));
         let (chunks, outcomes) = (self.chunks.clone(), Arc::clone(&self.outcomes));
         let (schema, options) = (self.schema.clone(), self.options.clone());
         outcomes.set(chunk, None);
         let open = async move {
+            let turn = turns.acquire_owned().await.map_err(|e| DataFusionError::External(Box::new(e)))?;
             let (of, spool) = chunks.get(chunk).await?;
             let reader = ChunkReader::open(&of, &spool, &schema, &options, batch_rows, metrics).await?;
-            let batches = stream::try_unfold(Some((reader, spool)), move |state| {
+            let batches = stream::try_unfold(Some((reader, spool, turn)), move |state| {
                 let outcomes = Arc::clone(&outcomes);
                 async move {
                     // The spool is kept along: the reader's objects are in it.
-                    let Some((mut reader, spool)) = state else { return Ok(None) };
+                    let Some((mut reader, spool, turn)) = state else { return Ok(None) };
                     if let Some(batch) = reader.next_batch().await? {
-                        return Ok(Some((batch, Some((reader, spool)))));
+                        return Ok(Some((batch, Some((reader, spool, turn)))));
                     }
                     outcomes.set(chunk, Some(reader.into_outcome()?));
                     Ok(None)
@@ -287,15 +304,14 @@ impl ExecutionPlan for StacExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let batch_rows = context.session_config().batch_size();
+        let config = context.session_config();
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let metrics = ReadMetrics::new(&self.metrics, partition, baseline.elapsed_compute());
         let batches = match self.fetch {
-            None if partition < self.chunks.count() => self.read(partition, metrics, batch_rows),
+            None if partition < self.chunks.count() => self.read(partition, metrics, config),
             Some(fetch) if partition == 0 => {
-                let chunks = (0..self.chunks.count())
-                    .map(|chunk| self.read(chunk, metrics.clone(), batch_rows.min(fetch.max(1))))
-                    .collect::<Vec<_>>();
+                let chunks =
+                    (0..self.chunks.count()).map(|chunk| self.read(chunk, metrics.clone(), config)).collect::<Vec<_>>();
                 first_rows(stream::iter(chunks).flatten().boxed(), fetch)
             }
             _ => return internal_err!("StacExec has no partition {partition}"),

@@ -1,6 +1,5 @@
 //! Runs the partitions of a sink on the head's workers.
 
-use std::num::NonZero;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,10 +26,8 @@ pub(super) struct Partitions {
 
 impl Partitions {
     pub fn of(sink: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Self {
-        let config = context.session_config();
-        let workers = config.options().extensions.get::<RunOptions>().and_then(|options| options.workers);
         Self {
-            workers: workers.map_or(config.target_partitions(), NonZero::get),
+            workers: RunOptions::workers_of(context.session_config()),
             waiting: 0..sink.output_partitioning().partition_count(),
             sink: Arc::clone(sink),
             context: Arc::clone(context),

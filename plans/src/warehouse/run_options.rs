@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::common::{DataFusionError, Result, config_datafusion_err, config_err};
+use datafusion::prelude::SessionConfig;
 
 /// What a session says of the next runs and questions.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,14 @@ pub struct RunOptions {
     /// Whether nothing is written: a table that is absent is planned and not created, a `CALL` counts, and an INSERT can
     /// be explained and not run.
     pub dry_run: bool,
+}
+
+impl RunOptions {
+    /// Tasks that a session wants to have under way.
+    pub(crate) fn workers_of(config: &SessionConfig) -> usize {
+        let workers = config.options().extensions.get::<Self>().and_then(|options| options.workers);
+        workers.map_or(config.target_partitions(), NonZero::get)
+    }
 }
 
 impl Default for RunOptions {

@@ -25,7 +25,7 @@ mod thrift;
 mod upload;
 
 pub use exec::WriteGeoParquetExec;
-pub(crate) use format::PartFileFormat;
+pub(crate) use format::{PartFileFormat, ROW_GROUP_ROWS};
 pub use node::{MAX_FILE_BYTES, WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
 pub use rows_file::RowsFileEncoder;

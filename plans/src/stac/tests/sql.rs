@@ -1,5 +1,9 @@
 //! SQL around the source: its columns, plans, options and metrics.
 
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::displayable;
 
 use super::*;
@@ -133,4 +137,29 @@ async fn metrics_tell_items_rejects_and_bytes() {
     assert_eq!(value("bytes_fetched"), 2 * item("item-0").len() + 2);
     assert_eq!(metrics.output_rows(), Some(2));
     assert!(value("decode_time") > 0 && value("fetch_time") > 0);
+}
+
+#[tokio::test]
+async fn of_many_chunks_as_many_are_open_as_there_are_workers() {
+    let folder = Folder::with_items(5);
+    // Of two workers.
+    let context = source(folder.root(), &[("chunk_size", "1")]).await.unwrap();
+    let plan = context.table("source").await.unwrap().create_physical_plan().await.unwrap();
+    let mut partitions = execute_stream_partitioned(plan, context.task_ctx()).unwrap();
+    assert_eq!(partitions.len(), 5);
+    async fn soon(
+        partition: &mut SendableRecordBatchStream,
+    ) -> std::result::Result<Result<Option<RecordBatch>>, tokio::time::error::Elapsed> {
+        tokio::time::timeout(Duration::from_secs(1), partition.try_next()).await
+    }
+    for partition in &mut partitions[..2] {
+        assert_eq!(soon(partition).await.unwrap().unwrap().unwrap().num_rows(), 1);
+    }
+    assert!(soon(&mut partitions[2]).await.is_err(), "it waits for its turn");
+    // One ends, another is dropped.
+    assert!(soon(&mut partitions[0]).await.unwrap().unwrap().is_none());
+    partitions.remove(1);
+    for partition in &mut partitions[1..3] {
+        assert_eq!(soon(partition).await.unwrap().unwrap().unwrap().num_rows(), 1);
+    }
 }
