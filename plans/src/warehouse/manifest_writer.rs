@@ -5,7 +5,6 @@
 //! the schema of that header says. An entry that stays is copied.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use iceberg::io::FileIO;
@@ -194,8 +193,8 @@ impl<'a> ManifestBuilder<'a> {
         self.files[status as usize] += 1;
         self.rows[status as usize] += rows;
         self.min_sequence = self.min_sequence.into_iter().chain(sequence).min();
-        self.cells.add(cell);
-        self.years.add(year.map(|year| year - EPOCH_YEAR).as_ref());
+        self.cells.add(cell.map(str::to_owned));
+        self.years.add(year.map(|year| year - EPOCH_YEAR));
     }
 
     /// The bytes of the manifest that will lie at `location`, and how a manifest list names it.
@@ -220,7 +219,7 @@ impl<'a> ManifestBuilder<'a> {
             existing_rows_count: Some(self.rows[EXISTING as usize]),
             deleted_rows_count: Some(self.rows[DELETED as usize]),
             partitions: Some(vec![
-                self.cells.finish(|cell| cell.as_bytes().to_vec()),
+                self.cells.finish(String::into_bytes),
                 self.years.finish(|year| year.to_le_bytes().to_vec()),
             ]),
             key_metadata: None,
@@ -281,41 +280,32 @@ impl DataFile<'_> {
     }
 }
 
-/// Bounds of a partition field over the files of a manifest.
+/// Least and greatest value of a partition field over the files of a manifest.
 #[derive(Default)]
 struct Summary<T> {
     contains_null: bool,
-    bounds: Option<RangeInclusive<T>>,
+    bounds: Option<(T, T)>,
 }
 
 impl<T: Ord + Clone> Summary<T> {
-    fn add<B: PartialOrd + ToOwned<Owned = T> + ?Sized>(&mut self, value: Option<&B>)
-    where
-        T: std::borrow::Borrow<B>,
-    {
+    fn add(&mut self, value: Option<T>) {
         let Some(value) = value else {
             self.contains_null = true;
             return;
         };
-        match &self.bounds {
-            Some(bounds) if *value < *bounds.start().borrow() => {
-                self.bounds = Some(value.to_owned()..=bounds.end().clone());
-            }
-            Some(bounds) if *value > *bounds.end().borrow() => {
-                self.bounds = Some(bounds.start().clone()..=value.to_owned());
-            }
-            Some(_) => {}
-            None => self.bounds = Some(value.to_owned()..=value.to_owned()),
-        }
+        self.bounds = Some(match self.bounds.take() {
+            None => (value.clone(), value),
+            Some((least, greatest)) => (least.min(value.clone()), greatest.max(value)),
+        });
     }
 
-    fn finish(self, bytes: impl Fn(&T) -> Vec<u8>) -> FieldSummary {
-        let bound = |side: fn(&RangeInclusive<T>) -> &T| self.bounds.as_ref().map(|bounds| bytes(side(bounds)).into());
+    fn finish(self, bytes: impl Fn(T) -> Vec<u8>) -> FieldSummary {
+        let (least, greatest) = self.bounds.map(|(least, greatest)| (bytes(least), bytes(greatest))).unzip();
         FieldSummary {
             contains_null: self.contains_null,
             contains_nan: Some(false),
-            lower_bound: bound(RangeInclusive::start),
-            upper_bound: bound(RangeInclusive::end),
+            lower_bound: least.map(Into::into),
+            upper_bound: greatest.map(Into::into),
         }
     }
 }
