@@ -1,7 +1,8 @@
 //! The Iceberg table `items` over the part files of a warehouse: created, written to in one commit per run, and read.
 //!
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
-//! - [`commit`]: adds and removes files in one snapshot.
+//! - [`commit`]: adds and removes files in one snapshot. The files are listed in manifests, which `manifest_writer` writes
+//!   and `listing` reads, both with `avro`; `column_bounds` holds their statistics as pruning wants them.
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
 //! - [`rejects`], [`runs`]: what could not be read, and what was done to it, in SQL.
 //! - [`metadata_tables`]: its snapshots, files and buckets in SQL; [`as_of`]: its earlier states.
