@@ -153,7 +153,7 @@ fn footprints(c: &mut Criterion) {
             let mut ring: Vec<_> =
                 (1..positions).map(|_| [random.degrees(-180.0, 180.0), random.degrees(-90.0, 90.0)]).collect();
             ring.push(ring[0]);
-            serde_json::json!({"id": "x", "geometry": {"type": "Polygon", "coordinates": [ring]}})
+            serde_json::json!({"type": "Feature", "id": "x", "geometry": {"type": "Polygon", "coordinates": [ring]}})
         };
         let texts: Vec<Vec<u8>> = (0..ITEMS / 10).map(|_| ring().to_string().into_bytes()).collect();
         measure(&mut group, &format!("{positions} positions"), &texts);

@@ -238,7 +238,8 @@ fn plain(column: &ArrayRef) -> Vec<u8> {
         DataType::Utf8View => column.as_string_view().iter().flatten().flat_map(str::bytes).collect(),
         DataType::BinaryView => column.as_binary_view().iter().flatten().flatten().copied().collect(),
         DataType::Struct(_) => column.as_struct().columns().iter().flat_map(plain).collect(),
-        DataType::List(_) => plain(column.as_list::<i32>().values()),
+        // List by list: the values of a slice are those of the whole.
+        DataType::List(_) => column.as_list::<i32>().iter().flatten().flat_map(|list| plain(&list)).collect(),
         other => {
             let width = other.primitive_width().unwrap_or_default();
             let data = column.to_data();
