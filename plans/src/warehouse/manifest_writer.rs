@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    FieldSummary, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestWriter, ManifestWriterBuilder,
-    PrimitiveType, TableMetadata,
+    FieldSummary, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestWriterBuilder, PrimitiveType,
+    TableMetadata,
 };
 use url::Url;
 
@@ -66,7 +66,7 @@ pub(super) async fn iceberg_manifest(metadata: &TableMetadata, entries: &[Manife
     let written = async {
         let (schema, spec) = (metadata.current_schema().clone(), metadata.default_partition_spec().as_ref().clone());
         let builder = ManifestWriterBuilder::new(io.new_output(name)?, None, schema, spec);
-        let mut writer: ManifestWriter = builder.build_v2_data();
+        let mut writer = builder.build_v2_data();
         for entry in entries {
             let (added_by, sequence) = (entry.snapshot_id().unwrap_or_default(), entry.sequence_number());
             let file = entry.data_file().clone();
@@ -168,9 +168,9 @@ impl<'a> ManifestBuilder<'a> {
         snapshot: i64,
         sequence: Option<i64>,
         file_sequence: Option<i64>,
-        data_file: impl FnOnce(&mut Writer, &Type) -> Option<()>,
+        data_file: impl Fn(&mut Writer, &Type) -> Option<()>,
     ) -> Result<()> {
-        let (writer, mut data_file) = (&mut self.entries, Some(data_file));
+        let writer = &mut self.entries;
         let mut write = || {
             let Type::Record(fields) = &self.form.entry else { return None };
             for (name, of) in fields {
@@ -179,7 +179,7 @@ impl<'a> ManifestBuilder<'a> {
                     "snapshot_id" => writer.number(of, Some(snapshot))?,
                     "sequence_number" => writer.number(of, sequence)?,
                     "file_sequence_number" => writer.number(of, file_sequence)?,
-                    "data_file" => data_file.take()?(writer, of)?,
+                    "data_file" => data_file(writer, of)?,
                     _ => writer.null(of)?,
                 }
             }

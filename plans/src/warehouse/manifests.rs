@@ -154,6 +154,9 @@ impl MetadataFiles {
         remove: &HashSet<String>,
         metadata: &TableMetadata,
     ) -> Result<Vec<ManifestFile>> {
+        if manifests.is_empty() {
+            return Ok(vec![]);
+        }
         let form = ManifestForm::of(metadata).await?;
         let read = |manifest| live_entries(&self.io, manifest, &form, metadata);
         let read = futures::stream::iter(manifests).map(read).buffered(CONCURRENCY);
