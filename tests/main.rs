@@ -2,6 +2,7 @@
 
 mod ask;
 mod backfill;
+mod book;
 mod cli;
 mod cluster;
 mod cluster_processes;

@@ -7,9 +7,11 @@ use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJo
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use crate::partition_numbers;
+
 /// The first operator of type `T`, from the root down.
-pub fn find_operator<T: 'static>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
-    let here = plan.as_any().downcast_ref::<T>();
+pub fn find_operator<T: ExecutionPlan>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
+    let here = plan.downcast_ref::<T>();
     here.or_else(|| plan.children().into_iter().find_map(find_operator))
 }
 
@@ -18,14 +20,14 @@ pub fn find_operator<T: 'static>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
 pub(crate) fn leaf_by_partition(plan: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn ExecutionPlan>> {
     let mut plan = plan;
     loop {
-        let input = match plan.children()[..] {
+        let input = match partition_numbers::inputs(plan)[..] {
             [] => return Some(plan),
             [input] => input,
             [_, right] if streams_right(plan) => right,
             _ => return None,
         };
         let partitions = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
-        if partitions(plan) != partitions(input) || plan.as_any().is::<RepartitionExec>() {
+        if partitions(plan) != partitions(input) || plan.is::<RepartitionExec>() {
             return None;
         }
         plan = input;
@@ -34,7 +36,7 @@ pub(crate) fn leaf_by_partition(plan: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dy
 
 /// Whether a join collects its left input, and each row that it yields is of the same partition of the right one.
 fn streams_right(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let any = plan.as_any();
+    let any = plan.as_ref();
     if let Some(join) = any.downcast_ref::<HashJoinExec>() {
         return *join.partition_mode() == PartitionMode::CollectLeft && rows_of_right(*join.join_type());
     }

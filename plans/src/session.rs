@@ -119,14 +119,14 @@ struct Planner;
 
 #[async_trait]
 impl QueryPlanner for Planner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
             Arc::new(CallPlanner),
             Arc::new(CommitPlanner),
             Arc::new(WriteGeoParquetPlanner),
             Arc::new(PlannedPlanner),
         ]);
-        planner.create_physical_plan(plan, state).await
+        planner.create_physical_plan(plan, session).await
     }
 }
 

@@ -1,6 +1,5 @@
 //! [`SessionSchema`]: the tables of a session, and the metadata tables of those that are warehouses.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,10 +31,6 @@ impl SessionSchema {
 
 #[async_trait]
 impl SchemaProvider for SessionSchema {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn table_names(&self) -> Vec<String> {
         let mut names = self.tables.table_names();
         names.extend(About::ALL.map(|about| about.table(ITEMS)).into_iter().filter(|name| self.table_exist(name)));

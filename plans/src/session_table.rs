@@ -33,7 +33,7 @@ pub(crate) async fn named_table(session: &dyn Session, option: &str, name: &str)
 /// The warehouse of the table that `option` calls `name`. Errors where there is no table, or it is none of a warehouse.
 pub(crate) async fn named_warehouse(session: &dyn Session, option: &str, name: &str) -> Result<Warehouse> {
     let table = named_table(session, option, name).await?;
-    match table.as_any().downcast_ref::<WarehouseTable>() {
+    match table.downcast_ref::<WarehouseTable>() {
         Some(table) => Ok(table.warehouse().clone()),
         None => plan_err!("option '{option}': table {name} is no warehouse; make it with STORED AS ICEBERG"),
     }
@@ -41,10 +41,10 @@ pub(crate) async fn named_warehouse(session: &dyn Session, option: &str, name: &
 
 /// The warehouse of `table`; of the first table of one that it reads, if it is a view.
 pub(crate) fn warehouse_of(table: &Arc<dyn TableProvider>) -> Option<Warehouse> {
-    if let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() {
+    if let Some(table) = table.downcast_ref::<WarehouseTable>() {
         return Some(table.warehouse().clone());
     }
-    if let Some(table) = table.as_any().downcast_ref::<ItemsTable>() {
+    if let Some(table) = table.downcast_ref::<ItemsTable>() {
         return Some(table.warehouse().clone());
     }
     let mut found = None;

@@ -50,7 +50,7 @@ pub struct SchedulerArgs {
     pub job_data_ttl: Duration,
     /// HOST:PORT from which clients fetch answers, where they do not reach the executors; without a value, this scheduler
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "")]
-    pub advertise_flight_sql_endpoint: Option<String>,
+    pub advertise_flight_endpoint: Option<String>,
     /// Least level of what is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level, default_value = "error")]
     pub log: LevelFilter,
@@ -185,7 +185,7 @@ pub(super) async fn scheduler(args: &SchedulerArgs, out: &mut dyn Write) -> Resu
         external_host: args.external_host.clone(),
         executor_timeout: args.executor_timeout,
         job_data_ttl: args.job_data_ttl,
-        advertise_flight_sql_endpoint: args.advertise_flight_sql_endpoint.clone(),
+        advertise_flight_endpoint: args.advertise_flight_endpoint.clone(),
     };
     let address = ClusterAddress::new(&args.external_host, args.bind_port);
     let said = || say(out, format_args!("scheduler {address}"));

@@ -4,15 +4,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use ballista_core::JobId;
 use ballista_core::error::BallistaError;
-use ballista_core::serde::protobuf::ShuffleWritePartition;
+use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
 use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
 use datafusion::arrow::error::ArrowError;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::prelude::SessionConfig;
+use earthcatalog_plans::write::WriteGeoParquetExec;
 
 use super::watched::WatchedExec;
 
@@ -35,22 +38,36 @@ pub(super) type FirstError = Arc<Mutex<Option<DataFusionError>>>;
 impl ExecutionEngine for Engine {
     fn create_query_stage_exec(
         &self,
-        job_id: String,
+        job_id: JobId,
         stage_id: usize,
-        partition_id: usize,
+        task_id: usize,
+        partitions: Vec<usize>,
         plan: Arc<dyn ExecutionPlan>,
         work_dir: &str,
         config: &SessionConfig,
     ) -> Result<Arc<dyn QueryStageExecutor>> {
+        let plan = numbered(plan, &partitions)?;
         let error = FirstError::default();
         // The root writes what the others yield.
         let inputs = plan.children().into_iter();
         let watched = inputs.map(|input| Arc::new(WatchedExec::new(Arc::clone(input), Arc::clone(&error))) as _);
         let watched = watched.collect();
-        let plan = plan.with_new_children(watched)?;
-        let stage = self.0.create_query_stage_exec(job_id, stage_id, partition_id, plan, work_dir, config)?;
+        let plan = replace_children_if_necessary(plan, watched)?;
+        let stage = self.0.create_query_stage_exec(job_id, stage_id, task_id, partitions, plan, work_dir, config)?;
         Ok(Arc::new(Stage { stage, error }))
     }
+}
+
+/// Tells the sink of a task, if there is one, which partitions of the whole plan it writes: it names its checkpoints by them.
+fn numbered(plan: Arc<dyn ExecutionPlan>, partitions: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+    let tell = |operator: Arc<dyn ExecutionPlan>| match operator.downcast_ref::<WriteGeoParquetExec>() {
+        Some(write) => {
+            let write = Arc::new(write.with_numbers(partitions)?) as _;
+            Ok(Transformed::new(write, true, TreeNodeRecursion::Stop))
+        }
+        None => Ok(Transformed::no(operator)),
+    };
+    Ok(plan.transform_down(tell)?.data)
 }
 
 #[derive(Debug)]
@@ -69,10 +86,10 @@ impl fmt::Display for Stage {
 impl QueryStageExecutor for Stage {
     async fn execute_query_stage(
         &self,
-        input_partition: usize,
+        task_id: usize,
         context: Arc<TaskContext>,
     ) -> Result<Vec<ShuffleWritePartition>> {
-        self.stage.execute_query_stage(input_partition, context).await.map_err(|e| {
+        self.stage.execute_query_stage(task_id, context).await.map_err(|e| {
             let first = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
             readable(first.unwrap_or(e))
         })
@@ -80,6 +97,18 @@ impl QueryStageExecutor for Stage {
 
     fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
         self.stage.collect_plan_metrics()
+    }
+
+    fn collect_runtime_stats_reports(&self) -> Vec<RuntimeStatsReport> {
+        self.stage.collect_runtime_stats_reports()
+    }
+
+    fn collect_window_state_reports(&self) -> Result<Vec<WindowStateReport>> {
+        self.stage.collect_window_state_reports()
+    }
+
+    fn collect_column_stats(&self) -> Vec<TaskColumnStats> {
+        self.stage.collect_column_stats()
     }
 }
 

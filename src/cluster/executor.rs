@@ -14,10 +14,11 @@ use ballista_core::serde::protobuf::{
 };
 use ballista_core::serde::scheduler::{ExecutorOperatingSystemSpecification, ExecutorSpecification};
 use ballista_core::utils::{GrpcClientConfig, GrpcServerConfig, create_grpc_client_endpoint, create_grpc_server};
-use ballista_core::{ConfigProducer, RuntimeProducer};
+use ballista_core::{BALLISTA_PROTOCOL_VERSION, ConfigProducer, RuntimeProducer};
 use ballista_executor::execution_loop::poll_loop;
 use ballista_executor::executor::Executor;
 use ballista_executor::flight_service::BallistaFlightService;
+use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -85,8 +86,9 @@ pub async fn run_executor(
         host: options.external_host.clone(),
         port,
         grpc_port: port,
-        specification: Some(ExecutorSpecification::default().with_task_slots(options.slots as u32).into()),
+        specification: Some(ExecutorSpecification::default().with_vcores(options.slots as u32).into()),
         os_info: Some(os_info().into()),
+        ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
     };
     let work_dir = work_dir.display().to_string();
     let executor = Arc::new(executor(options, registration.clone(), &work_dir)?);
@@ -103,7 +105,8 @@ pub async fn run_executor(
     let connected = async {
         let scheduler = connect(options).await?;
         listening(address);
-        let polling = tokio::spawn(poll_loop(scheduler.clone(), executor, codec::codec()));
+        let polling =
+            tokio::spawn(poll_loop(scheduler.clone(), executor, codec::codec(), None, None, ExecutorHealth::new()));
         let beating = heartbeat(scheduler, registration.clone(), options.heartbeat);
         tokio::select! {
             ended = polling => Err(ClusterError::Ended { role: "executor", reason: format!("{ended:?}") }),

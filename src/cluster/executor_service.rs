@@ -49,12 +49,7 @@ impl ExecutorGrpc for ExecutorService {
                 cancelled = false;
                 continue;
             }
-            let ended = self.executor.cancel_task(
-                task.task_id as usize,
-                task.job_id,
-                task.stage_id as usize,
-                task.partition_id as usize,
-            );
+            let ended = self.executor.cancel_task(task.job_id.into(), task.stage_id as usize, task.task_id as usize);
             cancelled &= ended.await.map_err(|e| Status::internal(e.to_string()))?;
         }
         Ok(Response::new(CancelTasksResult { cancelled }))

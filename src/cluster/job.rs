@@ -1,6 +1,5 @@
 //! [`JobExec`]: runs its input on a cluster, as one job.
 
-use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +9,10 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use ballista_core::execution_plans::DistributedQueryExec;
 use ballista_core::extension::SessionConfigExt;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -95,16 +96,19 @@ impl ExecutionPlan for JobExec {
         "JobExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         self.input.properties()
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -202,7 +206,7 @@ impl Job {
         // A scheduler that is there says what it knows.
         let error = match (self.query.as_ref().and_then(|query| query.job_id()), self.cluster.executors().await) {
             (_, Err(gone)) => gone,
-            (Some(job), Ok(_)) => ClusterError::Job { address, job, reason },
+            (Some(job), Ok(_)) => ClusterError::Job { address, job: job.to_string(), reason },
             (None, Ok(_)) => ClusterError::Job { address, job: "not accepted".to_owned(), reason },
         };
         self.end().await;
@@ -218,7 +222,7 @@ impl Drop for Job {
         let cancelled = async move {
             if let Some(job) = job {
                 // One that cannot be cancelled ends by itself.
-                drop(cluster.cancel(&job).await);
+                drop(cluster.cancel(job.as_str()).await);
             }
             remove(objects).await;
         };
@@ -286,7 +290,7 @@ impl Watch {
                     Err(_) => continue,
                 }
                 if let Some(job) = query.job_id()
-                    && let Ok(stages) = cluster.stages(&job).await
+                    && let Ok(stages) = cluster.stages(job.as_str()).await
                 {
                     let tasks = || stages.stages.iter().flat_map(|stage| &stage.tasks);
                     let done = tasks().flatten().filter(|task| task.status == "Successful").count();

@@ -16,7 +16,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, replace_children_if_necessary};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::checkpoint::{Checkpoints, RunFolder};
 use earthcatalog_plans::codec::knows_too_much;
@@ -50,7 +50,7 @@ struct RunOnCluster(Arc<Cluster>);
 
 impl PhysicalOptimizerRule for RunOnCluster {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(commit) = plan.as_any().downcast_ref::<CommitExec>() {
+        if let Some(commit) = plan.downcast_ref::<CommitExec>() {
             if commit.target().commit_every.is_some() {
                 return plan_err!(
                     "a run on a cluster is committed as one snapshot; leave out commit_every, or compact a part of the buckets at a time"
@@ -65,12 +65,12 @@ impl PhysicalOptimizerRule for RunOnCluster {
             let children = plan.children().into_iter().cloned();
             let jobs = children.map(|sink| self.job(of_job(sink, &folder), Some(folder.clone())));
             let jobs = jobs.collect::<Result<_>>()?;
-            return Arc::clone(&plan).with_new_children(jobs);
+            return replace_children_if_necessary(Arc::clone(&plan), jobs);
         }
-        if plan.as_any().is::<AnalyzeExec>() {
+        if plan.is::<AnalyzeExec>() {
             let children = plan.children().into_iter().cloned();
             let jobs = children.map(|input| self.optimize(input, &ConfigOptions::default())).collect::<Result<_>>()?;
-            return plan.with_new_children(jobs);
+            return replace_children_if_necessary(plan, jobs);
         }
         // With what only this process has, such as metadata, or an inventory of which a run is planned, it stays here.
         if reads_data(&plan) && stays_here(&plan).is_none() { self.job(plan, None) } else { Ok(plan) }
@@ -101,7 +101,7 @@ impl RunOnCluster {
 
 /// A sink whose tasks are each done once, even if the cluster runs one twice.
 fn of_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> {
-    match sink.as_any().downcast_ref::<WriteGeoParquetExec>() {
+    match sink.downcast_ref::<WriteGeoParquetExec>() {
         Some(write) if write.target().checkpoints.is_none() => {
             let checkpoints = Checkpoints { folder: folder.clone(), staged: false, of_job: true };
             Arc::new(write.with_checkpoints(&write.target().run, checkpoints))
@@ -112,8 +112,8 @@ fn of_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> 
 
 /// Whether anything below reads Items or their rows.
 fn reads_data(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let operator = plan.as_any();
-    let scans_files = |scan: &DataSourceExec| scan.data_source().as_any().is::<FileScanConfig>();
+    let operator = plan.as_ref();
+    let scans_files = |scan: &DataSourceExec| scan.data_source().is::<FileScanConfig>();
     operator.is::<StacExec>()
         || operator.is::<BucketScanExec>()
         || operator.downcast_ref::<DataSourceExec>().is_some_and(scans_files)
@@ -122,7 +122,7 @@ fn reads_data(plan: &Arc<dyn ExecutionPlan>) -> bool {
 
 /// The first operator that cannot be sent.
 fn stays_here(plan: &Arc<dyn ExecutionPlan>) -> Option<&str> {
-    let operator = plan.as_any();
+    let operator = plan.as_ref();
     let sent = operator.is::<StacExec>()
         || operator.is::<BucketScanExec>()
         || operator.is::<DataSourceExec>()
@@ -141,11 +141,11 @@ fn stays_here(plan: &Arc<dyn ExecutionPlan>) -> Option<&str> {
 fn once_by_id(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let partitions = plan.output_partitioning().partition_count();
     match plan.children()[..] {
-        [input] if plan.as_any().is::<OncePerItemExec>() && partitions > 1 => {
+        [input] if plan.is::<OncePerItemExec>() && partitions > 1 => {
             let id = Column::new_with_schema("id", &input.schema())?;
             let by_id =
                 RepartitionExec::try_new(Arc::clone(input), Partitioning::Hash(vec![Arc::new(id)], partitions))?;
-            Ok(Transformed::yes(plan.with_new_children(vec![Arc::new(by_id)])?))
+            Ok(Transformed::yes(replace_children_if_necessary(plan, vec![Arc::new(by_id)])?))
         }
         _ => Ok(Transformed::no(plan)),
     }
@@ -153,7 +153,7 @@ fn once_by_id(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execut
 
 /// A join that reads all of its left side in each task can tell only in one task which of its rows have no partner.
 fn probed_once(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let operator = plan.as_any();
+    let operator = plan.as_ref();
     let join_type = match operator.downcast_ref::<NestedLoopJoinExec>() {
         Some(join) => Some(*join.join_type()),
         None => operator
@@ -168,7 +168,7 @@ fn probed_once(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execu
         [left, right] if join_type.is_some_and(tells_of_left) && right.output_partitioning().partition_count() > 1 => {
             let right = Arc::new(CoalescePartitionsExec::new(Arc::clone(right)));
             let children: Vec<Arc<dyn ExecutionPlan>> = vec![Arc::clone(left), right];
-            Ok(Transformed::yes(plan.with_new_children(children)?))
+            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
         }
         _ => Ok(Transformed::no(plan)),
     }

@@ -28,7 +28,7 @@ pub struct SchedulerOptions {
     /// How long executors keep what a job that succeeded has shuffled.
     pub job_data_ttl: Duration,
     /// `HOST:PORT` from which clients fetch answers, where they do not reach executors; empty: from the scheduler.
-    pub advertise_flight_sql_endpoint: Option<String>,
+    pub advertise_flight_endpoint: Option<String>,
 }
 
 /// Runs a scheduler until `shutdown` resolves; `listening` is called right before it takes requests.
@@ -70,7 +70,9 @@ fn config(options: &SchedulerOptions) -> Result<SchedulerConfig, ClusterError> {
         bind_port: options.bind_port,
         scheduling_policy: TaskSchedulingPolicy::PullStaged,
         finished_job_data_clean_up_interval_seconds: options.job_data_ttl.as_secs(),
-        advertise_flight_sql_endpoint: options.advertise_flight_sql_endpoint.clone(),
+        // Without a name it is this scheduler that hands them on.
+        enable_embedded_flight_proxy: options.advertise_flight_endpoint.as_deref() == Some(""),
+        advertise_flight_endpoint: options.advertise_flight_endpoint.clone(),
         grpc_server_max_decoding_message_size: MAX_MESSAGE,
         grpc_server_max_encoding_message_size: MAX_MESSAGE,
         executor_timeout_seconds: options.executor_timeout.as_secs().max(1),

@@ -18,6 +18,8 @@ pub fn cluster_config(config: SessionConfig) -> SessionConfig {
         .with_ballista_broadcast_join_threshold_bytes(0)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold", 0)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
+        // The limits of memory are for one.
+        .set_u64(ballista_core::config::BALLISTA_SCHEDULER_MAX_PARTITIONS_PER_TASK, 1)
         // A sort goes to disk, a hash table does not.
         .set_bool("datafusion.optimizer.prefer_hash_join", false)
         // Asks for the state of a job, and so has its id from the start.

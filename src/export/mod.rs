@@ -96,7 +96,9 @@ const BATCH_ROWS: usize = 256;
 
 /// Prepares `session` for rows of whole Items.
 pub fn expect_wide_rows(session: &SessionContext) {
-    session.state_ref().write().config_mut().options_mut().execution.batch_size = BATCH_ROWS;
+    let state = session.state_ref();
+    let mut state = state.write();
+    *state.config_mut() = state.config().clone().with_batch_size(BATCH_ROWS);
 }
 
 /// Writes the Items in question to `sink`, which stays open. `session` knows the tables of the warehouse.

@@ -23,7 +23,7 @@ impl Effect {
             LogicalPlan::Extension(extension) if extension.node.as_any().is::<Call>() => Self::Files,
             LogicalPlan::Dml(dml) => match source_as_provider(&dml.target) {
                 // A table of the session alone.
-                Ok(target) if target.as_any().is::<MemTable>() => Self::None,
+                Ok(target) if target.is::<MemTable>() => Self::None,
                 _ => Self::Files,
             },
             // EXPLAIN ANALYZE runs what it explains.

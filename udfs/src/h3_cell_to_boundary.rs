@@ -1,6 +1,5 @@
 //! `h3_cell_to_boundary(cell)`: the outline of a cell.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,10 +30,6 @@ struct H3CellToBoundary {
 }
 
 impl ScalarUDFImpl for H3CellToBoundary {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_cell_to_boundary"
     }

@@ -1,6 +1,5 @@
 //! `h3_cell_to_latlng(cell)`: the centre of a cell.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Float64Builder, StructArray};
@@ -28,10 +27,6 @@ fn fields() -> Fields {
 }
 
 impl ScalarUDFImpl for H3CellToLatLng {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_cell_to_latlng"
     }

@@ -1,6 +1,5 @@
 //! `h3_cell_to_parent(cell, resolution)`: the coarser cell that a cell belongs to.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, StringViewBuilder};
@@ -25,10 +24,6 @@ struct H3CellToParent {
 }
 
 impl ScalarUDFImpl for H3CellToParent {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_cell_to_parent"
     }

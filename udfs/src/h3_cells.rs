@@ -1,6 +1,5 @@
 //! `h3_cells(geometry, resolution)`: the cells that a footprint touches.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -36,10 +35,6 @@ struct H3Cells {
 }
 
 impl ScalarUDFImpl for H3Cells {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_cells"
     }

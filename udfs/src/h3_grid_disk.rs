@@ -1,7 +1,5 @@
 //! `h3_grid_disk(cell, k)`: the cells around a cell.
 
-use std::any::Any;
-
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
@@ -28,10 +26,6 @@ struct H3GridDisk {
 }
 
 impl ScalarUDFImpl for H3GridDisk {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_grid_disk"
     }

@@ -1,6 +1,5 @@
 //! `h3_latlng_to_cell(lat, lng, resolution)`: the cell at a position.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, StringViewBuilder};
@@ -26,10 +25,6 @@ struct H3LatLngToCell {
 }
 
 impl ScalarUDFImpl for H3LatLngToCell {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "h3_latlng_to_cell"
     }

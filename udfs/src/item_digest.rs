@@ -1,6 +1,5 @@
 //! `item_digest(*)`: a number by which versions of an Item are told apart.
 
-use std::any::Any;
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -29,10 +28,6 @@ struct ItemDigest {
 }
 
 impl ScalarUDFImpl for ItemDigest {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -1,6 +1,5 @@
 //! `json -> key` and `json ->> key`: members of JSON texts.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, StringViewBuilder};
@@ -60,10 +59,6 @@ impl JsonGet {
 }
 
 impl ScalarUDFImpl for JsonGet {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         self.name
     }

@@ -1,6 +1,5 @@
 //! `ST_AsGeoJSON(geometry)`: a geometry as GeoJSON.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::StringViewBuilder;
@@ -26,10 +25,6 @@ struct StAsGeoJson {
 }
 
 impl ScalarUDFImpl for StAsGeoJson {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "st_asgeojson"
     }

@@ -1,6 +1,5 @@
 //! `ST_Distance(a, b)` and `ST_DWithin(a, b, distance)`: how far apart two geometries are.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array};
@@ -49,10 +48,6 @@ impl StDistance {
 }
 
 impl ScalarUDFImpl for StDistance {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         self.function()
     }

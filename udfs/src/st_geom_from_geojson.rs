@@ -1,6 +1,5 @@
 //! `ST_GeomFromGeoJSON(text)`: a geometry from GeoJSON.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BinaryViewBuilder};
@@ -31,10 +30,6 @@ struct StGeomFromGeoJson {
 }
 
 impl ScalarUDFImpl for StGeomFromGeoJson {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "st_geomfromgeojson"
     }

@@ -1,6 +1,5 @@
 //! `ST_MakeEnvelope(xmin, ymin, xmax, ymax[, srid])`: a box as a polygon.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BinaryViewBuilder};
@@ -30,10 +29,6 @@ struct StMakeEnvelope {
 }
 
 impl ScalarUDFImpl for StMakeEnvelope {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "st_makeenvelope"
     }

@@ -1,6 +1,5 @@
 //! `ST_Intersects(a, b)` and its nine siblings: how two geometries lie to each other.
 
-use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -75,10 +74,6 @@ impl StRelation {
 }
 
 impl ScalarUDFImpl for StRelation {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         self.relation.name
     }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
 pub use compact_views::CompactViewsExec;
 pub use row_number::RowNumberExec;
@@ -24,9 +24,9 @@ pub use row_number::RowNumberExec;
 /// is one.
 pub fn bounded(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let better = |plan: Arc<dyn ExecutionPlan>| {
-        if let Some(sort) = plan.as_any().downcast_ref::<SortExec>() {
+        if let Some(sort) = plan.downcast_ref::<SortExec>() {
             let input = Arc::new(CompactViewsExec::new(Arc::clone(sort.input())));
-            let sort = plan.with_new_children(vec![input])?;
+            let sort = replace_children_if_necessary(plan, vec![input])?;
             return Ok(Transformed::yes(Arc::new(CompactViewsExec::new(sort)) as _));
         }
         Ok(match RowNumberExec::in_place_of(&plan) {
@@ -70,7 +70,8 @@ mod tests {
     #[tokio::test]
     async fn answers_are_the_same_and_a_limit_is_kept() {
         let limited = crate::session::session_within(2, Some(32 << 20)).unwrap();
-        limited.state_ref().write().config_mut().options_mut().execution.batch_size = 512;
+        let batches = limited.copied_config().with_batch_size(512);
+        *limited.state_ref().write().config_mut() = batches;
         let unlimited = crate::session::session(2).unwrap();
         let expected = rows(&unlimited, false).await.unwrap();
         assert!(expected.len() > 8_000);

@@ -1,12 +1,12 @@
 //! [`RowNumberExec`]: `row_number()` over sorted rows, batch by batch.
 
-use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::{concat, partition};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::window::{StandardWindowExpr, WindowExpr};
@@ -14,7 +14,8 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, InputOrderMode, PhysicalExpr, PlanProperties,
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, InputDistributionRequirements, InputOrderMode,
+    PhysicalExpr, PlanProperties, apply_expression_roots,
 };
 use futures::TryStreamExt;
 
@@ -30,7 +31,7 @@ pub struct RowNumberExec {
 impl RowNumberExec {
     /// In place of a window that is `row_number()` alone, over rows that are sorted by group.
     pub fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
-        let window = plan.as_any().downcast_ref::<BoundedWindowAggExec>()?;
+        let window = plan.downcast_ref::<BoundedWindowAggExec>()?;
         let [function] = window.window_expr() else { return None };
         let is_sorted = window.input_order_mode == InputOrderMode::Sorted && !function.partition_by().is_empty();
         (is_sorted && is_row_number(function.as_ref())).then(|| Self {
@@ -65,16 +66,12 @@ impl ExecutionPlan for RowNumberExec {
         "RowNumberExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
     }
 
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![Distribution::HashPartitioned(self.group.to_vec())]
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::KeyPartitioned(self.group.to_vec())])
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
@@ -83,6 +80,13 @@ impl ExecutionPlan for RowNumberExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        apply_expression_roots(self.group.iter(), f)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

@@ -18,11 +18,9 @@ pub use exec::{CallExec, CallPlanner};
 pub use node::Call;
 pub use procedure::Procedure;
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::common::format::ExplainFormat;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{ExplainOption, Extension, LogicalPlan, LogicalPlanBuilder};
@@ -37,12 +35,12 @@ pub async fn plan_statement(state: &SessionState, statement: Statement) -> Resul
     }
     match statement {
         Statement::Explain(explain) if called(&explain.statement).is_some() => {
-            let format = match &explain.format {
-                Some(format) => ExplainFormat::from_str(format)?,
+            let format = match &explain.options.format {
+                Some(format) => format.clone(),
                 None => state.config_options().explain.format.clone(),
             };
             let option = ExplainOption::default().with_format(format);
-            let option = option.with_verbose(explain.verbose).with_analyze(explain.analyze);
+            let option = option.with_verbose(explain.options.verbose).with_analyze(explain.options.analyze);
             let plan = Box::pin(plan_statement(state, *explain.statement)).await?;
             LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()
         }

@@ -32,7 +32,7 @@ impl Identity {
     ///
     /// Errors unless each partition of `query` reads one chunk of a STAC table: then a chunk could not be resumed.
     pub fn of(query: &Arc<dyn ExecutionPlan>, warehouse: &Warehouse, table: &str) -> Result<Self> {
-        let leaf = leaf_by_partition(query).and_then(|leaf| leaf.as_any().downcast_ref::<StacExec>());
+        let leaf = leaf_by_partition(query).and_then(|leaf| leaf.downcast_ref::<StacExec>());
         let Some(source) = leaf.filter(|source| source.reads_chunks()) else {
             return plan_err!(
                 "what is staged must come chunk by chunk from a table STORED AS STAC: filters, computed columns, h3_fanout, and joins in which each row is of an Item keep chunks apart, other joins, aggregates and LIMIT do not; use INSERT INTO items for those"

@@ -27,15 +27,15 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Name of the task that `partition` of `plan` is, the same whenever the run is started, or within the job. Errors if
+    /// Name of the task that `partition` of `plan` is, which has this `number` in the whole plan: the same whenever the run is started, or within the job. Errors if
     /// no source tells the partitions of `plan` apart.
-    pub fn task(&self, plan: &Arc<dyn ExecutionPlan>, partition: usize) -> Result<String> {
+    pub fn task(&self, plan: &Arc<dyn ExecutionPlan>, partition: usize, number: usize) -> Result<String> {
         if self.of_job {
-            return Ok(format!("partition-{partition:05}"));
+            return Ok(format!("partition-{number:05}"));
         }
-        let leaf = leaf_by_partition(plan).map(|leaf| leaf.as_any());
+        let leaf = leaf_by_partition(plan);
         if leaf.is_some_and(|leaf| leaf.is::<StacExec>()) {
-            return Ok(format!("chunk-{partition:05}"));
+            return Ok(format!("chunk-{number:05}"));
         }
         match leaf.and_then(|leaf| leaf.downcast_ref::<BucketScanExec>()) {
             Some(scan) => Ok(format!("buckets-{:016x}", scan.fingerprint(partition))),

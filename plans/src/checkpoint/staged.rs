@@ -1,6 +1,5 @@
 //! [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit.
 
-use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -11,6 +10,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::folder::{Finished, RunFolder};
+use crate::external_table::one_location;
 use crate::session_table::named_warehouse;
 use crate::warehouse::{LiveFile, RunRecords, Warehouse};
 
@@ -80,10 +80,6 @@ impl Staging {
 
 #[async_trait]
 impl TableProvider for StagedTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(self.staging.warehouse.items().table_schema())
     }
@@ -135,7 +131,7 @@ impl TableProviderFactory for StagedTableFactory {
             return plan_err!("{}: STORED AS CHECKPOINTS takes no columns, it has those of {of}", statement.name);
         }
         let warehouse = named_warehouse(state, "of", &of).await?;
-        warehouse.check_location(&statement.location)?;
+        warehouse.check_location(one_location(statement)?)?;
         Ok(Arc::new(StagedTable::new(warehouse, restart)))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf;
 use url::Url;
 
@@ -81,7 +82,8 @@ impl TryFrom<&BucketScanExec> for BucketScanMessage {
 }
 
 impl BucketScanMessage {
-    pub fn into_operator(self) -> Result<BucketScanExec> {
+    pub fn into_operator(self, inputs: &[Arc<dyn ExecutionPlan>]) -> Result<BucketScanExec> {
+        let [numbers] = inputs else { return internal_err!("a scan that is sent has one input, not {}", inputs.len()) };
         let target = WriteTarget {
             warehouse: Url::parse(&self.warehouse).map_err(|e| DataFusionError::External(Box::new(e)))?,
             run: String::new(),
@@ -95,6 +97,7 @@ impl BucketScanMessage {
         };
         let sent = SentGroups {
             slices: Slices::from_message(self.groups)?,
+            numbers: Arc::clone(numbers),
             fingerprints: self.fingerprints,
             chosen: self.chosen.unwrap_or_default().into(),
         };

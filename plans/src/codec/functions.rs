@@ -45,12 +45,12 @@ pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
 
 /// Whether an operator has a predicate whose functions know too much to be sent with every task.
 pub fn knows_too_much(operator: &dyn ExecutionPlan) -> bool {
-    let any = operator.as_any();
+    let any = operator;
     if let Some(filter) = any.downcast_ref::<FilterExec>() {
         return is_too_much(filter.predicate());
     }
     let scan = any.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source);
-    let scan = scan.and_then(|source| source.as_any().downcast_ref::<FileScanConfig>());
+    let scan = scan.and_then(|source| source.downcast_ref::<FileScanConfig>());
     scan.and_then(|scan| scan.file_source().filter()).is_some_and(|predicate| is_too_much(&predicate))
 }
 
@@ -58,7 +58,7 @@ fn is_too_much(predicate: &Arc<dyn PhysicalExpr>) -> bool {
     let mut ids = 0;
     // Never an error: nothing here fails.
     let _ = predicate.apply(|expr| {
-        let function = expr.as_any().downcast_ref::<ScalarFunctionExpr>();
+        let function = expr.downcast_ref::<ScalarFunctionExpr>();
         ids += function.and_then(|f| repeated_of(f.fun())).map_or(0, |ids| ids.len());
         Ok(TreeNodeRecursion::Continue)
     });

@@ -6,7 +6,7 @@ use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion_proto::physical_plan::PhysicalExtensionCodec;
+use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use prost::Message;
 
 use super::buckets::BucketScanMessage;
@@ -38,22 +38,28 @@ impl PhysicalExtensionCodec for PlanCodec {
         bytes: &[u8],
         inputs: &[Arc<dyn ExecutionPlan>],
         context: &TaskContext,
+        converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (kind, message) = open(bytes)?;
         Ok(match kind {
             Kind::WriteGeoParquet => Arc::new(decode::<WriteMessage>(message)?.into_operator(inputs)?),
-            Kind::Stac => Arc::new(decode::<StacMessage>(message)?.into_operator()?),
-            Kind::BucketScan => Arc::new(decode::<BucketScanMessage>(message)?.into_operator()?),
+            Kind::Stac => Arc::new(decode::<StacMessage>(message)?.into_operator(inputs)?),
+            Kind::BucketScan => Arc::new(decode::<BucketScanMessage>(message)?.into_operator(inputs)?),
             Kind::OncePerItem => match inputs {
                 [input] => Arc::new(OncePerItemExec::try_new(Arc::clone(input))?),
                 _ => return internal_err!("OncePerItemExec has one input, not {}", inputs.len()),
             },
-            Kind::Foreign | Kind::Planned => self.of_cluster.try_decode(message, inputs, context)?,
+            Kind::Foreign | Kind::Planned => self.of_cluster.try_decode(message, inputs, context, converter)?,
         })
     }
 
-    fn try_encode(&self, plan: Arc<dyn ExecutionPlan>, bytes: &mut Vec<u8>) -> Result<()> {
-        let operator = plan.as_any();
+    fn try_encode(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        bytes: &mut Vec<u8>,
+        converter: &dyn PhysicalProtoConverterExtension,
+    ) -> Result<()> {
+        let operator = plan.as_ref();
         if let Some(write) = operator.downcast_ref::<WriteGeoParquetExec>() {
             encode(Kind::WriteGeoParquet, &WriteMessage::try_from(write)?, bytes)
         } else if let Some(stac) = operator.downcast_ref::<StacExec>() {
@@ -64,7 +70,7 @@ impl PhysicalExtensionCodec for PlanCodec {
             seal(Kind::OncePerItem, bytes);
         } else {
             seal(Kind::Foreign, bytes);
-            return self.of_cluster.try_encode(plan, bytes);
+            return self.of_cluster.try_encode(plan, bytes, converter);
         }
         Ok(())
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::catalog::Session;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference, exec_err, plan_err};
 use datafusion::execution::TaskContext;
-use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
@@ -103,7 +104,8 @@ impl ExtensionPlanner for PlannedPlanner {
         node: &dyn UserDefinedLogicalNode,
         _: &[&LogicalPlan],
         _: &[Arc<dyn ExecutionPlan>],
-        _: &SessionState,
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         Ok(node.as_any().downcast_ref::<Planned>().map(|planned| Arc::clone(&planned.plan)))
     }

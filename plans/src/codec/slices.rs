@@ -7,7 +7,7 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileScanConfigBuilder};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_plan::{ExecutionPlan, with_new_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
@@ -176,7 +176,7 @@ fn slice<'a>(
     objects: &'a mut Vec<Url>,
 ) -> BoxFuture<'a, Result<Arc<dyn ExecutionPlan>>> {
     Box::pin(async move {
-        let operator = plan.as_any();
+        let operator = plan.as_ref();
         if let Some(stac) = operator.downcast_ref::<StacExec>() {
             let stac = stac.sliced(folder).await?;
             objects.extend(stac.slices().and_then(Slices::object).cloned());
@@ -194,7 +194,7 @@ fn slice<'a>(
         for child in plan.children() {
             children.push(slice(Arc::clone(child), folder, objects).await?);
         }
-        with_new_children_if_necessary(plan, children)
+        replace_children_if_necessary(plan, children)
     })
 }
 
@@ -202,7 +202,7 @@ fn slice<'a>(
 /// files. By them, too, literals take the place of columns, and functions that tell columns by their names, such as
 /// `stac_item`, keep the names of those in a field that does not travel.
 fn without_file_statistics(scan: &DataSourceExec) -> Option<Arc<dyn ExecutionPlan>> {
-    let config = scan.data_source().as_any().downcast_ref::<FileScanConfig>()?;
+    let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
     let files = |group: &FileGroup| {
         let files = group.iter().map(|file| PartitionedFile { statistics: None, ..file.clone() });
         FileGroup::new(files.collect())

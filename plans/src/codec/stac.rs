@@ -1,6 +1,9 @@
 //! [`StacExec`] as a message.
 
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf;
 use url::Url;
 
@@ -61,7 +64,8 @@ impl TryFrom<&StacExec> for StacMessage {
 }
 
 impl StacMessage {
-    pub fn into_operator(self) -> Result<StacExec> {
+    pub fn into_operator(self, inputs: &[Arc<dyn ExecutionPlan>]) -> Result<StacExec> {
+        let [numbers] = inputs else { return internal_err!("a scan that is sent has one input, not {}", inputs.len()) };
         let location = Url::parse(&self.location).map_err(|e| DataFusionError::External(Box::new(e)))?;
         let options = StacOptions {
             fetch_concurrency: self.fetch_concurrency as usize,
@@ -75,6 +79,7 @@ impl StacMessage {
             items::decode(self.promoted.as_ref())?,
             options,
             Slices::from_message(self.chunks)?,
+            Some(numbers),
             self.fingerprint,
             projection.as_ref(),
             self.fetch.map(|n| n as usize),

@@ -84,7 +84,7 @@ async fn what_was_planned_here_arrives_and_runs_elsewhere() {
     let again = "INSERT INTO items SELECT * FROM h3_fanout(source, 1) WHERE platform = 'L2'";
     context.sql(again).await.unwrap().collect().await.unwrap();
     let table = context.table_provider("items").await.unwrap();
-    let warehouse = table.as_any().downcast_ref::<WarehouseTable>().unwrap().warehouse().clone();
+    let warehouse = table.downcast_ref::<WarehouseTable>().unwrap().warehouse().clone();
     context.register_table("each_item", Arc::new(ItemsTable::new(warehouse))).unwrap();
     let each = plan(&context, "SELECT id FROM each_item").await;
     assert!(text(&each).contains("OncePerItemExec") && text(&each).contains("is_repeated"), "{}", text(&each));
@@ -126,7 +126,7 @@ async fn a_sink_arrives_with_its_target_and_writes_the_same_files() {
     let arrived = sent(&context, &sink, None).await;
     assert_eq!(text(&arrived), text(&sink));
     let target = |plan: &Arc<dyn ExecutionPlan>| {
-        plan.as_any().downcast_ref::<crate::write::WriteGeoParquetExec>().unwrap().target().as_ref().clone()
+        plan.downcast_ref::<crate::write::WriteGeoParquetExec>().unwrap().target().as_ref().clone()
     };
     assert_eq!(target(&arrived), target(&sink));
     let written = async |plan: &Arc<dyn ExecutionPlan>| {

@@ -16,14 +16,14 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::schema::types::SchemaDescriptor;
 use thiserror::Error;
 
 use super::groups::BucketFiles;
 use super::table::YEAR;
 use crate::bucket::Bucket;
-use crate::stores::stores;
+use crate::stores::{ParquetObject, stores};
 use crate::warehouse::LiveFile;
 use crate::warehouse::location::to_url;
 use crate::warehouse::table::SEQUENCE;
@@ -277,7 +277,7 @@ async fn open_in_parts(
     in_file: SchemaRef,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     let (store, path) = stores().locate(&to_url(&file.location)?)?;
-    let object = ParquetObjectReader::new(store, path).with_file_size(file.bytes);
+    let object = ParquetObject::new(store, path, file.bytes);
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
     let mask = mask(&in_file, builder.parquet_schema());
     // Text is compressed to an eighth or so.

@@ -1,12 +1,12 @@
 //! [`BucketScanExec`]: the leaf operator that reads buckets, a group of them per partition.
 
-use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::AddAssign;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err, project_schema};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
@@ -31,6 +31,7 @@ use super::table::YEAR;
 use crate::codec::Slices;
 use crate::find_operator::find_operator;
 use crate::items::GRID_PARTITION;
+use crate::partition_numbers;
 use crate::warehouse::Warehouse;
 use crate::write::{PartFileFormat, WriteTarget};
 
@@ -45,6 +46,8 @@ pub struct BucketScanExec {
     target: Arc<WriteTarget>,
     format: Arc<PartFileFormat>,
     groups: Groups,
+    /// Of each partition, the number of its group.
+    numbers: Vec<usize>,
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<String>,
@@ -63,6 +66,8 @@ enum Groups {
 #[derive(Debug, Clone)]
 pub(crate) struct SentGroups {
     pub slices: Slices,
+    /// Has the number of each partition that this process reads (see [`partition_numbers`]).
+    pub numbers: Arc<dyn ExecutionPlan>,
     /// As [`BucketScanExec::fingerprint`] tells them.
     pub fingerprints: Vec<u64>,
     /// Sums over their buckets.
@@ -136,13 +141,17 @@ impl BucketScanExec {
     }
 
     fn of_groups(target: WriteTarget, schema: SchemaRef, groups: Groups, scanned: Totals) -> Result<Self> {
+        let numbers = match &groups {
+            Groups::Packed(groups) => (0..groups.len()).collect(),
+            Groups::Sent(sent) => partition_numbers::numbers(&sent.numbers)?,
+        };
         let keys = [GRID_PARTITION, YEAR].map(|name| Column::new_with_schema(name, &schema).ok());
         let partitioning = match keys {
             [Some(cell), Some(year)] => {
                 let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(cell), Arc::new(year)];
-                Partitioning::Hash(keys, groups.count())
+                Partitioning::Hash(keys, numbers.len())
             }
-            _ => Partitioning::UnknownPartitioning(groups.count()),
+            _ => Partitioning::UnknownPartitioning(numbers.len()),
         };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -155,6 +164,7 @@ impl BucketScanExec {
             format: Arc::new(PartFileFormat::try_new(&target)?),
             target: Arc::new(target),
             groups,
+            numbers,
             scanned,
             settles: None,
             properties: Arc::new(properties),
@@ -181,6 +191,7 @@ impl BucketScanExec {
                 let of = Arc::clone(groups);
                 let slice = move |i: usize| Ok(GroupMessage::new(&of[i]).encode_to_vec().into());
                 SentGroups {
+                    numbers: partition_numbers::number(groups.len())?,
                     slices: Slices::store(groups.len(), Arc::new(slice), folder).await?,
                     fingerprints: (0..groups.len()).map(|i| self.fingerprint(i)).collect(),
                     chosen: self.chosen(),
@@ -228,7 +239,8 @@ impl BucketScanExec {
     /// Tells the work of a partition from that of others: its buckets and their files.
     pub(crate) fn fingerprint(&self, partition: usize) -> u64 {
         if let Groups::Sent(sent) = &self.groups {
-            return sent.fingerprints.get(partition).copied().unwrap_or_default();
+            let group = self.numbers.get(partition).and_then(|group| sent.fingerprints.get(*group));
+            return group.copied().unwrap_or_default();
         }
         let mut hash = XxHash64::with_seed(0);
         for bucket in self.groups().get(partition).into_iter().flatten() {
@@ -284,26 +296,37 @@ impl ExecutionPlan for BucketScanExec {
         "BucketScanExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![]
+        self.sent().map(|sent| &sent.numbers).into_iter().collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.is_empty() { Ok(self) } else { internal_err!("BucketScanExec is a leaf and takes no children") }
+        match (self.sent(), children.as_slice()) {
+            (_, []) => Ok(self),
+            (Some(sent), [numbers]) => {
+                let sent = SentGroups { numbers: Arc::clone(numbers), ..sent.clone() };
+                let target = self.target.as_ref().clone();
+                Ok(Arc::new(Self::of_slices(target, self.schema(), sent, self.scanned)?))
+            }
+            _ => internal_err!("BucketScanExec is a leaf and takes no children"),
+        }
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        if partition >= self.groups.count() {
+        let Some(group) = self.numbers.get(partition).copied() else {
             return internal_err!("BucketScanExec has no partition {partition}");
-        }
+        };
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let batch_rows = context.session_config().batch_size();
         let metrics = ReadMetrics {
@@ -314,7 +337,7 @@ impl ExecutionPlan for BucketScanExec {
         let (format, schema) = (Arc::clone(&self.format), self.schema());
         let groups = self.groups.clone();
         let read = async move {
-            let group = groups.get(partition).await?;
+            let group = groups.get(group).await?;
             Ok::<_, DataFusionError>(PartFileReader::try_new(format, schema, &group, batch_rows, metrics)?.read(group))
         };
         let batches = stream::once(read).try_flatten().boxed().map(move |batch| Ok(batch?.record_output(&baseline)));

@@ -1,6 +1,5 @@
 //! Rows that a newer version of their Item has left behind in another bucket.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -188,10 +187,6 @@ pub(super) struct BucketRows {
 
 #[async_trait]
 impl TableProvider for BucketRows {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

@@ -1,6 +1,5 @@
 //! [`BucketsTable`]: the rows of a warehouse by bucket, as a table.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
@@ -51,10 +50,10 @@ pub enum BucketSource {
 impl BucketSource {
     /// `None` where a table has no buckets.
     pub fn of(table: &Arc<dyn TableProvider>) -> Option<Self> {
-        if let Some(staged) = table.as_any().downcast_ref::<StagedTable>() {
+        if let Some(staged) = table.downcast_ref::<StagedTable>() {
             return Some(Self::Staged(Arc::clone(staged.staging())));
         }
-        let warehouse = table.as_any().downcast_ref::<WarehouseTable>()?.warehouse();
+        let warehouse = table.downcast_ref::<WarehouseTable>()?.warehouse();
         Some(Self::Table(Arc::clone(table), Box::new(warehouse.clone())))
     }
 
@@ -75,7 +74,7 @@ impl BucketSource {
 
     async fn files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
         match self {
-            Self::Table(table, _) => match table.as_any().downcast_ref::<WarehouseTable>() {
+            Self::Table(table, _) => match table.downcast_ref::<WarehouseTable>() {
                 Some(table) => table.live_files(session).await,
                 None => internal_err!("buckets of a table that is no warehouse"),
             },
@@ -112,7 +111,7 @@ impl BucketsTable {
         buckets: &[BucketFiles],
     ) -> Result<(LeftBehind, Option<String>)> {
         let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
-        let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
+        let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
         let Some((snapshot, document)) = table.known_ids_document(session).await? else {
             return Ok(Default::default());
         };
@@ -136,10 +135,6 @@ impl BucketsTable {
 
 #[async_trait]
 impl TableProvider for BucketsTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

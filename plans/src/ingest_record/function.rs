@@ -39,7 +39,7 @@ impl TableFunctionImpl for IngestedFunction {
             _ => return plan_err!("ingested takes a table, and a time or none, as in ingested(items, '2025-01-31')"),
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
-        let Some(table) = table.as_any().downcast_ref::<WarehouseTable>() else {
+        let Some(table) = table.downcast_ref::<WarehouseTable>() else {
             return plan_err!(
                 "ingested: table {name} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
             );

@@ -1,6 +1,5 @@
 //! [`IngestedTable`]: the ingest record of a warehouse, as a table.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -45,10 +44,6 @@ impl IngestedTable {
 
 #[async_trait]
 impl TableProvider for IngestedTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&INGESTED_SCHEMA)
     }
@@ -83,7 +78,7 @@ impl TableProvider for IngestedTable {
             let url = Url::parse(&file.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
             Ok(ScanFile { url, bytes: file.bytes, sequence: 0, statistics: None })
         });
-        let (schema, files) = (TableSchema::from_file_schema(self.schema()), files.collect::<Result<_>>()?);
+        let (schema, files) = (TableSchema::from(self.schema()), files.collect::<Result<_>>()?);
         parquet_scan(session, schema, files, statistics, projection, limit).await
     }
 }

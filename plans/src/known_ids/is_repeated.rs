@@ -1,6 +1,5 @@
 //! `is_repeated(id)`: whether an id may have more than one version.
 
-use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub fn is_repeated(ids: Arc<Repeated>) -> ScalarUDF {
 
 /// The ids of [`is_repeated`], if `function` is that.
 pub fn repeated_of(function: &ScalarUDF) -> Option<&Arc<Repeated>> {
-    function.inner().as_any().downcast_ref::<IsRepeated>().map(|function| &function.ids)
+    function.inner().downcast_ref::<IsRepeated>().map(|function| &function.ids)
 }
 
 #[derive(Debug)]
@@ -44,10 +43,6 @@ impl Hash for IsRepeated {
 }
 
 impl ScalarUDFImpl for IsRepeated {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         "is_repeated"
     }

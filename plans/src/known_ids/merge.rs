@@ -143,7 +143,7 @@ async fn scan(session: &SessionContext, files: &[IdFile]) -> Result<Arc<dyn Exec
         let url = Url::parse(&file.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
         Ok(ScanFile { url, bytes: file.bytes, sequence: 0, statistics: None })
     });
-    let (schema, files) = (TableSchema::from_file_schema(Arc::clone(&ID_SCHEMA)), files.collect::<Result<_>>()?);
+    let (schema, files) = (TableSchema::from(Arc::clone(&ID_SCHEMA)), files.collect::<Result<_>>()?);
     parquet_scan(&session.state(), schema, files, Statistics::new_unknown(&ID_SCHEMA), None, None).await
 }
 

@@ -6,6 +6,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{ColumnarValue, Expr};
 use datafusion::physical_expr::create_physical_expr;
 use earthcatalog_udfs::geometry_of;
@@ -32,7 +33,9 @@ fn evaluate(expr: &Expr) -> Option<(ScalarValue, arrow::datatypes::FieldRef)> {
     if expr.is_volatile() || !expr.column_refs().is_empty() || expr.contains_outer() {
         return None;
     }
-    let constant = create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new()).ok()?;
+    let constant =
+        create_physical_expr(expr, &DFSchema::empty(), &ExecutionProps::new(), &PhysicalPlanningContext::default())
+            .ok()?;
     let schema = Arc::new(Schema::empty());
     let field = constant.return_field(&schema).ok()?;
     let one_row = RecordBatchOptions::new().with_row_count(Some(1));

@@ -1,6 +1,5 @@
 //! [`ItemsTable`]: each Item once, in its newest version.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -107,10 +106,6 @@ impl ItemsTable {
 
 #[async_trait]
 impl TableProvider for ItemsTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan, TableScanBuilder};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
@@ -75,7 +75,7 @@ fn filtered(scan: &TableScan, predicate: Expr) -> Result<LogicalPlan> {
         return Ok(LogicalPlan::Filter(filter(scan.clone())?));
     }
     let TableScan { table_name, source, filters, .. } = scan.clone();
-    let whole = TableScan::try_new(table_name, source, None, filters, None)?;
+    let whole = TableScanBuilder::new(table_name, source).with_filters(filters).build()?;
     let columns = scan.projected_schema.columns().into_iter().map(Expr::Column).collect();
     let filtered = LogicalPlan::Filter(filter(whole)?);
     Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(filtered))?))

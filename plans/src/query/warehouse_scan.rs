@@ -10,7 +10,7 @@ use crate::warehouse::{RunOptions, WarehouseTable};
 pub(super) fn warehouse_scan(plan: &LogicalPlan) -> Option<&TableScan> {
     let LogicalPlan::TableScan(scan) = plan else { return None };
     let table = source_as_provider(&scan.source).ok()?;
-    (table.as_any().is::<WarehouseTable>() && scan.fetch.is_none()).then_some(scan)
+    (table.is::<WarehouseTable>() && scan.fetch.is_none()).then_some(scan)
 }
 
 /// Whether the session wants plans pruned.

@@ -1,14 +1,15 @@
 //! [`StacExec`]: the leaf operator that reads Items, one chunk per partition.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::RecordBatch;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::coop::cooperative;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
@@ -26,6 +27,7 @@ use crate::chunk::{ChunkCounts, ChunkOutcome};
 use crate::codec::Slices;
 use crate::find_operator::find_operator;
 use crate::items::ItemSchema;
+use crate::partition_numbers;
 use crate::warehouse::RunOptions;
 
 /// Reads Items: one output partition per chunk, rows in the order of the source.
@@ -42,6 +44,8 @@ pub struct StacExec {
     options: StacOptions,
     chunks: Chunks,
     fingerprint: u64,
+    /// Which partitions there are, where the scan was sent; all of them where it is `None`.
+    numbered: Option<Numbered>,
     projection: Option<Vec<usize>>,
     /// Rows that are enough.
     fetch: Option<usize>,
@@ -50,6 +54,13 @@ pub struct StacExec {
     turns: OnceLock<Arc<Semaphore>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+}
+
+/// The partitions of a scan that was sent.
+#[derive(Debug, Clone)]
+struct Numbered {
+    input: Arc<dyn ExecutionPlan>,
+    numbers: Vec<usize>,
 }
 
 /// What is known of a source before it is read.
@@ -85,27 +96,47 @@ impl StacExec {
         fetch: Option<usize>,
     ) -> Result<Self> {
         let fingerprint = chunks.fingerprint;
-        Self::of_chunks(location, schema, options, Chunks::Listed(Arc::new(chunks)), fingerprint, projection, fetch)
+        Self::of_chunks(
+            location,
+            schema,
+            options,
+            Chunks::Listed(Arc::new(chunks)),
+            None,
+            fingerprint,
+            projection,
+            fetch,
+        )
     }
 
-    /// A scan whose chunks were listed by another process.
+    /// A scan whose chunks were listed by another process; `numbers` has those that this process reads, all of them where it
+    /// is `None` (see [`partition_numbers`]).
+    #[expect(clippy::too_many_arguments, reason = "the fields of its message")]
     pub(crate) fn of_slices(
         location: Url,
         schema: ItemSchema,
         options: StacOptions,
         chunks: Slices,
+        numbers: Option<&Arc<dyn ExecutionPlan>>,
         fingerprint: u64,
         projection: Option<&Vec<usize>>,
         fetch: Option<usize>,
     ) -> Result<Self> {
-        Self::of_chunks(location, schema, options, Chunks::Sent(chunks), fingerprint, projection, fetch)
+        let input = match numbers {
+            Some(input) => Arc::clone(input),
+            None => partition_numbers::number(if fetch.is_some() { 1 } else { chunks.count() })?,
+        };
+        let numbered = Numbered { numbers: partition_numbers::numbers(&input)?, input };
+        let chunks = Chunks::Sent(chunks);
+        Self::of_chunks(location, schema, options, chunks, Some(numbered), fingerprint, projection, fetch)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "its fields")]
     fn of_chunks(
         location: Url,
         schema: ItemSchema,
         options: StacOptions,
         chunks: Chunks,
+        numbered: Option<Numbered>,
         fingerprint: u64,
         projection: Option<&Vec<usize>>,
         fetch: Option<usize>,
@@ -114,7 +145,11 @@ impl StacExec {
             Some(columns) => Arc::new(schema.item_schema().project(columns)?),
             None => Arc::clone(schema.item_schema()),
         };
-        let partitions = if fetch.is_some() { 1 } else { chunks.count() };
+        let partitions = match &numbered {
+            Some(numbered) => numbered.numbers.len(),
+            None if fetch.is_some() => 1,
+            None => chunks.count(),
+        };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(projected),
             Partitioning::UnknownPartitioning(partitions),
@@ -129,6 +164,7 @@ impl StacExec {
             options,
             chunks,
             fingerprint,
+            numbered,
             projection: projection.cloned(),
             fetch,
             outcomes: Arc::new(Outcomes(outcomes)),
@@ -212,7 +248,8 @@ impl StacExec {
     pub(crate) async fn sliced(&self, folder: Option<&Url>) -> Result<Self> {
         let slices = self.chunks.sliced(folder).await?;
         let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
-        Self::of_slices(location, schema, options, slices, self.fingerprint, self.projection(), self.fetch)
+        let numbers = self.numbered.as_ref().map(|numbered| &numbered.input);
+        Self::of_slices(location, schema, options, slices, numbers, self.fingerprint, self.projection(), self.fetch)
     }
 
     /// The options that shape the rows, by name, as far as they are set.
@@ -221,7 +258,15 @@ impl StacExec {
     }
 
     pub(super) fn take_outcome(&self, partition: usize) -> Option<ChunkOutcome> {
-        if self.fetch.is_some() { None } else { self.outcomes.set(partition, None) }
+        if self.fetch.is_some() { None } else { self.outcomes.set(self.number(partition)?, None) }
+    }
+
+    /// The number of a partition among all of the scan: that of its chunk, unless there is a LIMIT.
+    fn number(&self, partition: usize) -> Option<usize> {
+        match &self.numbered {
+            Some(numbered) => numbered.numbers.get(partition).copied(),
+            None => Some(partition),
+        }
     }
 
     /// The rows of one chunk; its outcome is there when they end.
@@ -287,29 +332,46 @@ impl ExecutionPlan for StacExec {
         "StacExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![]
+        self.numbered.iter().map(|numbered| &numbered.input).collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.is_empty() { Ok(self) } else { internal_err!("StacExec is a leaf and takes no children") }
+        let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
+        match (&self.chunks, children.as_slice()) {
+            (_, []) => Ok(self),
+            (Chunks::Sent(slices), [numbers]) => Ok(Arc::new(Self::of_slices(
+                location,
+                schema,
+                options,
+                slices.clone(),
+                Some(numbers),
+                self.fingerprint,
+                self.projection(),
+                self.fetch,
+            )?)),
+            _ => internal_err!("StacExec is a leaf and takes no children"),
+        }
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let config = context.session_config();
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let metrics = ReadMetrics::new(&self.metrics, partition, baseline.elapsed_compute());
-        let batches = match self.fetch {
-            None if partition < self.chunks.count() => self.read(partition, metrics, config),
-            Some(fetch) if partition == 0 => {
+        let batches = match (self.fetch, self.number(partition)) {
+            (None, Some(chunk)) if chunk < self.chunks.count() => self.read(chunk, metrics, config),
+            (Some(fetch), Some(0)) => {
                 let chunks =
                     (0..self.chunks.count()).map(|chunk| self.read(chunk, metrics.clone(), config)).collect::<Vec<_>>();
                 first_rows(stream::iter(chunks).flatten().boxed(), fetch)

@@ -9,6 +9,7 @@ use datafusion::logical_expr::CreateExternalTable;
 
 use super::options::StacOptions;
 use super::table::StacTable;
+use crate::external_table::one_location;
 use crate::items::ItemSchema;
 use crate::session_table::named_table;
 use crate::stores::location_url;
@@ -36,6 +37,6 @@ impl TableProviderFactory for StacTableFactory {
             None => ItemSchema::from_declared(declared),
         };
         let schema = schema.map_err(|e| DataFusionError::Plan(format!("{}: {e}", command.name)))?;
-        Ok(Arc::new(StacTable::new(location_url(&command.location)?, schema, options)))
+        Ok(Arc::new(StacTable::new(location_url(one_location(command)?)?, schema, options)))
     }
 }

@@ -28,5 +28,5 @@ pub(crate) fn loses_chunks(plan: &Arc<dyn ExecutionPlan>) -> bool {
 }
 
 fn source(plan: &Arc<dyn ExecutionPlan>) -> Option<&StacExec> {
-    leaf_by_partition(plan)?.as_any().downcast_ref()
+    leaf_by_partition(plan)?.downcast_ref()
 }

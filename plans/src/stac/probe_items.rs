@@ -43,7 +43,7 @@ pub(crate) fn probe_items(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
 }
 
 fn probe(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let any = plan.as_any();
+    let any = plan.as_ref();
     let probed = if let Some(join) = any.downcast_ref::<HashJoinExec>() {
         probe_hash_join(join)?
     } else if let Some(join) = any.downcast_ref::<SortMergeJoinExec>() {

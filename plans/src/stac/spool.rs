@@ -4,13 +4,15 @@
 //! An entry is the lengths of its bucket (u16), key (u32) and ETag (u16), its time (i64), all little-endian, then the
 //! three texts.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::common::Result;
-use datafusion::execution::disk_manager::{DiskManager, RefCountedTempFile};
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion::execution::{SpillFile, SpillWriter};
 use futures::stream::{self, BoxStream, StreamExt};
 
 /// Bytes of an entry before its texts.
@@ -49,24 +51,23 @@ pub(super) struct SpoolRange {
 
 /// A spool being written.
 pub(super) struct SpoolWriter {
-    spool: RefCountedTempFile,
-    file: BufWriter<File>,
+    spool: Arc<dyn SpillFile>,
+    file: BufWriter<Box<dyn SpillWriter>>,
     offset: u64,
 }
 
 /// A spool to read from.
-#[derive(Debug)]
 pub(super) enum Spool {
     /// Deleted with the last owner.
-    File(RefCountedTempFile),
+    File(Arc<dyn SpillFile>),
     Memory(Bytes),
 }
 
 impl SpoolWriter {
     pub fn try_new(disk: &Arc<DiskManager>) -> Result<Self> {
         let file = disk.create_tmp_file("listing the objects of an inventory")?;
-        let writer = File::options().write(true).open(file.path())?;
-        Ok(Self { spool: file, file: BufWriter::with_capacity(1 << 20, writer), offset: 0 })
+        let writer = BufWriter::with_capacity(1 << 20, file.open_writer()?);
+        Ok(Self { spool: file, file: writer, offset: 0 })
     }
 
     /// Where the next entry will be.
@@ -92,7 +93,17 @@ impl SpoolWriter {
 
     pub fn finish(mut self) -> Result<Spool> {
         self.file.flush()?;
+        self.file.get_mut().finish()?;
         Ok(Spool::File(self.spool))
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => f.debug_tuple("File").field(&file.path()).finish(),
+            Self::Memory(bytes) => f.debug_tuple("Memory").field(&bytes.len()).finish(),
+        }
     }
 }
 
@@ -102,7 +113,7 @@ impl Spool {
         match self {
             Self::Memory(bytes) => Ok(bytes.slice(range.offset as usize..range.end as usize)),
             Self::File(file) => {
-                let mut file = File::open(file.path())?;
+                let mut file = open_spilled(file.as_ref())?;
                 file.seek(SeekFrom::Start(range.offset))?;
                 let mut bytes = vec![0; (range.end - range.offset) as usize];
                 file.read_exact(&mut bytes)?;
@@ -119,7 +130,7 @@ impl Spool {
                 Box::new(bytes)
             }
             Self::File(file) => {
-                let mut file = BufReader::with_capacity(1 << 18, File::open(file.path())?);
+                let mut file = BufReader::with_capacity(1 << 18, open_spilled(file.as_ref())?);
                 file.seek(SeekFrom::Start(offset))?;
                 Box::new(file)
             }
@@ -139,6 +150,12 @@ impl Spool {
         })
         .boxed()
     }
+}
+
+/// The file of a spool, which is on a local disk: this is what the session's temporary files are.
+fn open_spilled(file: &dyn SpillFile) -> std::io::Result<File> {
+    let missing = || std::io::Error::other("the list of an inventory's objects needs temporary files on a local disk");
+    File::open(file.path().ok_or_else(missing)?)
 }
 
 struct Reader {
@@ -203,7 +220,7 @@ mod tests {
         let end = writer.offset();
         let spool = Arc::new(writer.finish().unwrap());
         let Spool::File(file) = spool.as_ref() else { panic!("a spool is written to a file") };
-        let path = file.path().to_owned();
+        let path = file.path().unwrap().to_owned();
         // When the last two are read, one at a time, here or elsewhere,
         let range = SpoolRange { offset: second, end, entries: 2 };
         let elsewhere = Arc::new(Spool::Memory(spool.bytes(&range).unwrap()));

@@ -1,6 +1,5 @@
 //! [`StacTable`]: Items from a location, as a table.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -35,10 +34,6 @@ impl StacTable {
 
 #[async_trait]
 impl TableProvider for StacTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(self.schema.item_schema())
     }

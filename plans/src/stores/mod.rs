@@ -14,6 +14,7 @@ mod conditional;
 mod delete;
 pub mod faults;
 mod open;
+mod parquet;
 mod resume;
 mod retry;
 
@@ -31,6 +32,7 @@ use url::Url;
 pub use self::advice::Service;
 pub use self::conditional::{ConditionalObject, ObjectError, Version};
 pub(crate) use self::delete::delete;
+pub use self::parquet::ParquetObject;
 pub use self::retry::Retrying;
 
 /// Why a location names no object store.

@@ -1,17 +1,19 @@
 //! [`CommitExec`]: drives the partitions of a sink, and commits what they wrote.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err, plan_err};
-use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -94,10 +96,6 @@ impl ExecutionPlan for CommitExec {
         "CommitExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
     }
@@ -109,6 +107,13 @@ impl ExecutionPlan for CommitExec {
     /// A partition is a unit of work, not of parallelism.
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -159,7 +164,8 @@ impl ExtensionPlanner for CommitPlanner {
         node: &dyn UserDefinedLogicalNode,
         _: &[&LogicalPlan],
         inputs: &[Arc<dyn ExecutionPlan>],
-        _: &SessionState,
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(commit) = node.as_any().downcast_ref::<Commit>() else { return Ok(None) };
         let [input] = inputs else { return internal_err!("Commit has one input, not {}", inputs.len()) };
@@ -172,6 +178,8 @@ impl ExtensionPlanner for CommitPlanner {
 mod tests {
     use std::sync::atomic::Ordering;
 
+    use arrow::array::AsArray;
+    use arrow::datatypes::UInt64Type;
     use datafusion::datasource::memory::MemorySourceConfig;
     use datafusion::physical_plan::collect;
     use url::Url;
@@ -208,8 +216,7 @@ mod tests {
         let plan: Arc<dyn ExecutionPlan> = Arc::new(commit);
         let context = crate::session::session(2).unwrap().task_ctx();
         let result = collect(Arc::clone(&plan), context).await;
-        let count =
-            |batches: Vec<RecordBatch>| batches[0].column(0).as_any().downcast_ref::<UInt64Array>().unwrap().value(0);
+        let count = |batches: Vec<RecordBatch>| batches[0].column(0).as_primitive::<UInt64Type>().value(0);
         (result.map(count), plan)
     }
 

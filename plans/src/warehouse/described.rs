@@ -1,121 +1,152 @@
-//! [`Described`]: a data source that says in `EXPLAIN` what was pruned before it.
+//! [`DescribedScan`]: a scan of files that says in `EXPLAIN` what was pruned before it.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics};
-use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::SchedulingType;
-use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_expr::PhysicalSortExpr;
+use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation};
+use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{
-    DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, SortOrderPushdownResult,
+    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
+    SortOrderPushdownResult, StatisticsArgs,
 };
 
-/// A data source with a note in front of its `EXPLAIN` line.
+/// A [`DataSourceExec`] with a note in front of its `EXPLAIN` line.
 ///
-/// `as_any` is the inner source's: rules and codecs that look for a file scan find it, and lose but the note.
+/// To rules and codecs it is the scan itself ([`ExecutionPlan::downcast_delegate`]): what they make of it is the same, and
+/// loses at most the note.
 #[derive(Debug)]
-struct Described {
-    inner: Arc<dyn DataSource>,
+struct DescribedScan {
+    scan: Arc<dyn ExecutionPlan>,
     note: Arc<str>,
 }
 
-/// `plan` with `note` in its `EXPLAIN` line, if it is a scan.
+/// `plan` with `note` in its `EXPLAIN` line, if it is a scan of files.
 pub(super) fn describe(plan: Arc<dyn ExecutionPlan>, note: String) -> Arc<dyn ExecutionPlan> {
-    match plan.as_any().downcast_ref::<DataSourceExec>() {
-        Some(scan) => {
-            let described = Described { inner: Arc::clone(scan.data_source()), note: note.into() };
-            Arc::new(scan.clone().with_data_source(Arc::new(described)))
+    match plan.is::<DataSourceExec>() {
+        true => Arc::new(DescribedScan { scan: plan, note: note.into() }),
+        false => plan,
+    }
+}
+
+impl DescribedScan {
+    /// The same note on what took the place of the scan.
+    fn described(&self, scan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        match scan.is::<DataSourceExec>() {
+            true => Arc::new(Self { scan, note: Arc::clone(&self.note) }),
+            false => scan,
         }
-        None => plan,
     }
 }
 
-impl Described {
-    fn again(&self, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
-        Arc::new(Self { inner, note: Arc::clone(&self.note) })
-    }
-}
-
-impl DataSource for Described {
+impl DisplayAs for DescribedScan {
     fn fmt_as(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match t {
-            DisplayFormatType::Default | DisplayFormatType::Verbose => write!(f, "{}, ", self.note)?,
+            DisplayFormatType::Default | DisplayFormatType::Verbose => write!(f, "DataSourceExec: {}, ", self.note)?,
             DisplayFormatType::TreeRender => writeln!(f, "{}", self.note)?,
         }
-        self.inner.fmt_as(t, f)
+        match self.scan.downcast_ref::<DataSourceExec>() {
+            Some(scan) => scan.data_source().fmt_as(t, f),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for DescribedScan {
+    fn name(&self) -> &str {
+        self.scan.name()
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self.inner.as_any()
+    fn downcast_delegate(&self) -> Option<&dyn ExecutionPlan> {
+        Some(self.scan.as_ref())
     }
 
-    fn open(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.inner.open(partition, context)
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.scan.properties()
     }
 
-    fn repartitioned(
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
         &self,
-        target: usize,
-        min_size: usize,
-        ordering: Option<LexOrdering>,
-    ) -> Result<Option<Arc<dyn DataSource>>> {
-        Ok(self.inner.repartitioned(target, min_size, ordering)?.map(|inner| self.again(inner)))
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.scan.apply_expressions(f)
     }
 
-    fn output_partitioning(&self) -> Partitioning {
-        self.inner.output_partitioning()
+    fn repartitioned(&self, target: usize, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        Ok(self.scan.repartitioned(target, config)?.map(|scan| self.described(scan)))
     }
 
-    fn eq_properties(&self) -> EquivalenceProperties {
-        self.inner.eq_properties()
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.scan.execute(partition, context)
     }
 
-    fn scheduling_type(&self) -> SchedulingType {
-        self.inner.scheduling_type()
+    fn metrics(&self) -> Option<MetricsSet> {
+        self.scan.metrics()
     }
 
-    fn partition_statistics(&self, partition: Option<usize>) -> Result<Statistics> {
-        self.inner.partition_statistics(partition)
+    fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        self.scan.statistics_from_inputs(inputs, args)
     }
 
-    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn DataSource>> {
-        self.inner.with_fetch(limit).map(|inner| self.again(inner))
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.scan.with_fetch(limit).map(|scan| self.described(scan))
     }
 
     fn fetch(&self) -> Option<usize> {
-        self.inner.fetch()
+        self.scan.fetch()
     }
 
-    fn metrics(&self) -> ExecutionPlanMetricsSet {
-        self.inner.metrics()
+    fn try_swapping_with_projection(&self, projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        Ok(self.scan.try_swapping_with_projection(projection)?.map(|scan| self.described(scan)))
     }
 
-    fn try_swapping_with_projection(&self, projection: &ProjectionExprs) -> Result<Option<Arc<dyn DataSource>>> {
-        Ok(self.inner.try_swapping_with_projection(projection)?.map(|inner| self.again(inner)))
-    }
-
-    fn try_pushdown_filters(
+    fn handle_child_pushdown_result(
         &self,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
+        phase: FilterPushdownPhase,
+        result: ChildPushdownResult,
         config: &ConfigOptions,
-    ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
-        let pushed = self.inner.try_pushdown_filters(filters, config)?;
-        let updated_node = pushed.updated_node.map(|inner| self.again(inner));
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let pushed = self.scan.handle_child_pushdown_result(phase, result, config)?;
+        let updated_node = pushed.updated_node.map(|scan| self.described(scan));
         Ok(FilterPushdownPropagation { filters: pushed.filters, updated_node })
     }
 
-    fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn DataSource>>> {
-        self.inner.try_pushdown_sort(order)?.try_map(|inner| Ok(self.again(inner)))
+    fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
+        self.scan.try_pushdown_sort(order)?.try_map(|scan| Ok(self.described(scan)))
     }
 
-    fn with_preserve_order(&self, preserve: bool) -> Option<Arc<dyn DataSource>> {
-        self.inner.with_preserve_order(preserve).map(|inner| self.again(inner))
+    fn with_preserve_order(&self, preserve: bool) -> Option<Arc<dyn ExecutionPlan>> {
+        self.scan.with_preserve_order(preserve).map(|scan| self.described(scan))
+    }
+
+    fn with_new_state(&self, state: Arc<dyn Any + Send + Sync>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.scan.with_new_state(state).map(|scan| self.described(scan))
+    }
+
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self.described(Arc::clone(&self.scan).reset_state()?))
     }
 }

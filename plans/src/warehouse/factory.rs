@@ -10,6 +10,7 @@ use datafusion::logical_expr::CreateExternalTable;
 use super::create::Warehouse;
 use super::run_options::RunOptions;
 use super::table::WarehouseTable;
+use crate::external_table::one_location;
 use crate::items::ItemSchema;
 
 /// H3 resolution of a new table for which none is given.
@@ -38,7 +39,7 @@ impl TableProviderFactory for WarehouseTableFactory {
             return plan_err!("column {} cannot be NOT NULL: an Item may lack any property", required.name());
         }
         let promoted = ItemSchema::from_declared(declared).map_err(|e| DataFusionError::Plan(e.to_string()))?;
-        let (catalog, location) = (&options.catalog, &statement.location);
+        let (catalog, location) = (&options.catalog, one_location(statement)?);
 
         let existing = Warehouse::open(catalog).await;
         let warehouse = match (existing, options.h3_resolution, declared.fields().is_empty()) {

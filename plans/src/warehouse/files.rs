@@ -145,7 +145,7 @@ impl PruningStatistics for LiveFiles {
         Some(Arc::new(self.columns.get(&column.name)?.nulls.clone()))
     }
 
-    fn row_counts(&self, _: &Column) -> Option<ArrayRef> {
+    fn row_counts(&self) -> Option<ArrayRef> {
         Some(Arc::clone(&self.rows))
     }
 
@@ -189,8 +189,8 @@ impl PruningStatistics for Buckets<'_> {
             .then(|| Arc::new(self.0.files.iter().map(nulls).collect::<UInt64Array>()) as ArrayRef)
     }
 
-    fn row_counts(&self, column: &Column) -> Option<ArrayRef> {
-        self.0.row_counts(column)
+    fn row_counts(&self) -> Option<ArrayRef> {
+        self.0.row_counts()
     }
 
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
@@ -240,7 +240,7 @@ impl PruningStatistics for ManifestSummaries<'_> {
         None
     }
 
-    fn row_counts(&self, _: &Column) -> Option<ArrayRef> {
+    fn row_counts(&self) -> Option<ArrayRef> {
         None
     }
 

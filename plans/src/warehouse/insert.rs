@@ -40,13 +40,13 @@ impl AnalyzerRule for InsertIntoWarehouse {
 fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
     // A target of another kind is none of ours.
     let Ok(provider) = source_as_provider(&dml.target) else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
-    let (warehouse, outcome) = if let Some(table) = provider.as_any().downcast_ref::<WarehouseTable>() {
+    let (warehouse, outcome) = if let Some(table) = provider.downcast_ref::<WarehouseTable>() {
         let outcome = outcome(&dml, table)?;
         if let Some(reason) = table.refuses_rows() {
             return Err(reason.into());
         }
         (table.warehouse(), outcome)
-    } else if let Some(table) = provider.as_any().downcast_ref::<StagedTable>() {
+    } else if let Some(table) = provider.downcast_ref::<StagedTable>() {
         if !matches!(dml.op, WriteOp::Insert(InsertOp::Append)) {
             return plan_err!("{} on {}: staged rows are inserted, and not changed", dml.op, dml.table_name);
         }
@@ -103,7 +103,7 @@ fn buckets_read(query: &LogicalPlan, warehouse: &Warehouse) -> Result<Vec<Bucket
     query.apply_with_subqueries(|plan| {
         if let LogicalPlan::TableScan(scan) = plan
             && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(buckets) = provider.as_any().downcast_ref::<BucketsTable>()
+            && let Some(buckets) = provider.downcast_ref::<BucketsTable>()
             && buckets.source().warehouse().url() == warehouse.url()
         {
             read.push(buckets.source().clone());

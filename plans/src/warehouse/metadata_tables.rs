@@ -1,7 +1,6 @@
 //! Tables `items$snapshots`, `items$files` and `items$partitions`: the table's metadata in SQL, as PyIceberg's `inspect`
 //! has it; and `items$table`, what there is once.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -82,10 +81,6 @@ impl MetadataTable {
 
 #[async_trait]
 impl TableProvider for MetadataTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

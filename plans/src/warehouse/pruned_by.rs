@@ -50,8 +50,8 @@ impl PruningStatistics for ByCell<'_> {
         self.0.null_counts(of_cell(column)?)
     }
 
-    fn row_counts(&self, column: &Column) -> Option<ArrayRef> {
-        self.0.row_counts(column)
+    fn row_counts(&self) -> Option<ArrayRef> {
+        self.0.row_counts()
     }
 
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {

@@ -1,6 +1,5 @@
 //! Table `rejects`: what runs could not read, from the Parquet files below `_rejects/`.
 
-use std::any::Any;
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -59,10 +58,6 @@ impl RejectsTable {
 
 #[async_trait]
 impl TableProvider for RejectsTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&REJECTS_SCHEMA)
     }
@@ -95,6 +90,6 @@ impl TableProvider for RejectsTable {
         }
         let schema = self.schema();
         let statistics = Statistics::new_unknown(&schema);
-        parquet_scan(session, TableSchema::from_file_schema(schema), files, statistics, projection, limit).await
+        parquet_scan(session, TableSchema::from(schema), files, statistics, projection, limit).await
     }
 }

@@ -53,7 +53,7 @@ impl Replacement {
         let scan = scan.ok_or_else(|| internal_datafusion_err!("a plan that replaces buckets reads none"))?;
         Ok(Self {
             partitions: scan.groups().to_vec(),
-            follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.as_any().is::<BucketScanExec>()),
+            follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
             finished: BTreeMap::new(),
             settles: scan.settles().map(str::to_owned),
             report: Replaced { scanned: scan.scanned(), ..Replaced::default() },

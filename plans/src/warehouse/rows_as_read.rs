@@ -22,7 +22,7 @@ pub(super) fn writes_rows_as_read(sink: &WriteGeoParquetExec) -> bool {
 }
 
 fn is_read_as(name: &str, plan: &Arc<dyn ExecutionPlan>, index: usize) -> bool {
-    let any = plan.as_any();
+    let any = plan.as_ref();
     if any.is::<BucketScanExec>() {
         return plan.schema().field(index).name() == name;
     }
@@ -45,8 +45,8 @@ fn is_read_as(name: &str, plan: &Arc<dyn ExecutionPlan>, index: usize) -> bool {
 
 /// The column that an expression is, if it is one, in whatever type.
 fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
-    if let Some(cast) = expr.as_any().downcast_ref::<CastExpr>() {
+    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
         return column(cast.expr());
     }
-    expr.as_any().downcast_ref::<Column>().map(Column::index)
+    expr.downcast_ref::<Column>().map(Column::index)
 }

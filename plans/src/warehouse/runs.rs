@@ -1,6 +1,5 @@
 //! Table `runs`: what was done to a warehouse, and what is under way.
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
@@ -171,10 +170,6 @@ fn counts_of(report: &RunReport) -> [(&'static str, u64); 7] {
 
 #[async_trait]
 impl TableProvider for RunsTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&RUNS_SCHEMA)
     }

@@ -39,7 +39,7 @@ impl ScanMetrics {
 
 /// Notes on a scan what was left out before it, and the bytes of the whole table.
 pub(super) fn note(plan: &Arc<dyn ExecutionPlan>, files_of: u64, bytes_of: u64, pruned: PrunedBy) {
-    let Some(scan) = plan.as_any().downcast_ref::<DataSourceExec>() else { return };
+    let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return };
     let metrics = scan.data_source().metrics();
     let counts = [(FILES, files_of), (BYTES, bytes_of)];
     let reasons = [(BY_CELL, pruned.cell), (BY_YEAR, pruned.year), (BY_BOUNDS, pruned.bounds)];
@@ -50,7 +50,7 @@ pub(super) fn note(plan: &Arc<dyn ExecutionPlan>, files_of: u64, bytes_of: u64, 
 
 /// The scans of tables of a warehouse in `plan`, in the order of the plan's text.
 pub fn scan_metrics(plan: &Arc<dyn ExecutionPlan>) -> Vec<ScanMetrics> {
-    let mut scans: Vec<_> = plan.as_any().downcast_ref::<DataSourceExec>().and_then(of_scan).into_iter().collect();
+    let mut scans: Vec<_> = plan.downcast_ref::<DataSourceExec>().and_then(of_scan).into_iter().collect();
     scans.extend(plan.children().into_iter().flat_map(scan_metrics));
     scans
 }

@@ -27,7 +27,7 @@ pub(super) async fn resumable(
     sink: &Arc<dyn ExecutionPlan>,
     target: &Arc<CommitTarget>,
 ) -> Result<(Arc<dyn ExecutionPlan>, Arc<CommitTarget>)> {
-    let Some(write) = sink.as_any().downcast_ref::<WriteGeoParquetExec>() else {
+    let Some(write) = sink.downcast_ref::<WriteGeoParquetExec>() else {
         // The records of a test, or of a plan that was run elsewhere.
         return Ok((Arc::clone(sink), Arc::clone(target)));
     };

@@ -1,6 +1,5 @@
 //! [`WarehouseTable`]: the Iceberg table in SQL. Files are chosen from manifests, and read by DataFusion.
 
-use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
@@ -13,7 +12,7 @@ use datafusion::common::{Constraints, DFSchema, Result, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, dml::InsertOp};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use iceberg::spec::{ManifestFile, SnapshotRef};
 
@@ -235,7 +234,7 @@ fn pruning_predicates(session: &dyn Session, schema: &SchemaRef, filters: &[Expr
     let columns = DFSchema::try_from(Arc::clone(schema))?;
     let predicate = |filter: &Expr| {
         let filter = session.create_physical_expr(filter.clone(), &columns)?;
-        PruningPredicate::try_new(filter, Arc::clone(schema))
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).try_build(filter)
     };
     filters.iter().map(predicate).filter(|p| !p.as_ref().is_ok_and(PruningPredicate::always_true)).collect()
 }
@@ -253,10 +252,6 @@ fn matches(predicates: &[PruningPredicate], containers: &dyn PruningStatistics) 
 
 #[async_trait]
 impl TableProvider for WarehouseTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -332,7 +327,7 @@ fn keep_first(chosen: &mut Vec<Chosen>, limit: u64) {
 /// Where each column comes from: `sequence` is known of a file, the others are in it.
 fn table_schema(schema: &SchemaRef) -> TableSchema {
     let (of_file, in_file): (Vec<_>, Vec<_>) = schema.fields().iter().cloned().partition(|f| f.name() == SEQUENCE);
-    TableSchema::new(Arc::new(Schema::new(in_file)), of_file)
+    TableSchema::builder(Arc::new(Schema::new(in_file))).with_table_partition_cols(of_file).build()
 }
 
 impl WarehouseTable {
@@ -350,6 +345,7 @@ impl WarehouseTable {
 mod tests {
     use arrow::util::pretty::pretty_format_batches;
     use datafusion::datasource::MemTable;
+    use datafusion::physical_plan::{StatisticsArgs, StatisticsContext};
     use datafusion::prelude::SessionContext;
     use proptest::prelude::*;
 
@@ -551,7 +547,9 @@ mod tests {
         let first = table.scan(&statement, None, &[], None).await.unwrap();
         commit(&warehouse, vec![write_part(&warehouse, "81a", "9", &[row("z", None, None, None)])]).await;
         let second = table.scan(&statement, None, &[], None).await.unwrap();
-        let rows = |plan: &Arc<dyn ExecutionPlan>| plan.partition_statistics(None).unwrap().num_rows;
+        let rows = |plan: &Arc<dyn ExecutionPlan>| {
+            StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).unwrap().num_rows
+        };
         assert_eq!(rows(&first), rows(&second));
         let next = table.scan(&context.state(), None, &[], None).await.unwrap();
         assert_eq!(rows(&next).get_value(), Some(&6));

@@ -1,11 +1,11 @@
 //! [`WriteGeoParquetExec`]: writes each partition of its input into part files of its own, one per bucket.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err, plan_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::functions::datetime::date_part;
@@ -33,6 +33,7 @@ use super::task::Task;
 use crate::checkpoint::Checkpoints;
 use crate::items::GRID_PARTITION;
 use crate::part_file::{SINK_SCHEMA, encode};
+use crate::partition_numbers;
 use crate::stac;
 
 /// Writes each partition of its input, the columns of table `items`, as GeoParquet below a warehouse.
@@ -47,6 +48,8 @@ pub struct WriteGeoParquetExec {
     input: Arc<dyn ExecutionPlan>,
     target: Arc<WriteTarget>,
     format: Arc<PartFileFormat>,
+    /// Of each partition, its number in the plan of which this is a part; all are there where it is `None`.
+    numbers: Option<Arc<[usize]>>,
     ordering: OrderingRequirements,
     metrics: ExecutionPlanMetricsSet,
     properties: Arc<PlanProperties>,
@@ -58,6 +61,7 @@ impl WriteGeoParquetExec {
         check_columns(&input, &target)?;
         Ok(Self {
             format: Arc::new(PartFileFormat::try_new(&target)?),
+            numbers: None,
             ordering: required_ordering(&target)?,
             properties: Arc::new(properties_of(&input)),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -76,6 +80,16 @@ impl WriteGeoParquetExec {
         let (run, checkpoints) = (run.to_owned(), Some(checkpoints));
         let target = WriteTarget { run, checkpoints, ..self.target.as_ref().clone() };
         Self { target: Arc::new(target), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
+    }
+
+    /// The same, as a task that has some partitions of a larger plan: those of these numbers.
+    ///
+    /// Errors: there are not as many.
+    pub fn with_numbers(&self, numbers: &[usize]) -> Result<Self> {
+        match self.properties.partitioning.partition_count() {
+            n if n == numbers.len() => Ok(Self { numbers: Some(numbers.into()), ..self.clone() }),
+            n => internal_err!("a task with {} partitions to write has {n}", numbers.len()),
+        }
     }
 
     /// Where and how they are written.
@@ -100,10 +114,6 @@ impl ExecutionPlan for WriteGeoParquetExec {
         "WriteGeoParquetExec"
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
     }
@@ -119,6 +129,13 @@ impl ExecutionPlan for WriteGeoParquetExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -142,7 +159,9 @@ impl ExecutionPlan for WriteGeoParquetExec {
             encode_time: MetricBuilder::new(&self.metrics).subset_time("encode_time", partition),
             write_time: MetricBuilder::new(&self.metrics).subset_time("write_time", partition),
         };
-        let task = self.target.checkpoints.as_ref().map(|of| Task::try_new(of, &self.target, &self.input, partition));
+        let number = self.numbers.as_ref().and_then(|numbers| numbers.get(partition)).copied().unwrap_or(partition);
+        let named = |of| Task::try_new(of, &self.target, &self.input, partition, number);
+        let task = self.target.checkpoints.as_ref().map(named);
         let task = task.transpose()?;
         let staged = task.as_ref().and_then(Task::staged);
         let (target, format) = (Arc::clone(&self.target), Arc::clone(&self.format));
@@ -150,7 +169,7 @@ impl ExecutionPlan for WriteGeoParquetExec {
             true => RowSource::Chunk { keeps_items: keeps_rows(&self.input) },
             false => RowSource::Query,
         };
-        let attempt = Attempt::try_new(target, format, partition, staged, source, metrics)?;
+        let attempt = Attempt::try_new(target, format, number, staged, source, metrics)?;
         let input = Arc::clone(&self.input);
         let write = async move |attempt: Attempt| {
             let rows = input.execute(partition, context)?;
@@ -225,12 +244,12 @@ fn required_ordering(target: &WriteTarget) -> Result<OrderingRequirements> {
 /// Whether every Item that the leaf below decodes has a row in the output of `plan`. `UnnestExec` keeps them all in a
 /// fan-out, because the list of an Item without cells has the one element `__none__`.
 fn keeps_rows(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    let any = plan.as_any();
+    let any = plan.as_ref();
     let keeps = any.is::<ProjectionExec>()
         || any.is::<UnnestExec>()
         || any.is::<CooperativeExec>()
         || any.downcast_ref::<SortExec>().is_some_and(|sort| sort.fetch().is_none());
-    match plan.children().as_slice() {
+    match partition_numbers::inputs(plan).as_slice() {
         [] => true,
         [input] => keeps && keeps_rows(input),
         _ => false,

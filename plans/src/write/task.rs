@@ -22,13 +22,15 @@ pub struct Task {
 }
 
 impl Task {
+    /// `partition` of `input`, which has this number in the whole plan.
     pub fn try_new(
         checkpoints: &Checkpoints,
         target: &WriteTarget,
         input: &Arc<dyn ExecutionPlan>,
         partition: usize,
+        number: usize,
     ) -> Result<Self> {
-        let task = checkpoints.task(input, partition)?;
+        let task = checkpoints.task(input, partition, number)?;
         let folder = checkpoints.folder.as_str();
         let folder = folder.strip_prefix(target.warehouse.as_str()).unwrap_or(folder);
         Ok(Self {

@@ -15,8 +15,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::ReaderBuilder;
-use datafusion::common::{DataFusionError, Result, internal_err, plan_datafusion_err};
-use datafusion::execution::disk_manager::RefCountedTempFile;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_err, plan_datafusion_err};
+use datafusion::execution::SpillFile;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::items::{RowItems, wkb_of};
@@ -42,7 +42,9 @@ pub(super) async fn write(
     let schema = spooled.columns.schema();
     let mut encoder = RowsFileEncoder::geoparquet(&with_geometry(&schema)?)?;
     encoder.note(METADATA.0, METADATA.1.to_owned());
-    let file = File::open(spooled.file.path())?;
+    let path = spooled.file.path();
+    let path = path.ok_or_else(|| exec_datafusion_err!("an export needs temporary files on a local disk"))?;
+    let file = File::open(path)?;
     let (mut items, mut inexact) = (0, 0);
     for batch in StreamReader::try_new(BufReader::new(file), None).map_err(DataFusionError::from)? {
         let batch = batch.map_err(DataFusionError::from)?;
@@ -60,7 +62,7 @@ pub(super) async fn write(
 
 /// Items on disk, and the columns that they need.
 struct Spooled {
-    file: RefCountedTempFile,
+    file: Arc<dyn SpillFile>,
     columns: Columns,
 }
 
@@ -70,7 +72,7 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
         Field::new("item", DataType::Utf8View, false),
         Field::new("geometry", DataType::BinaryView, true),
     ]));
-    let out = BufWriter::new(File::create(file.path())?);
+    let out = BufWriter::new(file.open_writer()?);
     let mut writer = StreamWriter::try_new(out, &schema).map_err(DataFusionError::from)?;
     let mut columns = Columns::default();
     while let Some(batch) = rows.try_next().await? {
@@ -88,7 +90,9 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(DataFusionError::from)?;
         writer.write(&batch).map_err(DataFusionError::from)?;
     }
-    writer.finish().map_err(DataFusionError::from)?;
+    let out = writer.into_inner().map_err(DataFusionError::from)?;
+    let mut out = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    out.finish()?;
     Ok(Spooled { file, columns })
 }
 

@@ -5,7 +5,6 @@ mod geojson;
 mod member;
 mod rows;
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -74,10 +73,6 @@ struct StacItem {
 }
 
 impl ScalarUDFImpl for StacItem {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -8,6 +8,7 @@ use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::CreateExternalTable;
 
 use super::table::InventoryTable;
+use crate::external_table::one_location;
 use crate::session_table::named_warehouse;
 use crate::stac::options::StacOptions;
 use crate::stores::location_url;
@@ -41,6 +42,6 @@ impl TableProviderFactory for InventoryTableFactory {
             }
         };
         let options = StacOptions::try_new(&options)?;
-        Ok(Arc::new(InventoryTable::new(location_url(&statement.location)?, options, since_last_of)))
+        Ok(Arc::new(InventoryTable::new(location_url(one_location(statement)?)?, options, since_last_of)))
     }
 }

@@ -79,7 +79,7 @@ fn add_inventories(plan: &LogicalPlan, sum: &mut Selection) -> Result<()> {
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(provider) = source_as_provider(&scan.source)
         {
-            if let Some(inventory) = provider.as_any().downcast_ref::<InventoryTable>() {
+            if let Some(inventory) = provider.downcast_ref::<InventoryTable>() {
                 sum.add(&inventory.selection());
             } else if let Some(view) = provider.get_logical_plan() {
                 add_inventories(&view, sum)?;

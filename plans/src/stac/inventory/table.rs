@@ -1,6 +1,5 @@
 //! [`InventoryTable`]: the objects that an inventory lists, as a table (`STORED AS INVENTORY`).
 
-use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -101,10 +100,6 @@ impl InventoryTable {
 
 #[async_trait]
 impl TableProvider for InventoryTable {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         Arc::clone(&INVENTORY_SCHEMA)
     }

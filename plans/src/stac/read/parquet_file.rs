@@ -1,25 +1,19 @@
 //! A Parquet file, its footer read once.
 
-use std::sync::Arc;
-
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::arrow::async_reader::ParquetObjectReader;
 use url::Url;
 
-use crate::stores::stores;
+use crate::stores::{ParquetObject, stores};
 
 /// An opened Parquet file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(in super::super) struct ParquetFile {
     pub url: Url,
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    size: u64,
+    reader: ParquetObject,
     metadata: ArrowReaderMetadata,
 }
 
@@ -27,11 +21,11 @@ impl ParquetFile {
     pub async fn open(url: &Url) -> Result<Self> {
         let (store, path) = stores().locate(url)?;
         let size = store.head(&path).await?.size;
-        let mut reader = ParquetObjectReader::new(Arc::clone(&store), path.clone()).with_file_size(size);
+        let mut reader = ParquetObject::new(store, path, size);
         let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
         let metadata =
             metadata.map_err(|e| DataFusionError::from(e).context(format!("cannot read {url} as Parquet")))?;
-        Ok(Self { url: url.clone(), store, path, size, metadata })
+        Ok(Self { url: url.clone(), reader, metadata })
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -43,8 +37,7 @@ impl ParquetFile {
         self.metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0) as u64)
     }
 
-    pub fn builder(&self) -> Result<ParquetRecordBatchStreamBuilder<ParquetObjectReader>> {
-        let reader = ParquetObjectReader::new(Arc::clone(&self.store), self.path.clone()).with_file_size(self.size);
-        Ok(ParquetRecordBatchStreamBuilder::new_with_metadata(reader, self.metadata.clone()))
+    pub fn builder(&self) -> Result<ParquetRecordBatchStreamBuilder<ParquetObject>> {
+        Ok(ParquetRecordBatchStreamBuilder::new_with_metadata(self.reader.clone(), self.metadata.clone()))
     }
 }
