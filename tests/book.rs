@@ -17,8 +17,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use crate::program;
@@ -28,6 +29,9 @@ const LEAST_SHARE: f64 = 0.6;
 
 /// Lines of README.md, at most.
 const FRONT_PAGE_LINES: usize = 200;
+
+/// How long a block may take: longer than any should, so that one that waits for ever is a failure.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Languages of blocks that are run.
 const RUN: [&str; 2] = ["sh", "sql"];
@@ -271,13 +275,16 @@ impl<'a> Shell<'a> {
     }
 
     fn folder(&self) -> PathBuf {
-        self.temporary.join("page")
+        self.file("page")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.temporary.join(name)
     }
 
     /// What the commands or statements of a block write to standard output.
     fn run(&self, language: &str, text: &str) -> Result<String, String> {
-        let file = |name: &str| self.temporary.join(name);
-        fs::write(file("block"), text).unwrap();
+        fs::write(self.file("block"), text).unwrap();
         let body = if language == "sql" { "earthcatalog sql - < \"$BOOK/block\"\n" } else { text };
         // What a block has started, and not ended, ends with it.
         let script = format!(
@@ -286,6 +293,15 @@ impl<'a> Shell<'a> {
              {body}\n\
              {{ export -p; printf 'cd %q\\n' \"$PWD\"; }} > \"$BOOK/state\"\n"
         );
+        let mut bash = self.bash().arg(script).spawn().map_err(|e| format!("bash: {e}"))?;
+        let ended = ended(&mut bash);
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| fs::read(self.file(name)).unwrap());
+        let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        ended.map_err(|why| format!("{why}\n{text}{stdout}{stderr}")).map(|()| stdout)
+    }
+
+    /// A bash that takes a script, with the binary in its PATH, and without the variables of whoever runs the tests.
+    fn bash(&self) -> Command {
         let mut bash = Command::new("bash");
         for (name, value) in program::command().get_envs() {
             match value {
@@ -296,22 +312,30 @@ impl<'a> Shell<'a> {
         let binary = Path::new(env!("CARGO_BIN_EXE_earthcatalog")).parent().unwrap();
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([binary.to_owned()].into_iter().chain(env::split_paths(&path))).unwrap();
-        let status = bash
-            .args(["-euo", "pipefail", "-c", &script])
-            .env("PATH", path)
-            .env("BOOK", self.temporary)
-            .env("TMPDIR", file("temporary"))
-            .env("HOME", file("temporary"))
-            .current_dir(self.folder())
-            .stdin(Stdio::null())
-            // Files: a process in the background may keep them open.
-            .stdout(File::create(file("stdout")).unwrap())
-            .stderr(File::create(file("stderr")).unwrap())
-            .status()
-            .map_err(|e| format!("bash: {e}"))?;
-        let [stdout, stderr] =
-            ["stdout", "stderr"].map(|name| String::from_utf8_lossy(&fs::read(file(name)).unwrap()).into_owned());
-        if status.success() { Ok(stdout) } else { Err(format!("{status}\n{text}{stdout}{stderr}")) }
+        // Files: a process in the background may keep them open.
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| File::create(self.file(name)).unwrap());
+        bash.env("PATH", path).env("BOOK", self.temporary);
+        bash.env("TMPDIR", self.file("temporary")).env("HOME", self.file("temporary"));
+        bash.current_dir(self.folder()).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        bash.args(["-euo", "pipefail", "-c"]);
+        bash
+    }
+}
+
+/// Waits for the end of a process; an error says how it ended, if it did not end well.
+fn ended(process: &mut Child) -> Result<(), String> {
+    let started = Instant::now();
+    loop {
+        match process.try_wait().unwrap() {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(status.to_string()),
+            None if started.elapsed() > LONGEST => {
+                process.kill().unwrap();
+                process.wait().unwrap();
+                return Err(format!("it had not ended after {LONGEST:?}"));
+            }
+            None => thread::sleep(Duration::from_millis(10)),
+        }
     }
 }
 
