@@ -12,14 +12,14 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::items::{ItemSchema, ItemSchemaError, NotItems};
-use earthcatalog_plans::query::place_sql;
+use earthcatalog_plans::query::{Geometry, PlaceError, place_sql};
 use futures::TryStreamExt;
 use thiserror::Error;
 
 use crate::output::{ItemCollectionWriter, OutputError, RowWriter, Sink};
-use crate::paths::{self, PathsError};
+use crate::reason::reason;
 use crate::report::count;
-use crate::script::{Arguments, Planned, Script, ScriptError, reason};
+use crate::script::{Arguments, Planned, Script, ScriptError};
 use ndjson::NdjsonWriter;
 
 /// How Items are written.
@@ -46,19 +46,19 @@ impl ExportFormat {
 }
 
 /// Which Items are exported.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Question {
     /// Rows of a query, of which each is an Item.
     Sql(String),
-    /// Items that intersect a place (as `paths` reads it), with a `datetime` from `start` to `end`; all, without any.
-    Items { geometry: Option<String>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
+    /// Items that intersect a place, with a `datetime` from `start` to `end`; all, without any.
+    Items { place: Option<Geometry>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
 }
 
 /// Why Items could not be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    #[error(transparent)]
-    Place(#[from] PathsError),
+    #[error("--geometry: {0}")]
+    Place(#[from] PlaceError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error("--query takes one statement, and has {0}")]
@@ -161,7 +161,7 @@ async fn ask(
 ) -> Result<(SendableRecordBatchStream, Planned), ExportError> {
     let (name, text) = match question {
         Question::Sql(text) => ("--query", text.clone()),
-        Question::Items { geometry, start, end } => ("export", items_sql(geometry.as_deref(), *start, *end)?),
+        Question::Items { place, start, end } => ("export", items_sql(place.as_ref(), *start, *end)?),
     };
     let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
@@ -174,15 +174,13 @@ async fn ask(
 
 /// The query for the Items of a place and time, in the order of their ids: the same Items make the same file.
 fn items_sql(
-    geometry: Option<&str>,
+    place: Option<&Geometry>,
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> Result<String, ExportError> {
     let mut conditions = vec![];
-    if let Some(geometry) = geometry {
-        let invalid = |e| PathsError::Geometry { text: geometry.to_owned(), reason: format!("{e}") };
-        let place = place_sql(&paths::place(geometry)?).map_err(invalid)?;
-        conditions.push(format!("ST_Intersects(geometry, {place})"));
+    if let Some(place) = place {
+        conditions.push(format!("ST_Intersects(geometry, {})", place_sql(place)?));
     }
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     conditions.extend(start.map(|start| format!("datetime >= '{}'", time(start))));
@@ -198,11 +196,11 @@ mod tests {
     #[test]
     fn place_and_time_become_conditions() {
         let start = "2020-01-01T00:00:00Z".parse().ok();
-        let sql = items_sql(Some("1,2,3,4"), start, None).unwrap();
+        let place = earthcatalog_plans::query::parse_place("1,2,3,4").unwrap();
+        let sql = items_sql(Some(&place), start, None).unwrap();
         assert!(sql.starts_with("SELECT * FROM items WHERE ST_Intersects(geometry, ST_GeomFromWKB(X'0103"), "{sql}");
         assert!(sql.ends_with("')) AND datetime >= '2020-01-01T00:00:00.000000Z' ORDER BY id"), "{sql}");
         assert_eq!(items_sql(None, None, None).unwrap(), "SELECT * FROM items ORDER BY id");
-        assert!(items_sql(Some("Paris"), None, None).is_err());
     }
 
     #[test]

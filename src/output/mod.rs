@@ -8,6 +8,7 @@ mod plan;
 mod sink;
 mod table;
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -157,6 +158,12 @@ pub async fn write_rows(
     }
     sink.flush().await?;
     Ok(written)
+}
+
+/// Says a line at once: what is to come may take for ever.
+pub fn say(out: &mut dyn Write, line: fmt::Arguments<'_>) {
+    // Nobody may be there to read it.
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
 fn row_writer(format: Format, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {

@@ -5,15 +5,18 @@ mod editor;
 mod vocabulary;
 
 use std::io::{self, Write};
+use std::pin::pin;
 
 use datafusion::prelude::SessionContext;
 use thiserror::Error;
+use tokio::task::JoinError;
 
 pub use vocabulary::Vocabulary;
 
 use crate::output::{Destination, Format, OutputError, Rendering};
 use crate::query::{Answer, Answers, SqlError};
 use crate::script::{Arguments, Script};
+use crate::signals::{interrupt, terminate};
 use command::Command;
 
 /// Why the prompt ended.
@@ -23,6 +26,10 @@ pub enum PromptError {
     Terminal(#[from] rustyline::error::ReadlineError),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    #[error("cannot wait for the terminal: {0}")]
+    Wait(#[from] JoinError),
+    #[error("interrupted")]
+    Terminated,
 }
 
 /// What is asked, and how answers are shown.
@@ -43,22 +50,28 @@ pub enum Next {
 
 const GREETING: &str = "Tables items, item_cells, rejects and others (\\d); \\? lists commands, \\q leaves.";
 
-/// Asks on the terminal until there are no more lines; `interrupt` resolves at Ctrl-C.
-pub async fn run<I: Future<Output = ()>>(
-    mut prompt: Prompt,
-    out: &mut dyn Write,
-    interrupt: impl Fn() -> I,
-) -> Result<(), PromptError> {
+/// Asks on the terminal until there are no more lines, or SIGTERM comes. Ctrl-C gives up what is running.
+pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptError> {
     writeln!(out, "{GREETING}")?;
     out.flush()?;
-    let mut editor = editor::Editor::open(Vocabulary::of(&prompt.session).await)?;
-    while let Some(lines) = editor.read()? {
-        if prompt.answer(&lines, out, interrupt()).await? == Next::End {
-            break;
+    let mut editor = editor::Editor::open(Vocabulary::known_to(&prompt.session).await)?;
+    let mut terminate = pin!(terminate());
+    loop {
+        let (back, lines) = tokio::select! {
+            read = tokio::task::spawn_blocking(move || { let lines = editor.read(); (editor, lines) }) => read?,
+            () = &mut terminate => return Err(PromptError::Terminated),
+        };
+        editor = back;
+        let Some(lines) = lines? else { return Ok(()) };
+        let next = tokio::select! {
+            next = prompt.answer(&lines, out, interrupt()) => next?,
+            () = &mut terminate => return Err(PromptError::Terminated),
+        };
+        if next == Next::End {
+            return Ok(());
         }
-        editor.learn(Vocabulary::of(&prompt.session).await);
+        editor.learn(Vocabulary::known_to(&prompt.session).await);
     }
-    Ok(())
 }
 
 impl Prompt {
@@ -152,7 +165,7 @@ impl Prompt {
     /// The rows of a question of our own, as a table.
     async fn list(&self, sql: &str, out: &mut dyn Write) -> Result<(), String> {
         let rows = async { self.session.sql(sql).await?.execute_stream().await };
-        let rows = rows.await.map_err(|e| crate::script::reason(&e))?;
+        let rows = rows.await.map_err(|e| crate::reason::reason(&e))?;
         crate::output::write(rows, Format::Table, out).await.map(drop).map_err(|e| e.to_string())
     }
 

@@ -98,7 +98,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// What a session knows.
-    pub async fn of(session: &SessionContext) -> Self {
+    pub async fn known_to(session: &SessionContext) -> Self {
         let state = session.state();
         let mut words = Self {
             functions: state.udfs().into_iter().chain(state.udafs()).chain(state.udwfs()).collect(),
@@ -166,7 +166,7 @@ mod tests {
         ] {
             session.sql(sql).await.unwrap().collect().await.unwrap();
         }
-        Vocabulary::of(&session).await
+        Vocabulary::known_to(&session).await
     }
 
     #[tokio::test]

@@ -22,7 +22,6 @@ mod source;
 mod statement;
 
 pub use effect::Effect;
-pub(crate) use error::reason;
 pub use error::{Place, ScriptError};
 pub use explain::Explained;
 pub use parameters::{Arguments, Parameter, ParameterType};
@@ -130,7 +129,6 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::PIPELINES;
 
     const SCRIPT: &str = "\
 -- Counts things.
@@ -174,30 +172,6 @@ SELECT ';' , $limit;
         }
         for open in ["SELECT 1", "SELECT ';", "SELECT 1; SELECT", "SELECT 1 -- ;", "/* ;", "SELECT \"a;"] {
             assert!(!Script::is_ended(open), "{open}");
-        }
-    }
-
-    #[test]
-    fn every_pipeline_of_the_binary_parses() {
-        let statements = [
-            ("backfill", 7),
-            ("compact", 4),
-            ("delta", 5),
-            ("expire", 4),
-            ("incremental", 7),
-            ("info", 7),
-            ("ingest", 4),
-        ];
-        for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
-            let (expected, statements) = statements;
-            assert_eq!(name, expected);
-            let arguments = Arguments::new().with("catalog", "c.db").with("warehouse", "it's");
-            let script = pipeline.script().unwrap();
-            let arguments = match script.parameter("inventory") {
-                Some(_) => arguments.with("inventory", "i.csv"),
-                None => arguments,
-            };
-            assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);
         }
     }
 

@@ -16,10 +16,11 @@ use earthcatalog_plans::bounded_memory::bounded;
 use earthcatalog_plans::call::plan_statement;
 
 use super::effect::Effect;
-use super::error::{Place, ScriptError, reason};
+use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
 use super::parameters::Value;
 use super::source::{Source, significant};
+use crate::reason::reason;
 
 /// A statement that is ready to run, and where it came from.
 #[derive(Debug, Clone)]

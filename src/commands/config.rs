@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{CliError, ReportFormat};
+use super::CommandError;
+use crate::arguments::ReportFormat;
 use crate::config::Key;
 
 /// Flags of `config`; those of the settings come from the other commands.
@@ -18,9 +19,9 @@ pub struct ConfigArgs {
     pub output: ReportFormat,
     /// The configuration file, if there is one.
     #[arg(skip)]
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     #[arg(skip)]
-    pub(super) settings: Vec<Setting>,
+    pub(crate) settings: Vec<Setting>,
 }
 
 /// What a key is set to, and by what: a flag, a variable, a file, or nothing.
@@ -35,9 +36,10 @@ pub struct Setting {
 const STORE_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 
 /// Prints the settings; of the variables with credentials, only that they are set.
-pub(super) fn config(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CliError> {
+pub fn run(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut variables: Vec<_> = names.filter(|name| STORE_VARIABLES.iter().any(|of| name.starts_with(of))).collect();
+    let mut variables: Vec<_> =
+        names.filter(|name| STORE_VARIABLES.iter().any(|prefix| name.starts_with(prefix))).collect();
     variables.sort();
     let file = args.file.as_ref().map(|file| file.display().to_string());
     if args.output == ReportFormat::Json {

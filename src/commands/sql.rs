@@ -7,12 +7,13 @@ use std::sync::Arc;
 use clap::Args;
 use earthcatalog_plans::session::session_within;
 
-use super::run::{check_warehouse, interrupt};
-use super::{CliError, ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
+use super::CommandError;
+use crate::arguments::{ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
 use crate::output::{Destination, Format, OutputError, Rendering};
 use crate::prompt::Prompt;
 use crate::query::{self, Answer, Answers, SqlError};
 use crate::script::Script;
+use crate::signals::interrupt;
 
 /// Rows of a table that a terminal gets unasked.
 const ROWS_ON_TERMINAL: u64 = 1_000;
@@ -59,7 +60,7 @@ enum Source {
 }
 
 impl Source {
-    fn of(args: &SqlArgs) -> Result<Self, SqlError> {
+    fn named_by(args: &SqlArgs) -> Result<Self, SqlError> {
         if let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file);
@@ -80,8 +81,8 @@ impl Source {
     }
 }
 
-pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
+pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
     let destination = Destination::parse(args.out.as_deref()).map_err(OutputError::from)?;
     let by_name = || destination.location().and_then(Format::of_name);
     let format = args.output.or_else(by_name).unwrap_or(Format::Table);
@@ -92,20 +93,20 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
     }
     let max_rows = args.max_rows.or(on_terminal.then_some(ROWS_ON_TERMINAL)).filter(|rows| *rows > 0);
     let rendering = Rendering { format, max_rows, is_counted: !args.quiet };
-    let source = Source::of(args)?;
+    let source = Source::named_by(args)?;
 
-    let session = session_within(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    let session = session_within(args.resources.workers(), args.resources.memory)?;
     args.cluster.attach(&session).await?;
     tokio::select! {
-        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened.map_err(CliError::Query)?,
-        () = interrupt() => return Err(CliError::Interrupted),
+        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened?,
+        () = interrupt() => return Err(CommandError::Interrupted),
     }
     let (name, text) = match source {
         Source::Statements { name, text } => (name, text),
         Source::Prompt if !is_shown => return Err(SqlError::OutAtPrompt.into()),
         Source::Prompt => {
             let prompt = Prompt { session, rendering, is_timed: !args.quiet, has_stats: args.stats };
-            return Ok(crate::prompt::run(prompt, out, interrupt).await?);
+            return Ok(crate::prompt::run(prompt, out).await?);
         }
     };
     let script = Script::parse(&name, &text)?;
@@ -130,7 +131,7 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
     };
     let asked = tokio::select! {
         asked = asked => asked,
-        () = interrupt() => Err(CliError::Interrupted),
+        () = interrupt() => Err(CommandError::Interrupted),
     };
     // Footers of thousands of files: freeing them one by one takes longer than many a question, and the process ends now.
     std::mem::forget(Arc::clone(&session.runtime_env().cache_manager));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::{self, Pair};
 
 /// Name of the inventory in the folder.
-pub(super) const INVENTORY: &str = "inventory.csv";
+pub const INVENTORY: &str = "inventory.csv";
 
 /// What an object of the bucket is; most are [`Kind::Plain`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +73,7 @@ impl Kind {
 }
 
 /// Writes `objects` objects and their inventory below `folder`; the same seed makes the same bytes.
-pub(super) fn write(folder: &Path, seed: u64, objects: u64) -> io::Result<()> {
+pub fn write(folder: &Path, seed: u64, objects: u64) -> io::Result<()> {
     let mut inventory = BufWriter::new(fs::File::create(folder.join(INVENTORY))?);
     writeln!(inventory, "bucket,key,is_latest,is_delete_marker,size,last_modified_date")?;
     for index in 0..objects {

@@ -5,12 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::run::{check_warehouse, interrupt};
-use super::{CliError, ResourceArgs, WarehouseArgs, values};
+use super::CommandError;
+use crate::arguments::{ResourceArgs, WarehouseArgs, place, values};
 use crate::export::{self, ExportFormat, Question};
 use crate::output::{Destination, OutputError};
-use crate::pipeline::pipeline_session;
 use crate::query;
+use crate::signals::interrupt;
 
 /// Flags of `export`.
 #[derive(Debug, Clone, Args)]
@@ -42,8 +42,8 @@ pub struct ExportArgs {
     pub resources: ResourceArgs,
 }
 
-pub(super) async fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
+pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
     let by_name = || destination.location().and_then(ExportFormat::of_name);
     let format = args.format.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
@@ -53,19 +53,22 @@ pub(super) async fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(),
     }
     let question = match &args.query {
         Some(sql) => Question::Sql(sql.clone()),
-        None => Question::Items { geometry: args.geometry.clone(), start: args.start, end: args.end },
+        None => {
+            let place = args.geometry.as_deref().map(place).transpose()?;
+            Question::Items { place, start: args.start, end: args.end }
+        }
     };
     // Each Item in its newest version is found by sorting whole rows, of which there may be more than memory holds.
-    let session = pipeline_session(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    let session = args.resources.pipeline_session()?;
     export::expect_wide_rows(&session);
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let exporting = async {
-        query::open(&session, &args.at.catalog, &args.at.warehouse).await.map_err(CliError::Query)?;
+        query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
         Ok(export::export(&session, &question, format, &mut sink).await?)
     };
     let exported = tokio::select! {
         exported = exporting => exported,
-        () = interrupt() => Err(CliError::Interrupted),
+        () = interrupt() => Err(CommandError::Interrupted),
     };
     match exported {
         Ok(exported) => {

@@ -1,5 +1,11 @@
 //! What a run did, as a text for people and as JSON for programs.
 
+mod compaction;
+mod numbers;
+
+pub use compaction::CompactSummary;
+pub use numbers::{bytes, count, millis, with_parts};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,7 +32,6 @@ impl Report {
 
     /// One JSON object, with the derived figures.
     pub fn to_json(&self) -> Value {
-        let round = |x: f64| (x * 1000.0).round() / 1000.0;
         let run = &self.run;
         let mut report = json!({
             "run": run.run,
@@ -41,9 +46,9 @@ impl Report {
             "years": run.years,
             "files": run.files,
             "bytes": run.bytes,
-            "fan_out": round(self.fan_out()),
-            "items_per_second": round(self.items_per_second()),
-            "seconds": round(self.seconds),
+            "fan_out": millis(self.fan_out()),
+            "items_per_second": millis(self.items_per_second()),
+            "seconds": millis(self.seconds),
         });
         if run.uncounted {
             report["uncounted"] = true.into();
@@ -97,40 +102,6 @@ impl fmt::Display for Report {
 
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
-}
-
-/// `10 (malformed_json 3, missing 7)`.
-pub fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<_> = parts.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
-    match parts.is_empty() {
-        true => count(total),
-        false => format!("{} ({})", count(total), parts.join(", ")),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// Decimal units, as object stores bill: `35.2 MB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 #[cfg(test)]
@@ -196,14 +167,5 @@ mod tests {
         assert_eq!(json["rejected"]["missing"], 7);
         assert_eq!(json["fan_out"], 1.44);
         assert_eq!(json["years"], serde_json::json!([1984, 2023]));
-    }
-
-    #[test]
-    fn large_numbers_are_readable() {
-        assert_eq!([count(0), count(999), count(1_000), count(63_000_000)], ["0", "999", "1,000", "63,000,000"]);
-        assert_eq!(
-            [bytes(999), bytes(1_000), bytes(999_950), bytes(2_000_000_000_000_000)],
-            ["999 B", "1.0 kB", "1.0 MB", "2000.0 TB"]
-        );
     }
 }
