@@ -16,7 +16,7 @@
 //! - [`output`]: query results as table, JSON, CSV, GeoJSON or Parquet; [`report`]: what a run did, as text and JSON;
 //!   [`rows`]: results of a script, for its report.
 //! - [`config`]: the configuration file.
-//! - [`signals`]: what asks the process to stop; `reason`: what an error says.
+//! - [`signals`]: what asks the process to stop; `reason`: what an error says; [`version`]: which build this is.
 
 pub mod arguments;
 pub mod cli;
@@ -37,3 +37,4 @@ pub mod rows;
 pub mod run_statistics;
 pub mod script;
 pub mod signals;
+pub mod version;

@@ -9,6 +9,7 @@ use crate::commands::CommandError;
 use crate::commands::backfill::{self, BackfillArgs};
 use crate::commands::cluster::{self, ClusterCommand};
 use crate::commands::compact::{self, CompactArgs};
+use crate::commands::completions::{self, CompletionsArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::delta::{self, DeltaArgs};
 use crate::commands::demo::{self, DemoArgs};
@@ -19,6 +20,7 @@ use crate::commands::export::{self, ExportArgs};
 use crate::commands::incremental::{self, IncrementalArgs};
 use crate::commands::info::{self, InfoArgs};
 use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::man::{self, ManArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::run::{self, RunArgs};
@@ -69,6 +71,11 @@ pub enum Command {
     Cluster(ClusterCommand),
     /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
     Demo(DemoArgs),
+    /// Write what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 impl Command {
@@ -94,6 +101,8 @@ impl Command {
             Self::Executor(args) => executor::run(&args, out).await,
             Self::Cluster(args) => cluster::run(&args, out).await,
             Self::Demo(args) => demo::run(&args, out).await,
+            Self::Completions(args) => completions::run(&args, command(), out),
+            Self::Man(args) => man::run(&args, command()),
         }
     }
 
@@ -113,7 +122,13 @@ impl Command {
             Self::Demo(args) => args.threads.workers(),
             Self::Executor(args) => args.slots(),
             Self::Scheduler(_) | Self::Cluster(_) => 2,
-            Self::Pipelines(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) | Self::Config(_) => 1,
+            Self::Completions(_)
+            | Self::Man(_)
+            | Self::Pipelines(_)
+            | Self::Runs(_)
+            | Self::Info(_)
+            | Self::Paths(_)
+            | Self::Config(_) => 1,
         }
     }
 }

@@ -13,12 +13,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use earthcatalog_plans::codec;
 
 use crate::cluster::cancellations;
+use crate::version;
 
 /// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
 #[derive(Debug, Parser)]
-#[command(name = "earthcatalog", version, max_term_width = 110)]
+#[command(name = "earthcatalog", version = version::SHORT, long_version = version::LONG, max_term_width = 110)]
 pub struct Cli {
     /// File with settings, TOML or YAML [default: earthcatalog.toml, .yaml or .yml in the working directory]
     #[arg(long, value_name = "FILE", global = true, env = "EARTHCATALOG_CONFIG")]
@@ -29,6 +31,7 @@ pub struct Cli {
 
 /// The program: arguments in, exit code out.
 pub fn main() -> ExitCode {
+    codec::set_commit(version::COMMIT);
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return error.report(),

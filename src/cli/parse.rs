@@ -214,7 +214,7 @@ mod tests {
         let arguments = parameters.arguments(&script, catalog.as_deref(), warehouse.as_deref());
         let bound = script.bind(&arguments).unwrap();
         let text = bound.iter().map(|s| s.ast().to_string()).collect::<Vec<_>>().join("\n");
-        assert!(text.contains("h3_fanout(source, 3)") && text.contains("LOCATION of-file"), "{text}");
+        assert!(text.contains("h3_fanout(source, 3)") && text.contains("LOCATION 'of-file'"), "{text}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use earthcatalog_plans::codec::VERSION;
+use earthcatalog_plans::codec::version;
 use earthcatalog_plans::stores::stores;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -160,7 +160,7 @@ fn executor(
 fn os_info() -> ExecutorOperatingSystemSpecification {
     ExecutorOperatingSystemSpecification {
         system_name: "earthcatalog".to_owned(),
-        os_ver_long: VERSION.to_owned(),
+        os_ver_long: version().to_owned(),
         ..ExecutorOperatingSystemSpecification::default()
     }
 }

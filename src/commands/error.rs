@@ -56,6 +56,8 @@ pub enum CommandError {
     Folder { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error("cannot write manual pages to {}: {source}; name a folder that can be written", folder.display())]
+    Pages { folder: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
     #[error("interrupted")]

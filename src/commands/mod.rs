@@ -5,6 +5,7 @@
 pub mod backfill;
 pub mod cluster;
 pub mod compact;
+pub mod completions;
 pub mod config;
 pub mod delta;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod export;
 pub mod incremental;
 pub mod info;
 pub mod ingest;
+pub mod man;
 pub mod paths;
 pub mod pipelines;
 pub mod run;

@@ -243,7 +243,8 @@ mod tests {
         | LC08     |
         +----------+
         1 row
-        error: No field named m. Valid fields are scenes.n, scenes.platform.
+        error: No field named m.
+        Valid fields are scenes.n, scenes.platform.
            --> line:2:1
              2 | SELECT m FROM
              3 |   scenes;
