@@ -159,9 +159,11 @@ impl fmt::Display for PlannedInsert {
             let chunks = count(source.chunks);
             let read = match (source.objects, source.items) {
                 (Some(objects), Some(_)) => format!("{} to fetch", count(objects)),
-                (Some(files), None) => format!("{} files to read, of Items that only reading counts", count(files)),
+                (Some(files), None) => {
+                    format!("{} files to read; their Items are counted while they are read", count(files))
+                }
                 (None, Some(items)) => format!("{} to read", count(items)),
-                (None, None) => "only reading counts them".to_owned(),
+                (None, None) => "counted while they are read".to_owned(),
             };
             line("Items", read)?;
             if source.superseded > 0 {
@@ -174,13 +176,13 @@ impl fmt::Display for PlannedInsert {
             line(
                 "chunks",
                 match resumed {
-                    Some(resumed) => format!("{chunks}, {} of them done before", count(resumed.chunks_done)),
+                    Some(resumed) => format!("{chunks}, {} of them were done before", count(resumed.chunks_done)),
                     None => chunks,
                 },
             )?;
         }
         if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
-            line("run", format!("ended at {}; it would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
+            line("run", format!("ended at {}; this command would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
         }
         if let Some(PlannedBuckets { buckets, files, rows, bytes: size }) = &self.buckets {
             let of = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));

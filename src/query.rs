@@ -21,18 +21,20 @@ use crate::script::{ScriptError, Statement};
 /// Why a question has no answer.
 #[derive(Debug, Error)]
 pub enum SqlError {
-    #[error("there is nothing to run: give a statement, -f FILE, or - to read standard input; on a terminal, nothing")]
+    #[error(
+        "there is no statement to run: give one, give -f FILE, or give - to read standard input; without any of these, a terminal gets a prompt"
+    )]
     Nothing,
     #[error("cannot read {name}: {source}")]
     Unreadable { name: String, source: io::Error },
-    #[error("--out is for a statement; at the prompt, \\o FILE does it")]
+    #[error("--out takes the rows of a statement; at the prompt, use \\o FILE")]
     OutAtPrompt,
     #[error(transparent)]
     Script(#[from] ScriptError),
-    #[error("{place}: {what} holds one result, and this statement has a second one; run them one by one")]
+    #[error("{place}: {what} holds one result, and this statement has a second one; run the statements one by one")]
     Several { place: String, what: String },
     #[error(
-        "{place}: this statement writes to a warehouse, and sql only asks; `earthcatalog run FILE` runs such scripts"
+        "{place}: this statement writes to a warehouse, and sql only reads; `earthcatalog run FILE` runs scripts that write"
     )]
     Writes { place: String },
     #[error(transparent)]

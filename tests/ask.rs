@@ -86,7 +86,7 @@ fn rows_of_items_are_stac_items_in_geojson_and_others_features() {
     assert_eq!(feature["geometry"]["type"], "Point");
     assert_eq!(feature["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["platform"]);
     let error = ask(&["sql", "SELECT id FROM items", "--output", "geojson"]).fails(1);
-    assert!(error.contains("GeoJSON needs a column geometry, and there is none"), "{error}");
+    assert!(error.contains("GeoJSON needs a column named geometry, and the result has no such column"), "{error}");
 }
 
 #[test]

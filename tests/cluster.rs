@@ -200,7 +200,7 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     }
     cluster.scheduler().kill();
     let error = ended(backfill).fails(1);
-    assert!(error.contains("does not answer any more"), "{error}");
+    assert!(error.contains("no longer answers"), "{error}");
     drop(cluster);
 
     // On a new cluster it goes on.
@@ -339,7 +339,7 @@ fn what_a_cluster_lacks_is_said_and_what_to_do() {
     let error = source.run(&warehouse, &["--scheduler", "ballista"]).fails(2);
     assert!(error.contains("--cluster df://HOST:PORT"), "{error}");
     let error = source.run(&warehouse, &[&["--scheduler", "local"], &flags[..]].concat()).fails(2);
-    assert!(error.contains("--scheduler local is for this process"), "{error}");
+    assert!(error.contains("--scheduler local runs in this process"), "{error}");
     let error = source.run(&warehouse, &["--cluster", "s3://bucket"]).fails(2);
     assert!(error.contains("it must be df://HOST:PORT"), "{error}");
 }
@@ -367,7 +367,7 @@ fn ctrl_c_cancels_the_job() {
     let backfill = in_the_middle(&source, &warehouse, &cluster, &["--fetch-concurrency", "8"]);
     signal("-INT", backfill.id());
     let stopped = ended(backfill);
-    assert!(stopped.fails(130).contains("the same command goes on"));
+    assert!(stopped.fails(130).contains("the same command continues"));
     // The tasks that were under way end; no others begin.
     let total = || source.server.fetched().values().sum::<u32>();
     let settled = Instant::now();

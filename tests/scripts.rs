@@ -280,7 +280,7 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
         (
             "SELECT 1;",
             &["n=many"],
-            "$n is INT, which \"many\" is not",
+            "$n takes INT, and \"many\" is not one",
             "fails.sql:4:1\n     4 | -- $n INT DEFAULT 1 -- how many",
         ),
         (

@@ -11,10 +11,10 @@ use crate::cluster::{self, Cluster, ClusterAddress, ClusterError};
 /// Flags of commands that a cluster may run.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ClusterArgs {
-    /// Address of a scheduler: its executors read and write, and this process plans and commits
+    /// Address of a scheduler; its executors read and write, and this process plans and commits
     #[arg(long, value_name = "df://HOST:PORT", env = "EARTHCATALOG_CLUSTER")]
     pub cluster: Option<ClusterAddress>,
-    /// How long the cluster may be without executors before the command gives up
+    /// How long the command waits for executors when the cluster has none
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "60s", env = "EARTHCATALOG_EXECUTOR_WAIT")]
     pub executor_wait: Duration,
 }

@@ -21,14 +21,16 @@ pub enum ArgumentError {
     Location { flag: &'static str, source: Box<StoreError> },
     #[error("--geometry {text}: {reason}")]
     Place { text: String, reason: String },
-    #[error("--since last is for `earthcatalog incremental`; give a date or a time")]
+    #[error("only `earthcatalog incremental` and `delta` take --since last; give a date or a time")]
     SinceLast,
     #[error("--scheduler ballista needs the address of a cluster: --cluster df://HOST:PORT")]
     NoCluster,
-    #[error("--scheduler {0} is for this process; leave it out with --cluster, or name ballista")]
+    #[error(
+        "--scheduler {0} runs in this process, and --cluster names a cluster; leave one of them out, or use --scheduler ballista"
+    )]
     NotOnCluster(&'static str),
     #[error(
-        "{0} is neither a pipeline nor a script that can be read ({1}); `earthcatalog pipelines` lists the pipelines"
+        "{0} is not the name of a pipeline, and not a script that can be read ({1}); `earthcatalog pipelines` lists the pipelines"
     )]
     NoScript(String, io::Error),
     #[error(transparent)]

@@ -10,8 +10,8 @@ use crate::pipeline::pipeline_session;
 /// What a command may use of the machine.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ResourceArgs {
-    /// Memory that sorts may take before they go to disk [default: 256MB per thread for pipelines, as much as there is for
-    /// questions and other scripts]
+    /// Memory that sorts may use before they spill to disk [default: 256MB per thread for pipelines, no limit for queries
+    /// and other scripts]
     #[arg(long, value_name = "SIZE", value_parser = values::size, env = "EARTHCATALOG_MEMORY")]
     pub memory: Option<usize>,
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub struct ResourceArgs {
 /// How many threads a command may use.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ThreadArgs {
-    /// Threads [default: as many as there are cores]
+    /// Number of threads [default: the number of cores]
     #[arg(
         long,
         value_name = "N",

@@ -16,10 +16,10 @@ pub struct ScriptArgs {
     pub script: String,
     #[command(flatten)]
     pub parameters: ParameterArgs,
-    /// Value of parameter $catalog, where the script has one
+    /// Value of the parameter $catalog, if the script has it
     #[arg(long, value_name = "FILE", env = "EARTHCATALOG_CATALOG")]
     pub catalog: Option<String>,
-    /// Value of parameter $warehouse, where the script has one
+    /// Value of the parameter $warehouse, if the script has it
     #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
     pub warehouse: Option<String>,
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub struct ParameterArgs {
     /// Value of a parameter that the script declares
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::setting)]
     pub set: Vec<(String, String)>,
-    /// What the configuration file says of parameters, for those that the script declares
+    /// Values from the configuration file for parameters that the script declares
     #[arg(long, hide = true, value_parser = values::setting)]
     pub configured: Vec<(String, String)>,
 }

@@ -34,34 +34,34 @@ use crate::script::Parameter;
 pub enum Command {
     /// Turn an inventory of STAC Items into part files and one snapshot of the warehouse's table
     Ingest(IngestArgs),
-    /// Ingest an inventory of any size: resumable, merged, and visible as one snapshot at the end
+    /// Ingest an inventory of any size: it can be resumed, merges the files, and commits one snapshot at the end
     Backfill(BackfillArgs),
-    /// Ingest what is new in an inventory: objects that the table has not ingested yet
+    /// Ingest the objects of an inventory that the table has not ingested yet
     Incremental(IncrementalArgs),
-    /// List what is new in an inventory: what `incremental` would ingest
+    /// List the objects that `incremental` would ingest
     Delta(DeltaArgs),
-    /// List the backfills of a warehouse, and how far they are
+    /// List the backfills of a warehouse and their progress
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
-    /// Remove old snapshots and the files that nobody needs any more
+    /// Remove old snapshots, and files that are no longer needed
     Expire(ExpireArgs),
-    /// Run a SQL script: a file, or a pipeline by name
+    /// Run a SQL script, given as a file or as the name of a pipeline
     Run(RunArgs),
-    /// Show the plans of a SQL script, a file or a pipeline by name, without running it
+    /// Show the plans of a SQL script, given as a file or as the name of a pipeline, without running it
     Explain(ExplainArgs),
-    /// List the pipelines, or say what parameters one has
+    /// List the pipelines, or the parameters of one
     #[command(alias = "plans")]
     Pipelines(PipelinesArgs),
-    /// Ask a warehouse in SQL: a question, a file, or a prompt
+    /// Query a warehouse in SQL: a statement, a file, or a prompt
     Sql(SqlArgs),
-    /// Write Items as they were: NDJSON, an ItemCollection or stac-geoparquet
+    /// Write Items as they were ingested: NDJSON, an ItemCollection or stac-geoparquet
     Export(ExportArgs),
-    /// Show the settings, and where each was set
+    /// Show the settings and where each of them comes from
     Config(ConfigArgs),
-    /// Say what state a warehouse is in, from its metadata alone
+    /// Show the state of a warehouse, from its metadata alone
     Info(InfoArgs),
-    /// List the data files that hold what intersects a place
+    /// List the data files whose Items may intersect a place
     Paths(PathsArgs),
     /// Run the scheduler of a cluster
     Scheduler(SchedulerArgs),
@@ -69,9 +69,9 @@ pub enum Command {
     Executor(ExecutorArgs),
     /// Run a cluster on this machine
     Cluster(ClusterCommand),
-    /// Make a small set of Items, ingest it, and ask it something: each step as the command to type
+    /// Make a small set of Items, ingest it and query it; each step is shown as the command to type
     Demo(DemoArgs),
-    /// Write what a shell needs to complete commands and flags
+    /// Write the script with which a shell completes commands and flags
     Completions(CompletionsArgs),
     /// Write manual pages
     #[command(hide = true)]

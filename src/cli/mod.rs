@@ -22,7 +22,7 @@ use crate::version;
 #[derive(Debug, Parser)]
 #[command(name = "earthcatalog", version = version::SHORT, long_version = version::LONG, max_term_width = 110)]
 pub struct Cli {
-    /// File with settings, TOML or YAML [default: earthcatalog.toml, .yaml or .yml in the working directory]
+    /// TOML or YAML file with settings [default: earthcatalog.toml, .yaml or .yml in the working directory]
     #[arg(long, value_name = "FILE", global = true, env = "EARTHCATALOG_CONFIG")]
     pub config: Option<PathBuf>,
     #[command(subcommand)]

@@ -192,6 +192,6 @@ mod tests {
         };
         executor(version()).check_version().unwrap();
         let error = executor("0.0.9").check_version().unwrap_err().to_string();
-        assert!(error.contains("executor 10.0.0.1:7 is of earthcatalog 0.0.9, and this is"), "{error}");
+        assert!(error.contains("executor 10.0.0.1:7 runs earthcatalog 0.0.9, and this is"), "{error}");
     }
 }

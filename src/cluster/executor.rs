@@ -49,7 +49,7 @@ pub struct ExecutorOptions {
     pub bind_port: u16,
     /// Host by which the others reach it; what the scheduler sees where it is `None`.
     pub external_host: Option<String>,
-    /// Port by which the others reach it, where that is another.
+    /// Port at which others reach this executor, if it differs from --bind-port.
     pub external_port: Option<u16>,
     /// Tasks at a time.
     pub slots: usize,

@@ -128,7 +128,7 @@ impl Drop for LocalCluster {
 }
 
 fn exit(status: ExitStatus) -> String {
-    format!("{status}; it says why above")
+    format!("{status}; its own messages are above")
 }
 
 fn free_port() -> io::Result<u16> {

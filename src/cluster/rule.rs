@@ -53,12 +53,12 @@ impl PhysicalOptimizerRule for RunOnCluster {
         if let Some(commit) = plan.downcast_ref::<CommitExec>() {
             if commit.target().commit_every.is_some() {
                 return plan_err!(
-                    "a run on a cluster is committed as one snapshot; leave out commit_every, or compact a part of the buckets at a time"
+                    "a run on a cluster commits one snapshot; leave out commit_every, or compact some of the buckets at a time"
                 );
             }
             if let Some(leaf) = stays_here(&plan) {
                 return plan_err!(
-                    "{leaf} reads what only this process has, and so cannot run on a cluster: leave out --cluster, or INSERT from tables of Items alone"
+                    "{leaf} reads data that only this process has, so it cannot run on a cluster; leave out --cluster, or INSERT from tables of Items alone"
                 );
             }
             let folder = RunFolder::new(commit.target().warehouse.url(), &commit.target().run)?.url().clone();

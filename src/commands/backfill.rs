@@ -22,22 +22,22 @@ use crate::signals::interrupt;
 pub struct BackfillArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Only say what would be done; nothing is written
+    /// Say what the command would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Where the chunks are ingested [default: local, or ballista with --cluster]
+    /// Where chunks are ingested [default: local, or ballista with --cluster]
     #[arg(long, value_enum)]
     pub scheduler: Option<Scheduler>,
     #[arg(long)]
     pub restart: bool,
-    /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
+    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
-    /// How the final report is written
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -156,22 +156,22 @@ impl fmt::Display for BackfillSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(ended) = self.ended_before {
             let (run, ended) = (&self.report.run, ended.format("%Y-%m-%d %H:%M:%S UTC"));
-            writeln!(f, "nothing to do: this run ended at {ended}; begin it from the start with --restart")?;
+            writeln!(f, "nothing to do: this run ended at {ended}; --restart begins it from the start")?;
             writeln!(f, "{:<12}{} committed of {} listed", "Items", count(run.items), count(run.listed))?;
             writeln!(f, "{:<12}{}", "snapshot", run.snapshot.map_or("none".to_owned(), |id| id.to_string()))?;
             return write!(f, "{:<12}{}", "run", run.run);
         }
         for other in &self.not_resumed {
-            writeln!(f, "{:<12}{other}; its checkpoints are of other options, and not used", "beside it")?;
+            writeln!(f, "{:<12}{other}; its checkpoints were made with other options and are not used", "beside it")?;
         }
         let resumed = match self.chunks_resumed {
             0 => String::new(),
-            n => format!(", {} of them done before", count(n)),
+            n => format!(", {} of them were done before", count(n)),
         };
         writeln!(f, "{:<12}{}{resumed}", "chunks", count(self.chunks))?;
         writeln!(f, "{:<12}ingest {:.1} s, merge {:.1} s", "levels", self.seconds_ingest, self.seconds_merge)?;
         if self.versions_dropped > 0 {
-            writeln!(f, "{:<12}{} rows of older versions dropped", "versions", count(self.versions_dropped))?;
+            writeln!(f, "{:<12}{} rows of older versions were dropped", "versions", count(self.versions_dropped))?;
         }
         self.report.fmt(f)
     }

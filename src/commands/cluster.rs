@@ -22,28 +22,28 @@ pub struct ClusterCommand {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClusterRole {
-    /// Start a scheduler and executors as processes of this machine, and end them with Ctrl-C
+    /// Start a scheduler and executors as processes on this machine; Ctrl-C ends them
     Up(UpArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
-    /// Executors
+    /// Number of executors
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// Tasks at a time of each executor
+    /// Number of tasks that each executor runs at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub slots: u16,
-    /// Memory that the sorts of all tasks of an executor may take before they go to disk [default: 256MB per task]
+    /// Memory that the sorts of an executor may use before they spill to disk [default: 256MB per task]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
     /// Port of the scheduler [default: a free one]
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// An executor that was not heard of for so long is lost, and others do its tasks
+    /// After this time without a heartbeat an executor counts as lost, and others take over its tasks
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "30s")]
     pub executor_timeout: Duration,
-    /// Least level of what is logged: off, error, warn, info, debug or trace
+    /// Lowest level that is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level, default_value = "error")]
     pub log: LevelFilter,
 }

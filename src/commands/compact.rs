@@ -24,7 +24,7 @@ use crate::signals::interrupt;
 pub struct CompactArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Only say what would be compacted; nothing is touched
+    /// Say what would be compacted, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     #[arg(long, value_name = "N")]
@@ -35,17 +35,17 @@ pub struct CompactArgs {
     pub since: Option<i32>,
     #[arg(long, value_name = "N")]
     pub commit_every: Option<NonZero<usize>>,
-    /// How long replaced files and snapshots stay for readers that still hold them
+    /// How long replaced files and snapshots are kept for readers that still use them
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
     pub retain: Duration,
-    /// Hold the catalog's lock meanwhile, so that a second compaction does not do the same work
+    /// Hold the catalog's lock, so that a second compaction does not repeat the work
     #[arg(long)]
     pub use_lock: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
-    /// How the summary is written
+    /// Format of the summary
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }

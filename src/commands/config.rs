@@ -14,7 +14,7 @@ use crate::config::Key;
 /// Flags of `config`; those of the settings come from the other commands.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
-    /// How the settings are written
+    /// Format of the settings
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
     /// The configuration file, if there is one.
@@ -70,7 +70,7 @@ fn shown(value: &str) -> String {
     let _ = url.set_password(None);
     let _ = url.set_username("");
     url.set_query(None);
-    format!("{url} (and what is not shown)")
+    format!("{url} (with parts that are not shown)")
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_what_only_its_owner_knows() {
         assert_eq!(shown("s3://bucket/wh"), "s3://bucket/wh");
-        assert_eq!(shown("https://me:secret@host/wh?sig=secret"), "https://host/wh (and what is not shown)");
+        assert_eq!(shown("https://me:secret@host/wh?sig=secret"), "https://host/wh (with parts that are not shown)");
         assert_eq!(shown("C:\\data"), "C:\\data");
     }
 }

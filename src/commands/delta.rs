@@ -31,7 +31,7 @@ pub struct DeltaArgs {
     pub format: Option<String>,
     #[command(flatten)]
     pub threads: ThreadArgs,
-    /// How rows are written
+    /// Format of the rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
 }

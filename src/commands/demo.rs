@@ -16,13 +16,13 @@ use crate::demo::{self, INVENTORY};
 /// Flags of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// New or empty folder for Items, catalog and warehouse [default: a new one among the temporary files]
+    /// New or empty folder for Items, catalog and warehouse [default: a new temporary folder]
     #[arg(long)]
     pub dir: Option<PathBuf>,
-    /// Objects in the inventory
+    /// Number of objects in the inventory
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     pub items: u64,
-    /// Another seed makes other Items
+    /// Seed of the random Items
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     #[command(flatten)]
@@ -40,19 +40,19 @@ enum Step {
 /// What the tour asks: why, further flags, and the question.
 const QUESTIONS: [(&str, &[&str], &str); 5] = [
     (
-        "Each Item is stored once per cell that it touches, and versions pile up; table items shows it once.",
+        "An Item is stored once for each cell that it touches, and versions add up; the table items shows each Item once.",
         &[],
         "SELECT (SELECT count(*) FROM items) AS items, (SELECT count(*) FROM item_cells) AS rows, \
          (SELECT count(DISTINCT grid_partition) FROM item_cells) AS cells",
     ),
     (
-        "What is in it?",
+        "What is in the warehouse?",
         &[],
         "SELECT platform, count(*) AS items, min(datetime) AS first, max(datetime) AS last, \
          round(avg(percent_valid_pixels)) AS valid FROM items GROUP BY platform ORDER BY platform",
     ),
     (
-        "Which pairs cover the front of Jakobshavn Isbræ? Its cell says which files to read, the bounds which rows.",
+        "Which pairs cover the front of Jakobshavn Isbræ? Its cell tells which files to read, and the bounds tell which rows.",
         &["--output", "csv"],
         "SELECT DISTINCT id, datetime, date_dt FROM item_cells WHERE grid_partition = h3_latlng_to_cell(69.2, -49.9, 1) \
          AND xmin <= -49.9 AND xmax >= -49.9 AND ymin <= 69.2 AND ymax >= 69.2 ORDER BY datetime DESC LIMIT 3",
@@ -63,7 +63,7 @@ const QUESTIONS: [(&str, &[&str], &str); 5] = [
         "SELECT kind, count(*) AS objects, min(message) AS example FROM rejects GROUP BY kind ORDER BY kind",
     ),
     (
-        "Nothing is lost on the way: the Item as it was.",
+        "Nothing is lost: this is an Item as it was ingested.",
         &["--output", "ndjson"],
         "SELECT stac_item(*) AS item FROM items ORDER BY id LIMIT 1",
     ),
@@ -81,17 +81,17 @@ pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), CommandErro
     let at = ["--catalog".to_owned(), path(folder.join("catalog.db"))];
     let at = [&at[..], &["--warehouse".to_owned(), path(folder.join("warehouse"))]].concat();
 
-    say(out, "A bucket of Items as ITS_LIVE has them, some odd, some broken; and its inventory.")?;
+    say(out, "Items like those of ITS_LIVE, some of them odd and some broken, and the inventory that lists them.")?;
     writeln!(out, "$ head -4 {inventory}")?;
     let text = fs::read_to_string(&inventory).map_err(|source| CommandError::Folder { path: bucket, source })?;
     text.lines().take(4).try_for_each(|line| writeln!(out, "{line}"))?;
 
-    say(out, "One command makes it a warehouse.")?;
+    say(out, "One command makes a warehouse of them.")?;
     let ingest = [&["ingest".to_owned(), "--inventory".to_owned(), inventory], &at[..]].concat();
     writeln!(out, "$ {}", line(&ingest))?;
     command(&ingest, out).await?;
 
-    say(out, "Where it is can be said once.")?;
+    say(out, "The place of the warehouse can be set once.")?;
     writeln!(out, "$ export EARTHCATALOG_CATALOG={} EARTHCATALOG_WAREHOUSE={}", quoted(&at[1]), quoted(&at[3]))?;
     for (why, flags, question) in QUESTIONS {
         say(out, why)?;
@@ -99,7 +99,10 @@ pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), CommandErro
         writeln!(out, "$ {}", line(&typed))?;
         command(&[&typed[..], &at].concat(), out).await?;
     }
-    say(out, "The warehouse is plain files: PyIceberg opens the catalog, DuckDB and geopandas the Parquet files.")?;
+    say(
+        out,
+        "The warehouse consists of plain files: PyIceberg opens the catalog, and DuckDB and geopandas open the Parquet files.",
+    )?;
     writeln!(out, "$ ls {}", quoted(&path(folder)))?;
     writeln!(out, "bucket  catalog.db  warehouse")?;
     Ok(out.flush()?)

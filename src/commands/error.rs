@@ -37,7 +37,7 @@ pub enum CommandError {
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(
-        "--bucket {0}: the table has no such bucket; buckets are written CELL/YEAR, as compact --dry-run lists them"
+        "--bucket {0}: the table has no such bucket; write it as CELL/YEAR, as `earthcatalog compact --dry-run` lists them"
     )]
     NoBucket(String),
     #[error("{}", reason(.0))]
@@ -46,11 +46,11 @@ pub enum CommandError {
     Warehouse(#[from] WarehouseError),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
-    #[error("there is no run {run} in {warehouse}; `earthcatalog runs` lists those there are")]
+    #[error("there is no run {run} in {warehouse}; `earthcatalog runs` lists the runs")]
     NoRun { run: String, warehouse: String },
-    #[error("run {run} is at work; end its process before its checkpoints are discarded")]
+    #[error("run {run} is still at work; end its process before you discard its checkpoints")]
     AtWork { run: String },
-    #[error("--dir {} is not empty; name a new or empty folder, or leave the flag out for one among the temporary files", .0.display())]
+    #[error("--dir {} is not empty; name a new or empty folder, or leave the flag out to use a temporary folder", .0.display())]
     NotEmpty(PathBuf),
     #[error("cannot write {}: {source}; name another folder with --dir", path.display())]
     Folder { path: PathBuf, source: io::Error },
@@ -62,7 +62,7 @@ pub enum CommandError {
     Write(#[from] io::Error),
     #[error("interrupted")]
     Interrupted,
-    #[error("interrupted; nothing is committed yet, the chunks that are done are kept, and the same command goes on")]
+    #[error("interrupted; nothing is committed yet, and the chunks that are done are kept: the same command continues")]
     Paused,
 }
 

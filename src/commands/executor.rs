@@ -23,34 +23,34 @@ pub struct ExecutorArgs {
     /// Address to listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub bind_host: IpAddr,
-    /// A free port where it is 0
+    /// Port to listen on; 0 chooses a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub bind_port: u16,
-    /// Host by which the others reach it [default: as the scheduler sees it]
+    /// Host name at which others reach this executor [default: the address that the scheduler sees]
     #[arg(long, value_name = "HOST")]
     pub external_host: Option<String>,
-    /// Port by which the others reach it, where that is another
+    /// Port at which others reach this executor, if it differs from --bind-port
     #[arg(long, value_name = "PORT")]
     pub external_port: Option<u16>,
-    /// Tasks at a time [default: as many as there are cores]
+    /// Number of tasks that run at a time [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub slots: Option<u16>,
-    /// Memory that the sorts of all tasks together may take before they go to disk [default: 256MB per task]
+    /// Memory that the sorts of all tasks may use together before they spill to disk [default: 256MB per task]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub memory: Option<usize>,
-    /// Folder for what is shuffled, and for sorts [default: a temporary one]
+    /// Folder for shuffled data and for sorts [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
-    /// How often it says that it is alive; several times within the scheduler's --executor-timeout
+    /// How often the executor sends a heartbeat; it should be several times within the scheduler's --executor-timeout
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "5s")]
     pub heartbeat: Duration,
-    /// How long it waits for a scheduler when it starts
+    /// How long the executor waits for a scheduler when it starts
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "60s")]
     pub connect_timeout: Duration,
-    /// Least level of what is logged: off, error, warn, info, debug or trace
+    /// Lowest level that is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level, default_value = "error")]
     pub log: LevelFilter,
-    /// End when standard input does
+    /// End when standard input ends
     #[arg(long, hide = true)]
     pub exit_with_parent: bool,
 }

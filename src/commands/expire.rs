@@ -29,7 +29,7 @@ pub struct ExpireArgs {
     pub dry_run: bool,
     #[command(flatten)]
     pub threads: ThreadArgs,
-    /// How the summary is written
+    /// Format of the summary
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }

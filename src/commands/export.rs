@@ -15,27 +15,27 @@ use crate::signals::interrupt;
 /// Flags of `export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// A query whose rows have all columns of table items
+    /// Query whose rows have all columns of the table items
     #[arg(long, value_name = "SQL", conflicts_with_all = ["geometry", "start", "end"])]
     pub query: Option<String>,
-    /// Items that intersect WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or what is in a file with one of these
+    /// Items that intersect this place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: Option<String>,
-    /// Items of this date or time and later
+    /// Items from this date or time on
     #[arg(long, value_name = "TIME", value_parser = values::from)]
     pub start: Option<DateTime<Utc>>,
-    /// Items up to this time, or of this date
+    /// Items up to this time, or up to the end of this date
     #[arg(long, value_name = "TIME", value_parser = values::until)]
     pub end: Option<DateTime<Utc>>,
-    /// How Items are written [default: as the name of --out ends, else ndjson]
+    /// Format of the Items [default: by the ending of --out, otherwise ndjson]
     #[arg(long, value_enum)]
     pub format: Option<ExportFormat>,
-    /// File or object, which appears when it is complete; - is standard output
+    /// File or object to write, which appears when it is complete; - is standard output
     #[arg(long, value_name = "FILE|URL|-", default_value = "-")]
     pub out: String,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Say nothing of what was written
+    /// Do not say how much was written
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]

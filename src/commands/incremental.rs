@@ -19,17 +19,17 @@ use crate::signals::interrupt;
 pub struct IncrementalArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Only say what would be done; nothing is written
+    /// Say what the command would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Folder or URL for ingest_stats.json, to which each run adds a line [default: beside the catalog]
+    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub resources: ResourceArgs,
-    /// How the final report is written
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }

@@ -21,7 +21,7 @@ use crate::script::Arguments;
 pub struct InfoArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// How the state is written
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -175,7 +175,7 @@ impl fmt::Display for Info {
         line("buckets", format!("{} ({})", count(self.buckets), classes.collect::<Vec<_>>().join(", ")))?;
         let worth = &self.worth_compacting;
         let compact = match worth.buckets {
-            0 => "nothing: every bucket has one file".to_owned(),
+            0 => "nothing, because every bucket has one file".to_owned(),
             n => format!("{} buckets with {} files, {}", count(n), count(worth.files), bytes(worth.bytes)),
         };
         line("to compact", compact)?;

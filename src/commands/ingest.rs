@@ -19,14 +19,14 @@ use crate::signals::interrupt;
 pub struct IngestArgs {
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Only say what would be done; nothing is written
+    /// Say what the command would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]
     pub threads: ThreadArgs,
-    /// How the final report is written
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }

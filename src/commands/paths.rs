@@ -19,18 +19,18 @@ use crate::arguments::{ReportFormat, WarehouseArgs, place, values};
 /// Flags of `paths`.
 #[derive(Debug, Clone, Args)]
 pub struct PathsArgs {
-    /// WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
+    /// Place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: String,
-    /// Items of this date or time and later
+    /// Items from this date or time on
     #[arg(long, value_name = "TIME", value_parser = values::from)]
     pub start: Option<DateTime<Utc>>,
-    /// Items up to this time, or of this date
+    /// Items up to this time, or up to the end of this date
     #[arg(long, value_name = "TIME", value_parser = values::until)]
     pub end: Option<DateTime<Utc>>,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Paths, one a line, or one JSON object
+    /// Format of the list: one path per line, or one JSON object
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }

@@ -11,7 +11,7 @@ use crate::pipeline::PIPELINES;
 /// Flags of `pipelines`.
 #[derive(Debug, Clone, Args)]
 pub struct PipelinesArgs {
-    /// The pipeline or script to describe; without it, all pipelines are listed
+    /// Pipeline or script whose parameters are listed [default: list all pipelines]
     #[arg(value_name = "NAME|FILE")]
     pub name: Option<String>,
 }

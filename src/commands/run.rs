@@ -20,12 +20,12 @@ use crate::signals::interrupt;
 pub struct RunArgs {
     #[command(flatten)]
     pub script: ScriptArgs,
-    /// Run queries alone, and say what would be done by what writes; nothing is written
+    /// Run the queries, say what the other statements would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// How rows are written
+    /// Format of the rows
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
 }

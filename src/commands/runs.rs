@@ -19,10 +19,10 @@ use crate::report::count;
 pub struct RunsArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Remove the checkpoints of this run, so that it begins from the start
+    /// Remove the checkpoints of this run, so that it starts from the beginning
     #[arg(long, value_name = "RUN")]
     pub discard: Option<String>,
-    /// How the list is written
+    /// Format of the list
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -95,7 +95,7 @@ impl Run {
 impl fmt::Display for Runs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return write!(f, "no run of this warehouse has left checkpoints");
+            return write!(f, "this warehouse has no runs with checkpoints");
         }
         write!(f, "{:<26}{:<13}{:<21}{:>15}  inventory", "run", "state", "started", "chunks")?;
         for run in &self.0 {

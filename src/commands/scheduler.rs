@@ -20,22 +20,22 @@ pub struct SchedulerArgs {
     pub bind_host: IpAddr,
     #[arg(long, value_name = "PORT", default_value_t = cluster::PORT)]
     pub bind_port: u16,
-    /// Name by which others know it
+    /// Host name at which others reach this scheduler
     #[arg(long, value_name = "HOST", default_value = "localhost")]
     pub external_host: String,
-    /// An executor that was not heard of for so long is lost, and others do its tasks
+    /// After this time without a heartbeat an executor counts as lost, and others take over its tasks
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "30s")]
     pub executor_timeout: Duration,
-    /// How long executors keep what a job that has ended has shuffled
+    /// How long executors keep the shuffled data of a job that has ended
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "5m")]
     pub job_data_ttl: Duration,
-    /// HOST:PORT from which clients fetch answers, where they do not reach the executors; without a value, this scheduler
+    /// HOST:PORT from which clients that cannot reach the executors fetch results; without a value, from this scheduler
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "")]
     pub advertise_flight_endpoint: Option<String>,
-    /// Least level of what is logged: off, error, warn, info, debug or trace
+    /// Lowest level that is logged: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", value_parser = values::log_level, default_value = "error")]
     pub log: LevelFilter,
-    /// End when standard input does
+    /// End when standard input ends
     #[arg(long, hide = true)]
     pub exit_with_parent: bool,
 }

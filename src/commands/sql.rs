@@ -21,7 +21,7 @@ const ROWS_ON_TERMINAL: u64 = 1_000;
 /// Flags of `sql`.
 #[derive(Debug, Clone, Args)]
 pub struct SqlArgs {
-    /// SQL statements, or - to read them from standard input [default: a prompt on a terminal, else standard input]
+    /// SQL statements, or - to read them from standard input [default: a prompt on a terminal, otherwise standard input]
     #[arg(value_name = "SQL")]
     pub query: Option<String>,
     /// Run the statements of a file
@@ -31,20 +31,20 @@ pub struct SqlArgs {
     pub parameters: ParameterArgs,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// How rows are written [default: as the name of --out ends, else table]
+    /// Format of the rows [default: by the ending of --out, otherwise table]
     #[arg(long, value_enum)]
     pub output: Option<Format>,
     /// Write the rows to a file or object, which appears when it is complete
     #[arg(long, value_name = "FILE|URL")]
     pub out: Option<String>,
-    /// Rows of a table that are printed at most, 0 for all; other outputs are never cut [default: 1000 on a terminal,
-    /// else all]
+    /// Largest number of rows that a table shows, 0 for all; other formats are never cut [default: 1000 on a terminal,
+    /// otherwise all]
     #[arg(long, value_name = "N")]
     pub max_rows: Option<u64>,
-    /// Say on standard error what was read: files, row groups and bytes of how many, and what pruned them
+    /// Print to standard error what was read: how many of the files, row groups and bytes, and what pruned the rest
     #[arg(long)]
     pub stats: bool,
-    /// Write rows and errors, and nothing else
+    /// Write only rows and errors
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
@@ -148,7 +148,7 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
 fn report(answer: &Answer, args: &SqlArgs, rendering: Rendering, is_shown: bool) {
     let is_table = rendering.format == Format::Table;
     if let Some(written) = answer.written.filter(|written| written.is_cut && !args.quiet) {
-        eprintln!("cut after {} rows; --max-rows 0 shows all, and no output but table is cut", written.rows);
+        eprintln!("the table ends after {} rows; --max-rows 0 shows all rows, and only tables are cut", written.rows);
     }
     if io::stderr().is_terminal() && !args.quiet {
         eprintln!("{}", answer.timing(is_table && is_shown));

@@ -61,7 +61,7 @@ pub enum ExportError {
     Place(#[from] PlaceError),
     #[error(transparent)]
     Script(#[from] ScriptError),
-    #[error("--query takes one statement, and has {0}")]
+    #[error("--query takes one statement, and {0} were given")]
     Statements(usize),
     #[error("--query: {0}")]
     NotItems(#[from] NotItems),
@@ -132,7 +132,7 @@ impl fmt::Display for Exported {
         if self.inexact > 0 {
             write!(
                 f,
-                "; {} of them have members that stac-geoparquet cannot hold as they are, ndjson can",
+                "; stac-geoparquet cannot hold all members of {} of them exactly; ndjson can",
                 count(self.inexact)
             )?;
         }

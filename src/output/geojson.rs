@@ -82,7 +82,7 @@ impl FeatureWriter {
     fn try_new(schema: &Schema) -> Result<Self, OutputError> {
         let no_geometry = || {
             plan_datafusion_err!(
-                "GeoJSON needs a column geometry, and there is none; select one, or write another format"
+                "GeoJSON needs a column named geometry, and the result has no such column; select one, or write another format"
             )
         };
         let geometry = schema.index_of("geometry").map_err(|_| no_geometry())?;
@@ -178,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn rows_without_geometries_are_refused() {
         let error = features("SELECT 1 AS n").await.unwrap_err().to_string();
-        assert!(error.contains("GeoJSON needs a column geometry, and there is none"), "{error}");
+        assert!(error.contains("GeoJSON needs a column named geometry, and the result has no such column"), "{error}");
         let error = features("SELECT 'POINT(1 2)' AS geometry").await.unwrap_err().to_string();
         assert!(error.contains("geometry is Utf8, which is no geometry"), "{error}");
     }

@@ -25,7 +25,7 @@ pub use sink::{Destination, Sink, SinkError};
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Aligned columns; long values are cut
+    /// Aligned columns, with long values cut
     Table,
     /// One list of objects
     Json,
@@ -35,7 +35,7 @@ pub enum Format {
     Csv,
     /// A Parquet file
     Parquet,
-    /// A FeatureCollection: of STAC Items, where the rows are such, else of features with `geometry` and properties
+    /// A FeatureCollection: STAC Items if the rows are Items, otherwise features with `geometry` and properties
     Geojson,
     /// A GeoParquet 1.1 file, with `geometry` as WKB
     Geoparquet,

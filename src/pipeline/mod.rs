@@ -62,7 +62,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
     /// A script of ours yielded something else than its driver expects.
-    #[error("the results of {0} are not what is to be reported")]
+    #[error("the results of {0} are not those that the report needs")]
     Result(&'static str),
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
@@ -236,7 +236,9 @@ fn snapshots(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 fn interrupted(snapshots: u64) -> String {
     match snapshots {
         0 => "interrupted; nothing was committed, and no snapshot refers to the files written so far".to_owned(),
-        n => format!("interrupted after {n} snapshots, which stand; nothing refers to the files written since"),
+        n => format!(
+            "interrupted; {n} snapshots were committed and stay, and no snapshot refers to the files written since"
+        ),
     }
 }
 

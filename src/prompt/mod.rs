@@ -22,7 +22,7 @@ use command::Command;
 /// Why the prompt ended.
 #[derive(Debug, Error)]
 pub enum PromptError {
-    #[error("cannot read from the terminal: {0}; give the statement as an argument, or -f FILE")]
+    #[error("cannot read from the terminal: {0}; give a statement as an argument, or use -f FILE")]
     Terminal(#[from] rustyline::error::ReadlineError),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
@@ -48,7 +48,8 @@ pub enum Next {
     End,
 }
 
-const GREETING: &str = "Tables items, item_cells, rejects and others (\\d); \\? lists commands, \\q leaves.";
+const GREETING: &str =
+    "\\d lists the tables (items, item_cells, rejects and others), \\? lists the commands, \\q leaves the prompt.";
 
 /// Asks on the terminal until there are no more lines, or SIGTERM comes. Ctrl-C gives up what is running.
 pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptError> {
@@ -137,7 +138,7 @@ impl Prompt {
                 );
                 match self.session.table_exist(datafusion::common::TableReference::bare(table.as_str())) {
                     Ok(true) => self.list(&sql, out).await,
-                    _ => Err(format!("there is no table {table}; \\d lists those there are")),
+                    _ => Err(format!("there is no table {table}; \\d lists the tables")),
                 }
             }
             Command::Functions(part) => {
@@ -203,7 +204,7 @@ impl Prompt {
     /// Says what there is to say of an answer.
     fn remark(&self, answer: &Answer, is_counted: bool, out: &mut dyn Write) -> io::Result<()> {
         if answer.written.is_some_and(|written| written.is_cut) {
-            writeln!(out, "cut; \\o FILE before a statement writes all of its rows")?;
+            writeln!(out, "the table is cut; \\o FILE before a statement writes all of its rows")?;
         }
         if self.is_timed {
             writeln!(out, "{}", answer.timing(is_counted))?;

@@ -63,12 +63,15 @@ impl fmt::Display for CompactSummary {
         if !self.buckets_left_out.is_empty() {
             let first = self.buckets_left_out.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
             let (n, more) = (self.buckets_left_out.len(), if self.buckets_left_out.len() > 3 { ", …" } else { "" });
-            line("left out", format!("{n}, changed by another writer meanwhile: {first}{more}; compact again"))?;
+            line(
+                "left out",
+                format!("{n} buckets, because another writer changed them: {first}{more}; compact again"),
+            )?;
         }
         line("files", format!("{} before, {} after", count(self.files_before), count(self.files_after)))?;
         let dropped = count(self.versions_dropped);
         let (before, after) = (count(self.rows_before), count(self.rows_after));
-        line("rows", format!("{before} before, {after} after, {dropped} of older versions dropped"))?;
+        line("rows", format!("{before} before, {after} after; {dropped} rows of older versions were dropped"))?;
         line("bytes", format!("{} before, {} after", bytes(self.bytes_before), bytes(self.bytes_after)))?;
         if self.snapshots_removed + self.files_removed + self.orphans_removed > 0 {
             let (snapshots, files) = (count(self.snapshots_removed), count(self.files_removed));
@@ -76,7 +79,7 @@ impl fmt::Display for CompactSummary {
         }
         line("time", format!("{:.1} s", self.seconds))?;
         let snapshots: Vec<_> = self.snapshots.iter().map(i64::to_string).collect();
-        let nothing = "none: nothing to compact".to_owned();
+        let nothing = "none, because there was nothing to compact".to_owned();
         write!(f, "{:<12}{}", "snapshot", if snapshots.is_empty() { nothing } else { snapshots.join(", ") })
     }
 }

@@ -69,7 +69,7 @@ impl fmt::Display for Report {
         let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
         if run.uncounted {
             let way_out = "LIMIT, aggregates, and joins such as NOT IN (write NOT EXISTS) do not keep chunks apart";
-            line("Items", format!("not counted, and their rejects not listed: {way_out}"))?;
+            line("Items", format!("are not counted, and their rejects are not listed: {way_out}"))?;
         } else {
             line("Items", format!("{} committed of {} listed", count(run.items), count(run.listed)))?;
         }
@@ -94,7 +94,7 @@ impl fmt::Display for Report {
         line("cells", format!("{}{years}", count(run.cells)))?;
         line("files", format!("{}, {}", count(run.files), bytes(run.bytes)))?;
         line("time", format!("{:.1} s, {} Items/s", self.seconds, count(self.items_per_second() as u64)))?;
-        let snapshot = run.snapshot.map_or("none: nothing to commit".to_owned(), |id| id.to_string());
+        let snapshot = run.snapshot.map_or("none, because there was nothing to commit".to_owned(), |id| id.to_string());
         line("snapshot", snapshot)?;
         write!(f, "{:<12}{}", "run", run.run)
     }
@@ -147,7 +147,7 @@ mod tests {
         let run = RunReport { uncounted: true, listed: 0, items: 0, rows: 7, ..report().run };
         let report = Report { run, seconds: 0.25 };
         assert!(
-            report.to_string().starts_with("Items       not counted, and their rejects not listed: LIMIT"),
+            report.to_string().starts_with("Items       are not counted, and their rejects are not listed: LIMIT"),
             "{report}"
         );
         assert_eq!(report.to_json()["uncounted"], true);
@@ -158,7 +158,7 @@ mod tests {
     fn a_run_without_items_divides_by_nothing() {
         let json = Report::default().to_json();
         assert_eq!((json["fan_out"].as_f64(), json["items_per_second"].as_f64()), (Some(0.0), Some(0.0)));
-        assert!(Report::default().to_string().contains("none: nothing to commit"));
+        assert!(Report::default().to_string().contains("none, because there was nothing to commit"));
     }
 
     #[test]

@@ -185,7 +185,7 @@ SELECT ';' , $limit;
              3 | -- $file  VARCHAR              -- where they are
         ");
         insta::assert_snapshot!(fails(Arguments::new().with("file", "x").with("limit", "many")), @r#"
-        $limit is INT, which "many" is not
+        $limit takes INT, and "many" is not one
            --> count.sql:4:1
              4 | -- $limit INT     DEFAULT NULL -- at most so many
         "#);
@@ -202,6 +202,6 @@ SELECT ';' , $limit;
             fails("-- $x GEOMETRY"),
             "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN\n   --> s.sql:2:1"
         );
-        assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x is INT, which \"a\" is not\n   --> s.sql:2:1");
+        assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x takes INT, and \"a\" is not one\n   --> s.sql:2:1");
     }
 }

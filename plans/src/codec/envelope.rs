@@ -66,7 +66,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Kind, &[u8])> {
     };
     if theirs != version().as_bytes() {
         return plan_err!(
-            "the plan comes from earthcatalog {}, and this is {}; client, scheduler and executors must be of one version",
+            "the plan comes from earthcatalog {}, and this is {}; client, scheduler and executors must run the same build",
             String::from_utf8_lossy(theirs),
             version()
         );

@@ -110,7 +110,7 @@ struct Row {
 impl Row {
     fn of(item: &[u8]) -> Result<Self> {
         let item: Map<String, Value> =
-            serde_json::from_slice(item).map_err(|e| exec_datafusion_err!("an Item is no JSON object: {e}"))?;
+            serde_json::from_slice(item).map_err(|e| exec_datafusion_err!("an Item is not a JSON object: {e}"))?;
         let mut row = Self { members: vec![], properties: Map::new(), is_exact: true };
         for (name, value) in item {
             match (MEMBERS.into_iter().find(|member| *member == name), name.as_str(), value) {
