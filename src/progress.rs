@@ -35,9 +35,10 @@ impl Progress {
             (None, Some(_)) => "groups",
             (None, None) => "chunks",
         };
+        let message = if job.is_some() { "" } else { ", {msg}" };
         // The template is checked when it is parsed; it is one of three constants.
         let style =
-            ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}, {{msg}}"));
+            ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{message}"));
         bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
@@ -47,7 +48,6 @@ impl Progress {
                     ticks.tick().await;
                     bar.set_length(job.tasks.load(Ordering::Relaxed));
                     bar.set_position(job.tasks_done.load(Ordering::Relaxed));
-                    bar.set_message(format!("{} rows", count(job.rows.load(Ordering::Relaxed))));
                 }
                 let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 while !bar.is_hidden() {

@@ -38,7 +38,7 @@ pub struct ExecutorState {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Specification {
-    task_slots: u32,
+    vcores: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -59,13 +59,19 @@ pub(super) struct Stages {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Stage {
-    pub input_rows: u64,
     pub tasks: Vec<Option<Task>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Task {
-    pub status: String,
+    /// A word, or of a failed one the reason.
+    status: serde_json::Value,
+}
+
+impl Task {
+    pub fn is_done(&self) -> bool {
+        self.status == "Successful"
+    }
 }
 
 impl Cluster {
@@ -83,7 +89,7 @@ impl Cluster {
         for executor in &executors {
             executor.check_version()?;
         }
-        cluster.slots = executors.iter().map(|executor| executor.specification.task_slots as usize).sum();
+        cluster.slots = executors.iter().map(|executor| executor.specification.vcores as usize).sum();
         Ok(Arc::new(cluster))
     }
 
@@ -185,7 +191,7 @@ mod tests {
     fn an_executor_of_another_version_is_refused_with_both_versions() {
         let executor = |version: &str| -> ExecutorState {
             let json = serde_json::json!({
-                "id": "x", "host": "10.0.0.1", "port": 7, "specification": { "task_slots": 2 },
+                "id": "x", "host": "10.0.0.1", "port": 7, "specification": { "vcores": 2 },
                 "os_info": { "os_ver_long": version },
             });
             serde_json::from_value(json).unwrap()

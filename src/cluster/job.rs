@@ -15,7 +15,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use earthcatalog_plans::codec::{Planned, sliced};
 use earthcatalog_plans::find_operator;
@@ -54,13 +54,11 @@ pub struct JobExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// Tasks of a job, which grow in number while its stages become known.
+/// Tasks of a job: at least those of its partitions and the last one that gathers them; more where it shuffles.
 #[derive(Debug, Default)]
 pub struct JobProgress {
     pub tasks: AtomicU64,
     pub tasks_done: AtomicU64,
-    /// Rows that the tasks which are done have written.
-    pub rows: AtomicU64,
 }
 
 impl JobExec {
@@ -69,7 +67,10 @@ impl JobExec {
         if partitions != 1 {
             return internal_err!("a job ends in one partition, and not in {partitions}");
         }
-        Ok(Self { input, cluster, folder, progress: Arc::default(), metrics: ExecutionPlanMetricsSet::new() })
+        let gathered = input.children().first().map_or(0, |input| input.output_partitioning().partition_count());
+        let progress = JobProgress { tasks: AtomicU64::new(gathered as u64 + 1), tasks_done: AtomicU64::new(0) };
+        let (progress, metrics) = (Arc::new(progress), ExecutionPlanMetricsSet::new());
+        Ok(Self { input, cluster, folder, progress, metrics })
     }
 
     /// The job in a plan, if there is one.
@@ -292,12 +293,11 @@ impl Watch {
                 if let Some(job) = query.job_id()
                     && let Ok(stages) = cluster.stages(job.as_str()).await
                 {
+                    // The scheduler lists the tasks that it has begun.
                     let tasks = || stages.stages.iter().flat_map(|stage| &stage.tasks);
-                    let done = tasks().flatten().filter(|task| task.status == "Successful").count();
-                    progress.tasks.store(tasks().count() as u64, Ordering::Relaxed);
+                    let done = tasks().flatten().filter(|task| task.is_done()).count();
+                    progress.tasks.fetch_max(tasks().count() as u64, Ordering::Relaxed);
                     progress.tasks_done.store(done as u64, Ordering::Relaxed);
-                    let rows = stages.stages.iter().map(|stage| stage.input_rows).max();
-                    progress.rows.store(rows.unwrap_or_default(), Ordering::Relaxed);
                 }
             }
         });

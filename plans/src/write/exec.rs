@@ -16,7 +16,7 @@ use datafusion::physical_expr::{
 };
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricValue, MetricsSet};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -149,9 +149,6 @@ impl ExecutionPlan for WriteGeoParquetExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let rows = MetricBuilder::new(&self.metrics).counter("rows", partition);
-        // The same, under the name that a scheduler tells clients.
-        let input_rows = MetricValue::Count { name: "input_rows".into(), count: rows.clone() };
-        MetricBuilder::new(&self.metrics).with_partition(partition).build(input_rows);
         let metrics = AttemptMetrics {
             files: MetricBuilder::new(&self.metrics).counter("files", partition),
             rows,
