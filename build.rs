@@ -1,4 +1,5 @@
-//! Tells the program of which commit it is, and which versions of its engines it was built with.
+//! Tells the program of which commit it is, and which versions of its engines it was built with; and the tests whether the
+//! shared data is there.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +9,7 @@ const PACKAGES: [(&str, &str); 3] =
     [("DATAFUSION_VERSION", "datafusion"), ("BALLISTA_VERSION", "ballista"), ("ICEBERG_VERSION", "iceberg")];
 
 fn main() {
+    find_shared_data();
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.lock");
     // HEAD changes with the branch, its log with each commit.
@@ -20,6 +22,16 @@ fn main() {
     let lock = std::fs::read_to_string("Cargo.lock").unwrap_or_default();
     for (variable, package) in PACKAGES {
         println!("cargo::rustc-env={variable}={}", locked_version(&lock, package).unwrap_or("unknown"));
+    }
+}
+
+/// Tells tests that need the shared data (`EARTHCATALOG_DATA`, or `../shared/data` beside the checkout) whether it is there.
+fn find_shared_data() {
+    println!("cargo::rerun-if-env-changed=EARTHCATALOG_DATA");
+    println!("cargo::rustc-check-cfg=cfg(shared_data)");
+    let folder = std::env::var("EARTHCATALOG_DATA").unwrap_or("../shared/data".to_owned());
+    if Path::new(&folder).is_dir() {
+        println!("cargo::rustc-cfg=shared_data");
     }
 }
 

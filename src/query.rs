@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call::CallExec;
-use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, scan_metrics};
+use earthcatalog_plans::warehouse::{ScanMetrics, register_views, scan_metrics};
 use futures::TryStreamExt;
 use thiserror::Error;
 
@@ -97,7 +96,7 @@ impl<'a, 'b> Answers<'a, 'b> {
         let started = Instant::now();
         let planned = statement.plan(self.session).await?.within_memory()?;
         let place = || statement.place().to_string();
-        if CommitExec::find(&planned.plan).is_some() || CallExec::find(&planned.plan).is_some() {
+        if planned.effect.is_on_warehouse() {
             return Err(SqlError::Writes { place: place() });
         }
         let rows = planned.execute()?;

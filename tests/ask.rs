@@ -284,13 +284,15 @@ fn an_exported_stac_geoparquet_file_ingests_to_the_same_table() {
         }
         row
     };
-    for (copied, row) in copy.rows("SELECT * FROM items ORDER BY id").into_iter().zip(rows) {
+    let copied = copy.rows("SELECT * FROM items ORDER BY id");
+    assert_eq!(copied.len(), rows.len());
+    for (copied, row) in copied.into_iter().zip(rows) {
         assert_eq!(read(copied), read(row));
     }
 }
 
 #[test]
-fn the_commands_are_told_by_help() {
+fn help_lists_the_commands() {
     let help = earthcatalog(["--help"]).ok();
     for command in ["sql", "export", "config"] {
         assert!(help.contains(&format!("  {command} ")), "{help}");

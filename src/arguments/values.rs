@@ -28,11 +28,7 @@ impl FromStr for Since {
         if text == "last" {
             return Ok(Self::Last);
         }
-        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self::At(time.to_utc()));
-        }
-        let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
-        midnight.map(|time| Self::At(time.and_utc())).ok_or(InvalidSince)
+        from(text).map(Self::At).map_err(|InvalidTime| InvalidSince)
     }
 }
 

@@ -1,6 +1,5 @@
 //! `earthcatalog export`: whole Items, as they were, each once.
 
-mod ndjson;
 mod stac_geoparquet;
 
 use std::fmt;
@@ -16,11 +15,10 @@ use earthcatalog_plans::query::{Geometry, PlaceError, place_sql};
 use futures::TryStreamExt;
 use thiserror::Error;
 
-use crate::output::{ItemCollectionWriter, OutputError, RowWriter, Sink};
+use crate::output::{ItemsWriter, OutputError, RowWriter, Sink};
 use crate::reason::reason;
 use crate::report::count;
 use crate::script::{Arguments, Planned, Script, ScriptError};
-use ndjson::NdjsonWriter;
 
 /// How Items are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -117,8 +115,8 @@ pub async fn export(
         e => e.into(),
     };
     let written = match format {
-        ExportFormat::Ndjson => write(rows, NdjsonWriter, sink).await,
-        ExportFormat::Itemcollection => write(rows, ItemCollectionWriter::default(), sink).await,
+        ExportFormat::Ndjson => write(rows, ItemsWriter::lines(), sink).await,
+        ExportFormat::Itemcollection => write(rows, ItemsWriter::collection(), sink).await,
         ExportFormat::StacGeoparquet => stac_geoparquet::write(rows, session, sink).await,
     };
     let (items, inexact) = written.map_err(failed)?;

@@ -17,7 +17,6 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::collect;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call::CallExec;
 use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::session::{self, session_within};
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
@@ -201,8 +200,7 @@ pub async fn dry_run_statement(
 ) -> Result<Option<DryRun>, PipelineError> {
     let run = async {
         let planned = statement.plan(session).await?;
-        // A call counts what it would do.
-        if planned.effect == Effect::Files && CallExec::find(&planned.plan).is_none() {
+        if matches!(planned.effect, Effect::Files | Effect::Warehouse) {
             let would = DryRun::of(&planned).await.map_err(|e| planned.failed(e))?;
             return Ok(Some(would));
         }

@@ -181,6 +181,7 @@ mod tests {
         assert_eq!(completed("SEL"), (0, vec!["SELECT".into()]));
         assert_eq!(completed("\\ti"), (0, vec!["\\timing".into()]));
         assert_eq!(completed("\\d items").0, 3);
-        assert_eq!(completed("SELECT 'é").1.len(), completed("SELECT 'é").1.len());
+        assert_eq!(completed("SELECT 'é"), (8, vec![]));
+        assert_eq!(completed("SELECT 'é' plat"), (13, vec!["platform".into()]));
     }
 }

@@ -118,7 +118,7 @@ impl Statement {
     pub async fn plan(&self, session: &SessionContext) -> Result<Planned, ScriptError> {
         let plan = async {
             let logical = plan_statement(&session.state(), self.ast.clone()).await?;
-            let effect = Effect::of(&logical);
+            let effect = Effect::of_plan(&logical);
             let frame = session.execute_logical_plan(logical).await?;
             let context = Arc::new(frame.task_ctx());
             Ok((frame.create_physical_plan().await?, effect, context))
