@@ -152,13 +152,13 @@ impl fmt::Display for Stats {
             if i > 0 {
                 writeln!(f)?;
             }
-            let of = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
-            write!(f, "scan: files {} (pruned: {})", of(scan.files(), scan.files_of), scan.pruned)?;
+            let share = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
+            write!(f, "scan: files {} (pruned: {})", share(scan.files(), scan.files_of), scan.pruned)?;
             if self.by_cluster {
                 write!(f, ", read by the cluster")?;
                 continue;
             }
-            write!(f, ", row groups {}", of(scan.row_groups, scan.row_groups_of))?;
+            write!(f, ", row groups {}", share(scan.row_groups, scan.row_groups_of))?;
             write!(f, ", read {} of {}", bytes(scan.bytes), bytes(scan.bytes_of))?;
             write!(f, ", {} rows", count(scan.rows))?;
         }

@@ -76,7 +76,7 @@ fn configured(mut command: clap::Command, config: &Config) -> Result<clap::Comma
     Ok(command)
 }
 
-/// Why a value is none for a flag.
+/// Why a flag does not take a value.
 fn check(arg: &Arg, value: &str) -> Result<(), String> {
     let flag = arg.get_long().unwrap_or_default();
     let alone = clap::Command::new("").no_binary_name(true).arg(arg.clone().required(false));

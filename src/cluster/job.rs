@@ -200,7 +200,7 @@ impl Job {
         remove(std::mem::take(&mut self.objects)).await;
     }
 
-    /// `error` of the client, as an error of ours; the job is no more.
+    /// `error` of the client, as an error of ours; ends the job.
     async fn failed(&mut self, error: &DataFusionError) -> DataFusionError {
         let address = self.cluster.address().clone();
         let reason = reason(&crate::reason::reason(error));

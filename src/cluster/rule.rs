@@ -63,7 +63,7 @@ impl PhysicalOptimizerRule for RunOnCluster {
             }
             let folder = RunFolder::new(commit.target().warehouse.url(), &commit.target().run)?.url().clone();
             let children = plan.children().into_iter().cloned();
-            let jobs = children.map(|sink| self.job(of_job(sink, &folder), Some(folder.clone())));
+            let jobs = children.map(|sink| self.job(in_job(sink, &folder), Some(folder.clone())));
             let jobs = jobs.collect::<Result<_>>()?;
             return replace_children_if_necessary(Arc::clone(&plan), jobs);
         }
@@ -100,7 +100,7 @@ impl RunOnCluster {
 }
 
 /// A sink whose tasks are each done once, even if the cluster runs one twice.
-fn of_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> {
+fn in_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> {
     match sink.downcast_ref::<WriteGeoParquetExec>() {
         Some(write) if write.target().checkpoints.is_none() => {
             let checkpoints = Checkpoints { folder: folder.clone(), staged: false, of_job: true };

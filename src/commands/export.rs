@@ -45,7 +45,7 @@ pub struct ExportArgs {
 pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(ExportFormat::of_name);
+    let by_name = || destination.location().and_then(ExportFormat::named_by_ending);
     let format = args.format.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
     let is_shown = destination == Destination::StandardOutput && io::stdout().is_terminal();
     if format == ExportFormat::StacGeoparquet && is_shown {

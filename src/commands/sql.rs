@@ -84,7 +84,7 @@ impl Source {
 pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let destination = Destination::parse(args.out.as_deref()).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(Format::of_name);
+    let by_name = || destination.location().and_then(Format::named_by_ending);
     let format = args.output.or_else(by_name).unwrap_or(Format::Table);
     let (is_shown, is_terminal) = (destination == Destination::StandardOutput, io::stdout().is_terminal());
     let on_terminal = is_shown && is_terminal;

@@ -33,7 +33,7 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// The format of a file of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn named_by_ending(name: &str) -> Option<Self> {
         match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             "json" | "geojson" => Some(Self::Itemcollection),
@@ -101,7 +101,7 @@ pub fn expect_wide_rows(session: &SessionContext) {
 
 /// Writes the Items in question to `sink`, which stays open. `session` knows the tables of the warehouse.
 ///
-/// Errors: a query whose rows are no whole Items.
+/// Errors: a query whose rows are not whole Items.
 pub async fn export(
     session: &SessionContext,
     question: &Question,
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(ExportFormat::of_name("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
-        assert_eq!(ExportFormat::of_name("-"), None);
+        assert_eq!(ExportFormat::named_by_ending("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
+        assert_eq!(ExportFormat::named_by_ending("-"), None);
     }
 }

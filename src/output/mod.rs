@@ -43,7 +43,7 @@ pub enum Format {
 
 impl Format {
     /// The format of a file of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn named_by_ending(name: &str) -> Option<Self> {
         match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "txt" => Some(Self::Table),
             "json" => Some(Self::Json),
@@ -56,12 +56,12 @@ impl Format {
         }
     }
 
-    /// Whether a terminal could make nothing of it.
+    /// Whether a terminal cannot show it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Geoparquet)
     }
 
-    /// Whether two results, one behind the other, are none.
+    /// Whether two results, one behind the other, are not a valid file.
     pub fn is_single(self) -> bool {
         matches!(self, Self::Parquet | Self::Geoparquet | Self::Geojson)
     }
@@ -218,7 +218,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(Format::of_name("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
-        assert_eq!([Format::of_name("a"), Format::of_name("a.xlsx")], [None, None]);
+        assert_eq!(Format::named_by_ending("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
+        assert_eq!([Format::named_by_ending("a"), Format::named_by_ending("a.xlsx")], [None, None]);
     }
 }

@@ -41,7 +41,7 @@ pub enum Destination {
         location: String,
         url: Url,
     },
-    /// What is no regular file cannot be replaced when it is complete: `/dev/null`, a pipe.
+    /// Not a regular file, such as `/dev/null` or a pipe, which cannot be replaced when the result is complete.
     Device {
         location: String,
         path: PathBuf,

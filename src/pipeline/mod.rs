@@ -201,7 +201,7 @@ pub async fn dry_run_statement(
     let run = async {
         let planned = statement.plan(session).await?;
         if matches!(planned.effect, Effect::Files | Effect::Warehouse) {
-            let would = DryRun::of(&planned).await.map_err(|e| planned.failed(e))?;
+            let would = DryRun::from_planned(&planned).await.map_err(|e| planned.failed(e))?;
             return Ok(Some(would));
         }
         drain(&planned, out).await?;

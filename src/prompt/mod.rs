@@ -156,7 +156,7 @@ impl Prompt {
             }
             Command::Out { file, sql } => {
                 let destination = Destination::parse(Some(&file)).map_err(|e| e.to_string())?;
-                let format = Format::of_name(&file).unwrap_or(self.rendering.format);
+                let format = Format::named_by_ending(&file).unwrap_or(self.rendering.format);
                 let rendering = Rendering { max_rows: None, ..format.into() };
                 self.statements("line", &sql, rendering, &destination, out).await.map_err(|e| e.to_string())
             }

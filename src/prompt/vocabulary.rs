@@ -182,6 +182,6 @@ mod tests {
         assert_eq!(completed("\\ti"), (0, vec!["\\timing".into()]));
         assert_eq!(completed("\\d items").0, 3);
         assert_eq!(completed("SELECT 'é"), (8, vec![]));
-        assert_eq!(completed("SELECT 'é' plat"), (13, vec!["platform".into()]));
+        assert_eq!(completed("SELECT 'é' plat"), (12, vec!["platform".into()]));
     }
 }
