@@ -1,18 +1,18 @@
--- Backfill a warehouse from an inventory of any size: resumable, and one snapshot at the end.
+-- Backfill a warehouse from an inventory of any size: the run can be resumed, and commits one snapshot at the end.
 --
 -- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
--- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; made if there is none
--- $warehouse         VARCHAR                  -- folder or URL of the data files; made if there is none
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
+-- $warehouse         VARCHAR                  -- folder or URL of the data files; created if it does not exist
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
--- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
--- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time
--- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
--- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
--- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, where the name does not tell
+-- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their S3 bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, if the name does not tell
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
--- $restart           BOOLEAN DEFAULT FALSE    -- discard what an earlier start of the same run has done
+-- $restart           BOOLEAN DEFAULT FALSE    -- discard what earlier starts of the same run have done
 
 SET earthcatalog.max_rejects = $max_rejects;
 

@@ -2,10 +2,10 @@
 --
 -- $catalog      VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse    VARCHAR              -- folder or URL of the data files
--- $threshold    INT     DEFAULT 2    -- compact the buckets with at least so many files
--- $bucket       VARCHAR DEFAULT NULL -- compact this bucket alone: CELL/YEAR, or CELL/null for Items without a datetime
--- $since        INT     DEFAULT NULL -- compact buckets of this year and later ones
--- $commit_every VARCHAR DEFAULT ''   -- a snapshot for each so many buckets, in place of one for all
+-- $threshold    INT     DEFAULT 2    -- compact the buckets with at least this many files
+-- $bucket       VARCHAR DEFAULT NULL -- compact only this bucket: CELL/YEAR, or CELL/null for Items without a datetime
+-- $since        INT     DEFAULT NULL -- compact the buckets of this year and of later years
+-- $commit_every VARCHAR DEFAULT ''   -- commit a snapshot after each group of this many buckets, instead of one for all
 
 SET earthcatalog.commit_every = $commit_every;
 

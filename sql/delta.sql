@@ -1,13 +1,13 @@
--- List what is new in an inventory: the objects that incremental.sql would ingest.
+-- List the objects of an inventory that incremental.sql would ingest.
 --
 -- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse         VARCHAR                  -- folder or URL of the data files
--- $limit             INT     DEFAULT NULL     -- read at most so many rows of the inventory
--- $since             VARCHAR DEFAULT NULL     -- leave out objects last modified before this date or RFC 3339 time; last: before the newest that the table has seen
--- $suffix            VARCHAR DEFAULT NULL     -- endings of the names that are Items, separated by commas; an inventory's are .json
--- $base              VARCHAR DEFAULT NULL     -- folder or URL below which an inventory's keys lie, in place of their bucket
--- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, where the name does not tell
+-- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
+-- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their S3 bucket
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
 
 -- 1. The table.
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);

@@ -1,9 +1,9 @@
--- Clean a warehouse: remove old snapshots and the files that nobody needs any more.
+-- Clean a warehouse: remove old snapshots, and files that are no longer needed.
 --
 -- $catalog   VARCHAR               -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse VARCHAR               -- folder or URL of the data files
--- $retain    VARCHAR DEFAULT '1h'  -- how long a snapshot stays after another replaced it, and files stay that no snapshot names; 0s only while nobody else reads the warehouse, or writes to it with another engine
--- $dry_run   BOOLEAN DEFAULT FALSE -- only say what would be removed; nothing is touched
+-- $retain    VARCHAR DEFAULT '1h'  -- how long to keep a snapshot after another has replaced it, and files that no snapshot names; use 0s only while nobody else reads the warehouse or writes to it with another engine
+-- $dry_run   BOOLEAN DEFAULT FALSE -- say what would be removed, and change nothing
 
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
 

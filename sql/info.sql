@@ -1,11 +1,11 @@
--- Say what state a warehouse is in, from its metadata alone.
+-- Show the state of a warehouse, from its metadata alone.
 --
 -- $catalog   VARCHAR -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse VARCHAR -- folder or URL of the data files
 
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
 
--- 1. What there is once: where the table is, and its grid.
+-- 1. The table: its place and its grid.
 SELECT metadata_file AS metadata, grid, h3_resolution FROM "items$table";
 
 -- 2. Sums over the buckets, each of which is a cell and a year. They are read once.

@@ -81,7 +81,7 @@ pub struct Resumed {
 
 impl DryRun {
     /// What the statement would do, of which nothing is run.
-    pub async fn of(planned: &Planned) -> Result<Self> {
+    pub async fn from_planned(planned: &Planned) -> Result<Self> {
         let Some(commit) = CommitExec::find(&planned.plan) else {
             return Ok(Self::Other { not_run: planned.statement().title() });
         };
@@ -103,15 +103,15 @@ impl DryRun {
             creates_table: warehouse.is_planned(),
             h3_resolution: warehouse.h3_resolution(),
             promoted: warehouse.items().promoted().len() as u64,
-            source: StacExec::find(&planned.plan).map(PlannedSource::of),
-            buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::of),
+            source: StacExec::find(&planned.plan).map(PlannedSource::from_scan),
+            buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::from_scan),
             resumes,
         })))
     }
 }
 
 impl PlannedSource {
-    fn of(source: &StacExec) -> Self {
+    fn from_scan(source: &StacExec) -> Self {
         let planned = source.planned();
         Self {
             location: source.location().to_string(),
@@ -125,7 +125,7 @@ impl PlannedSource {
 }
 
 impl PlannedBuckets {
-    fn of(scan: &BucketScanExec) -> Self {
+    fn from_scan(scan: &BucketScanExec) -> Self {
         let mut planned = Self { buckets: 0, files: 0, rows: 0, bytes: 0 };
         for bucket in scan.buckets() {
             planned.buckets += 1;
@@ -159,9 +159,11 @@ impl fmt::Display for PlannedInsert {
             let chunks = count(source.chunks);
             let read = match (source.objects, source.items) {
                 (Some(objects), Some(_)) => format!("{} to fetch", count(objects)),
-                (Some(files), None) => format!("{} files to read, of Items that only reading counts", count(files)),
+                (Some(files), None) => {
+                    format!("{} files to read; their Items are counted while they are read", count(files))
+                }
                 (None, Some(items)) => format!("{} to read", count(items)),
-                (None, None) => "only reading counts them".to_owned(),
+                (None, None) => "counted while they are read".to_owned(),
             };
             line("Items", read)?;
             if source.superseded > 0 {
@@ -174,17 +176,17 @@ impl fmt::Display for PlannedInsert {
             line(
                 "chunks",
                 match resumed {
-                    Some(resumed) => format!("{chunks}, {} of them done before", count(resumed.chunks_done)),
+                    Some(resumed) => format!("{chunks}, {} of them were done before", count(resumed.chunks_done)),
                     None => chunks,
                 },
             )?;
         }
         if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
-            line("run", format!("ended at {}; it would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
+            line("run", format!("ended at {}; this command would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
         }
         if let Some(PlannedBuckets { buckets, files, rows, bytes: size }) = &self.buckets {
-            let of = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));
-            line("buckets", format!("{} to merge, of {of}", count(*buckets)))?;
+            let contents = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));
+            line("buckets", format!("{} to merge, with {contents}", count(*buckets)))?;
         }
         write!(f, "{:<12}nothing was written", "dry run")
     }

@@ -2,41 +2,39 @@
 //!
 //! The application over `earthcatalog-plans`: pipelines are SQL scripts, the commands fill in their parameters.
 //!
-//! - [`cli`]: the commands and their options.
-//! - [`cluster`]: the roles of a Ballista cluster, and its client.
+//! Imports run down only, in this order:
+//!
+//! - [`cli`]: parses the command line with the configuration file, calls a command, turns an error into an exit code.
+//! - [`commands`]: one file each: arguments, driver, report.
+//! - [`arguments`]: arguments that commands share, and the values that they take.
+//! - [`prompt`]: questions line by line; [`query`]: SQL over a warehouse; [`export`]: Items as they were.
+//! - [`demo`]: a small, seeded set of Items.
+//! - [`pipeline`]: runs one of the scripts under `sql/`; [`dry_run`]: what a statement that writes would do;
+//!   [`progress`]: what a run is doing; [`run_statistics`]: what it did, for the record.
 //! - [`script`]: SQL scripts with declared parameters.
-//! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`],
-//!   [`incremental`], [`compact`], [`expire`] and [`info`] are their drivers.
-//! - [`dry_run`]: what a statement that writes would do.
-//! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
-//! - [`query`]: SQL over a warehouse; [`prompt`]: the same, asked line by line; [`export`]: Items as they were;
-//!   [`paths`]: the files that a question needs.
-//! - [`report`]: what a run did, as text and JSON; [`progress`]: what it is doing.
-//! - [`rows`]: results of a script, for its report.
-//! - [`output`]: query results as table, JSON, CSV, GeoJSON or Parquet.
+//! - [`cluster`]: the roles of a Ballista cluster, and its client.
+//! - [`output`]: query results as table, JSON, CSV, GeoJSON or Parquet; [`report`]: what a run did, as text and JSON;
+//!   [`rows`]: results of a script, for its report.
 //! - [`config`]: the configuration file.
-//! - [`demo`]: a small, seeded set of Items, and a tour.
+//! - [`signals`]: what asks the process to stop; `reason`: what an error says; [`version`]: which build this is.
 
-pub mod backfill;
+pub mod arguments;
 pub mod cli;
 pub mod cluster;
-pub mod compact;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod dry_run;
-pub mod expire;
 pub mod export;
-pub mod incremental;
-pub mod info;
-pub mod ingest;
 pub mod output;
-pub mod paths;
 pub mod pipeline;
 pub mod progress;
 pub mod prompt;
 pub mod query;
+mod reason;
 pub mod report;
 pub mod rows;
 pub mod run_statistics;
-pub mod runs;
 pub mod script;
+pub mod signals;
+pub mod version;

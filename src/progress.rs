@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// A bar on standard error that follows the chunks of a run, or the groups of buckets that it reads, and the rows which
 /// its leaves have read; gone when dropped.
 ///
-/// Where standard error is no terminal, nothing is drawn.
+/// Nothing is drawn unless standard error is a terminal.
 pub struct Progress {
     bar: ProgressBar,
     timer: JoinHandle<()>,

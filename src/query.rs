@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call::CallExec;
-use earthcatalog_plans::warehouse::{CommitExec, ScanMetrics, register_views, scan_metrics};
+use earthcatalog_plans::warehouse::{ScanMetrics, register_views, scan_metrics};
 use futures::TryStreamExt;
 use thiserror::Error;
 
@@ -21,18 +20,20 @@ use crate::script::{ScriptError, Statement};
 /// Why a question has no answer.
 #[derive(Debug, Error)]
 pub enum SqlError {
-    #[error("there is nothing to run: give a statement, -f FILE, or - to read standard input; on a terminal, nothing")]
+    #[error(
+        "there is no statement to run: give one, give -f FILE, or give - to read standard input; without any of these, a terminal gets a prompt"
+    )]
     Nothing,
     #[error("cannot read {name}: {source}")]
     Unreadable { name: String, source: io::Error },
-    #[error("--out is for a statement; at the prompt, \\o FILE does it")]
+    #[error("--out takes the rows of a statement; at the prompt, use \\o FILE")]
     OutAtPrompt,
     #[error(transparent)]
     Script(#[from] ScriptError),
-    #[error("{place}: {what} holds one result, and this statement has a second one; run them one by one")]
+    #[error("{place}: {what} holds one result, and this statement has a second one; run the statements one by one")]
     Several { place: String, what: String },
     #[error(
-        "{place}: this statement writes to a warehouse, and sql only asks; `earthcatalog run FILE` runs such scripts"
+        "{place}: this statement writes to a warehouse, and sql only reads; `earthcatalog run FILE` runs scripts that write"
     )]
     Writes { place: String },
     #[error(transparent)]
@@ -95,7 +96,7 @@ impl<'a, 'b> Answers<'a, 'b> {
         let started = Instant::now();
         let planned = statement.plan(self.session).await?.within_memory()?;
         let place = || statement.place().to_string();
-        if CommitExec::find(&planned.plan).is_some() || CallExec::find(&planned.plan).is_some() {
+        if planned.effect.is_on_warehouse() {
             return Err(SqlError::Writes { place: place() });
         }
         let rows = planned.execute()?;
@@ -151,13 +152,13 @@ impl fmt::Display for Stats {
             if i > 0 {
                 writeln!(f)?;
             }
-            let of = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
-            write!(f, "scan: files {} (pruned: {})", of(scan.files(), scan.files_of), scan.pruned)?;
+            let share = |part: u64, all: u64| format!("{} of {}", count(part), count(all));
+            write!(f, "scan: files {} (pruned: {})", share(scan.files(), scan.files_of), scan.pruned)?;
             if self.by_cluster {
                 write!(f, ", read by the cluster")?;
                 continue;
             }
-            write!(f, ", row groups {}", of(scan.row_groups, scan.row_groups_of))?;
+            write!(f, ", row groups {}", share(scan.row_groups, scan.row_groups_of))?;
             write!(f, ", read {} of {}", bytes(scan.bytes), bytes(scan.bytes_of))?;
             write!(f, ", {} rows", count(scan.rows))?;
         }

@@ -13,7 +13,7 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// The `row`th row, if there are so many.
-    pub fn of(rows: &'a RecordBatch, row: usize) -> Option<Self> {
+    pub fn nth(rows: &'a RecordBatch, row: usize) -> Option<Self> {
         (row < rows.num_rows()).then_some(Self { rows, row })
     }
 

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use earthcatalog_plans::stores::{ConditionalObject, below, folder_url, location_url};
+use earthcatalog_plans::stores::{ConditionalObject, ObjectError, StoreError, below, folder_url, location_url};
 use earthcatalog_plans::warehouse::RunReport;
 use serde::Serialize;
+use thiserror::Error;
 
-use crate::backfill::BackfillSummary;
-use crate::ingest::IngestOptions;
-use crate::pipeline::PipelineError;
-use crate::report::Report;
+use crate::report::{Report, millis};
 
 /// Name of the document.
 pub const FILE: &str = "ingest_stats.json";
@@ -30,34 +28,41 @@ pub struct RunStatistics {
     pub seconds: BTreeMap<&'static str, f64>,
 }
 
+/// Why a record could not be added.
+#[derive(Debug, Error)]
+pub enum StatisticsError {
+    #[error(transparent)]
+    Location(#[from] StoreError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error("a record of {FILE} is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
 impl RunStatistics {
-    pub fn of_backfill(source: &IngestOptions, summary: &BackfillSummary) -> Self {
-        let seconds = [("ingest", summary.seconds_ingest), ("merge", summary.seconds_merge)];
-        Self::new("backfill", source, &summary.report, seconds.into())
-    }
-
-    pub fn of_incremental(source: &IngestOptions, report: &Report) -> Self {
-        let seconds = [("ingest", (report.seconds * 1000.0).round() / 1000.0)];
-        Self::new("incremental", source, report, seconds.into())
-    }
-
-    fn new(kind: &'static str, source: &IngestOptions, report: &Report, seconds: BTreeMap<&'static str, f64>) -> Self {
+    /// The record of a run that has just ended: `kind` is its command, `seconds` its wall time by level.
+    pub fn new(
+        kind: &'static str,
+        inventory: &str,
+        report: &Report,
+        seconds: impl Into<BTreeMap<&'static str, f64>>,
+    ) -> Self {
         let run = report.run.clone();
         let rows: u64 = run.fan_out.iter().map(|(cells, items)| u64::from(*cells) * items).sum();
         let items: u64 = run.fan_out.values().sum();
-        let average_fan_out = (rows as f64 / items.max(1) as f64 * 1000.0).round() / 1000.0;
-        Self { kind, inventory: source.inventory.clone(), ended: Utc::now(), run, average_fan_out, seconds }
+        let average_fan_out = millis(rows as f64 / items.max(1) as f64);
+        Self { kind, inventory: inventory.to_owned(), ended: Utc::now(), run, average_fan_out, seconds: seconds.into() }
     }
 }
 
 /// Adds a record to the document in folder `location`, or beside the catalog.
-pub async fn append(statistics: &RunStatistics, location: Option<&str>, catalog: &str) -> Result<(), PipelineError> {
+pub async fn append(statistics: &RunStatistics, location: Option<&str>, catalog: &str) -> Result<(), StatisticsError> {
     let folder = match location {
         Some(folder) => folder_url(folder)?,
         None => location_url(catalog)?,
     };
     let document = ConditionalObject::at(&below(&folder, FILE)?)?;
-    let mut line = serde_json::to_vec(statistics).map_err(std::io::Error::from).map_err(PipelineError::Write)?;
+    let mut line = serde_json::to_vec(statistics)?;
     line.push(b'\n');
     loop {
         let written = match document.read().await? {

@@ -267,7 +267,7 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     let listed: Value = serde_json::from_str(&runs(&["--output", "json"]).ok()).unwrap();
     assert_eq!(listed[0]["state"], "running");
     let discard = runs(&["--discard", listed[0]["run"].as_str().unwrap()]).fails(1);
-    assert!(discard.contains("is at work; end its process"), "{discard}");
+    assert!(discard.contains("is still at work; end its process"), "{discard}");
     child.kill().unwrap();
     child.wait().unwrap();
     let listed: Value = serde_json::from_str(&runs(&["--output", "json"]).ok()).unwrap();

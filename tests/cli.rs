@@ -114,7 +114,13 @@ fn too_many_rejects_stop_a_run_if_asked_to() {
 }
 
 #[test]
-fn a_run_that_is_interrupted_commits_nothing_and_says_so() {
+fn a_run_that_is_stopped_by_ctrl_c_or_sigterm_commits_nothing_and_says_so() {
+    for signal in ["-INT", "-TERM"] {
+        stopped_by(signal);
+    }
+}
+
+fn stopped_by(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
     // A server that takes requests and never answers.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -132,10 +138,10 @@ fn a_run_that_is_interrupted_commits_nothing_and_says_so() {
         .spawn()
         .unwrap();
     let connection = server.accept().unwrap();
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     let mut error = String::new();
     child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{error}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}: {error}");
     assert!(error.contains("interrupted; nothing was committed"), "{error}");
     drop(connection);
     assert_eq!(warehouse.value("SELECT count(*) FROM item_cells"), 0);
@@ -159,13 +165,15 @@ fn inventory(folder: &std::path::Path, items: usize) -> std::path::PathBuf {
 }
 
 #[test]
-fn the_pipelines_are_listed_and_tell_of_their_parameters() {
-    let list = earthcatalog(["plans"]).ok();
+fn the_pipelines_are_listed_with_their_parameters() {
+    let list = earthcatalog(["pipelines"]).ok();
+    assert_eq!(earthcatalog(["plans"]).ok(), list, "the name that it had");
+    assert!(!earthcatalog(["--help"]).ok().contains("plans "), "the old name is hidden");
     assert!(
         list.contains("compact     Compact a warehouse") && list.contains("ingest      Ingest an inventory"),
         "{list}"
     );
-    let parameters = earthcatalog(["plans", "compact"]).ok();
+    let parameters = earthcatalog(["pipelines", "compact"]).ok();
     assert!(parameters.contains("$threshold           INT      2          compact the buckets"), "{parameters}");
 }
 
@@ -205,5 +213,51 @@ fn a_script_of_ones_own_is_run_with_its_parameters_and_prints_what_it_selects() 
     let error = run(&[&set, "south=1"]).fails(1);
     assert!(error.contains("has no parameter $south; it declares $catalog, $warehouse, $inventory, $north"), "{error}");
     let error = earthcatalog(["run", "no-such.sql"]).fails(1);
-    assert!(error.contains("no-such.sql is neither a pipeline nor a script"), "{error}");
+    assert!(error.contains("no-such.sql is not the name of a pipeline, and not a script"), "{error}");
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_engines() {
+    let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    let short = earthcatalog(["-V"]).ok();
+    assert!(short.starts_with(concat!("earthcatalog ", env!("CARGO_PKG_VERSION"), " (")), "{short}");
+    assert_eq!(short.lines().count(), 1, "{short}");
+    let long = earthcatalog(["--version"]).ok();
+    assert_eq!(long.lines().count(), 5, "{long}");
+    for (name, package) in [("DataFusion", "datafusion"), ("Ballista", "ballista"), ("Iceberg", "iceberg")] {
+        let (_, rest) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).unwrap();
+        let version = rest.split('"').next().unwrap();
+        assert!(short.contains(&format!("{name} {version}")), "{short}");
+        let line = long.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line.ends_with(&format!(" {version}")), "{line}");
+    }
+    let git = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    if let Some(git) = git.ok().filter(|git| git.status.success()) {
+        let commit = String::from_utf8(git.stdout).unwrap();
+        assert!(short.contains(&format!("({}, ", commit.trim())), "{short} is not of commit {commit}");
+    }
+}
+
+#[test]
+fn shells_get_completions_of_all_commands_and_flags() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = earthcatalog(["completions", shell]).ok();
+        for word in ["incremental", "h3-resolution", "executor-wait"] {
+            assert!(script.contains(word), "{shell}: no {word}");
+        }
+    }
+    let error = earthcatalog(["completions", "csh"]).fails(2);
+    assert!(error.contains("possible values: bash"), "{error}");
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man");
+    earthcatalog(["man".as_ref(), pages.as_os_str()]).ok();
+    assert!(fs::read_to_string(pages.join("earthcatalog.1")).unwrap().contains("earthcatalog\\-ingest"));
+    let page = fs::read_to_string(pages.join("earthcatalog-ingest.1")).unwrap();
+    assert!(page.contains("h3\\-resolution") && page.contains("Items per chunk"), "{page}");
+    let error = earthcatalog(["man", "/dev/null/man"]).fails(1);
+    assert!(error.contains("cannot write manual pages to /dev/null/man"), "{error}");
 }

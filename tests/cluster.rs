@@ -1,5 +1,6 @@
 //! The same commands on a cluster: the same tables, whoever is killed on the way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -175,14 +176,12 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     expire(&warehouse);
     assert_eq!(files(&warehouse), files(&undisturbed));
 
-    // Both are killed: an error that says what to do, in time.
+    // Both are killed: an error that says how long it has waited, and what to do.
     let (_three, warehouse) = folder();
     cluster.add_executor(|_| {});
     let backfill = in_the_middle(&source, &warehouse, &cluster, &[]);
     cluster.executors.iter_mut().for_each(|executor| executor.kill());
-    let killed = Instant::now();
     let error = ended(backfill).fails(1);
-    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
     assert!(
         error.contains("has had no executor for 5 s") && error.contains("earthcatalog executor --scheduler"),
         "{error}"
@@ -200,7 +199,7 @@ fn a_backfill_goes_on_when_an_executor_is_killed_and_is_resumed_on_another_clust
     }
     cluster.scheduler().kill();
     let error = ended(backfill).fails(1);
-    assert!(error.contains("does not answer any more"), "{error}");
+    assert!(error.contains("no longer answers"), "{error}");
     drop(cluster);
 
     // On a new cluster it goes on.
@@ -339,7 +338,7 @@ fn what_a_cluster_lacks_is_said_and_what_to_do() {
     let error = source.run(&warehouse, &["--scheduler", "ballista"]).fails(2);
     assert!(error.contains("--cluster df://HOST:PORT"), "{error}");
     let error = source.run(&warehouse, &[&["--scheduler", "local"], &flags[..]].concat()).fails(2);
-    assert!(error.contains("--scheduler local is for this process"), "{error}");
+    assert!(error.contains("--scheduler local runs in this process"), "{error}");
     let error = source.run(&warehouse, &["--cluster", "s3://bucket"]).fails(2);
     assert!(error.contains("it must be df://HOST:PORT"), "{error}");
 }
@@ -367,7 +366,7 @@ fn ctrl_c_cancels_the_job() {
     let backfill = in_the_middle(&source, &warehouse, &cluster, &["--fetch-concurrency", "8"]);
     signal("-INT", backfill.id());
     let stopped = ended(backfill);
-    assert!(stopped.fails(130).contains("the same command goes on"));
+    assert!(stopped.fails(130).contains("the same command continues"));
     // The tasks that were under way end; no others begin.
     let total = || source.server.fetched().values().sum::<u32>();
     let settled = Instant::now();
@@ -477,34 +476,27 @@ fn no_item_passes_through_the_head_or_the_scheduler() {
 }
 
 #[test]
-fn two_executors_are_nearly_twice_as_fast_as_one() {
+fn two_executors_share_the_tasks_of_a_run() {
     let folder = TempDir::new().unwrap();
-    let (server, inventory) = items(folder.path(), 800, 100, Duration::from_millis(50));
-    let throughput = |executors: usize| {
-        let warehouse = Warehouse::below(&folder.path().join(executors.to_string()));
-        fs::create_dir(folder.path().join(executors.to_string())).unwrap();
-        let cluster = Cluster::start(executors);
-        let ingested = report(
-            &cluster,
-            "ingest",
-            &warehouse,
-            &[
-                "--inventory",
-                inventory.to_str().unwrap(),
-                "--base",
-                &server.url,
-                "--chunk-size",
-                "25",
-                "--fetch-concurrency",
-                "2",
-            ],
-        );
-        assert_eq!(ingested["items"], 800);
-        800.0 / ingested["seconds"].as_f64().unwrap()
+    let (count, chunk) = (240, 10);
+    let (server, inventory) = items(folder.path(), count, 100, Duration::from_millis(20));
+    let warehouse = Warehouse::below(folder.path());
+    let cluster = Cluster::start(2);
+    let executors: Vec<u32> = cluster.executors.iter().map(|executor| executor.id()).collect();
+    server.watch(&executors);
+    let (inventory, chunk_size) = (inventory.to_str().unwrap(), chunk.to_string());
+    let source = ["--inventory", inventory, "--base", &server.url, "--chunk-size", &chunk_size];
+    let ingested = report(&cluster, "ingest", &warehouse, &[&source[..], &["--fetch-concurrency", "2"]].concat());
+    assert_eq!(ingested["items"], count);
+    // A task is a chunk: each was done by one of the two, some by each of them.
+    let number =
+        |path: &String| -> usize { path.trim_start_matches("items/").trim_end_matches(".json").parse().unwrap() };
+    let chunks = |executor: &u32| -> BTreeSet<usize> {
+        server.fetched_by(*executor).iter().map(|path| number(path) / chunk).collect()
     };
-    let (one, two) = (throughput(1), throughput(2));
-    println!("one executor {one:.0} Items/s, two {two:.0}: {:.2} times as many", two / one);
-    assert!(two >= 1.8 * one, "one {one:.1} Items/s, two {two:.1}");
+    let (one, two) = (chunks(&executors[0]), chunks(&executors[1]));
+    assert!(!one.is_empty() && !two.is_empty() && one.is_disjoint(&two), "{one:?} {two:?}");
+    assert_eq!(one.len() + two.len(), count / chunk, "{one:?} {two:?}");
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::execution::object_store::ObjectStoreRegistry;
-use earthcatalog::backfill::{BackfillOptions, run_backfill};
-use earthcatalog::compact::{CompactOptions, compact_warehouse};
-use earthcatalog::expire::{ExpireOptions, expire};
-use earthcatalog::ingest::{IngestOptions, ingest};
+use earthcatalog::arguments::{SourceArgs, WarehouseArgs};
+use earthcatalog::commands::backfill::{BackfillArgs, backfill};
+use earthcatalog::commands::compact::{CompactArgs, compact};
+use earthcatalog::commands::expire::{ExpireArgs, expire};
+use earthcatalog::commands::ingest::{IngestArgs, ingest};
 use earthcatalog::output::{self, Format};
+use earthcatalog::pipeline::pipeline_session;
 use earthcatalog::query;
 use earthcatalog::report::Report;
 use earthcatalog_plans::session::session;
@@ -66,52 +68,35 @@ impl Place {
         format!("memory://{}/{path}", self.name)
     }
 
-    fn source(&self) -> IngestOptions {
-        IngestOptions {
-            inventory: self.url("inventory.csv"),
-            catalog: self.url("catalog.db"),
-            warehouse: self.url("wh"),
-            chunk_size: Some(15),
-            ..IngestOptions::default()
-        }
+    fn at(&self) -> WarehouseArgs {
+        WarehouseArgs { catalog: self.url("catalog.db"), warehouse: self.url("wh") }
+    }
+
+    fn source(&self) -> SourceArgs {
+        let (inventory, at) = (self.url("inventory.csv"), self.at());
+        SourceArgs { inventory, at, chunk_size: Some(15), ..SourceArgs::default() }
     }
 
     async fn ingest(&self) -> Result<Report, String> {
-        ingest(&session(2).unwrap(), &self.source(), pending()).await.map_err(|e| e.to_string())
+        let args = IngestArgs { source: self.source(), ..IngestArgs::default() };
+        ingest(&session(2).unwrap(), &args, pending()).await.map_err(|e| e.to_string())
     }
 
     async fn backfill(&self) -> Result<Report, String> {
-        let source = self.source();
-        let options =
-            BackfillOptions { cluster: None, source, workers: 2, memory: None, restart: false, report_location: None };
-        run_backfill(&options, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
+        let args = BackfillArgs { source: self.source(), ..BackfillArgs::default() };
+        let session = pipeline_session(2, None).unwrap();
+        backfill(&session, &args, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
     }
 
     async fn compact(&self) -> Result<(), String> {
-        let options = CompactOptions {
-            cluster: None,
-            catalog: self.url("catalog.db"),
-            warehouse: self.url("wh"),
-            threshold: None,
-            bucket: None,
-            since: None,
-            commit_every: None,
-            retain: Duration::ZERO,
-            use_lock: false,
-            workers: 2,
-            memory: None,
-        };
-        compact_warehouse(&options, pending()).await.map(drop).map_err(|e| e.to_string())
+        let args = CompactArgs { at: self.at(), ..CompactArgs::default() };
+        let session = pipeline_session(2, None).unwrap();
+        compact(&session, &args, pending()).await.map(drop).map_err(|e| e.to_string())
     }
 
     async fn expire(&self) -> Result<(), String> {
-        let options = ExpireOptions {
-            catalog: self.url("catalog.db"),
-            warehouse: self.url("wh"),
-            retain: Some(Duration::ZERO),
-            dry_run: false,
-        };
-        expire(&session(1).unwrap(), &options).await.map(drop).map_err(|e| e.to_string())
+        let args = ExpireArgs { at: self.at(), retain: Some(Duration::ZERO), ..ExpireArgs::default() };
+        expire(&session(1).unwrap(), &args).await.map(drop).map_err(|e| e.to_string())
     }
 
     /// All Items as they are stored.

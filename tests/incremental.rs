@@ -140,7 +140,7 @@ fn since_last_goes_on_where_the_table_ends() {
     assert_eq!(bucket.delta(&[]), ["s3://bucket/late.json"]);
 
     let error = bucket.run("ingest", &["--since", "last"]).fails(2);
-    assert!(error.contains("--since last is for `earthcatalog incremental`"), "{error}");
+    assert!(error.contains("only `earthcatalog incremental` and `delta` take --since last"), "{error}");
 }
 
 #[test]

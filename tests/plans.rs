@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use earthcatalog::pipeline::Pipeline;
+use earthcatalog::pipeline::{COMPACT, INGEST, Pipeline};
 use earthcatalog::script::Arguments;
-use earthcatalog::{compact, ingest};
 use earthcatalog_plans::session::session;
 use tempfile::TempDir;
 
@@ -35,7 +34,7 @@ async fn items_flow_from_scan_to_sink_without_a_shuffle() {
     let inventory = folder.path().join("inventory.csv");
     fs::write(&inventory, "bucket,key\n,a.json\n,b.json\n,c.json\n").unwrap();
     let arguments = Arguments::new().with("inventory", inventory.display()).with("chunk_size", 2);
-    let shortened = explained(ingest::PIPELINE, &folder, arguments, 4).await;
+    let shortened = explained(INGEST, &folder, arguments, 4).await;
     insta::assert_snapshot!(shortened, @r"
     logical_plan
     Commit: table=earthcatalog.items
@@ -65,9 +64,9 @@ async fn buckets_are_merged_where_they_are_read() {
     fs::write(&inventory, "bucket,key\n").unwrap();
     let arguments = Arguments::new().with("inventory", inventory.display());
     // Given a table,
-    explained(ingest::PIPELINE, &folder, arguments, 4).await;
-    let shortened = explained(compact::PIPELINE, &folder, Arguments::new(), 4).await;
-    assert_eq!(explained(compact::PIPELINE, &folder, Arguments::new(), 1).await, shortened);
+    explained(INGEST, &folder, arguments, 4).await;
+    let shortened = explained(COMPACT, &folder, Arguments::new(), 4).await;
+    assert_eq!(explained(COMPACT, &folder, Arguments::new(), 1).await, shortened);
     insta::assert_snapshot!(shortened, @r"
     logical_plan
     Commit: table=earthcatalog.items, replaces buckets

@@ -71,7 +71,9 @@ fn paths_are_the_files_in_which_every_item_of_a_place_is_found() {
         "SELECT id, array_agg(grid_partition) AS cells, array_agg(date_part('year', datetime)) AS years
          FROM item_cells WHERE ST_Intersects(geometry, ST_GeomFromText('{place}')) GROUP BY id"
     );
-    for item in warehouse.rows(&sql) {
+    let items = warehouse.rows(&sql);
+    assert!(!items.is_empty(), "nothing intersects {place}");
+    for item in items {
         let rows = item["cells"].as_array().unwrap().iter().zip(item["years"].as_array().unwrap());
         let found = rows.into_iter().any(|(cell, year)| buckets.contains(&(cell.clone(), year.clone())));
         assert!(found, "{item}");

@@ -153,7 +153,7 @@ fn a_query_that_loses_chunks_is_run_and_says_that_it_counts_nothing() {
     let report = &source.run(&script, &[&source.inventory()])[0];
     assert_eq!((&report["uncounted"], &report["rows"]), (&true.into(), &2.into()), "{report}");
     let text = source.command("run", &script, &["--set", &source.inventory()]).ok();
-    assert!(text.starts_with("Items       not counted, and their rejects not listed"), "{text}");
+    assert!(text.starts_with("Items       are not counted, and their rejects are not listed"), "{text}");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_dry_run_counts_what_it_can_and_writes_nothing() {
     assert_eq!((&would["creates_table"], &would["source"]["items"]), (&false.into(), &1.into()), "{would}");
     assert_eq!(would["source"]["skipped"]["ingested"], 4);
     let compact = source.command("run", "compact", &["--dry-run"]).ok();
-    assert!(compact.contains("1 to merge, of 2 files, 8 rows"), "{compact}");
+    assert!(compact.contains("1 to merge, with 2 files, 8 rows"), "{compact}");
     let script = source.path("copy.sql");
     fs::write(
         &script,
@@ -280,7 +280,7 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
         (
             "SELECT 1;",
             &["n=many"],
-            "$n is INT, which \"many\" is not",
+            "$n takes INT, and \"many\" is not one",
             "fails.sql:4:1\n     4 | -- $n INT DEFAULT 1 -- how many",
         ),
         (

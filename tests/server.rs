@@ -1,6 +1,6 @@
 //! A loopback HTTP server for the files of a folder: it counts what is fetched, and may take its time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -23,6 +23,8 @@ pub struct Server {
 struct Watched {
     processes: Mutex<Option<Vec<u32>>>,
     by_others: Mutex<Vec<String>>,
+    /// Paths by the processes that have fetched them.
+    by_process: Mutex<HashMap<u32, HashSet<String>>>,
 }
 
 impl Server {
@@ -35,10 +37,16 @@ impl Server {
         let watched = Arc::clone(&server.watched);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let (fetched, folder) = (Arc::clone(&fetched), folder.clone());
-                watched.look_at(&connection);
+                let (fetched, folder, watched) = (Arc::clone(&fetched), folder.clone(), Arc::clone(&watched));
+                let process = watched.look_at(&connection);
+                let note = move |path: &str| {
+                    *fetched.lock().unwrap().entry(path.to_owned()).or_default() += 1;
+                    if let Some(process) = process {
+                        watched.by_process.lock().unwrap().entry(process).or_default().insert(path.to_owned());
+                    }
+                };
                 // A client that is killed breaks off.
-                thread::spawn(move || drop(serve(&connection, &folder, latency, &fetched)));
+                thread::spawn(move || drop(serve(&connection, &folder, latency, note)));
             }
         });
         server
@@ -54,6 +62,11 @@ impl Server {
         self.watched.by_others.lock().unwrap().clone()
     }
 
+    /// The paths that a process to watch has fetched.
+    pub fn fetched_by(&self, process: u32) -> HashSet<String> {
+        self.watched.by_process.lock().unwrap().get(&process).cloned().unwrap_or_default()
+    }
+
     /// GET requests by path, so far.
     pub fn fetched(&self) -> HashMap<String, u32> {
         self.fetched.lock().unwrap().clone()
@@ -61,12 +74,15 @@ impl Server {
 }
 
 impl Watched {
-    fn look_at(&self, connection: &TcpStream) {
-        let Some(processes) = self.processes.lock().unwrap().clone() else { return };
+    /// The process to watch whose connection it is.
+    fn look_at(&self, connection: &TcpStream) -> Option<u32> {
+        let processes = self.processes.lock().unwrap().clone()?;
         let peer = connection.peer_addr().unwrap();
-        if !processes.iter().any(|process| has_socket(*process, peer.port())) {
+        let process = processes.into_iter().find(|process| has_socket(*process, peer.port()));
+        if process.is_none() {
             self.by_others.lock().unwrap().push(peer.to_string());
         }
+        process
     }
 }
 
@@ -84,12 +100,7 @@ fn has_socket(process: u32, port: u16) -> bool {
     links.any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
 }
 
-fn serve(
-    connection: &TcpStream,
-    folder: &Path,
-    latency: Duration,
-    fetched: &Mutex<HashMap<String, u32>>,
-) -> std::io::Result<()> {
+fn serve(connection: &TcpStream, folder: &Path, latency: Duration, note: impl Fn(&str)) -> std::io::Result<()> {
     connection.set_nodelay(true)?;
     let (mut requests, mut answers) = (BufReader::new(connection), connection);
     loop {
@@ -105,7 +116,7 @@ fn serve(
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let file: PathBuf = folder.join(path.trim_start_matches('/'));
         if method == "GET" {
-            *fetched.lock().unwrap().entry(path.trim_start_matches('/').to_owned()).or_default() += 1;
+            note(path.trim_start_matches('/'));
         }
         thread::sleep(latency);
         let (status, body) = match fs::read(&file) {

@@ -7,9 +7,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, FromArgMatches};
 
-use super::config::Setting;
 use super::{Cli, CliError, Command, command};
+use crate::commands::config::Setting;
 use crate::config::{Config, ConfigError, KEYS, Key};
+use crate::pipeline::Pipeline;
 
 /// Reads a command line, the program's name first.
 ///
@@ -47,10 +48,10 @@ fn configured(mut command: clap::Command, config: &Config) -> Result<clap::Comma
         let parameter: &'static str = format!("{flag}={value}").leak();
         let mut is_checked = false;
         for name in &names {
-            let Some(of) = command.find_subcommand(name) else { continue };
-            let has = |flag: &str| of.get_arguments().any(|arg| arg.get_id() == flag);
+            let Some(subcommand) = command.find_subcommand(name) else { continue };
+            let has = |flag: &str| subcommand.get_arguments().any(|arg| arg.get_id() == flag);
             let (is_flag, is_script) = (has(flag) && key.applies_to(name), has("configured"));
-            if let Some(arg) = of.get_arguments().find(|arg| is_flag && !is_checked && arg.get_id() == flag) {
+            if let Some(arg) = subcommand.get_arguments().find(|arg| is_flag && !is_checked && arg.get_id() == flag) {
                 check(arg, value).map_err(|reason| ConfigError::Value {
                     file: config.file().map(PathBuf::from).unwrap_or_default(),
                     key: key.name,
@@ -75,7 +76,7 @@ fn configured(mut command: clap::Command, config: &Config) -> Result<clap::Comma
     Ok(command)
 }
 
-/// Why a value is none for a flag.
+/// Why a flag does not take a value.
 fn check(arg: &Arg, value: &str) -> Result<(), String> {
     let flag = arg.get_long().unwrap_or_default();
     let alone = clap::Command::new("").no_binary_name(true).arg(arg.clone().required(false));
@@ -134,10 +135,7 @@ fn variable(flag: &str) -> Option<String> {
 
 /// The default of the first pipeline that has a parameter of this name.
 fn default(flag: &str) -> Option<String> {
-    let mut scripts = ["ingest", "compact"].into_iter().filter_map(|name| {
-        let (_, pipeline) = crate::pipeline::PIPELINES.into_iter().find(|(known, _)| *known == name)?;
-        pipeline.script().ok()
-    });
+    let mut scripts = ["ingest", "compact"].into_iter().filter_map(|name| Pipeline::named(name)?.script().ok());
     let text = scripts.find_map(|script| script.parameter(flag)?.default_text())?;
     Some(text).filter(|text| text != "NULL" && !text.is_empty())
 }
@@ -164,7 +162,7 @@ fn usage(mut error: clap::Error) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ScriptArgs;
+    use crate::arguments::ScriptArgs;
 
     fn parsed(file: &str, words: &[&str]) -> Result<Cli, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -211,7 +209,7 @@ mod tests {
         let Command::Run(args) = parsed(FILE, &["run", "ingest", "--set", "inventory=i.csv"]).unwrap().command else {
             panic!()
         };
-        let script = crate::ingest::PIPELINE.script().unwrap();
+        let script = crate::pipeline::INGEST.script().unwrap();
         let ScriptArgs { parameters, catalog, warehouse, .. } = args.script;
         let arguments = parameters.arguments(&script, catalog.as_deref(), warehouse.as_deref());
         let bound = script.bind(&arguments).unwrap();

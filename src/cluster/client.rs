@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use earthcatalog_plans::codec::VERSION;
+use earthcatalog_plans::codec::version;
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -172,12 +172,12 @@ impl Cluster {
 impl ExecutorState {
     fn check_version(&self) -> Result<(), ClusterError> {
         let theirs = &self.os_info.os_ver_long;
-        match theirs == VERSION {
+        match theirs == version() {
             true => Ok(()),
             false => Err(ClusterError::Version {
                 executor: format!("{}:{}", self.host, self.port),
                 theirs: theirs.clone(),
-                ours: VERSION,
+                ours: version(),
             }),
         }
     }
@@ -196,8 +196,8 @@ mod tests {
             });
             serde_json::from_value(json).unwrap()
         };
-        executor(VERSION).check_version().unwrap();
+        executor(version()).check_version().unwrap();
         let error = executor("0.0.9").check_version().unwrap_err().to_string();
-        assert!(error.contains("executor 10.0.0.1:7 is of earthcatalog 0.0.9, and this is"), "{error}");
+        assert!(error.contains("executor 10.0.0.1:7 runs earthcatalog 0.0.9, and this is"), "{error}");
     }
 }

@@ -120,7 +120,7 @@ fn readable(error: DataFusionError) -> DataFusionError {
     }
     match fetch_failed(&error) {
         Some(lost) => DataFusionError::ArrowError(Box::new(ArrowError::ExternalError(Box::new(lost))), None),
-        None => DataFusionError::Execution(format!("{START}{}{END}", crate::script::reason(&error))),
+        None => DataFusionError::Execution(format!("{START}{}{END}", crate::reason::reason(&error))),
     }
 }
 

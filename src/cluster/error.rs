@@ -21,12 +21,12 @@ pub enum ClusterError {
     )]
     NoExecutors { address: ClusterAddress, waited: Duration, kept: &'static str },
     #[error(
-        "executor {executor} is of earthcatalog {theirs}, and this is {ours}; client, scheduler and executors must be of one version"
+        "executor {executor} runs earthcatalog {theirs}, and this is {ours}; client, scheduler and executors must run the same build"
     )]
     Version { executor: String, theirs: String, ours: &'static str },
     #[error("{reason} (job {job} on cluster {address})")]
     Job { address: ClusterAddress, job: String, reason: String },
-    #[error("cluster {address} does not answer any more: {reason}")]
+    #[error("cluster {address} no longer answers: {reason}")]
     Lost { address: ClusterAddress, reason: String },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: String, source: io::Error },

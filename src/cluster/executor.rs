@@ -22,7 +22,7 @@ use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::LoggingMetricsCollector;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use earthcatalog_plans::codec::VERSION;
+use earthcatalog_plans::codec::version;
 use earthcatalog_plans::stores::stores;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -49,7 +49,7 @@ pub struct ExecutorOptions {
     pub bind_port: u16,
     /// Host by which the others reach it; what the scheduler sees where it is `None`.
     pub external_host: Option<String>,
-    /// Port by which the others reach it, where that is another.
+    /// Port at which others reach this executor, if it differs from --bind-port.
     pub external_port: Option<u16>,
     /// Tasks at a time.
     pub slots: usize,
@@ -160,7 +160,7 @@ fn executor(
 fn os_info() -> ExecutorOperatingSystemSpecification {
     ExecutorOperatingSystemSpecification {
         system_name: "earthcatalog".to_owned(),
-        os_ver_long: VERSION.to_owned(),
+        os_ver_long: version().to_owned(),
         ..ExecutorOperatingSystemSpecification::default()
     }
 }

@@ -200,10 +200,10 @@ impl Job {
         remove(std::mem::take(&mut self.objects)).await;
     }
 
-    /// `error` of the client, as an error of ours; the job is no more.
+    /// `error` of the client, as an error of ours; ends the job.
     async fn failed(&mut self, error: &DataFusionError) -> DataFusionError {
         let address = self.cluster.address().clone();
-        let reason = reason(&crate::script::reason(error));
+        let reason = reason(&crate::reason::reason(error));
         // A scheduler that is there says what it knows.
         let error = match (self.query.as_ref().and_then(|query| query.job_id()), self.cluster.executors().await) {
             (_, Err(gone)) => gone,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use super::{Cluster, ClusterAddress, ClusterError};
+use crate::signals::interrupt;
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -127,15 +128,23 @@ impl Drop for LocalCluster {
 }
 
 fn exit(status: ExitStatus) -> String {
-    format!("{status}; it says why above")
+    format!("{status}; its own messages are above")
 }
 
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
+/// Resolves when a role is to end: at Ctrl-C or SIGTERM, or where it goes with its parent at the end of standard input.
+pub async fn asked_to_end(with_parent: bool) {
+    tokio::select! {
+        () = interrupt() => {}
+        () = input_ended(), if with_parent => {}
+    }
+}
+
 /// Resolves when standard input is closed, which a [`LocalCluster`] holds open as long as it lives.
-pub async fn exit_with_parent() {
+async fn input_ended() {
     let mut input = tokio::io::stdin();
     let mut buffer = [0; 64];
     while input.read(&mut buffer).await.is_ok_and(|n| n > 0) {}

@@ -34,7 +34,7 @@ pub use client::{Cluster, ExecutorState};
 pub use error::ClusterError;
 pub use executor::{ExecutorOptions, run_executor};
 pub use job::{JobExec, JobProgress, cancellations};
-pub use local::{LocalCluster, LocalOptions, exit_with_parent};
+pub use local::{LocalCluster, LocalOptions, asked_to_end};
 pub use logging::log_to_stderr;
 pub use rule::attach;
 pub use scheduler::{SchedulerOptions, run_scheduler};

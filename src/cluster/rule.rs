@@ -53,17 +53,17 @@ impl PhysicalOptimizerRule for RunOnCluster {
         if let Some(commit) = plan.downcast_ref::<CommitExec>() {
             if commit.target().commit_every.is_some() {
                 return plan_err!(
-                    "a run on a cluster is committed as one snapshot; leave out commit_every, or compact a part of the buckets at a time"
+                    "a run on a cluster commits one snapshot; leave out commit_every, or compact some of the buckets at a time"
                 );
             }
             if let Some(leaf) = stays_here(&plan) {
                 return plan_err!(
-                    "{leaf} reads what only this process has, and so cannot run on a cluster: leave out --cluster, or INSERT from tables of Items alone"
+                    "{leaf} reads data that only this process has, so it cannot run on a cluster; leave out --cluster, or INSERT from tables of Items alone"
                 );
             }
             let folder = RunFolder::new(commit.target().warehouse.url(), &commit.target().run)?.url().clone();
             let children = plan.children().into_iter().cloned();
-            let jobs = children.map(|sink| self.job(of_job(sink, &folder), Some(folder.clone())));
+            let jobs = children.map(|sink| self.job(in_job(sink, &folder), Some(folder.clone())));
             let jobs = jobs.collect::<Result<_>>()?;
             return replace_children_if_necessary(Arc::clone(&plan), jobs);
         }
@@ -100,7 +100,7 @@ impl RunOnCluster {
 }
 
 /// A sink whose tasks are each done once, even if the cluster runs one twice.
-fn of_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> {
+fn in_job(sink: Arc<dyn ExecutionPlan>, folder: &Url) -> Arc<dyn ExecutionPlan> {
     match sink.downcast_ref::<WriteGeoParquetExec>() {
         Some(write) if write.target().checkpoints.is_none() => {
             let checkpoints = Checkpoints { folder: folder.clone(), staged: false, of_job: true };

@@ -21,7 +21,7 @@ use super::{ClusterError, codec};
 pub struct SchedulerOptions {
     pub bind_host: IpAddr,
     pub bind_port: u16,
-    /// Name by which others know it.
+    /// Host name at which others reach this scheduler.
     pub external_host: String,
     /// An executor that was not heard of for so long is lost.
     pub executor_timeout: Duration,

@@ -1,6 +1,5 @@
 //! `earthcatalog export`: whole Items, as they were, each once.
 
-mod ndjson;
 mod stac_geoparquet;
 
 use std::fmt;
@@ -12,15 +11,14 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::items::{ItemSchema, ItemSchemaError, NotItems};
-use earthcatalog_plans::query::place_sql;
+use earthcatalog_plans::query::{Geometry, PlaceError, place_sql};
 use futures::TryStreamExt;
 use thiserror::Error;
 
-use crate::output::{ItemCollectionWriter, OutputError, RowWriter, Sink};
-use crate::paths::{self, PathsError};
+use crate::output::{ItemsWriter, OutputError, RowWriter, Sink};
+use crate::reason::reason;
 use crate::report::count;
-use crate::script::{Arguments, Planned, Script, ScriptError, reason};
-use ndjson::NdjsonWriter;
+use crate::script::{Arguments, Planned, Script, ScriptError};
 
 /// How Items are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +33,7 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// The format of a file of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn named_by_ending(name: &str) -> Option<Self> {
         match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             "json" | "geojson" => Some(Self::Itemcollection),
@@ -46,22 +44,22 @@ impl ExportFormat {
 }
 
 /// Which Items are exported.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Question {
     /// Rows of a query, of which each is an Item.
     Sql(String),
-    /// Items that intersect a place (as `paths` reads it), with a `datetime` from `start` to `end`; all, without any.
-    Items { geometry: Option<String>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
+    /// Items that intersect a place, with a `datetime` from `start` to `end`; all, without any.
+    Items { place: Option<Geometry>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
 }
 
 /// Why Items could not be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    #[error(transparent)]
-    Place(#[from] PathsError),
+    #[error("--geometry: {0}")]
+    Place(#[from] PlaceError),
     #[error(transparent)]
     Script(#[from] ScriptError),
-    #[error("--query takes one statement, and has {0}")]
+    #[error("--query takes one statement, and {0} were given")]
     Statements(usize),
     #[error("--query: {0}")]
     NotItems(#[from] NotItems),
@@ -103,7 +101,7 @@ pub fn expect_wide_rows(session: &SessionContext) {
 
 /// Writes the Items in question to `sink`, which stays open. `session` knows the tables of the warehouse.
 ///
-/// Errors: a query whose rows are no whole Items.
+/// Errors: a query whose rows are not whole Items.
 pub async fn export(
     session: &SessionContext,
     question: &Question,
@@ -117,8 +115,8 @@ pub async fn export(
         e => e.into(),
     };
     let written = match format {
-        ExportFormat::Ndjson => write(rows, NdjsonWriter, sink).await,
-        ExportFormat::Itemcollection => write(rows, ItemCollectionWriter::default(), sink).await,
+        ExportFormat::Ndjson => write(rows, ItemsWriter::lines(), sink).await,
+        ExportFormat::Itemcollection => write(rows, ItemsWriter::collection(), sink).await,
         ExportFormat::StacGeoparquet => stac_geoparquet::write(rows, session, sink).await,
     };
     let (items, inexact) = written.map_err(failed)?;
@@ -132,7 +130,7 @@ impl fmt::Display for Exported {
         if self.inexact > 0 {
             write!(
                 f,
-                "; {} of them have members that stac-geoparquet cannot hold as they are, ndjson can",
+                "; stac-geoparquet cannot hold all members of {} of them exactly; ndjson can",
                 count(self.inexact)
             )?;
         }
@@ -161,7 +159,7 @@ async fn ask(
 ) -> Result<(SendableRecordBatchStream, Planned), ExportError> {
     let (name, text) = match question {
         Question::Sql(text) => ("--query", text.clone()),
-        Question::Items { geometry, start, end } => ("export", items_sql(geometry.as_deref(), *start, *end)?),
+        Question::Items { place, start, end } => ("export", items_sql(place.as_ref(), *start, *end)?),
     };
     let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
@@ -174,15 +172,13 @@ async fn ask(
 
 /// The query for the Items of a place and time, in the order of their ids: the same Items make the same file.
 fn items_sql(
-    geometry: Option<&str>,
+    place: Option<&Geometry>,
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
 ) -> Result<String, ExportError> {
     let mut conditions = vec![];
-    if let Some(geometry) = geometry {
-        let invalid = |e| PathsError::Geometry { text: geometry.to_owned(), reason: format!("{e}") };
-        let place = place_sql(&paths::place(geometry)?).map_err(invalid)?;
-        conditions.push(format!("ST_Intersects(geometry, {place})"));
+    if let Some(place) = place {
+        conditions.push(format!("ST_Intersects(geometry, {})", place_sql(place)?));
     }
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
     conditions.extend(start.map(|start| format!("datetime >= '{}'", time(start))));
@@ -198,16 +194,16 @@ mod tests {
     #[test]
     fn place_and_time_become_conditions() {
         let start = "2020-01-01T00:00:00Z".parse().ok();
-        let sql = items_sql(Some("1,2,3,4"), start, None).unwrap();
+        let place = earthcatalog_plans::query::parse_place("1,2,3,4").unwrap();
+        let sql = items_sql(Some(&place), start, None).unwrap();
         assert!(sql.starts_with("SELECT * FROM items WHERE ST_Intersects(geometry, ST_GeomFromWKB(X'0103"), "{sql}");
         assert!(sql.ends_with("')) AND datetime >= '2020-01-01T00:00:00.000000Z' ORDER BY id"), "{sql}");
         assert_eq!(items_sql(None, None, None).unwrap(), "SELECT * FROM items ORDER BY id");
-        assert!(items_sql(Some("Paris"), None, None).is_err());
     }
 
     #[test]
     fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(ExportFormat::of_name("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
-        assert_eq!(ExportFormat::of_name("-"), None);
+        assert_eq!(ExportFormat::named_by_ending("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
+        assert_eq!(ExportFormat::named_by_ending("-"), None);
     }
 }

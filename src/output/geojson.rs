@@ -17,7 +17,7 @@ use super::{OutputError, RowWriter};
 pub(super) fn writer(schema: &Schema) -> Result<Box<dyn RowWriter>, OutputError> {
     let is_items = ItemSchema::from_table(schema).is_ok_and(|items| items.check_items(schema).is_ok());
     Ok(match is_items {
-        true => Box::new(ItemCollectionWriter::default()),
+        true => Box::new(ItemsWriter::collection()),
         false => Box::new(FeatureWriter::try_new(schema)?),
     })
 }
@@ -44,27 +44,43 @@ impl Collection {
     }
 }
 
-/// Writes rows of table `items` as an ItemCollection: the Items as they were, one a line.
-#[derive(Debug, Default)]
-pub struct ItemCollectionWriter {
-    collection: Collection,
+/// Writes rows of table `items` as the Items that they were, one a line.
+#[derive(Debug)]
+pub struct ItemsWriter {
+    /// `None`: the lines stand alone.
+    collection: Option<Collection>,
 }
 
-impl RowWriter for ItemCollectionWriter {
+impl ItemsWriter {
+    /// Writes one ItemCollection.
+    pub fn collection() -> Self {
+        Self { collection: Some(Collection::default()) }
+    }
+
+    /// Writes NDJSON.
+    pub fn lines() -> Self {
+        Self { collection: None }
+    }
+}
+
+impl RowWriter for ItemsWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
         let items = RowItems::try_new(batch)?;
         let mut text = vec![];
         for row in 0..batch.num_rows() {
             text.clear();
-            text.extend_from_slice(self.collection.next());
+            text.extend_from_slice(self.collection.as_mut().map_or(b"", Collection::next));
             items.write(row, &mut text)?;
+            if self.collection.is_none() {
+                text.push(b'\n');
+            }
             out.write_all(&text)?;
         }
         Ok(())
     }
 
     fn finish(&mut self, out: &mut dyn Write) -> Result<(), OutputError> {
-        Ok(out.write_all(self.collection.end())?)
+        Ok(out.write_all(self.collection.as_ref().map_or(b"", Collection::end))?)
     }
 }
 
@@ -82,7 +98,7 @@ impl FeatureWriter {
     fn try_new(schema: &Schema) -> Result<Self, OutputError> {
         let no_geometry = || {
             plan_datafusion_err!(
-                "GeoJSON needs a column geometry, and there is none; select one, or write another format"
+                "GeoJSON needs a column named geometry, and the result has no such column; select one, or write another format"
             )
         };
         let geometry = schema.index_of("geometry").map_err(|_| no_geometry())?;
@@ -178,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn rows_without_geometries_are_refused() {
         let error = features("SELECT 1 AS n").await.unwrap_err().to_string();
-        assert!(error.contains("GeoJSON needs a column geometry, and there is none"), "{error}");
+        assert!(error.contains("GeoJSON needs a column named geometry, and the result has no such column"), "{error}");
         let error = features("SELECT 'POINT(1 2)' AS geometry").await.unwrap_err().to_string();
         assert!(error.contains("geometry is Utf8, which is no geometry"), "{error}");
     }

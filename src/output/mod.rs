@@ -8,6 +8,7 @@ mod plan;
 mod sink;
 mod table;
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -18,13 +19,13 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use thiserror::Error;
 
-pub use geojson::ItemCollectionWriter;
+pub use geojson::ItemsWriter;
 pub use sink::{Destination, Sink, SinkError};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Aligned columns; long values are cut
+    /// Aligned columns, with long values cut
     Table,
     /// One list of objects
     Json,
@@ -34,7 +35,7 @@ pub enum Format {
     Csv,
     /// A Parquet file
     Parquet,
-    /// A FeatureCollection: of STAC Items, where the rows are such, else of features with `geometry` and properties
+    /// A FeatureCollection: STAC Items if the rows are Items, otherwise features with `geometry` and properties
     Geojson,
     /// A GeoParquet 1.1 file, with `geometry` as WKB
     Geoparquet,
@@ -42,7 +43,7 @@ pub enum Format {
 
 impl Format {
     /// The format of a file of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
+    pub fn named_by_ending(name: &str) -> Option<Self> {
         match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "txt" => Some(Self::Table),
             "json" => Some(Self::Json),
@@ -55,12 +56,12 @@ impl Format {
         }
     }
 
-    /// Whether a terminal could make nothing of it.
+    /// Whether a terminal cannot show it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Geoparquet)
     }
 
-    /// Whether two results, one behind the other, are none.
+    /// Whether two results, one behind the other, are not a valid file.
     pub fn is_single(self) -> bool {
         matches!(self, Self::Parquet | Self::Geoparquet | Self::Geojson)
     }
@@ -159,6 +160,12 @@ pub async fn write_rows(
     Ok(written)
 }
 
+/// Says a line at once: what is to come may take for ever.
+pub fn say(out: &mut dyn Write, line: fmt::Arguments<'_>) {
+    // Nobody may be there to read it.
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}
+
 fn row_writer(format: Format, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
     Ok(match format {
         Format::Table if plan::is_plan(&schema) => Box::new(plan::PlanWriter),
@@ -211,7 +218,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(Format::of_name("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
-        assert_eq!([Format::of_name("a"), Format::of_name("a.xlsx")], [None, None]);
+        assert_eq!(Format::named_by_ending("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
+        assert_eq!([Format::named_by_ending("a"), Format::named_by_ending("a.xlsx")], [None, None]);
     }
 }

@@ -26,7 +26,7 @@ pub enum SinkError {
     NoFolder { location: String, folder: PathBuf },
     #[error("--out {0}: this is a folder; name a file")]
     Folder(String),
-    #[error("cannot write {location}: {}", crate::script::reason(source))]
+    #[error("cannot write {location}: {}", crate::reason::reason(source))]
     Object { location: String, source: Box<DataFusionError> },
     #[error("cannot write {location}: {source}")]
     Device { location: String, source: io::Error },
@@ -41,7 +41,7 @@ pub enum Destination {
         location: String,
         url: Url,
     },
-    /// What is no regular file cannot be replaced when it is complete: `/dev/null`, a pipe.
+    /// Not a regular file, such as `/dev/null` or a pipe, which cannot be replaced when the result is complete.
     Device {
         location: String,
         path: PathBuf,

@@ -11,10 +11,10 @@ pub(super) const HELP: &str = "\
 \\i FILE             run the statements of a file
 \\o FILE STATEMENT   write the rows of a statement to a file, in the format of its name
 \\output FORMAT      write rows as table, json, ndjson, csv or geojson
-\\timing             say how long statements take, or not
-\\stats              say what was read, and what pruned the rest, or not
-\\q                  leave; also Ctrl-D
-Statements end with a semicolon and may have several lines; Ctrl-C gives up the running one.";
+\\timing             turn on or off how long statements take
+\\stats              turn on or off what was read, and what pruned the rest
+\\q                  leave the prompt; Ctrl-D does the same
+A statement ends with a semicolon and may have several lines; Ctrl-C stops a running statement.";
 
 /// The words of commands, for completion.
 pub(super) const WORDS: [&str; 9] = ["\\?", "\\d", "\\df", "\\i", "\\o", "\\output", "\\q", "\\stats", "\\timing"];
@@ -69,8 +69,8 @@ impl Command {
                 let names: Vec<_> = formats.map(|format| format.get_name().to_owned()).collect();
                 format!("\\output takes one of {}", names.join(", "))
             }),
-            ("i" | "o" | "output", true) => Err(format!("\\{word} takes more; \\? says what")),
-            _ => Err(format!("there is no command \\{word}; \\? lists those there are")),
+            ("i" | "o" | "output", true) => Err(format!("\\{word} needs an argument; \\? says which")),
+            _ => Err(format!("there is no command \\{word}; \\? lists the commands")),
         })
     }
 
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn what_a_command_lacks_is_said() {
         let fails = |line: &str| Command::parse(line).unwrap().unwrap_err();
-        assert_eq!(fails("\\x"), "there is no command \\x; \\? lists those there are");
+        assert_eq!(fails("\\x"), "there is no command \\x; \\? lists the commands");
         assert!(fails("\\output xml").starts_with("\\output takes one of table, json"));
         assert_eq!(fails("\\o a.csv"), "\\o takes a file and a statement");
-        assert_eq!(fails("\\i"), "\\i takes more; \\? says what");
+        assert_eq!(fails("\\i"), "\\i needs an argument; \\? says which");
     }
 }

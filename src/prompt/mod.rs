@@ -5,24 +5,31 @@ mod editor;
 mod vocabulary;
 
 use std::io::{self, Write};
+use std::pin::pin;
 
 use datafusion::prelude::SessionContext;
 use thiserror::Error;
+use tokio::task::JoinError;
 
 pub use vocabulary::Vocabulary;
 
 use crate::output::{Destination, Format, OutputError, Rendering};
 use crate::query::{Answer, Answers, SqlError};
 use crate::script::{Arguments, Script};
+use crate::signals::{interrupt, terminate};
 use command::Command;
 
 /// Why the prompt ended.
 #[derive(Debug, Error)]
 pub enum PromptError {
-    #[error("cannot read from the terminal: {0}; give the statement as an argument, or -f FILE")]
+    #[error("cannot read from the terminal: {0}; give a statement as an argument, or use -f FILE")]
     Terminal(#[from] rustyline::error::ReadlineError),
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    #[error("cannot wait for the terminal: {0}")]
+    Wait(#[from] JoinError),
+    #[error("interrupted")]
+    Terminated,
 }
 
 /// What is asked, and how answers are shown.
@@ -41,24 +48,31 @@ pub enum Next {
     End,
 }
 
-const GREETING: &str = "Tables items, item_cells, rejects and others (\\d); \\? lists commands, \\q leaves.";
+const GREETING: &str =
+    "\\d lists the tables (items, item_cells, rejects and others), \\? lists the commands, \\q leaves the prompt.";
 
-/// Asks on the terminal until there are no more lines; `interrupt` resolves at Ctrl-C.
-pub async fn run<I: Future<Output = ()>>(
-    mut prompt: Prompt,
-    out: &mut dyn Write,
-    interrupt: impl Fn() -> I,
-) -> Result<(), PromptError> {
+/// Asks on the terminal until there are no more lines, or SIGTERM comes. Ctrl-C gives up what is running.
+pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptError> {
     writeln!(out, "{GREETING}")?;
     out.flush()?;
-    let mut editor = editor::Editor::open(Vocabulary::of(&prompt.session).await)?;
-    while let Some(lines) = editor.read()? {
-        if prompt.answer(&lines, out, interrupt()).await? == Next::End {
-            break;
+    let mut editor = editor::Editor::open(Vocabulary::known_to(&prompt.session).await)?;
+    let mut terminate = pin!(terminate());
+    loop {
+        let (back, lines) = tokio::select! {
+            read = tokio::task::spawn_blocking(move || { let lines = editor.read(); (editor, lines) }) => read?,
+            () = &mut terminate => return Err(PromptError::Terminated),
+        };
+        editor = back;
+        let Some(lines) = lines? else { return Ok(()) };
+        let next = tokio::select! {
+            next = prompt.answer(&lines, out, interrupt()) => next?,
+            () = &mut terminate => return Err(PromptError::Terminated),
+        };
+        if next == Next::End {
+            return Ok(());
         }
-        editor.learn(Vocabulary::of(&prompt.session).await);
+        editor.learn(Vocabulary::known_to(&prompt.session).await);
     }
-    Ok(())
 }
 
 impl Prompt {
@@ -124,7 +138,7 @@ impl Prompt {
                 );
                 match self.session.table_exist(datafusion::common::TableReference::bare(table.as_str())) {
                     Ok(true) => self.list(&sql, out).await,
-                    _ => Err(format!("there is no table {table}; \\d lists those there are")),
+                    _ => Err(format!("there is no table {table}; \\d lists the tables")),
                 }
             }
             Command::Functions(part) => {
@@ -142,7 +156,7 @@ impl Prompt {
             }
             Command::Out { file, sql } => {
                 let destination = Destination::parse(Some(&file)).map_err(|e| e.to_string())?;
-                let format = Format::of_name(&file).unwrap_or(self.rendering.format);
+                let format = Format::named_by_ending(&file).unwrap_or(self.rendering.format);
                 let rendering = Rendering { max_rows: None, ..format.into() };
                 self.statements("line", &sql, rendering, &destination, out).await.map_err(|e| e.to_string())
             }
@@ -152,7 +166,7 @@ impl Prompt {
     /// The rows of a question of our own, as a table.
     async fn list(&self, sql: &str, out: &mut dyn Write) -> Result<(), String> {
         let rows = async { self.session.sql(sql).await?.execute_stream().await };
-        let rows = rows.await.map_err(|e| crate::script::reason(&e))?;
+        let rows = rows.await.map_err(|e| crate::reason::reason(&e))?;
         crate::output::write(rows, Format::Table, out).await.map(drop).map_err(|e| e.to_string())
     }
 
@@ -190,7 +204,7 @@ impl Prompt {
     /// Says what there is to say of an answer.
     fn remark(&self, answer: &Answer, is_counted: bool, out: &mut dyn Write) -> io::Result<()> {
         if answer.written.is_some_and(|written| written.is_cut) {
-            writeln!(out, "cut; \\o FILE before a statement writes all of its rows")?;
+            writeln!(out, "the table is cut; \\o FILE before a statement writes all of its rows")?;
         }
         if self.is_timed {
             writeln!(out, "{}", answer.timing(is_counted))?;

@@ -98,7 +98,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// What a session knows.
-    pub async fn of(session: &SessionContext) -> Self {
+    pub async fn known_to(session: &SessionContext) -> Self {
         let state = session.state();
         let mut words = Self {
             functions: state.udfs().into_iter().chain(state.udafs()).chain(state.udwfs()).collect(),
@@ -166,7 +166,7 @@ mod tests {
         ] {
             session.sql(sql).await.unwrap().collect().await.unwrap();
         }
-        Vocabulary::of(&session).await
+        Vocabulary::known_to(&session).await
     }
 
     #[tokio::test]
@@ -181,6 +181,7 @@ mod tests {
         assert_eq!(completed("SEL"), (0, vec!["SELECT".into()]));
         assert_eq!(completed("\\ti"), (0, vec!["\\timing".into()]));
         assert_eq!(completed("\\d items").0, 3);
-        assert_eq!(completed("SELECT 'é").1.len(), completed("SELECT 'é").1.len());
+        assert_eq!(completed("SELECT 'é"), (8, vec![]));
+        assert_eq!(completed("SELECT 'é' plat"), (12, vec!["platform".into()]));
     }
 }

@@ -3,6 +3,7 @@
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::LogicalPlan;
 use earthcatalog_plans::call::Call;
+use earthcatalog_plans::warehouse::WarehouseTable;
 
 /// What a statement changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,25 +12,36 @@ pub enum Effect {
     None,
     /// The session: it is a definition or a setting, and takes effect when it is planned.
     Session,
-    /// Files: it writes or removes them when it runs.
+    /// Files that belong to no warehouse: it writes them when it runs.
     Files,
+    /// A warehouse: it commits to it when it runs.
+    Warehouse,
+    /// A warehouse, by a procedure, which in a dry run counts what it would do.
+    Procedure,
 }
 
 impl Effect {
-    pub(super) fn of(plan: &LogicalPlan) -> Self {
+    /// What running `plan` changes.
+    pub(super) fn of_plan(plan: &LogicalPlan) -> Self {
         match plan {
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => Self::Session,
             LogicalPlan::Copy(_) => Self::Files,
-            LogicalPlan::Extension(extension) if extension.node.as_any().is::<Call>() => Self::Files,
+            LogicalPlan::Extension(extension) if extension.node.as_any().is::<Call>() => Self::Procedure,
             LogicalPlan::Dml(dml) => match source_as_provider(&dml.target) {
                 // A table of the session alone.
                 Ok(target) if target.is::<MemTable>() => Self::None,
+                Ok(target) if target.is::<WarehouseTable>() => Self::Warehouse,
                 _ => Self::Files,
             },
             // EXPLAIN ANALYZE runs what it explains.
-            LogicalPlan::Analyze(analyze) => Self::of(&analyze.input),
+            LogicalPlan::Analyze(analyze) => Self::of_plan(&analyze.input),
             _ => Self::None,
         }
+    }
+
+    /// Whether running it changes a warehouse.
+    pub fn is_on_warehouse(self) -> bool {
+        matches!(self, Self::Warehouse | Self::Procedure)
     }
 }
 
@@ -61,11 +73,11 @@ mod tests {
         let mut effects = vec![];
         for statement in Script::parse("s.sql", &script).unwrap().bind(&Arguments::new()).unwrap() {
             let plan = plan_statement(&session.state(), statement.ast().clone()).await.unwrap();
-            effects.push(Effect::of(&plan));
+            effects.push(Effect::of_plan(&plan));
             statement.plan(&session).await.unwrap();
         }
-        use Effect::{Files, None, Session};
-        assert_eq!(effects, [Session, Session, Session, None, None, None, Files, Files, Files, Files]);
+        use Effect::{Files, None, Procedure, Session, Warehouse};
+        assert_eq!(effects, [Session, Session, Session, None, None, None, Warehouse, Warehouse, Procedure, Files]);
         assert!(!folder.path().join("t.csv").exists());
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use datafusion::common::DataFusionError;
-use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::Location;
 use thiserror::Error;
+
+use crate::reason::reason;
 
 /// Script, line and column, as editors and compilers write it: `sql/ingest.sql:12:1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,21 +44,4 @@ pub enum ScriptError {
     /// DataFusion could not plan or run a statement.
     #[error("{}\n   --> {place}{quote}", reason(source))]
     Statement { place: Place, quote: String, source: Box<DataFusionError> },
-}
-
-/// The innermost message: without the names of the layers that an error went through.
-pub(crate) fn reason(error: &DataFusionError) -> String {
-    match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => reason(inner),
-        DataFusionError::Shared(inner) => reason(inner),
-        DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
-            Some(inner) => reason(inner),
-            None => inner.to_string(),
-        },
-        DataFusionError::SQL(error, _) => match error.as_ref() {
-            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
-            other => other.to_string(),
-        },
-        other => other.message().into_owned(),
-    }
 }

@@ -43,7 +43,7 @@ pub(super) async fn explain(session: &SessionContext, title: String, plan: Logic
         }
         other => other,
     };
-    if Effect::of(&plan) == Effect::Session {
+    if Effect::of_plan(&plan) == Effect::Session {
         session.execute_logical_plan(plan).await?;
         return Ok(None);
     }

@@ -22,7 +22,6 @@ mod source;
 mod statement;
 
 pub use effect::Effect;
-pub(crate) use error::reason;
 pub use error::{Place, ScriptError};
 pub use explain::Explained;
 pub use parameters::{Arguments, Parameter, ParameterType};
@@ -130,7 +129,6 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::PIPELINES;
 
     const SCRIPT: &str = "\
 -- Counts things.
@@ -178,30 +176,6 @@ SELECT ';' , $limit;
     }
 
     #[test]
-    fn every_pipeline_of_the_binary_parses() {
-        let statements = [
-            ("backfill", 7),
-            ("compact", 4),
-            ("delta", 5),
-            ("expire", 4),
-            ("incremental", 7),
-            ("info", 7),
-            ("ingest", 4),
-        ];
-        for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
-            let (expected, statements) = statements;
-            assert_eq!(name, expected);
-            let arguments = Arguments::new().with("catalog", "c.db").with("warehouse", "it's");
-            let script = pipeline.script().unwrap();
-            let arguments = match script.parameter("inventory") {
-                Some(_) => arguments.with("inventory", "i.csv"),
-                None => arguments,
-            };
-            assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);
-        }
-    }
-
-    #[test]
     fn arguments_are_checked_against_the_declarations() {
         let script = Script::parse("count.sql", SCRIPT).unwrap();
         let fails = |arguments: Arguments| script.bind(&arguments).unwrap_err().to_string();
@@ -211,7 +185,7 @@ SELECT ';' , $limit;
              3 | -- $file  VARCHAR              -- where they are
         ");
         insta::assert_snapshot!(fails(Arguments::new().with("file", "x").with("limit", "many")), @r#"
-        $limit is INT, which "many" is not
+        $limit takes INT, and "many" is not one
            --> count.sql:4:1
              4 | -- $limit INT     DEFAULT NULL -- at most so many
         "#);
@@ -228,6 +202,6 @@ SELECT ';' , $limit;
             fails("-- $x GEOMETRY"),
             "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN\n   --> s.sql:2:1"
         );
-        assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x is INT, which \"a\" is not\n   --> s.sql:2:1");
+        assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x takes INT, and \"a\" is not one\n   --> s.sql:2:1");
     }
 }

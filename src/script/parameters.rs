@@ -129,7 +129,7 @@ impl Parameter {
             Token::Word(word) => self.read(&word.value),
             Token::SingleQuotedString(text) => self.read(&text),
             Token::Number(number, _) => self.read(&format!("{sign}{number}")),
-            other => Err(format!("${}: {other} is no literal", self.name)),
+            other => Err(format!("${}: {other} is not a literal", self.name)),
         }
     }
 
@@ -152,7 +152,7 @@ impl Parameter {
             }
             ParameterType::Boolean => text.to_ascii_lowercase().parse().ok().map(Value::Boolean),
         };
-        value.ok_or_else(|| format!("${} is {}, which {text:?} is not", self.name, self.kind))
+        value.ok_or_else(|| format!("${} takes {}, and {text:?} is not one", self.name, self.kind))
     }
 }
 

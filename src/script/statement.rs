@@ -16,10 +16,11 @@ use earthcatalog_plans::bounded_memory::bounded;
 use earthcatalog_plans::call::plan_statement;
 
 use super::effect::Effect;
-use super::error::{Place, ScriptError, reason};
+use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
 use super::parameters::Value;
 use super::source::{Source, significant};
+use crate::reason::reason;
 
 /// A statement that is ready to run, and where it came from.
 #[derive(Debug, Clone)]
@@ -117,7 +118,7 @@ impl Statement {
     pub async fn plan(&self, session: &SessionContext) -> Result<Planned, ScriptError> {
         let plan = async {
             let logical = plan_statement(&session.state(), self.ast.clone()).await?;
-            let effect = Effect::of(&logical);
+            let effect = Effect::of_plan(&logical);
             let frame = session.execute_logical_plan(logical).await?;
             let context = Arc::new(frame.task_ctx());
             Ok((frame.create_physical_plan().await?, effect, context))

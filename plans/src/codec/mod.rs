@@ -29,7 +29,7 @@ mod stac;
 mod tests;
 mod write;
 
-pub use envelope::VERSION;
+pub use envelope::{set_commit, version};
 pub use functions::knows_too_much;
 pub use physical::PlanCodec;
 pub use planned::{Planned, PlannedCodec, PlannedPlanner};

@@ -31,7 +31,7 @@ pub(super) struct Columns {
 impl Columns {
     /// Widens the columns so that they hold this Item.
     pub fn observe(&mut self, item: &[u8]) -> Result<()> {
-        let row = Row::of(item)?;
+        let row = Row::parse(item)?;
         for (name, value) in &row.members {
             self.members.entry(name).or_default().observe(value, false);
         }
@@ -76,7 +76,7 @@ impl Columns {
 
     /// Appends an Item as a JSON object of columns, on one line; whether a reader gets it back as it was.
     pub fn write(&self, item: &[u8], out: &mut Vec<u8>) -> Result<bool> {
-        let mut row = Row::of(item)?;
+        let mut row = Row::parse(item)?;
         let mut columns = Map::new();
         for (name, mut value) in row.members {
             let Some(shape) = self.members.get(name) else { continue };
@@ -108,9 +108,9 @@ struct Row {
 }
 
 impl Row {
-    fn of(item: &[u8]) -> Result<Self> {
+    fn parse(item: &[u8]) -> Result<Self> {
         let item: Map<String, Value> =
-            serde_json::from_slice(item).map_err(|e| exec_datafusion_err!("an Item is no JSON object: {e}"))?;
+            serde_json::from_slice(item).map_err(|e| exec_datafusion_err!("an Item is not a JSON object: {e}"))?;
         let mut row = Self { members: vec![], properties: Map::new(), is_exact: true };
         for (name, value) in item {
             match (MEMBERS.into_iter().find(|member| *member == name), name.as_str(), value) {

@@ -1,5 +1,11 @@
 //! What a run did, as a text for people and as JSON for programs.
 
+mod compaction;
+mod numbers;
+
+pub use compaction::CompactSummary;
+pub use numbers::{bytes, count, millis, with_parts};
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -26,7 +32,6 @@ impl Report {
 
     /// One JSON object, with the derived figures.
     pub fn to_json(&self) -> Value {
-        let round = |x: f64| (x * 1000.0).round() / 1000.0;
         let run = &self.run;
         let mut report = json!({
             "run": run.run,
@@ -41,9 +46,9 @@ impl Report {
             "years": run.years,
             "files": run.files,
             "bytes": run.bytes,
-            "fan_out": round(self.fan_out()),
-            "items_per_second": round(self.items_per_second()),
-            "seconds": round(self.seconds),
+            "fan_out": millis(self.fan_out()),
+            "items_per_second": millis(self.items_per_second()),
+            "seconds": millis(self.seconds),
         });
         if run.uncounted {
             report["uncounted"] = true.into();
@@ -64,7 +69,7 @@ impl fmt::Display for Report {
         let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
         if run.uncounted {
             let way_out = "LIMIT, aggregates, and joins such as NOT IN (write NOT EXISTS) do not keep chunks apart";
-            line("Items", format!("not counted, and their rejects not listed: {way_out}"))?;
+            line("Items", format!("are not counted, and their rejects are not listed: {way_out}"))?;
         } else {
             line("Items", format!("{} committed of {} listed", count(run.items), count(run.listed)))?;
         }
@@ -89,7 +94,7 @@ impl fmt::Display for Report {
         line("cells", format!("{}{years}", count(run.cells)))?;
         line("files", format!("{}, {}", count(run.files), bytes(run.bytes)))?;
         line("time", format!("{:.1} s, {} Items/s", self.seconds, count(self.items_per_second() as u64)))?;
-        let snapshot = run.snapshot.map_or("none: nothing to commit".to_owned(), |id| id.to_string());
+        let snapshot = run.snapshot.map_or("none, because there was nothing to commit".to_owned(), |id| id.to_string());
         line("snapshot", snapshot)?;
         write!(f, "{:<12}{}", "run", run.run)
     }
@@ -97,40 +102,6 @@ impl fmt::Display for Report {
 
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
-}
-
-/// `10 (malformed_json 3, missing 7)`.
-pub fn with_parts(total: u64, parts: &BTreeMap<String, u64>) -> String {
-    let parts: Vec<_> = parts.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
-    match parts.is_empty() {
-        true => count(total),
-        false => format!("{} ({})", count(total), parts.join(", ")),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// Decimal units, as object stores bill: `35.2 MB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 #[cfg(test)]
@@ -176,7 +147,7 @@ mod tests {
         let run = RunReport { uncounted: true, listed: 0, items: 0, rows: 7, ..report().run };
         let report = Report { run, seconds: 0.25 };
         assert!(
-            report.to_string().starts_with("Items       not counted, and their rejects not listed: LIMIT"),
+            report.to_string().starts_with("Items       are not counted, and their rejects are not listed: LIMIT"),
             "{report}"
         );
         assert_eq!(report.to_json()["uncounted"], true);
@@ -187,7 +158,7 @@ mod tests {
     fn a_run_without_items_divides_by_nothing() {
         let json = Report::default().to_json();
         assert_eq!((json["fan_out"].as_f64(), json["items_per_second"].as_f64()), (Some(0.0), Some(0.0)));
-        assert!(Report::default().to_string().contains("none: nothing to commit"));
+        assert!(Report::default().to_string().contains("none, because there was nothing to commit"));
     }
 
     #[test]
@@ -196,14 +167,5 @@ mod tests {
         assert_eq!(json["rejected"]["missing"], 7);
         assert_eq!(json["fan_out"], 1.44);
         assert_eq!(json["years"], serde_json::json!([1984, 2023]));
-    }
-
-    #[test]
-    fn large_numbers_are_readable() {
-        assert_eq!([count(0), count(999), count(1_000), count(63_000_000)], ["0", "999", "1,000", "63,000,000"]);
-        assert_eq!(
-            [bytes(999), bytes(1_000), bytes(999_950), bytes(2_000_000_000_000_000)],
-            ["999 B", "1.0 kB", "1.0 MB", "2000.0 TB"]
-        );
     }
 }

@@ -28,16 +28,12 @@ impl FromStr for Since {
         if text == "last" {
             return Ok(Self::Last);
         }
-        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self::At(time.to_utc()));
-        }
-        let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
-        midnight.map(|time| Self::At(time.and_utc())).ok_or(InvalidSince)
+        from(text).map(Self::At).map_err(|InvalidTime| InvalidSince)
     }
 }
 
 /// Reads `--start`: a date (midnight UTC) or a time.
-pub(super) fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
+pub fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(time) => Ok(time.to_utc()),
         Err(_) => midnight(text).ok_or(InvalidTime),
@@ -45,7 +41,7 @@ pub(super) fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
 }
 
 /// Reads `--end`: a time, or the last microsecond of a date.
-pub(super) fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
+pub fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     match midnight(text) {
         Some(midnight) => Ok(midnight + TimeDelta::days(1) - TimeDelta::microseconds(1)),
         None => from(text),
@@ -70,7 +66,7 @@ impl fmt::Display for Since {
 }
 
 /// Reads `--max-rejects`.
-pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
+pub fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
     text.parse().map_err(|_| InvalidMaxRejects)
 }
 
@@ -79,7 +75,7 @@ pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, InvalidMaxRejects> {
 pub struct InvalidMaxRejects;
 
 /// Reads `--set name=value`.
-pub(super) fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
+pub fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
     let (name, value) = text.split_once('=').ok_or(InvalidSetting)?;
     let name = name.trim().trim_start_matches('$');
     if name.is_empty() { Err(InvalidSetting) } else { Ok((name.to_owned(), value.to_owned())) }
@@ -90,7 +86,7 @@ pub(super) fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
 pub struct InvalidSetting;
 
 /// Reads a size in bytes: `512MB`, `2GB`, in decimal units.
-pub(super) fn size(text: &str) -> Result<usize, InvalidSize> {
+pub fn size(text: &str) -> Result<usize, InvalidSize> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "B" => 1,
@@ -108,7 +104,7 @@ pub(super) fn size(text: &str) -> Result<usize, InvalidSize> {
 pub struct InvalidSize;
 
 /// Reads a duration: `0s`, `30m`, `1h`, `7d`.
-pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
+pub fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     humantime::parse_duration(text).map_err(|_| InvalidDuration)
 }
 
@@ -117,7 +113,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
 pub struct InvalidDuration;
 
 /// Reads the least level of what is logged.
-pub(super) fn log_level(text: &str) -> Result<LevelFilter, InvalidLevel> {
+pub fn log_level(text: &str) -> Result<LevelFilter, InvalidLevel> {
     text.parse().map_err(|_| InvalidLevel)
 }
 

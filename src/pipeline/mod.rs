@@ -1,5 +1,9 @@
 //! Runs a pipeline: one of the SQL scripts that the binary carries.
 
+mod scripts;
+
+pub use scripts::{BACKFILL, COMPACT, DELTA, EXPIRE, INCREMENTAL, INFO, INGEST, PIPELINES, Pipeline};
+
 use std::future::ready;
 use std::io::{self, Write};
 use std::pin::{Pin, pin};
@@ -13,54 +17,30 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::collect;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::call::CallExec;
 use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::session::{self, session_within};
-use earthcatalog_plans::stores::{ObjectError, StoreError};
 use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
 
-use crate::backfill;
-use crate::compact;
 use crate::dry_run::DryRun;
-use crate::expire;
-use crate::incremental;
-use crate::info;
-use crate::ingest;
 use crate::output::{self, Format, OutputError};
 use crate::progress::Progress;
-use crate::script::{Arguments, Effect, Planned, Script, ScriptError, Statement};
+use crate::reason::reason;
+use crate::run_statistics::StatisticsError;
+use crate::script::{Arguments, Effect, Planned, ScriptError, Statement};
 
 /// How often an interrupted run is asked whether its commit is through.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 
-/// The scripts that the binary carries, by the names that `run` and `plans` know.
-pub const PIPELINES: [(&str, Pipeline); 7] = [
-    ("backfill", backfill::PIPELINE),
-    ("compact", compact::PIPELINE),
-    ("delta", incremental::DELTA),
-    ("expire", expire::PIPELINE),
-    ("incremental", incremental::PIPELINE),
-    ("info", info::PIPELINE),
-    ("ingest", ingest::PIPELINE),
-];
-
-/// A script under `sql/`.
-#[derive(Debug, Clone, Copy)]
-pub struct Pipeline {
-    /// What errors call it.
-    pub name: &'static str,
-    pub text: &'static str,
-}
-
-/// Memory of a worker's sorts, in bytes, where nothing else is asked for; a sort that needs more goes to disk.
-const WORKER_MEMORY: usize = 256 << 20;
+/// Memory of the sorts of a worker or a task, in bytes, where nothing else is asked for; a sort that needs more goes to
+/// disk.
+pub const SORT_MEMORY: usize = 256 << 20;
 
 /// A session for pipelines: sorts that together take more than `memory` bytes (256 MB per worker by default) go on on
 /// disk.
 pub fn pipeline_session(workers: usize, memory: Option<usize>) -> Result<SessionContext, DataFusionError> {
-    session_within(workers, Some(memory.unwrap_or(WORKER_MEMORY * workers)))
+    session_within(workers, Some(memory.unwrap_or(SORT_MEMORY * workers)))
 }
 
 /// Why a pipeline did not end with a report.
@@ -72,18 +52,16 @@ pub enum PipelineError {
     Write(io::Error),
     #[error(transparent)]
     Output(OutputError),
-    #[error("{}", crate::script::reason(.0))]
+    #[error("{}", reason(.0))]
     Session(#[from] DataFusionError),
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     #[error(transparent)]
     Maintenance(#[from] MaintenanceError),
     #[error(transparent)]
-    Location(#[from] StoreError),
-    #[error(transparent)]
-    Object(#[from] ObjectError),
+    Statistics(#[from] StatisticsError),
     /// A script of ours yielded something else than its driver expects.
-    #[error("the results of {0} are not what is to be reported")]
+    #[error("the results of {0} are not those that the report needs")]
     Result(&'static str),
     /// With the number of snapshots that were committed before.
     #[error("{}", interrupted(*.0))]
@@ -101,11 +79,6 @@ impl PipelineError {
 }
 
 impl Pipeline {
-    /// The script, parsed.
-    pub fn script(&self) -> Result<Script, ScriptError> {
-        Script::parse(self.name, self.text)
-    }
-
     /// Runs the statements in `session` with `arguments`, to the end of the commit; the report of the last commit.
     ///
     /// When `interrupt` resolves, the run stops where it is, and nothing of it becomes visible that is not yet; a commit
@@ -227,9 +200,8 @@ pub async fn dry_run_statement(
 ) -> Result<Option<DryRun>, PipelineError> {
     let run = async {
         let planned = statement.plan(session).await?;
-        // A call counts what it would do.
-        if planned.effect == Effect::Files && CallExec::find(&planned.plan).is_none() {
-            let would = DryRun::of(&planned).await.map_err(|e| planned.failed(e))?;
+        if matches!(planned.effect, Effect::Files | Effect::Warehouse) {
+            let would = DryRun::from_planned(&planned).await.map_err(|e| planned.failed(e))?;
             return Ok(Some(would));
         }
         drain(&planned, out).await?;
@@ -262,7 +234,9 @@ fn snapshots(plan: &Arc<dyn ExecutionPlan>) -> u64 {
 fn interrupted(snapshots: u64) -> String {
     match snapshots {
         0 => "interrupted; nothing was committed, and no snapshot refers to the files written so far".to_owned(),
-        n => format!("interrupted after {n} snapshots, which stand; nothing refers to the files written since"),
+        n => format!(
+            "interrupted; {n} snapshots were committed and stay, and no snapshot refers to the files written since"
+        ),
     }
 }
 

@@ -1,31 +1,30 @@
-//! The runs of a warehouse that leave checkpoints: which there are, and how far they are.
+//! `earthcatalog runs`: the runs of a warehouse that have left checkpoints, and how far they are.
 
 use std::fmt;
+use std::io::Write;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::DataFusionError;
-pub use earthcatalog_plans::checkpoint::RunState;
-use earthcatalog_plans::checkpoint::{CheckpointedRun, RunFolder, RunRecord};
-use earthcatalog_plans::maintenance::{MaintenanceError, runs_at_work};
-use earthcatalog_plans::warehouse::{Warehouse, WarehouseError};
+use clap::Args;
+use earthcatalog_plans::checkpoint::{CheckpointedRun, RunFolder, RunRecord, RunState};
+use earthcatalog_plans::maintenance::runs_at_work;
+use earthcatalog_plans::warehouse::Warehouse;
 use serde::Serialize;
-use thiserror::Error;
 
+use super::CommandError;
+use crate::arguments::{ReportFormat, WarehouseArgs};
 use crate::report::count;
 
-/// Why runs could not be listed, or discarded.
-#[derive(Debug, Error)]
-pub enum RunsError {
-    #[error(transparent)]
-    Warehouse(#[from] WarehouseError),
-    #[error(transparent)]
-    Maintenance(#[from] MaintenanceError),
-    #[error("{}", crate::script::reason(.0))]
-    Checkpoints(#[from] DataFusionError),
-    #[error("there is no run {run} in {warehouse}; `earthcatalog runs` lists those there are")]
-    NoRun { run: String, warehouse: String },
-    #[error("run {run} is at work; end its process before its checkpoints are discarded")]
-    AtWork { run: String },
+/// Flags of `runs`.
+#[derive(Debug, Clone, Args)]
+pub struct RunsArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Remove the checkpoints of this run, so that it starts from the beginning
+    #[arg(long, value_name = "RUN")]
+    pub discard: Option<String>,
+    /// Format of the list
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
 }
 
 /// A run, and how far it is.
@@ -48,26 +47,29 @@ pub struct Run {
 #[serde(transparent)]
 pub struct Runs(pub Vec<Run>);
 
-/// Opens a warehouse.
-pub async fn open(catalog: &str, warehouse: &str) -> Result<Warehouse, RunsError> {
-    let opened = Warehouse::open(catalog).await?;
-    opened.check_location(warehouse)?;
-    Ok(opened)
+pub async fn run(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
+    let warehouse = Warehouse::open(&args.at.catalog).await?;
+    warehouse.check_location(&args.at.warehouse)?;
+    if let Some(run) = &args.discard {
+        return Ok(discard(&warehouse, run).await?);
+    }
+    Ok(args.output.write(&runs(&warehouse).await?, out)?)
 }
 
 /// The runs that left checkpoints.
-pub async fn runs(warehouse: &Warehouse) -> Result<Runs, RunsError> {
+async fn runs(warehouse: &Warehouse) -> Result<Runs, CommandError> {
     Ok(Runs(CheckpointedRun::all(warehouse).await?.into_iter().map(Run::new).collect()))
 }
 
 /// Removes the checkpoints of a run. An error while a process works on it.
-pub async fn discard(warehouse: &Warehouse, run: &str) -> Result<(), RunsError> {
+async fn discard(warehouse: &Warehouse, run: &str) -> Result<(), CommandError> {
     let folder = RunFolder::new(warehouse.url(), run)?;
     let Some(record) = folder.read().await? else {
-        return Err(RunsError::NoRun { run: run.to_owned(), warehouse: warehouse.url().to_string() });
+        return Err(CommandError::NoRun { run: run.to_owned(), warehouse: warehouse.url().to_string() });
     };
     if runs_at_work(warehouse).await?.contains(&record.commit()) {
-        return Err(RunsError::AtWork { run: run.to_owned() });
+        return Err(CommandError::AtWork { run: run.to_owned() });
     }
     Ok(folder.discard().await?)
 }
@@ -93,7 +95,7 @@ impl Run {
 impl fmt::Display for Runs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return write!(f, "no run of this warehouse has left checkpoints");
+            return write!(f, "this warehouse has no runs with checkpoints");
         }
         write!(f, "{:<26}{:<13}{:<21}{:>15}  inventory", "run", "state", "started", "chunks")?;
         for run in &self.0 {

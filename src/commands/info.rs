@@ -1,18 +1,30 @@
-//! The driver of `sql/info.sql`, and its report.
+//! `earthcatalog info`: runs `sql/info.sql`, and says what state a warehouse is in.
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 
+use clap::Args;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::session::session;
 use serde::Serialize;
 
-use crate::pipeline::{Pipeline, PipelineError};
+use super::CommandError;
+use crate::arguments::{ReportFormat, WarehouseArgs};
+use crate::pipeline::{INFO, PipelineError};
 use crate::report::{bytes, count};
 use crate::rows::Row;
 use crate::script::Arguments;
 
-/// The pipeline.
-pub const PIPELINE: Pipeline = Pipeline { name: "info.sql", text: include_str!("../sql/info.sql") };
+/// Flags of `info`.
+#[derive(Debug, Clone, Args)]
+pub struct InfoArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Format of the report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
 
 /// Snapshots that the text lists; the JSON has all.
 const LISTED: usize = 5;
@@ -75,18 +87,24 @@ pub struct Snippets {
     pub pyiceberg: String,
 }
 
+pub async fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
+    let info = info(&session(1)?, &args.at.catalog, &args.at.warehouse).await;
+    Ok(args.output.write_lines(&info.map_err(|e| CommandError::pipeline(e, INFO))?, out)?)
+}
+
 /// Reads the state of the table in `catalog`, whose files are below `warehouse`.
 pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> Result<Info, PipelineError> {
     let arguments = Arguments::new().with("catalog", catalog).with("warehouse", warehouse);
-    let results = PIPELINE.rows(session, &arguments).await?;
+    let results = INFO.rows(session, &arguments).await?;
     // In the order of the script.
     let [table, sums, snapshots, classes, worth] = &results[..] else {
-        return Err(PipelineError::Result(PIPELINE.name));
+        return Err(PipelineError::Result(INFO.name));
     };
-    let missing = || PipelineError::Result(PIPELINE.name);
-    let [table, sums, worth] = [table, sums, worth].map(|rows| Row::of(rows, 0).ok_or_else(missing));
+    let missing = || PipelineError::Result(INFO.name);
+    let [table, sums, worth] = [table, sums, worth].map(|rows| Row::nth(rows, 0).ok_or_else(missing));
     let (table, sums, worth) = (table?, sums?, worth?);
-    let number = |of: &Row<'_>, column: &str| of.number(column).unwrap_or_default();
+    let number = |row: &Row<'_>, column: &str| row.number(column).unwrap_or_default();
     let year = |column: &str| sums.integer(column).and_then(|year| i32::try_from(year).ok());
     let snapshot = |row: Row<'_>| SnapshotInfo {
         id: row.integer("id").unwrap_or_default(),
@@ -157,7 +175,7 @@ impl fmt::Display for Info {
         line("buckets", format!("{} ({})", count(self.buckets), classes.collect::<Vec<_>>().join(", ")))?;
         let worth = &self.worth_compacting;
         let compact = match worth.buckets {
-            0 => "nothing: every bucket has one file".to_owned(),
+            0 => "nothing, because every bucket has one file".to_owned(),
             n => format!("{} buckets with {} files, {}", count(n), count(worth.files), bytes(worth.bytes)),
         };
         line("to compact", compact)?;
@@ -165,7 +183,7 @@ impl fmt::Display for Info {
         let more = if hidden > 0 { format!(", the last {LISTED}:") } else { String::new() };
         line("snapshots", format!("{}{more}", count(self.snapshots.len() as u64)))?;
         for snapshot in &self.snapshots[hidden..] {
-            let total = |n: Option<u64>, of: &str| n.map_or(String::new(), |n| format!(", {} {of}", count(n)));
+            let total = |n: Option<u64>, unit: &str| n.map_or(String::new(), |n| format!(", {} {unit}", count(n)));
             let (rows, files) = (total(snapshot.rows, "rows"), total(snapshot.files, "files"));
             let SnapshotInfo { id, committed_at, operation, .. } = snapshot;
             writeln!(f, "            {id} of {committed_at}: {operation}{rows}{files}")?;

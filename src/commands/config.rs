@@ -7,20 +7,21 @@ use clap::Args;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{CliError, ReportFormat};
+use super::CommandError;
+use crate::arguments::ReportFormat;
 use crate::config::Key;
 
 /// Flags of `config`; those of the settings come from the other commands.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
-    /// How the settings are written
+    /// Format of the settings
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
     /// The configuration file, if there is one.
     #[arg(skip)]
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     #[arg(skip)]
-    pub(super) settings: Vec<Setting>,
+    pub(crate) settings: Vec<Setting>,
 }
 
 /// What a key is set to, and by what: a flag, a variable, a file, or nothing.
@@ -35,9 +36,10 @@ pub struct Setting {
 const STORE_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
 
 /// Prints the settings; of the variables with credentials, only that they are set.
-pub(super) fn config(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CliError> {
+pub fn run(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut variables: Vec<_> = names.filter(|name| STORE_VARIABLES.iter().any(|of| name.starts_with(of))).collect();
+    let mut variables: Vec<_> =
+        names.filter(|name| STORE_VARIABLES.iter().any(|prefix| name.starts_with(prefix))).collect();
     variables.sort();
     let file = args.file.as_ref().map(|file| file.display().to_string());
     if args.output == ReportFormat::Json {
@@ -68,7 +70,7 @@ fn shown(value: &str) -> String {
     let _ = url.set_password(None);
     let _ = url.set_username("");
     url.set_query(None);
-    format!("{url} (and what is not shown)")
+    format!("{url} (with parts that are not shown)")
 }
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_what_only_its_owner_knows() {
         assert_eq!(shown("s3://bucket/wh"), "s3://bucket/wh");
-        assert_eq!(shown("https://me:secret@host/wh?sig=secret"), "https://host/wh (and what is not shown)");
+        assert_eq!(shown("https://me:secret@host/wh?sig=secret"), "https://host/wh (with parts that are not shown)");
         assert_eq!(shown("C:\\data"), "C:\\data");
     }
 }

@@ -1,31 +1,37 @@
-//! The driver of `sql/expire.sql`, and its report.
+//! `earthcatalog expire`: runs `sql/expire.sql`.
 
 use std::fmt;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::maintenance::ExpireSummary;
+use earthcatalog_plans::session::session;
 use serde::Serialize;
 
-use crate::pipeline::{Pipeline, PipelineError};
-use crate::report::{bytes, count};
+use super::CommandError;
+use crate::arguments::{ReportFormat, ThreadArgs, WarehouseArgs, values};
+use crate::pipeline::{EXPIRE, PipelineError};
+use crate::report::{bytes, count, millis};
 use crate::rows::Row;
 use crate::script::Arguments;
+use crate::signals::interrupt;
 
-/// The pipeline.
-pub const PIPELINE: Pipeline = Pipeline { name: "expire.sql", text: include_str!("../sql/expire.sql") };
-
-/// Which warehouse is cleaned, and how.
-#[derive(Debug, Clone)]
-pub struct ExpireOptions {
-    /// Path or URL of the SQLite catalog.
-    pub catalog: String,
-    /// Folder or URL of the data files.
-    pub warehouse: String,
-    /// How long what was replaced stays for readers that still hold it; as long as the script says where it is `None`.
+/// Flags of `expire`. Those that are parameters of `sql/expire.sql` get help and default from there.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExpireArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub retain: Option<Duration>,
-    /// Whether nothing is touched, only counted.
+    #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// Format of the summary
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
 }
 
 /// What a clean-up removed, or with `dry_run` would remove.
@@ -36,16 +42,27 @@ pub struct Expired {
     pub summary: ExpireSummary,
 }
 
+pub async fn run(args: &ExpireArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
+    let session = session(args.threads.workers())?;
+    // Stopped anywhere, it leaves orphans at most, which the next one removes.
+    let expired = tokio::select! {
+        done = expire(&session, args) => done.map_err(|e| CommandError::pipeline(e, EXPIRE))?,
+        () = interrupt() => return Err(CommandError::Interrupted),
+    };
+    Ok(args.output.write(&expired, out)?)
+}
+
 /// Removes what nobody needs any more. Dropped half-way, it leaves orphans at most, which the next one removes.
-pub async fn expire(session: &SessionContext, options: &ExpireOptions) -> Result<Expired, PipelineError> {
+pub async fn expire(session: &SessionContext, args: &ExpireArgs) -> Result<Expired, PipelineError> {
     let started = Instant::now();
     let arguments = Arguments::new()
-        .with("catalog", &options.catalog)
-        .with("warehouse", &options.warehouse)
-        .with_option("retain", options.retain.map(humantime::format_duration))
-        .with("dry_run", options.dry_run);
-    let results = PIPELINE.rows(session, &arguments).await?;
-    let sum = |column: &str| results.iter().filter_map(|rows| Row::of(rows, 0)?.number(column)).sum();
+        .with("catalog", &args.at.catalog)
+        .with("warehouse", &args.at.warehouse)
+        .with_option("retain", args.retain.map(humantime::format_duration))
+        .with("dry_run", args.dry_run);
+    let results = EXPIRE.rows(session, &arguments).await?;
+    let sum = |column: &str| results.iter().filter_map(|rows| Row::nth(rows, 0)?.number(column)).sum();
     let summary = ExpireSummary {
         snapshots_removed: sum("snapshots_removed"),
         data_files_removed: sum("data_files_removed"),
@@ -53,9 +70,9 @@ pub async fn expire(session: &SessionContext, options: &ExpireOptions) -> Result
         orphans_removed: sum("orphans_removed"),
         bytes_removed: sum("bytes_removed"),
         manifests_merged: sum("manifests_merged"),
-        seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+        seconds: millis(started.elapsed().as_secs_f64()),
     };
-    Ok(Expired { dry_run: options.dry_run, summary })
+    Ok(Expired { dry_run: args.dry_run, summary })
 }
 
 impl fmt::Display for Expired {

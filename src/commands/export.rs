@@ -5,47 +5,47 @@ use std::io::{self, IsTerminal, Write};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::run::{check_warehouse, interrupt};
-use super::{CliError, ResourceArgs, WarehouseArgs, values};
+use super::CommandError;
+use crate::arguments::{ResourceArgs, WarehouseArgs, place, values};
 use crate::export::{self, ExportFormat, Question};
 use crate::output::{Destination, OutputError};
-use crate::pipeline::pipeline_session;
 use crate::query;
+use crate::signals::interrupt;
 
 /// Flags of `export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// A query whose rows have all columns of table items
+    /// Query whose rows have all columns of the table items
     #[arg(long, value_name = "SQL", conflicts_with_all = ["geometry", "start", "end"])]
     pub query: Option<String>,
-    /// Items that intersect WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or what is in a file with one of these
+    /// Items that intersect this place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: Option<String>,
-    /// Items of this date or time and later
+    /// Items from this date or time on
     #[arg(long, value_name = "TIME", value_parser = values::from)]
     pub start: Option<DateTime<Utc>>,
-    /// Items up to this time, or of this date
+    /// Items up to this time, or up to the end of this date
     #[arg(long, value_name = "TIME", value_parser = values::until)]
     pub end: Option<DateTime<Utc>>,
-    /// How Items are written [default: as the name of --out ends, else ndjson]
+    /// Format of the Items [default: by the ending of --out, otherwise ndjson]
     #[arg(long, value_enum)]
     pub format: Option<ExportFormat>,
-    /// File or object, which appears when it is complete; - is standard output
+    /// File or object to write, which appears when it is complete; - is standard output
     #[arg(long, value_name = "FILE|URL|-", default_value = "-")]
     pub out: String,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Say nothing of what was written
+    /// Do not say how much was written
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
     pub resources: ResourceArgs,
 }
 
-pub(super) async fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
+pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(ExportFormat::of_name);
+    let by_name = || destination.location().and_then(ExportFormat::named_by_ending);
     let format = args.format.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
     let is_shown = destination == Destination::StandardOutput && io::stdout().is_terminal();
     if format == ExportFormat::StacGeoparquet && is_shown {
@@ -53,19 +53,22 @@ pub(super) async fn export(args: &ExportArgs, out: &mut dyn Write) -> Result<(),
     }
     let question = match &args.query {
         Some(sql) => Question::Sql(sql.clone()),
-        None => Question::Items { geometry: args.geometry.clone(), start: args.start, end: args.end },
+        None => {
+            let place = args.geometry.as_deref().map(place).transpose()?;
+            Question::Items { place, start: args.start, end: args.end }
+        }
     };
     // Each Item in its newest version is found by sorting whole rows, of which there may be more than memory holds.
-    let session = pipeline_session(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    let session = args.resources.pipeline_session()?;
     export::expect_wide_rows(&session);
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let exporting = async {
-        query::open(&session, &args.at.catalog, &args.at.warehouse).await.map_err(CliError::Query)?;
+        query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
         Ok(export::export(&session, &question, format, &mut sink).await?)
     };
     let exported = tokio::select! {
         exported = exporting => exported,
-        () = interrupt() => Err(CliError::Interrupted),
+        () = interrupt() => Err(CommandError::Interrupted),
     };
     match exported {
         Ok(exported) => {

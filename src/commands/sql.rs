@@ -7,12 +7,13 @@ use std::sync::Arc;
 use clap::Args;
 use earthcatalog_plans::session::session_within;
 
-use super::run::{check_warehouse, interrupt};
-use super::{CliError, ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
+use super::CommandError;
+use crate::arguments::{ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
 use crate::output::{Destination, Format, OutputError, Rendering};
 use crate::prompt::Prompt;
 use crate::query::{self, Answer, Answers, SqlError};
 use crate::script::Script;
+use crate::signals::interrupt;
 
 /// Rows of a table that a terminal gets unasked.
 const ROWS_ON_TERMINAL: u64 = 1_000;
@@ -20,7 +21,7 @@ const ROWS_ON_TERMINAL: u64 = 1_000;
 /// Flags of `sql`.
 #[derive(Debug, Clone, Args)]
 pub struct SqlArgs {
-    /// SQL statements, or - to read them from standard input [default: a prompt on a terminal, else standard input]
+    /// SQL statements, or - to read them from standard input [default: a prompt on a terminal, otherwise standard input]
     #[arg(value_name = "SQL")]
     pub query: Option<String>,
     /// Run the statements of a file
@@ -30,20 +31,20 @@ pub struct SqlArgs {
     pub parameters: ParameterArgs,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// How rows are written [default: as the name of --out ends, else table]
+    /// Format of the rows [default: by the ending of --out, otherwise table]
     #[arg(long, value_enum)]
     pub output: Option<Format>,
     /// Write the rows to a file or object, which appears when it is complete
     #[arg(long, value_name = "FILE|URL")]
     pub out: Option<String>,
-    /// Rows of a table that are printed at most, 0 for all; other outputs are never cut [default: 1000 on a terminal,
-    /// else all]
+    /// Largest number of rows that a table shows, 0 for all; other formats are never cut [default: 1000 on a terminal,
+    /// otherwise all]
     #[arg(long, value_name = "N")]
     pub max_rows: Option<u64>,
-    /// Say on standard error what was read: files, row groups and bytes of how many, and what pruned them
+    /// Print to standard error what was read: how many of the files, row groups and bytes, and what pruned the rest
     #[arg(long)]
     pub stats: bool,
-    /// Write rows and errors, and nothing else
+    /// Write only rows and errors
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
@@ -59,7 +60,7 @@ enum Source {
 }
 
 impl Source {
-    fn of(args: &SqlArgs) -> Result<Self, SqlError> {
+    fn named_by(args: &SqlArgs) -> Result<Self, SqlError> {
         if let Some(file) = args.file.as_ref().filter(|file| file.as_os_str() != "-") {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file);
@@ -80,10 +81,10 @@ impl Source {
     }
 }
 
-pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    check_warehouse(&args.at)?;
+pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
     let destination = Destination::parse(args.out.as_deref()).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(Format::of_name);
+    let by_name = || destination.location().and_then(Format::named_by_ending);
     let format = args.output.or_else(by_name).unwrap_or(Format::Table);
     let (is_shown, is_terminal) = (destination == Destination::StandardOutput, io::stdout().is_terminal());
     let on_terminal = is_shown && is_terminal;
@@ -92,20 +93,20 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
     }
     let max_rows = args.max_rows.or(on_terminal.then_some(ROWS_ON_TERMINAL)).filter(|rows| *rows > 0);
     let rendering = Rendering { format, max_rows, is_counted: !args.quiet };
-    let source = Source::of(args)?;
+    let source = Source::named_by(args)?;
 
-    let session = session_within(args.resources.workers(), args.resources.memory).map_err(CliError::Query)?;
+    let session = session_within(args.resources.workers(), args.resources.memory)?;
     args.cluster.attach(&session).await?;
     tokio::select! {
-        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened.map_err(CliError::Query)?,
-        () = interrupt() => return Err(CliError::Interrupted),
+        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened?,
+        () = interrupt() => return Err(CommandError::Interrupted),
     }
     let (name, text) = match source {
         Source::Statements { name, text } => (name, text),
         Source::Prompt if !is_shown => return Err(SqlError::OutAtPrompt.into()),
         Source::Prompt => {
             let prompt = Prompt { session, rendering, is_timed: !args.quiet, has_stats: args.stats };
-            return Ok(crate::prompt::run(prompt, out, interrupt).await?);
+            return Ok(crate::prompt::run(prompt, out).await?);
         }
     };
     let script = Script::parse(&name, &text)?;
@@ -130,7 +131,7 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
     };
     let asked = tokio::select! {
         asked = asked => asked,
-        () = interrupt() => Err(CliError::Interrupted),
+        () = interrupt() => Err(CommandError::Interrupted),
     };
     // Footers of thousands of files: freeing them one by one takes longer than many a question, and the process ends now.
     std::mem::forget(Arc::clone(&session.runtime_env().cache_manager));
@@ -147,7 +148,7 @@ pub(super) async fn sql(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CliEr
 fn report(answer: &Answer, args: &SqlArgs, rendering: Rendering, is_shown: bool) {
     let is_table = rendering.format == Format::Table;
     if let Some(written) = answer.written.filter(|written| written.is_cut && !args.quiet) {
-        eprintln!("cut after {} rows; --max-rows 0 shows all, and no output but table is cut", written.rows);
+        eprintln!("the table ends after {} rows; --max-rows 0 shows all rows, and only tables are cut", written.rows);
     }
     if io::stderr().is_terminal() && !args.quiet {
         eprintln!("{}", answer.timing(is_table && is_shown));

@@ -1,34 +1,38 @@
 //! `earthcatalog paths`: the data files that a question needs, for readers that take a list of files.
 
 use std::fmt;
+use std::io::Write;
 
 use chrono::{DateTime, Utc};
-use datafusion::common::{Column, Result, ScalarValue};
+use clap::Args;
+use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{SessionContext, col};
-use earthcatalog_plans::query::{Frame, Geometry, cells::may_share_cell, intersects_frame, parse_place};
+use earthcatalog_plans::query::{Frame, cells::may_share_cell, intersects_frame};
+use earthcatalog_plans::session::session;
 use earthcatalog_plans::warehouse::{PrunedBy, Warehouse, WarehouseTable};
 use serde::Serialize;
-use thiserror::Error;
 
-/// Why there is no list of files.
-#[derive(Debug, Error)]
-pub enum PathsError {
-    #[error("--geometry {text}: {reason}")]
-    Geometry { text: String, reason: String },
-    #[error("{}", crate::script::reason(.0))]
-    Query(#[from] datafusion::common::DataFusionError),
-}
+use super::CommandError;
+use crate::arguments::{ReportFormat, WarehouseArgs, place, values};
 
-/// Which Items are asked for.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Question {
-    /// WKT, GeoJSON, `west,south,east,north`, or a file with one of these.
+/// Flags of `paths`.
+#[derive(Debug, Clone, Args)]
+pub struct PathsArgs {
+    /// Place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
+    #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: String,
-    /// Items of this time and later ones.
+    /// Items from this date or time on
+    #[arg(long, value_name = "TIME", value_parser = values::from)]
     pub start: Option<DateTime<Utc>>,
-    /// Items up to this time.
+    /// Items up to this time, or up to the end of this date
+    #[arg(long, value_name = "TIME", value_parser = values::until)]
     pub end: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Format of the list: one path per line, or one JSON object
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
 }
 
 /// The files that a question needs.
@@ -52,32 +56,26 @@ pub struct PathInfo {
     pub bytes: u64,
 }
 
-/// The place that `--geometry` names: WKT, GeoJSON, `west,south,east,north`, or a file with one of these.
-pub(crate) fn place(geometry: &str) -> Result<Geometry, PathsError> {
-    let text = std::fs::read_to_string(geometry).unwrap_or_else(|_| geometry.to_owned());
-    parse_place(&text).map_err(|e| PathsError::Geometry { text: geometry.to_owned(), reason: e.to_string() })
+pub async fn run(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    args.at.check()?;
+    Ok(args.output.write_lines(&paths(&session(1)?, args).await?, out)?)
 }
 
 /// The files in which every Item that intersects the place, in that time, is found in one cell at least.
 ///
 /// An Item is stored in each of its cells, and only those of the place are needed; a reader that wants it once takes one
 /// row of each `id`, and filters rows by geometry itself.
-pub async fn paths(
-    session: &SessionContext,
-    catalog: &str,
-    warehouse: &str,
-    of: &Question,
-) -> Result<Paths, PathsError> {
-    let place = place(&of.geometry)?;
-    let opened = Warehouse::open(catalog).await.map_err(datafusion::common::DataFusionError::from)?;
-    opened.check_location(warehouse).map_err(datafusion::common::DataFusionError::from)?;
+async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, CommandError> {
+    let place = place(&args.geometry)?;
+    let opened = Warehouse::open(&args.at.catalog).await.map_err(DataFusionError::from)?;
+    opened.check_location(&args.at.warehouse).map_err(DataFusionError::from)?;
     let mut filters: Vec<Expr> =
         Frame::of(&place).map(|frame| intersects_frame(&Column::from_name("geometry"), &frame)).into_iter().collect();
     filters.extend(may_share_cell(&place, opened.h3_resolution()));
     let time =
         |at: DateTime<Utc>| lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())));
-    filters.extend(of.start.map(|start| col("datetime").gt_eq(time(start))));
-    filters.extend(of.end.map(|end| col("datetime").lt_eq(time(end))));
+    filters.extend(args.start.map(|start| col("datetime").gt_eq(time(start))));
+    filters.extend(args.end.map(|end| col("datetime").lt_eq(time(end))));
 
     let chosen = WarehouseTable::new(opened).files_for(&session.state(), &filters).await?;
     let path = |location: String| location.strip_prefix("file://").map(str::to_owned).unwrap_or(location);

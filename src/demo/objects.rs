@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::scene::{self, Pair};
 
 /// Name of the inventory in the folder.
-pub(super) const INVENTORY: &str = "inventory.csv";
+pub const INVENTORY: &str = "inventory.csv";
 
 /// What an object of the bucket is; most are [`Kind::Plain`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +64,7 @@ const REPROCESSED: &str = "2025-09-01T00:00:00Z";
 const ODD_EVERY: u64 = 7;
 
 impl Kind {
-    fn of(index: u64) -> Self {
+    fn at(index: u64) -> Self {
         match index % ODD_EVERY {
             rest if rest + 1 == ODD_EVERY => ODD[(index / ODD_EVERY) as usize % ODD.len()],
             _ => Self::Plain,
@@ -73,11 +73,11 @@ impl Kind {
 }
 
 /// Writes `objects` objects and their inventory below `folder`; the same seed makes the same bytes.
-pub(super) fn write(folder: &Path, seed: u64, objects: u64) -> io::Result<()> {
+pub fn write(folder: &Path, seed: u64, objects: u64) -> io::Result<()> {
     let mut inventory = BufWriter::new(fs::File::create(folder.join(INVENTORY))?);
     writeln!(inventory, "bucket,key,is_latest,is_delete_marker,size,last_modified_date")?;
     for index in 0..objects {
-        let kind = Kind::of(index);
+        let kind = Kind::at(index);
         let (key, body) = object(seed, index, kind);
         if kind != Kind::Missing && kind != Kind::OldVersion {
             let path = folder.join(&key);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_an_earlier_pair_with_a_later_update() {
-        let index = (0..100).find(|i| Kind::of(*i) == Kind::Duplicate).unwrap();
+        let index = (0..100).find(|i| Kind::at(*i) == Kind::Duplicate).unwrap();
         let (key, text) = object(1, index, Kind::Duplicate);
         let earlier = object(1, index - 6, Kind::Plain);
         assert_ne!(key, earlier.0);

@@ -1,0 +1,58 @@
+//! Locations that flags name, checked before anything runs.
+
+use std::path::Path;
+
+use earthcatalog_plans::query::{Geometry, parse_place};
+use earthcatalog_plans::stores::{location_url, stores};
+use url::Url;
+
+use super::ArgumentError;
+
+/// An error unless `inventory` names a file or folder that exists, or a URL.
+pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
+    let url = check_location("inventory", inventory)?;
+    match url.to_file_path() {
+        Ok(path) if url.scheme() == "file" && !path.exists() => Err(ArgumentError::NoInventory(inventory.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// An error unless a catalog can be at `catalog`, a path or URL.
+pub(super) fn check_catalog(catalog: &str) -> Result<(), ArgumentError> {
+    let folder = Path::new(catalog).parent().filter(|p| !p.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !catalog.contains("://") && !folder.exists() => {
+            Err(ArgumentError::NoCatalogFolder(catalog.to_owned(), folder.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The URL of a location that `--flag` names, if there is a store for it.
+pub fn check_location(flag: &'static str, location: &str) -> Result<Url, ArgumentError> {
+    let failed = |source| ArgumentError::Location { flag, source: Box::new(source) };
+    let url = location_url(location).map_err(failed)?;
+    stores().locate(&url).map_err(failed)?;
+    Ok(url)
+}
+
+/// The place that `--geometry` names: WKT, GeoJSON, `west,south,east,north`, or a file with one of these.
+pub fn place(geometry: &str) -> Result<Geometry, ArgumentError> {
+    let text = std::fs::read_to_string(geometry).unwrap_or_else(|_| geometry.to_owned());
+    parse_place(&text).map_err(|e| ArgumentError::Place { text: geometry.to_owned(), reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_text_or_a_file_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("place.wkt");
+        std::fs::write(&file, "POINT(1 2)").unwrap();
+        assert_eq!(format!("{:?}", place(file.to_str().unwrap())), format!("{:?}", place("POINT(1 2)")));
+        let error = place("Paris").unwrap_err().to_string();
+        assert!(error.starts_with("--geometry Paris: "), "{error}");
+    }
+}

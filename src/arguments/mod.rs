@@ -1,0 +1,21 @@
+//! Arguments that several commands share, the values that they take, and the checks that they pass before anything runs.
+
+mod cluster;
+mod error;
+mod locations;
+mod report_format;
+mod resources;
+mod script;
+mod source;
+pub mod values;
+mod warehouse;
+
+pub use cluster::ClusterArgs;
+pub use error::ArgumentError;
+pub use locations::{check_inventory, check_location, place};
+pub use report_format::ReportFormat;
+pub use resources::{ResourceArgs, ThreadArgs, cores};
+pub use script::{ParameterArgs, ScriptArgs, script};
+pub use source::SourceArgs;
+pub use values::Since;
+pub use warehouse::WarehouseArgs;

@@ -1,0 +1,154 @@
+//! [`Command`]: what can be asked for.
+
+use std::io::Write;
+
+use clap::{CommandFactory, Subcommand};
+
+use super::{Cli, parse};
+use crate::commands::CommandError;
+use crate::commands::backfill::{self, BackfillArgs};
+use crate::commands::cluster::{self, ClusterCommand};
+use crate::commands::compact::{self, CompactArgs};
+use crate::commands::completions::{self, CompletionsArgs};
+use crate::commands::config::{self, ConfigArgs};
+use crate::commands::delta::{self, DeltaArgs};
+use crate::commands::demo::{self, DemoArgs};
+use crate::commands::executor::{self, ExecutorArgs};
+use crate::commands::expire::{self, ExpireArgs};
+use crate::commands::explain::{self, ExplainArgs};
+use crate::commands::export::{self, ExportArgs};
+use crate::commands::incremental::{self, IncrementalArgs};
+use crate::commands::info::{self, InfoArgs};
+use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::man::{self, ManArgs};
+use crate::commands::paths::{self, PathsArgs};
+use crate::commands::pipelines::{self, PipelinesArgs};
+use crate::commands::run::{self, RunArgs};
+use crate::commands::runs::{self, RunsArgs};
+use crate::commands::scheduler::{self, SchedulerArgs};
+use crate::commands::sql::{self, SqlArgs};
+use crate::pipeline::PIPELINES;
+use crate::script::Parameter;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Turn an inventory of STAC Items into part files and one snapshot of the warehouse's table
+    Ingest(IngestArgs),
+    /// Ingest an inventory of any size: it can be resumed, merges the files, and commits one snapshot at the end
+    Backfill(BackfillArgs),
+    /// Ingest the objects of an inventory that the table has not ingested yet
+    Incremental(IncrementalArgs),
+    /// List the objects that `incremental` would ingest
+    Delta(DeltaArgs),
+    /// List the backfills of a warehouse and their progress
+    Runs(RunsArgs),
+    /// Merge the part files of each bucket into one, with the newest version of each Item
+    Compact(CompactArgs),
+    /// Remove old snapshots, and files that are no longer needed
+    Expire(ExpireArgs),
+    /// Run a SQL script, given as a file or as the name of a pipeline
+    Run(RunArgs),
+    /// Show the plans of a SQL script, given as a file or as the name of a pipeline, without running it
+    Explain(ExplainArgs),
+    /// List the pipelines, or the parameters of one
+    #[command(alias = "plans")]
+    Pipelines(PipelinesArgs),
+    /// Query a warehouse in SQL: a statement, a file, or a prompt
+    Sql(SqlArgs),
+    /// Write Items as they were ingested: NDJSON, an ItemCollection or stac-geoparquet
+    Export(ExportArgs),
+    /// Show the settings and where each of them comes from
+    Config(ConfigArgs),
+    /// Show the state of a warehouse, from its metadata alone
+    Info(InfoArgs),
+    /// List the data files whose Items may intersect a place
+    Paths(PathsArgs),
+    /// Run the scheduler of a cluster
+    Scheduler(SchedulerArgs),
+    /// Run an executor of a cluster
+    Executor(ExecutorArgs),
+    /// Run a cluster on this machine
+    Cluster(ClusterCommand),
+    /// Make a small set of Items, ingest it and query it; each step is shown as the command to type
+    Demo(DemoArgs),
+    /// Write the script with which a shell completes commands and flags
+    Completions(CompletionsArgs),
+    /// Write manual pages
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Runs the command; what it has to say goes to `out`.
+    pub async fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
+        match self {
+            Self::Ingest(args) => ingest::run(&args, out).await,
+            Self::Backfill(args) => backfill::run(&args, out).await,
+            Self::Incremental(args) => incremental::run(&args, out).await,
+            Self::Delta(args) => delta::run(&args, out).await,
+            Self::Runs(args) => runs::run(&args, out).await,
+            Self::Compact(args) => compact::run(&args, out).await,
+            Self::Expire(args) => expire::run(&args, out).await,
+            Self::Run(args) => run::run(&args, out).await,
+            Self::Explain(args) => explain::run(&args, out).await,
+            Self::Pipelines(args) => pipelines::run(&args, out),
+            Self::Sql(args) => sql::run(&args, out).await,
+            Self::Export(args) => export::run(&args, out).await,
+            Self::Config(args) => config::run(&args, out),
+            Self::Info(args) => info::run(&args, out).await,
+            Self::Paths(args) => paths::run(&args, out).await,
+            Self::Scheduler(args) => scheduler::run(&args, out).await,
+            Self::Executor(args) => executor::run(&args, out).await,
+            Self::Cluster(args) => cluster::run(&args, out).await,
+            Self::Demo(args) => demo::run(&args, out).await,
+            Self::Completions(args) => completions::run(&args, command(), out),
+            Self::Man(args) => man::run(&args, command()),
+        }
+    }
+
+    /// How many threads it needs.
+    pub fn workers(&self) -> usize {
+        match self {
+            Self::Ingest(args) => args.threads.workers(),
+            Self::Backfill(args) => args.resources.workers(),
+            Self::Incremental(args) => args.resources.workers(),
+            Self::Delta(args) => args.threads.workers(),
+            Self::Compact(args) => args.resources.workers(),
+            Self::Expire(args) => args.threads.workers(),
+            Self::Run(args) => args.script.resources.workers(),
+            Self::Explain(args) => args.script.resources.workers(),
+            Self::Sql(args) => args.resources.workers(),
+            Self::Export(args) => args.resources.workers(),
+            Self::Demo(args) => args.threads.workers(),
+            Self::Executor(args) => args.slots(),
+            Self::Scheduler(_) | Self::Cluster(_) => 2,
+            Self::Completions(_)
+            | Self::Man(_)
+            | Self::Pipelines(_)
+            | Self::Runs(_)
+            | Self::Info(_)
+            | Self::Paths(_)
+            | Self::Config(_) => 1,
+        }
+    }
+}
+
+/// The command line with the pipelines' own help.
+pub fn command() -> clap::Command {
+    let command = PIPELINES.into_iter().fold(Cli::command(), |command, (name, pipeline)| {
+        // The embedded scripts parse, as their test shows; without one there is only less help.
+        let Ok(script) = pipeline.script() else { return command };
+        command.mut_subcommand(name, |command| {
+            script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
+        })
+    });
+    parse::with_config_flags(command)
+}
+
+fn help(parameter: &Parameter) -> String {
+    let says_nothing = ["NULL", "", "false"];
+    match parameter.default_text().filter(|default| !says_nothing.contains(&default.as_str())) {
+        Some(default) => format!("{} [default: {default}]", parameter.help),
+        None => parameter.help.clone(),
+    }
+}

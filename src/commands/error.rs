@@ -1,0 +1,140 @@
+//! [`CommandError`]: why a command did not do what it was asked to.
+
+use std::io;
+use std::path::PathBuf;
+
+use datafusion::common::DataFusionError;
+use earthcatalog_plans::maintenance::MaintenanceError;
+use earthcatalog_plans::warehouse::WarehouseError;
+use thiserror::Error;
+
+use crate::arguments::ArgumentError;
+use crate::cluster::ClusterError;
+use crate::export::ExportError;
+use crate::output::OutputError;
+use crate::pipeline::{Pipeline, PipelineError};
+use crate::prompt::PromptError;
+use crate::query::SqlError;
+use crate::reason::reason;
+use crate::script::{Script, ScriptError};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(transparent)]
+    Output(OutputError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A pipeline failed; the second is how its parameters that the message names are set.
+    #[error("{0}{1}")]
+    Pipeline(Box<PipelineError>, String),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error(
+        "--bucket {0}: the table has no such bucket; write it as CELL/YEAR, as `earthcatalog compact --dry-run` lists them"
+    )]
+    NoBucket(String),
+    #[error("{}", reason(.0))]
+    Query(#[from] DataFusionError),
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    #[error(transparent)]
+    Maintenance(#[from] MaintenanceError),
+    #[error("there is no run {run} in {warehouse}; `earthcatalog runs` lists the runs")]
+    NoRun { run: String, warehouse: String },
+    #[error("run {run} is still at work; end its process before you discard its checkpoints")]
+    AtWork { run: String },
+    #[error("--dir {} is not empty; name a new or empty folder, or leave the flag out to use a temporary folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("cannot write {}: {source}; name another folder with --dir", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("cannot write manual pages to {}: {source}; name a folder that can be written", folder.display())]
+    Pages { folder: PathBuf, source: io::Error },
+    #[error("cannot write to standard output: {0}")]
+    Write(#[from] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("interrupted; nothing is committed yet, and the chunks that are done are kept: the same command continues")]
+    Paused,
+}
+
+impl From<OutputError> for CommandError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Query(error) => Self::Query(error),
+            OutputError::Write(error) => Self::Write(error),
+            other => Self::Output(other),
+        }
+    }
+}
+
+impl CommandError {
+    /// `error` of a pipeline whose parameters are flags.
+    pub(super) fn pipeline(error: PipelineError, pipeline: Pipeline) -> Self {
+        let hints = pipeline.script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
+        Self::Pipeline(Box::new(error), hints)
+    }
+
+    /// Why standard output could not be written to, if that was it.
+    pub fn write(&self) -> Option<&io::Error> {
+        match self {
+            Self::Write(error) => Some(error),
+            Self::Pipeline(error, _) => error.write(),
+            Self::Sql(error) => error.write(),
+            Self::Export(ExportError::Output(OutputError::Write(error))) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether somebody has stopped the command.
+    pub fn is_interrupt(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Paused | Self::Prompt(PromptError::Terminated) => true,
+            Self::Pipeline(error, _) => matches!(**error, PipelineError::Interrupted(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether the command was typed wrongly.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Arguments(error) => error.is_usage(),
+            Self::Sql(error) => error.is_usage(),
+            Self::Output(OutputError::Sink(_) | OutputError::Terminal(_)) => true,
+            Self::Export(ExportError::Statements(_) | ExportError::Place(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The flags of the parameters that the first line of a pipeline's error names; the lines after it quote the script.
+fn flags(error: &str, script: &Script) -> String {
+    let message = error.lines().next().unwrap_or_default();
+    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: Vec<_> = words.by_ref().filter(|w| w.contains('_') && script.parameter(w).is_some()).collect();
+    let hint = |name: &&str| format!("\nhint: {name} is set with --{}", name.replace('_', "-"));
+    let mut hints: Vec<_> = named.iter().map(hint).collect();
+    hints.dedup();
+    hints.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_in_a_message_are_given_their_flags() {
+        let script = crate::pipeline::INGEST.script().unwrap();
+        let error = "3 rejects, and max_rejects is 2; raise max_rejects\n --> ingest.sql:1:1\n 1 | $chunk_size";
+        assert_eq!(flags(error, &script), "\nhint: max_rejects is set with --max-rejects");
+        assert_eq!(flags("no limit", &script), "");
+    }
+}

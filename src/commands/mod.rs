@@ -1,0 +1,28 @@
+//! The commands, one file each: its arguments, what it does, and how it reports.
+//!
+//! `run` in each file is the command: it checks the arguments, calls its driver, and writes the report to `out`.
+
+pub mod backfill;
+pub mod cluster;
+pub mod compact;
+pub mod completions;
+pub mod config;
+pub mod delta;
+pub mod demo;
+mod error;
+pub mod executor;
+pub mod expire;
+pub mod explain;
+pub mod export;
+pub mod incremental;
+pub mod info;
+pub mod ingest;
+pub mod man;
+pub mod paths;
+pub mod pipelines;
+pub mod run;
+pub mod runs;
+pub mod scheduler;
+pub mod sql;
+
+pub use error::CommandError;

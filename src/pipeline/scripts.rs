@@ -1,0 +1,85 @@
+//! The scripts that the binary carries.
+
+use crate::script::{Script, ScriptError};
+
+/// A script under `sql/`.
+#[derive(Debug, Clone, Copy)]
+pub struct Pipeline {
+    /// What errors call it.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+/// Ingests as many Items at once as there are, and commits them.
+pub const INGEST: Pipeline = Pipeline { name: "ingest.sql", text: include_str!("../../sql/ingest.sql") };
+
+/// Ingests an inventory of any size in stages, and can be resumed.
+pub const BACKFILL: Pipeline = Pipeline { name: "backfill.sql", text: include_str!("../../sql/backfill.sql") };
+
+/// Ingests the objects of an inventory that the table has not ingested yet.
+pub const INCREMENTAL: Pipeline = Pipeline { name: "incremental.sql", text: include_str!("../../sql/incremental.sql") };
+
+/// Lists those objects.
+pub const DELTA: Pipeline = Pipeline { name: "delta.sql", text: include_str!("../../sql/delta.sql") };
+
+/// Merges the part files of each bucket.
+pub const COMPACT: Pipeline = Pipeline { name: "compact.sql", text: include_str!("../../sql/compact.sql") };
+
+/// Removes old snapshots, and files that nobody needs.
+pub const EXPIRE: Pipeline = Pipeline { name: "expire.sql", text: include_str!("../../sql/expire.sql") };
+
+/// Asks what state a table is in.
+pub const INFO: Pipeline = Pipeline { name: "info.sql", text: include_str!("../../sql/info.sql") };
+
+/// The scripts by the names of their commands, which `run`, `explain` and `pipelines` take.
+pub const PIPELINES: [(&str, Pipeline); 7] = [
+    ("backfill", BACKFILL),
+    ("compact", COMPACT),
+    ("delta", DELTA),
+    ("expire", EXPIRE),
+    ("incremental", INCREMENTAL),
+    ("info", INFO),
+    ("ingest", INGEST),
+];
+
+impl Pipeline {
+    /// The pipeline of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        PIPELINES.into_iter().find_map(|(known, pipeline)| (known == name).then_some(pipeline))
+    }
+
+    /// The script, parsed.
+    pub fn script(&self) -> Result<Script, ScriptError> {
+        Script::parse(self.name, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Arguments;
+
+    #[test]
+    fn every_pipeline_of_the_binary_parses() {
+        let statements = [
+            ("backfill", 7),
+            ("compact", 4),
+            ("delta", 5),
+            ("expire", 4),
+            ("incremental", 7),
+            ("info", 7),
+            ("ingest", 4),
+        ];
+        for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
+            let (expected, statements) = statements;
+            assert_eq!(name, expected);
+            let arguments = Arguments::new().with("catalog", "c.db").with("warehouse", "it's");
+            let script = pipeline.script().unwrap();
+            let arguments = match script.parameter("inventory") {
+                Some(_) => arguments.with("inventory", "i.csv"),
+                None => arguments,
+            };
+            assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);
+        }
+    }
+}
