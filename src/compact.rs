@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::compact::{BucketFiles, BucketScanExec};
+use earthcatalog_plans::checkpoint::Replaced;
 use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions, ExpireSummary};
-use earthcatalog_plans::warehouse::{Replaced, Warehouse};
+use earthcatalog_plans::scan::buckets::{BucketFiles, BucketScanExec};
+use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
 use crate::cluster::{self, Cluster};

@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{SessionContext, col};
-use earthcatalog_plans::query::{Frame, Geometry, cells::may_share_cell, intersects_frame, parse_place};
-use earthcatalog_plans::warehouse::{PrunedBy, Warehouse, WarehouseTable};
+use earthcatalog_plans::query::cells::may_share_cell;
+use earthcatalog_plans::query::{Frame, Geometry, intersects_frame, parse_place};
+use earthcatalog_plans::scan::{PrunedBy, WarehouseTable};
+use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 use thiserror::Error;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use earthcatalog_plans::warehouse::RunReport;
+use earthcatalog_plans::checkpoint::RunReport;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 

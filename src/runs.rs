@@ -7,7 +7,7 @@ use datafusion::common::DataFusionError;
 pub use earthcatalog_plans::checkpoint::RunState;
 use earthcatalog_plans::checkpoint::{CheckpointedRun, RunFolder, RunRecord};
 use earthcatalog_plans::maintenance::{MaintenanceError, runs_at_work};
-use earthcatalog_plans::warehouse::{Warehouse, WarehouseError};
+use earthcatalog_plans::table::{Warehouse, WarehouseError};
 use serde::Serialize;
 use thiserror::Error;
 

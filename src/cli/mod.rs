@@ -27,7 +27,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use earthcatalog_plans::warehouse::MaxRejects;
+use earthcatalog_plans::runtime::MaxRejects;
 
 use crate::cluster::cancellations;
 use crate::output::Format;

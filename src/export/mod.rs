@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::items::{ItemSchema, ItemSchemaError, NotItems};
+use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::place_sql;
 use futures::TryStreamExt;
 use thiserror::Error;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use arrow::record_batch::RecordBatch;
-use earthcatalog_plans::items::RowItems;
+use earthcatalog_plans::model::items::RowItems;
 
 use crate::output::{OutputError, RowWriter};
 
