@@ -6,10 +6,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use datafusion::common::Result;
 use earthcatalog_plans::checkpoint::RunFolder;
-use earthcatalog_plans::compact::BucketScanExec;
-use earthcatalog_plans::stac::StacExec;
-use earthcatalog_plans::warehouse::CommitExec;
-use earthcatalog_plans::warehouse::commit_node::Outcome;
+use earthcatalog_plans::run::{CommitExec, Outcome};
+use earthcatalog_plans::scan::buckets::BucketScanExec;
+use earthcatalog_plans::source::StacExec;
 use serde::Serialize;
 
 use crate::report::{bytes, count, with_parts};

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
-use earthcatalog_plans::compact::BucketScanExec;
-use earthcatalog_plans::warehouse::CommitExec;
+use earthcatalog_plans::run::CommitExec;
+use earthcatalog_plans::scan::buckets::BucketScanExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 

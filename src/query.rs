@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::warehouse::{ScanMetrics, register_views, scan_metrics};
+use earthcatalog_plans::query::register_views;
+use earthcatalog_plans::scan::{ScanMetrics, scan_metrics};
 use futures::TryStreamExt;
 use thiserror::Error;
 
@@ -168,7 +169,7 @@ impl fmt::Display for Stats {
 
 #[cfg(test)]
 mod tests {
-    use earthcatalog_plans::warehouse::PrunedBy;
+    use earthcatalog_plans::scan::PrunedBy;
 
     use super::*;
 

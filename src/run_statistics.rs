@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use earthcatalog_plans::checkpoint::RunReport;
 use earthcatalog_plans::stores::{ConditionalObject, ObjectError, StoreError, below, folder_url, location_url};
-use earthcatalog_plans::warehouse::RunReport;
 use serde::Serialize;
 use thiserror::Error;
 

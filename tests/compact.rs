@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Instant;
 
 use datafusion::physical_plan::collect;
+use earthcatalog_plans::query::register_views;
 use earthcatalog_plans::session::session;
-use earthcatalog_plans::warehouse::register_views;
 use rand::prelude::*;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};

@@ -7,8 +7,8 @@ use std::hint::black_box;
 use arrow::datatypes::{DataType, Field, Schema};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use earthcatalog_plans::items::ItemSchema;
-use earthcatalog_plans::stac::decode::ItemDecoder;
+use earthcatalog_plans::model::items::ItemSchema;
+use earthcatalog_plans::source::decode::ItemDecoder;
 use sonic_rs::LazyValue;
 
 const ITEMS: usize = 2_000;

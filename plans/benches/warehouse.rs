@@ -6,10 +6,12 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::items::{ItemSchema, TIME_COLUMNS};
-use earthcatalog_plans::part_file::{ColumnStatistics, PartFile};
+use earthcatalog_plans::model::items::{ItemSchema, TIME_COLUMNS};
+use earthcatalog_plans::model::layout;
+use earthcatalog_plans::model::part_file::{ColumnStatistics, PartFile};
+use earthcatalog_plans::scan::WarehouseTable;
 use earthcatalog_plans::session::session;
-use earthcatalog_plans::warehouse::{Change, Committer, Warehouse, WarehouseTable, layout};
+use earthcatalog_plans::table::{Change, Committer, Warehouse};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

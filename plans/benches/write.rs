@@ -18,8 +18,8 @@ use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::items::ItemSchema;
-use earthcatalog_plans::write::{MAX_FILE_BYTES, WriteGeoParquetExec, WriteTarget};
+use earthcatalog_plans::model::items::ItemSchema;
+use earthcatalog_plans::sink::{MAX_FILE_BYTES, WriteGeoParquetExec, WriteTarget};
 use tokio::runtime::Runtime;
 use url::Url;
 

@@ -1,7 +1,7 @@
 //! [`SourceArgs`]: which Items go to which warehouse, and how they are read.
 
 use clap::Args;
-use earthcatalog_plans::warehouse::MaxRejects;
+use earthcatalog_plans::runtime::MaxRejects;
 
 use super::locations::{check_inventory, check_location};
 use super::{ArgumentError, Since, WarehouseArgs, values};

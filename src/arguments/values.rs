@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
-use earthcatalog_plans::warehouse::MaxRejects;
+use earthcatalog_plans::runtime::MaxRejects;
 use log::LevelFilter;
 use thiserror::Error;
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use earthcatalog_plans::codec;
+use earthcatalog_plans::wire;
 
 use crate::cluster::cancellations;
 use crate::version;
@@ -31,7 +31,7 @@ pub struct Cli {
 
 /// The program: arguments in, exit code out.
 pub fn main() -> ExitCode {
-    codec::set_commit(version::COMMIT);
+    wire::set_commit(version::COMMIT);
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return error.report(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use earthcatalog_plans::codec::version;
+use earthcatalog_plans::wire::version;
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ballista_core::serde::{BallistaCodec, BallistaPhysicalExtensionCodec};
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use datafusion_proto::physical_plan::PhysicalExtensionCodec;
-use earthcatalog_plans::codec::{PlanCodec, PlannedCodec};
+use earthcatalog_plans::wire::{PlanCodec, PlannedCodec};
 
 /// Encodes operators.
 pub fn physical() -> Arc<dyn PhysicalExtensionCodec> {

@@ -15,7 +15,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::prelude::SessionConfig;
-use earthcatalog_plans::write::WriteGeoParquetExec;
+use earthcatalog_plans::sink::WriteGeoParquetExec;
 
 use super::watched::WatchedExec;
 

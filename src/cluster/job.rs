@@ -17,9 +17,9 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion_proto::protobuf::LogicalPlanNode;
-use earthcatalog_plans::codec::{Planned, sliced};
 use earthcatalog_plans::find_operator;
 use earthcatalog_plans::stores::stores;
+use earthcatalog_plans::wire::{Planned, sliced};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::compact::{BucketFiles, BucketScanExec};
 use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions};
-use earthcatalog_plans::warehouse::Warehouse;
+use earthcatalog_plans::scan::buckets::{BucketFiles, BucketScanExec};
+use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
 use super::CommandError;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use datafusion::common::DataFusionError;
 use earthcatalog_plans::maintenance::MaintenanceError;
-use earthcatalog_plans::warehouse::WarehouseError;
+use earthcatalog_plans::table::WarehouseError;
 use thiserror::Error;
 
 use crate::arguments::ArgumentError;

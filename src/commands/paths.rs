@@ -9,8 +9,9 @@ use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{SessionContext, col};
 use earthcatalog_plans::query::{Frame, cells::may_share_cell, intersects_frame};
+use earthcatalog_plans::scan::{PrunedBy, WarehouseTable};
 use earthcatalog_plans::session::session;
-use earthcatalog_plans::warehouse::{PrunedBy, Warehouse, WarehouseTable};
+use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
 use super::CommandError;

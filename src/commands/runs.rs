@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use earthcatalog_plans::checkpoint::{CheckpointedRun, RunFolder, RunRecord, RunState};
 use earthcatalog_plans::maintenance::runs_at_work;
-use earthcatalog_plans::warehouse::Warehouse;
+use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
 use super::CommandError;

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::items::{ItemSchema, ItemSchemaError, NotItems};
+use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::{Geometry, PlaceError, place_sql};
 use futures::TryStreamExt;
 use thiserror::Error;

@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema};
 use arrow::json::writer::{LineDelimited, Writer, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, exec_datafusion_err, plan_datafusion_err};
-use earthcatalog_plans::items::{ItemSchema, RowItems, wkb_of, write_geometry};
+use earthcatalog_plans::model::items::{ItemSchema, RowItems, wkb_of, write_geometry};
 
 use super::{OutputError, RowWriter};
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use earthcatalog_plans::write::RowsFileEncoder;
+use earthcatalog_plans::sink::RowsFileEncoder;
 
 use super::{OutputError, RowWriter};
 

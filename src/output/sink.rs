@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use datafusion::common::DataFusionError;
+use earthcatalog_plans::sink::LargeUpload;
 use earthcatalog_plans::stores::{StoreError, location_url, stores};
-use earthcatalog_plans::write::LargeUpload;
 use thiserror::Error;
 use url::Url;
 

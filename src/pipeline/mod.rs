@@ -17,9 +17,11 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::common::collect;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::checkpoint::RunReport;
 use earthcatalog_plans::maintenance::MaintenanceError;
+use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::session::{self, session_within};
-use earthcatalog_plans::warehouse::{CommitExec, RunReport, WarehouseError};
+use earthcatalog_plans::table::WarehouseError;
 use futures::TryStreamExt;
 use thiserror::Error;
 

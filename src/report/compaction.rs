@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use earthcatalog_plans::checkpoint::Replaced;
 use earthcatalog_plans::maintenance::ExpireSummary;
-use earthcatalog_plans::warehouse::Replaced;
 use serde::Serialize;
 
 use super::{bytes, count, millis};

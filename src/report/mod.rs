@@ -9,7 +9,7 @@ pub use numbers::{bytes, count, millis, with_parts};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use earthcatalog_plans::warehouse::RunReport;
+use earthcatalog_plans::checkpoint::RunReport;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::LogicalPlan;
 use earthcatalog_plans::call::Call;
-use earthcatalog_plans::warehouse::WarehouseTable;
+use earthcatalog_plans::scan::WarehouseTable;
 
 /// What a statement changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

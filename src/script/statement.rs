@@ -12,8 +12,8 @@ use datafusion::sql::sqlparser::ast::Value as SqlValue;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use earthcatalog_plans::bounded_memory::bounded;
 use earthcatalog_plans::call::plan_statement;
+use earthcatalog_plans::query::bounded_memory::bounded;
 
 use super::effect::Effect;
 use super::error::{Place, ScriptError};

@@ -20,8 +20,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::node::Call;
-use crate::find_operator::find_operator;
-use crate::warehouse::RunOptions;
+use crate::runtime::{RunOptions, find_operator};
 
 /// Runs a procedure on the head. Output: one partition with one row, what it did.
 #[derive(Debug)]

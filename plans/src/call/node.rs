@@ -11,9 +11,10 @@ use datafusion::sql::sqlparser::ast::Function;
 
 use super::procedure::Procedure;
 use crate::maintenance::ExpireOptions;
-use crate::session_table::{find_table, warehouse_of};
-use crate::warehouse::Warehouse;
-use crate::warehouse::catalog::{NAMESPACE, TABLE};
+use crate::query::warehouse_of;
+use crate::runtime::find_table;
+use crate::table::Warehouse;
+use crate::table::catalog::{NAMESPACE, TABLE};
 
 /// Calls a procedure. Output: one row with what it did.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::maintenance::{
     ExpireOptions, ExpireSummary, MaintenanceError, expire_snapshots, merge_manifests, sweep_orphans,
 };
-use crate::warehouse::Warehouse;
+use crate::table::Warehouse;
 
 /// A procedure, called as Iceberg's Spark procedures are.
 ///

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::identity::Identity;
+use super::run_report::RunReport;
+use crate::model::layout;
 use crate::stores::{self, ConditionalObject, Version, below, stores};
-use crate::warehouse::{RunReport, layout};
 
 /// The document `run.json`: what a run is, and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

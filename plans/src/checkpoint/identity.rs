@@ -8,9 +8,9 @@ use datafusion::common::{Result, plan_err};
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use twox_hash::XxHash64;
 
-use crate::find_operator::leaf_by_partition;
-use crate::stac::StacExec;
-use crate::warehouse::Warehouse;
+use crate::runtime::leaf_by_partition;
+use crate::source::StacExec;
+use crate::table::Warehouse;
 
 /// What a run reads, and what shapes what it writes. Two starts with the same identity write the same rows, as long as
 /// tables that the Items are joined with stay the same: these count by their name alone.

@@ -10,16 +10,17 @@
 //! - [`RunFolder`]: the folder of a run, and [`RunRecord`], its `run.json`; [`Identity`] names it by what it does.
 //! - [`Checkpoint`]: what one task wrote. The sink writes it last, and whoever is first wins.
 //! - [`CheckpointedRun`]: how far a run is.
-//! - [`StagedTable`]: the part files of a run's chunks, as a table to insert into and to read by bucket.
+//! - [`RunReport`]: what a run did.
 
 mod folder;
 mod identity;
 mod record;
-mod staged;
+mod run_report;
 mod state;
 
 pub use folder::{Finished, RunFolder, RunRecord};
 pub use identity::Identity;
-pub use record::{Checkpoint, Checkpoints, Recorded};
-pub use staged::{StagedRun, StagedTable, StagedTableFactory, Staging};
+pub use record::{Checkpoint, Checkpoints, Recorded, TaskOf};
+pub(crate) use run_report::RunRecords;
+pub use run_report::{Replaced, RunProgress, RunReport, Totals};
 pub use state::{CheckpointedRun, RunState};

@@ -7,13 +7,16 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::compact::BucketScanExec;
-use crate::find_operator::leaf_by_partition;
-use crate::known_ids::IdFile;
-use crate::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
-use crate::stac::StacExec;
+use crate::model::layout;
+use crate::model::part_file::{ChunkRecord, PackedColumns, PartFile, SinkRecord};
+use crate::model::task_files::IdFile;
+use crate::runtime::leaf_by_partition;
+use crate::source::StacExec;
 use crate::stores::{ConditionalObject, below};
-use crate::warehouse::layout;
+
+/// Names what a partition of a leaf operator does, the same whenever the run is started; `None` of one that cannot tell.
+/// The operators stand above the sink, so those that make a sink's plan say how.
+pub type TaskOf = fn(&Arc<dyn ExecutionPlan>, usize) -> Option<String>;
 
 /// Has a sink leave a checkpoint for each partition, and skip the partitions that have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +30,15 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Name of the task that `partition` of `plan` is, which has this `number` in the whole plan: the same whenever the run is started, or within the job. Errors if
-    /// no source tells the partitions of `plan` apart.
-    pub fn task(&self, plan: &Arc<dyn ExecutionPlan>, partition: usize, number: usize) -> Result<String> {
+    /// Name of the task that `partition` of `plan` is, which has this `number` in the whole plan: the same whenever the
+    /// run is started, or within the job. Errors if no source tells the partitions of `plan` apart.
+    pub fn task(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        partition: usize,
+        number: usize,
+        task_of: TaskOf,
+    ) -> Result<String> {
         if self.of_job {
             return Ok(format!("partition-{number:05}"));
         }
@@ -37,8 +46,8 @@ impl Checkpoints {
         if leaf.is_some_and(|leaf| leaf.is::<StacExec>()) {
             return Ok(format!("chunk-{number:05}"));
         }
-        match leaf.and_then(|leaf| leaf.downcast_ref::<BucketScanExec>()) {
-            Some(scan) => Ok(format!("buckets-{:016x}", scan.fingerprint(partition))),
+        match leaf.and_then(|leaf| task_of(leaf, partition)) {
+            Some(task) => Ok(task),
             None => internal_err!("the partitions of a plan without one source have no checkpoints"),
         }
     }
@@ -172,7 +181,7 @@ impl CheckpointFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::part_file::ColumnStatistics;
+    use crate::model::part_file::ColumnStatistics;
 
     fn checkpoint(attempt: &str, warehouse: &Url) -> Checkpoint {
         let bound = Some(vec![1, 255]);

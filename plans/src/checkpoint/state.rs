@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::folder::{RunFolder, RunRecord};
 use crate::maintenance::runs_at_work;
-use crate::warehouse::Warehouse;
+use crate::table::Warehouse;
 
 /// How a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

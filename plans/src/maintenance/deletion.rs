@@ -6,10 +6,10 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::error::{MaintenanceError, Result};
 use crate::stores::{self, stores};
-use crate::warehouse::Warehouse;
-use crate::warehouse::location::to_url;
+use crate::table::Warehouse;
+use crate::table::leases::error::{MaintenanceError, Result};
+use crate::table::location::to_url;
 
 /// Requests for sizes at a time.
 const CONCURRENCY: usize = 16;

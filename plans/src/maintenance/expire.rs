@@ -9,12 +9,12 @@ use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 use serde_json::{Value, json};
 
 use super::deletion::{Deleted, Doomed, delete};
-use super::error::Result;
 use super::reach::{Named, live_files, named};
 use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
-use crate::warehouse::manifests::{MetadataFiles, may_hold};
-use crate::warehouse::{TableState, Warehouse, WarehouseError};
+use crate::table::leases::error::Result;
+use crate::table::manifests::{MetadataFiles, may_hold};
+use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// Data files that are looked up at a time: what this takes of memory is bounded, whatever the size of the table.
 const FILES_AT_ONCE: u64 = 50_000;
@@ -261,7 +261,7 @@ fn expired(metadata: &TableMetadata, referenced: &HashSet<i64>, cutoff: i64) -> 
 mod tests {
     use super::super::tests::{append, file, files, named_files, part, replace};
     use super::*;
-    use crate::warehouse::testing::warehouse;
+    use crate::table::testing::warehouse;
 
     #[tokio::test]
     async fn what_is_committed_between_the_expiry_and_the_deletion_stays() {

@@ -7,9 +7,10 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
-use super::error::{MaintenanceError, Result};
 use super::summary::ExpireSummary;
-use crate::warehouse::{Warehouse, layout};
+use crate::model::layout;
+use crate::table::Warehouse;
+use crate::table::leases::error::{MaintenanceError, Result};
 
 /// Leftovers of a warehouse; none where that is not on a local disk.
 #[derive(Debug, Default)]

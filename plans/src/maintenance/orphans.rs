@@ -9,17 +9,18 @@ use futures::{StreamExt, TryStreamExt, pin_mut};
 use object_store::ObjectMeta;
 
 use super::deletion::delete_found;
-use super::error::{MaintenanceError, Result};
 use super::expire::hash;
 use super::leftovers::Leftovers;
 use super::reach::{live_files, named};
-use super::run_lease;
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
-use crate::ingest_record::RecordList;
-use crate::known_ids::KnownIds;
+use crate::model::layout;
 use crate::stores::stores;
-use crate::warehouse::{Warehouse, layout};
+use crate::table::Warehouse;
+use crate::table::ingest_record::RecordList;
+use crate::table::known_ids::KnownIds;
+use crate::table::leases::error::{MaintenanceError, Result};
+use crate::table::leases::run_lease;
 
 /// How far the clocks of a run's host and of the store may be apart.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -190,7 +191,7 @@ mod tests {
     use super::super::RunLease;
     use super::super::tests::{append, part};
     use super::*;
-    use crate::warehouse::testing::warehouse;
+    use crate::table::testing::warehouse;
 
     #[tokio::test]
     async fn a_file_that_is_committed_between_the_steps_is_no_orphan() {

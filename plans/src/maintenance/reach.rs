@@ -6,9 +6,9 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 
-use super::error::Result;
-use crate::warehouse::manifests::{self, all_manifests};
-use crate::warehouse::{LiveFile, WarehouseError};
+use crate::table::leases::error::Result;
+use crate::table::manifests::{self, all_manifests};
+use crate::table::{LiveFile, WarehouseError};
 
 /// Metadata files that are read at a time.
 const CONCURRENCY: usize = 8;

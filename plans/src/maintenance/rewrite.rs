@@ -5,12 +5,12 @@ use std::sync::Arc;
 use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
-use super::error::{MaintenanceError, Result};
-use super::run_lease::RunLease;
-use crate::warehouse::catalog::Swap;
-use crate::warehouse::commit::backoff;
-use crate::warehouse::manifests::MetadataFiles;
-use crate::warehouse::{TableState, Warehouse, WarehouseError};
+use crate::table::catalog::Swap;
+use crate::table::commit::backoff;
+use crate::table::leases::RunLease;
+use crate::table::leases::error::{MaintenanceError, Result};
+use crate::table::manifests::MetadataFiles;
+use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// Attempts before it gives up against other writers.
 const MAX_ATTEMPTS: usize = 30;

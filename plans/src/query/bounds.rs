@@ -4,11 +4,12 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
-use geo::{BoundingRect, Geometry, HasDimensions};
+use geo::Geometry;
 
 use super::cells::may_share_cell;
 use super::constant::{constant_geometry, constant_number};
-use crate::items::BOUNDS_COLUMNS;
+use super::frame::Frame;
+use crate::model::items::BOUNDS_COLUMNS;
 
 /// Functions of two geometries that are false where the two share no position.
 const MEETINGS: [&str; 9] = [
@@ -22,44 +23,6 @@ const MEETINGS: [&str; 9] = [
     "st_crosses",
     "st_overlaps",
 ];
-
-/// A box in degrees of a plane.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Frame {
-    pub xmin: f64,
-    pub ymin: f64,
-    pub xmax: f64,
-    pub ymax: f64,
-}
-
-impl Frame {
-    /// The bounds of a geometry's coordinates; `None` if it is empty, or one is not finite.
-    pub fn of(geometry: &Geometry) -> Option<Self> {
-        if geometry.is_empty() {
-            return None;
-        }
-        let bounds = geometry.bounding_rect()?;
-        let (min, max) = (bounds.min(), bounds.max());
-        let frame = Self { xmin: min.x, ymin: min.y, xmax: max.x, ymax: max.y };
-        frame.is_finite().then_some(frame)
-    }
-
-    fn is_finite(&self) -> bool {
-        [self.xmin, self.ymin, self.xmax, self.ymax].iter().all(|side| side.is_finite())
-    }
-
-    /// The box with a margin that no rounding of a distance exceeds.
-    fn within(self, distance: f64) -> Option<Self> {
-        let margin = distance + 1e-9 * (1.0 + distance);
-        let frame = Self {
-            xmin: self.xmin - margin,
-            ymin: self.ymin - margin,
-            xmax: self.xmax + margin,
-            ymax: self.ymax + margin,
-        };
-        (distance >= 0.0 && frame.is_finite()).then_some(frame)
-    }
-}
 
 /// Whether the bounds of a footprint share a position with a box: `xmin <= … AND ymax >= …`, for the columns beside
 /// `geometry`.

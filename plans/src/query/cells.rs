@@ -6,8 +6,8 @@ use earthcatalog_udfs::cover::{Coverer, Footprint};
 use geo::{Coord, Geometry, LineString, MapCoords, Polygon};
 use h3o::{CellIndex, Resolution};
 
-use super::bounds::Frame;
-use crate::items::GRID_PARTITION;
+use super::frame::Frame;
+use crate::model::items::GRID_PARTITION;
 
 /// A constant that would have about so many cells or more is covered with coarser ones.
 const MANY_CELLS: f64 = 512.0;

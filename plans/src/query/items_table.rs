@@ -19,10 +19,11 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::bounds::implied_cells;
 use super::once_per_item::OncePerItemExec;
-use crate::known_ids::is_repeated;
-use crate::session::plan_part;
-use crate::versions::{digest, newest_first};
-use crate::warehouse::{AsOf, RunOptions, Warehouse, WarehouseTable};
+use crate::model::versions::{digest, newest_first};
+use crate::runtime::{RunOptions, plan_part};
+use crate::scan::{AsOf, WarehouseTable};
+use crate::table::Warehouse;
+use crate::table::known_ids::is_repeated;
 
 /// What a scan of the versions is called in plans.
 const VERSIONS: &str = "item_versions";
@@ -34,7 +35,7 @@ const CANDIDATE: &str = "earthcatalog:candidate";
 /// Newest is the latest `updated`, then the latest `created`, null being older than any; then the version of the latest
 /// commit; then the one with the greater digest. A compaction keeps the same one (`sql/compact.sql`).
 ///
-/// Where [`known_ids`](crate::known_ids) says that an id has one version, any of its rows answers for it: filters go all
+/// Where [`known_ids`](crate::table::known_ids) says that an id has one version, any of its rows answers for it: filters go all
 /// the way down, those on `geometry` choose cells as well, and [`OncePerItemExec`] leaves out the rows of other cells.
 /// All versions are looked up of the other ids alone: `id` is read of every file, and the rest of the rows of those Items
 /// of which some version passes the filters. So a filter never lets an older version through.

@@ -5,28 +5,38 @@
 //! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
 //! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
+//! - [`register_views`]: the tables of a warehouse in SQL.
+//! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 
+pub mod bounded_memory;
 mod bounds;
 pub mod cells;
 mod constant;
+mod frame;
 mod items_table;
 mod once_per_item;
 mod place;
 #[cfg(test)]
 mod same_answers;
 mod spatial_pruning;
+mod views;
+mod warehouse_of;
 mod warehouse_scan;
 
 use std::sync::Arc;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
-pub use bounds::{Frame, intersects_frame};
+pub use bounds::intersects_frame;
+pub use frame::Frame;
 pub use geo::Geometry;
 pub use items_table::ItemsTable;
 pub use once_per_item::OncePerItemExec;
 pub use place::{PlaceError, parse_place, place_sql};
 pub use spatial_pruning::SpatialPruning;
+pub(crate) use views::ITEMS;
+pub use views::register_views;
+pub(crate) use warehouse_of::warehouse_of;
 
 /// DataFusion's rules, with [`SpatialPruning`] behind the one that moves filters towards the tables.
 pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

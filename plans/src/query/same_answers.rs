@@ -13,9 +13,10 @@ use datafusion::prelude::SessionContext;
 use geo::Geometry;
 use proptest::prelude::*;
 
-use crate::items::ItemSchema;
-use crate::warehouse::testing::{Row, write_part};
-use crate::warehouse::{Change, Committer, Warehouse, register_views};
+use super::views::register_views;
+use crate::model::items::ItemSchema;
+use crate::table::testing::{Row, write_part};
+use crate::table::{Change, Committer, Warehouse};
 
 /// A version of an Item.
 #[derive(Debug, Clone)]

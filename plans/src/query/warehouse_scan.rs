@@ -4,7 +4,8 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 use datafusion::optimizer::OptimizerConfig;
 
-use crate::warehouse::{RunOptions, WarehouseTable};
+use crate::runtime::RunOptions;
+use crate::scan::WarehouseTable;
 
 /// The scan that `plan` is, if it is one of a warehouse's rows, all of them.
 pub(super) fn warehouse_scan(plan: &LogicalPlan) -> Option<&TableScan> {

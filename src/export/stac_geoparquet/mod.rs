@@ -19,8 +19,8 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_
 use datafusion::execution::SpillFile;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::items::{RowItems, wkb_of};
-use earthcatalog_plans::write::RowsFileEncoder;
+use earthcatalog_plans::model::items::{RowItems, wkb_of};
+use earthcatalog_plans::sink::RowsFileEncoder;
 use futures::TryStreamExt;
 
 use crate::output::{OutputError, Sink};

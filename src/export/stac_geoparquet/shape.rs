@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use chrono::{DateTime, Timelike, Utc};
-use earthcatalog_plans::items::write_time;
+use earthcatalog_plans::model::items::write_time;
 use serde_json::Value;
 
 /// What the values of a member have in common.

@@ -1,8 +1,8 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::*;
-use crate::warehouse::WarehouseError;
-use crate::warehouse::testing::warehouse;
+use crate::table::WarehouseError;
+use crate::table::testing::warehouse;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn appends_and_replacements_beside_clean_ups_lose_nothing() {

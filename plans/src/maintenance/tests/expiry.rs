@@ -4,8 +4,8 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
 use super::*;
-use crate::warehouse::WarehouseTable;
-use crate::warehouse::testing::{record, warehouse};
+use crate::scan::WarehouseTable;
+use crate::table::testing::{record, warehouse};
 
 /// Sum of the ids that a table holds.
 async fn sum(context: &SessionContext, table: &str) -> i64 {
@@ -178,8 +178,7 @@ async fn many_small_manifests_become_few_and_keep_their_entries_history() {
     let summary = current.summary();
     assert_eq!(summary.operation.as_str(), "replace");
     assert_eq!(summary.additional_properties["total-data-files"], "36");
-    let manifests =
-        crate::warehouse::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+    let manifests = crate::table::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
     assert_eq!(manifests.len(), 1);
     assert_eq!(manifests[0].existing_files_count, Some(36));
     assert_eq!(entries(&warehouse).await, before, "snapshots and sequence numbers are the original ones");
@@ -192,8 +191,7 @@ async fn many_small_manifests_become_few_and_keep_their_entries_history() {
 async fn entries(warehouse: &Warehouse) -> BTreeSet<(String, i64, i64, Option<i64>)> {
     let state = warehouse.load().await.unwrap();
     let current = state.metadata.current_snapshot().unwrap();
-    let manifests =
-        crate::warehouse::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+    let manifests = crate::table::manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
     let mut entries = BTreeSet::new();
     for manifest in manifests {
         for entry in manifest.load_manifest(warehouse.io()).await.unwrap().entries() {

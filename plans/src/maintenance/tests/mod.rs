@@ -15,9 +15,10 @@ use tempfile::TempDir;
 
 use super::reach::{live_files, named};
 use super::*;
-use crate::part_file::PartFile;
-use crate::warehouse::testing::{Row, write_part};
-use crate::warehouse::{Change, Committer, layout};
+use crate::model::layout;
+use crate::model::part_file::PartFile;
+use crate::table::testing::{Row, write_part};
+use crate::table::{Change, Committer};
 
 const AT_ONCE: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: false };
 const DRY: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: true };

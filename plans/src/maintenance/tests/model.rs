@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::warehouse::testing::warehouse;
+use crate::table::testing::warehouse;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {

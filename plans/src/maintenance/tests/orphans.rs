@@ -3,8 +3,8 @@ use std::fs;
 use chrono::{TimeDelta, Utc};
 
 use super::*;
-use crate::maintenance::lease::Lease;
-use crate::warehouse::testing::warehouse;
+use crate::table::leases::Lease;
+use crate::table::testing::warehouse;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -106,10 +106,10 @@ async fn a_warehouse_on_an_object_store_is_swept_too() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = folder.path().join("catalog.db").to_str().unwrap().to_owned();
     let url = format!("memory://{}/wh", uuid::Uuid::new_v4());
-    let items = crate::warehouse::testing::items();
+    let items = crate::table::testing::items();
     let warehouse = Warehouse::open_or_create(&catalog, &url, &items, 1).await.unwrap();
     for n in 1..=2 {
-        append(&warehouse, [crate::warehouse::testing::record(&warehouse, "81a", Some(2020), &n.to_string())]).await;
+        append(&warehouse, [crate::table::testing::record(&warehouse, "81a", Some(2020), &n.to_string())]).await;
     }
     let orphan = format!("{url}/grid_partition=81a/year=2020/{}", layout::part_file_name(&format!("{:032x}", 7), 0, 0));
     warehouse.io().new_output(&orphan).unwrap().write("x".into()).await.unwrap();

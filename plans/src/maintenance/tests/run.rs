@@ -7,10 +7,10 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 
 use super::concurrency::in_catalog;
 use super::*;
-use crate::part_file::{SINK_SCHEMA, SinkRecord, encode};
-use crate::warehouse::commit_node::{CommitTarget, Outcome};
-use crate::warehouse::testing::warehouse;
-use crate::warehouse::{CommitExec, WarehouseError};
+use crate::model::part_file::{SINK_SCHEMA, SinkRecord, encode};
+use crate::run::{CommitExec, CommitTarget, Outcome};
+use crate::table::WarehouseError;
+use crate::table::testing::warehouse;
 
 async fn run(warehouse: &Warehouse, run: &str, part: &PartFile) -> datafusion::common::Result<()> {
     let records = encode(&[SinkRecord::Data(part.clone())]).unwrap();

@@ -1,0 +1,16 @@
+//! The words of the engine: what Items, cells, chunks and files are. Knows nothing of stores, sessions or tables.
+//!
+//! - [`items`]: the schema of table `items`; [`versions`]: which version of an Item is the newest.
+//! - [`bucket`]: a cell and a year; [`layout`]: the names of everything in a warehouse.
+//! - [`chunk`]: a part of an inventory, and what became of it.
+//! - [`part_file`], [`task_files`]: the files that a task writes, as it reports them.
+//! - [`time`]: points in time as text.
+
+pub mod bucket;
+pub mod chunk;
+pub mod items;
+pub mod layout;
+pub mod part_file;
+pub mod task_files;
+pub(crate) mod time;
+pub(crate) mod versions;

@@ -1,0 +1,176 @@
+//! The tables of a warehouse for reading: `item_cells`, `items`, `rejects`, `runs`.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::prelude::SessionContext;
+
+use crate::query::ItemsTable;
+use crate::scan::WarehouseTable;
+use crate::scan::as_of::{AsOfFunction, TableAsOf};
+use crate::scan::records::{RejectsTable, RunsTable};
+use crate::table::Warehouse;
+
+/// Rows as stored: one per Item and cell.
+pub const ITEM_CELLS: &str = "item_cells";
+/// Each Item once.
+pub const ITEMS: &str = "items";
+/// What runs could not read.
+pub const REJECTS: &str = "rejects";
+/// What was done to the warehouse, and what is under way.
+pub const RUNS: &str = "runs";
+
+/// As [`ITEM_CELLS`], with the sequence number of the commit of each row as column `sequence`.
+pub const ITEM_VERSIONS: &str = "item_versions";
+
+/// Registers the tables of the warehouse that `catalog` points at. A script that writes calls the stored table
+/// `items`; here, for reading, that is `item_cells`.
+///
+/// Errors: no catalog, no table, its files are not in `warehouse`.
+pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: &str) -> Result<()> {
+    let opened = Warehouse::open(catalog).await?;
+    opened.check_location(warehouse)?;
+    context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
+    context.register_table(RUNS, Arc::new(RunsTable::new(opened.clone())))?;
+    context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;
+    let at: [(_, TableAsOf); 2] = [
+        ("items_at", |warehouse, as_of| Arc::new(ItemsTable::new(warehouse).as_of(as_of))),
+        ("item_cells_at", |warehouse, as_of| Arc::new(WarehouseTable::new(warehouse).as_of(as_of))),
+    ];
+    for (name, table) in at {
+        context.register_udtf(name, Arc::new(AsOfFunction { name, warehouse: opened.clone(), table }));
+    }
+    context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened.clone())))?;
+    context.register_table(ITEMS, Arc::new(ItemsTable::new(opened)))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+    use arrow::util::pretty::pretty_format_batches;
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+    use crate::scan::records::About;
+    use crate::scan::records::rejects::REJECTS_SCHEMA;
+    use crate::table::testing::{Row, warehouse, write_part};
+    use crate::table::{Change, Committer};
+
+    async fn text(context: &SessionContext, sql: &str) -> String {
+        let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
+        pretty_format_batches(&batches).unwrap().to_string()
+    }
+
+    async fn reading(warehouse: &Warehouse) -> SessionContext {
+        let context = crate::session::session(2).unwrap();
+        let folder = warehouse.url().to_file_path().unwrap();
+        let catalog = warehouse.catalog().to_string();
+        register_views(&context, &catalog, folder.to_str().unwrap()).await.unwrap();
+        context
+    }
+
+    #[tokio::test]
+    async fn items_has_each_item_once_in_its_newest_version_and_follows_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let version = |id: &str, updated: Option<i64>, platform: &str| Row {
+            updated,
+            platform: Some(platform.to_owned()),
+            ..Row::new(id, Some((2020, 1, 1)))
+        };
+        let commit = async |parts| {
+            let change = Change { add: parts, ..Change::default() };
+            Committer::new(warehouse.clone()).commit(change).await.unwrap()
+        };
+        let context = reading(&warehouse).await;
+        assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 0 "));
+        let old = [version("a", Some(1), "old"), version("b", None, "undated"), version("c", None, "tie 2")];
+        let new = [version("a", Some(2), "new"), version("b", Some(0), "dated"), version("c", None, "tie 1")];
+        commit(vec![write_part(&warehouse, "81a", "1", &old), write_part(&warehouse, "81b", "2", &old)]).await;
+        commit(vec![write_part(&warehouse, "81b", "3", &new)]).await;
+
+        let found = text(&context, "SELECT id, platform FROM items ORDER BY id").await;
+        assert!(found.contains("| a  | new      |\n| b  | dated    |\n| c  | tie 1    |\n+"), "{found}");
+        assert!(text(&context, "SELECT count(*) FROM item_cells").await.contains("| 9 "));
+        let commits = text(&context, "SELECT sequence, count(*) FROM item_versions GROUP BY 1 ORDER BY 1").await;
+        assert!(commits.contains("| 1        | 6        |\n| 2        | 3        |\n+"), "{commits}");
+        let schema = context.table("items").await.unwrap().schema().as_arrow().clone();
+        let names = |s: &arrow::datatypes::Schema| s.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+        assert_eq!(names(&schema), names(warehouse.items().item_schema()));
+    }
+
+    #[tokio::test]
+    async fn snapshots_files_and_buckets_are_tables_and_earlier_states_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let context = reading(&warehouse).await;
+        for about in [About::Snapshots, About::Files, About::Partitions] {
+            let sql = format!("SELECT count(*) FROM \"{}\"", about.table(ITEMS));
+            assert!(text(&context, &sql).await.contains("| 0 "));
+        }
+        let mut snapshots = vec![];
+        for (name, ids) in [("1", ["a", "b"]), ("2", ["b", "c"])] {
+            let rows: Vec<_> = ids.iter().map(|id| Row::new(id, Some((2020, 1, 1)))).collect();
+            let change = Change { add: vec![write_part(&warehouse, "81a", name, &rows)], ..Change::default() };
+            snapshots.push(Committer::new(warehouse.clone()).commit(change).await.unwrap().snapshot);
+        }
+        let sql = "SELECT grid_partition, year, record_count, file_count FROM \"items$partitions\"";
+        assert!(text(&context, sql).await.contains("| 81a            | 2020 | 4            | 2          |"));
+        let sql = "SELECT sum(record_count) AS n, max(sequence_number) AS s FROM \"items$files\" WHERE year = 2020";
+        assert!(text(&context, sql).await.contains("| 4 | 2 |"));
+        let sql =
+            "SELECT operation, parent_id IS NULL AS first, summary['added-records'] AS rows FROM \"items$snapshots\"";
+        let found = text(&context, sql).await;
+        assert!(found.contains("| append    | true  |") && found.contains("| append    | false |"), "{found}");
+
+        let count = async |from: &str| text(&context, &format!("SELECT count(*) AS n FROM {from}")).await;
+        let first = snapshots[0];
+        assert!(count(&format!("items_at({first})")).await.contains("| 2 |"));
+        assert!(count(&format!("item_cells_at('{first}')")).await.contains("| 2 |"));
+        assert!(count(&format!("items_at({})", snapshots[1])).await.contains("| 3 |"));
+        assert!(count("items_at('2999-01-01')").await.contains("| 3 |"));
+        assert!(count("item_cells_at(TIMESTAMP '2099-01-01 12:00:00')").await.contains("| 4 |"));
+        for (call, words) in [
+            (
+                "items_at('1999-01-01')",
+                format!("no snapshot as of 1999-01-01T00:00:00Z, or no longer; nearest are {first} of 2"),
+            ),
+            ("items_at(42)", "no snapshot 42, or no longer; nearest are ".to_owned()),
+            ("items_at('yesterday')", "is neither a snapshot nor a time; give an id of \"items$snapshots\"".to_owned()),
+            ("items_at()", "items_at takes a snapshot or a time".to_owned()),
+        ] {
+            let failed = match context.sql(&format!("SELECT * FROM {call}")).await {
+                Ok(frame) => frame.collect().await.unwrap_err(),
+                Err(e) => e,
+            };
+            assert!(failed.to_string().contains(&words), "{call}: {failed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn rejects_are_those_of_all_runs_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let context = reading(&warehouse).await;
+        assert!(text(&context, "SELECT count(*) FROM rejects").await.contains("| 0 "));
+
+        for run in ["r1", "r2"] {
+            let path = folder.path().join(format!("wh/_rejects/{run}/x-00000.parquet"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let strings = |s: &str| Arc::new(StringArray::from(vec![s])) as ArrayRef;
+            let number = Arc::new(UInt64Array::from(vec![None])) as ArrayRef;
+            let columns = REJECTS_SCHEMA.fields().iter().map(|field| match field.name().as_str() {
+                "run" => (field.name(), strings(run), false),
+                "position" | "byte_offset" | "byte_length" => (field.name(), number.clone(), true),
+                name => (field.name(), strings(name), false),
+            });
+            let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+            let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+        }
+        let found = text(&context, "SELECT run, position, kind FROM rejects WHERE kind = 'kind' ORDER BY run").await;
+        assert!(found.contains("| r1  |          | kind |\n| r2  |          | kind |"), "{found}");
+    }
+}

@@ -1,0 +1,19 @@
+//! A run: INSERT as `Commit(WriteGeoParquet(…))`, which writes part files and commits them as one snapshot.
+//!
+//! - [`InsertIntoWarehouse`]: makes INSERT a plan; [`CommitExec`] runs it on the head.
+//! - `write_and_commit`: drives the sink to its end, then commits; `stage`: the same, chunk by chunk, to be resumed.
+//! - `replace`: the buckets that an INSERT OVERWRITE writes again.
+
+mod check_rejects;
+mod commit_exec;
+mod commit_node;
+mod drive;
+mod insert;
+mod replace;
+mod rows_as_read;
+mod stage;
+mod write_and_commit;
+
+pub use commit_exec::{CommitExec, CommitPlanner};
+pub use commit_node::{Commit, CommitTarget, Outcome};
+pub use insert::InsertIntoWarehouse;

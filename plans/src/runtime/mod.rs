@@ -1,0 +1,26 @@
+//! What plans run with: the options of a session and its tables, memory, operators found in a plan, plans over Parquet
+//! files, and what each partition of a leaf must know.
+
+mod balanced;
+mod external_table;
+mod find_operator;
+mod memory;
+mod named_table;
+mod parquet_scan;
+pub(crate) mod partition_numbers;
+mod plan_part;
+mod run_options;
+mod slices;
+
+pub(crate) use balanced::balanced;
+pub(crate) use external_table::one_location;
+pub use find_operator::find_operator;
+pub(crate) use find_operator::{leaf_by_partition, rows_of_right};
+pub(crate) use memory::within;
+pub(crate) use named_table::{find_table, named_table};
+pub(crate) use parquet_scan::{ScanFile, parquet_scan};
+pub use plan_part::RUN_ON_CLUSTER;
+pub(crate) use plan_part::plan_part;
+pub use run_options::{MaxRejects, RunOptions};
+pub use slices::Slices;
+pub(crate) use slices::SlicesMessage;

@@ -1,0 +1,326 @@
+//! Reads part files from end to end.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::physical_plan::metrics::{Count, Time};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::schema::types::SchemaDescriptor;
+use thiserror::Error;
+
+use super::groups::{BucketFiles, YEAR};
+use crate::model::bucket::Bucket;
+use crate::model::versions::SEQUENCE;
+use crate::sink::{Offered, PartFileFormat, SmallFileReader};
+use crate::stores::{ParquetObject, stores};
+use crate::table::LiveFile;
+use crate::table::location::to_url;
+
+/// A file of more bytes is read row group by row group, others at once.
+const WHOLE_FILE_BYTES: u64 = 1 << 20;
+
+const ID: &str = "id";
+
+/// Small files that are fetched at once, and how many such fetches go on at a time.
+const FETCH: usize = 32;
+const FETCHES: usize = 2;
+
+/// Bytes of the batches that are made of small files.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// A file, and the bucket that it belongs to.
+type BucketFile = (Arc<Of>, LiveFile);
+
+/// What the files of a bucket have in common.
+#[derive(Debug)]
+struct Of {
+    bucket: Bucket,
+    /// Ids whose rows are left out.
+    superseded: BTreeSet<String>,
+}
+
+/// Reads part files into batches of one schema.
+pub(super) struct PartFileReader {
+    /// Columns of [`super::BucketsTable`], all or some.
+    schema: SchemaRef,
+    /// What is read of the files for that.
+    in_file: SchemaRef,
+    batch_rows: usize,
+    metrics: ReadMetrics,
+    small_files: SmallFileReader,
+    /// Bucket, sequence number and number of rows of each file in `small_files`.
+    in_batch: Vec<(Arc<Of>, i64, usize)>,
+}
+
+/// What reading counts.
+#[derive(Debug)]
+pub(super) struct ReadMetrics {
+    pub files_read: Count,
+    pub bytes_read: Count,
+    pub decode_time: Time,
+}
+
+/// A file that is about to be read.
+enum Opened {
+    Whole(Bytes),
+    InParts(BoxStream<'static, Result<RecordBatch>>),
+}
+
+impl PartFileReader {
+    /// A reader of the files of `group` into columns `schema`.
+    pub fn try_new(
+        format: Arc<PartFileFormat>,
+        schema: SchemaRef,
+        group: &[BucketFiles],
+        batch_rows: usize,
+        metrics: ReadMetrics,
+    ) -> Result<Self> {
+        let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
+        let mut in_file: Vec<FieldRef> = in_file.cloned().collect();
+        if group.iter().any(|of| !of.superseded.is_empty()) && schema.column_with_name(ID).is_none() {
+            in_file.push(Arc::new(Field::new(ID, DataType::Utf8, false)));
+        }
+        let in_file = Arc::new(Schema::new(in_file));
+        let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
+        Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
+    }
+
+    /// The rows of `group`, bucket after bucket and file after file.
+    pub fn read(self, group: Vec<BucketFiles>) -> BoxStream<'static, Result<RecordBatch>> {
+        let (batch_rows, in_file) = (self.batch_rows, Arc::clone(&self.in_file));
+        let portions = portions(files_of(group));
+        let fetches = stream::iter(portions).map(move |files| open(files, batch_rows, Arc::clone(&in_file)));
+        let opened = fetches
+            .buffered(FETCHES)
+            .map_ok(|opened| stream::iter(opened).map(Ok::<_, DataFusionError>))
+            .try_flatten()
+            .boxed();
+        let state = (Some(self), opened, VecDeque::new(), None);
+        let batches = stream::try_unfold(state, |(mut reader, mut opened, mut ready, mut parts)| async move {
+            loop {
+                if let Some(batch) = ready.pop_front() {
+                    return Ok::<_, DataFusionError>(Some((batch, (reader, opened, ready, parts))));
+                }
+                let Some(this) = &mut reader else { return Ok(None) };
+                if let Some((of, file, stream)) = &mut parts {
+                    let of: &Arc<Of> = of;
+                    let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
+                    match stream.try_next().await.map_err(|e| unreadable(file, e))? {
+                        Some(rows) => {
+                            let rows = this.of_file(&rows, of, file).map_err(|e| unreadable(file, e))?;
+                            ready.push_back(rows);
+                        }
+                        None => parts = None,
+                    }
+                    continue;
+                }
+                match opened.try_next().await? {
+                    Some((of, file, Opened::Whole(bytes))) => {
+                        this.metrics.files_read.add(1);
+                        this.metrics.bytes_read.add(bytes.len());
+                        this.decode(&of, &file, bytes, &mut ready).map_err(|e| unreadable(&file, e))?;
+                    }
+                    Some((of, file, Opened::InParts(stream))) => {
+                        this.metrics.files_read.add(1);
+                        this.metrics.bytes_read.add(file.bytes as usize);
+                        ready.extend(this.take_batch()?);
+                        parts = Some((of, file, stream));
+                    }
+                    None => {
+                        ready.extend(this.take_batch()?);
+                        reader = None;
+                    }
+                }
+            }
+        });
+        batches.boxed()
+    }
+
+    fn decode(&mut self, of: &Arc<Of>, file: &LiveFile, bytes: Bytes, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
+        let decode_time = self.metrics.decode_time.clone();
+        let _timer = decode_time.timer();
+        match self.small_files.offer(&bytes)? {
+            Offered::Read(rows) => {
+                self.in_batch.push((Arc::clone(of), file.sequence, rows));
+                if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
+                    ready.extend(self.take_batch()?);
+                }
+            }
+            Offered::OtherFormat => {
+                ready.extend(self.take_batch()?);
+                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
+                let mask = mask(&self.in_file, builder.parquet_schema());
+                for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
+                    ready.push_back(self.of_file(&rows?, of, file)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of small files so far.
+    fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let files = std::mem::take(&mut self.in_batch);
+        let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
+        let repeated = || files.iter().flat_map(|(of, sequence, n)| std::iter::repeat_n((of.as_ref(), *sequence), *n));
+        let years = repeated().map(|(of, _)| of.bucket.year).collect();
+        let sequences = repeated().map(|(_, sequence)| sequence).collect();
+        newer(self.table_columns(&rows, years, sequences)?, &rows, repeated().map(|(of, _)| of)).map(Some)
+    }
+
+    /// The rows of one file, which may have other columns than the table, fewer, or of another type.
+    fn of_file(&self, rows: &RecordBatch, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
+        let n = rows.num_rows();
+        let years = std::iter::repeat_n(of.bucket.year, n).collect();
+        let columns = self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))?;
+        newer(columns, rows, std::iter::repeat_n(of, n))
+    }
+
+    fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
+        let (years, sequences): (ArrayRef, ArrayRef) = (Arc::new(years), Arc::new(sequences));
+        let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
+            Ok(match (field.name().as_str(), rows.column_by_name(field.name())) {
+                (YEAR, _) => Arc::clone(&years),
+                (SEQUENCE, _) => Arc::clone(&sequences),
+                (_, Some(column)) if column.data_type() == field.data_type() => Arc::clone(column),
+                (_, Some(column)) => cast(column, field.data_type())?,
+                (_, None) => new_null_array(field.data_type(), rows.num_rows()),
+            })
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = columns.collect::<Result<_>>()?;
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}
+
+/// `columns` without the rows that are superseded; `rows` has their ids, and `of` says which bucket each is of.
+fn newer<'a>(
+    columns: RecordBatch,
+    rows: &RecordBatch,
+    of: impl Iterator<Item = &'a Of> + Clone,
+) -> Result<RecordBatch> {
+    if of.clone().all(|of| of.superseded.is_empty()) {
+        return Ok(columns);
+    }
+    let Some(ids) = rows.column_by_name(ID) else { return exec_err!("it has no column id") };
+    let ids = cast(ids, &DataType::Utf8)?;
+    let is_newer = |(of, id): (&Of, Option<&str>)| Some(id.is_none_or(|id| !of.superseded.contains(id)));
+    let newer: BooleanArray = of.zip(ids.as_string::<i32>()).map(is_newer).collect();
+    Ok(filter_record_batch(&columns, &newer)?)
+}
+
+/// The files of a group, bucket after bucket.
+fn files_of(group: Vec<BucketFiles>) -> Vec<BucketFile> {
+    let files = group.into_iter().flat_map(|BucketFiles { bucket, files, superseded }| {
+        let of = Arc::new(Of { bucket, superseded });
+        files.into_iter().map(move |file| (Arc::clone(&of), file))
+    });
+    files.collect()
+}
+
+/// Files that are opened together: several small ones, or a large one.
+fn portions(files: Vec<BucketFile>) -> Vec<Vec<BucketFile>> {
+    let mut portions: Vec<Vec<BucketFile>> = vec![];
+    for file in files {
+        let small = file.1.bytes <= WHOLE_FILE_BYTES;
+        match portions.last_mut() {
+            Some(last) if small && last.len() < FETCH && last[0].1.bytes <= WHOLE_FILE_BYTES => last.push(file),
+            _ => portions.push(vec![file]),
+        }
+    }
+    portions
+}
+
+async fn open(
+    files: Vec<BucketFile>,
+    batch_rows: usize,
+    in_file: SchemaRef,
+) -> Result<Vec<(Arc<Of>, LiveFile, Opened)>> {
+    if let [(of, file)] = files.as_slice()
+        && file.bytes > WHOLE_FILE_BYTES
+    {
+        let stream = open_in_parts(file, batch_rows, in_file).await.map_err(|e| unreadable(file, e))?;
+        return Ok(vec![(Arc::clone(of), file.clone(), Opened::InParts(stream))]);
+    }
+    let paths: Option<Vec<PathBuf>> = files.iter().map(|(_, file)| local_path(file)).collect();
+    let bodies = match paths {
+        Some(paths) => read_local(&files, paths).await?,
+        None => {
+            let get = |file: LiveFile| async move {
+                let (store, path) = stores().locate(&to_url(&file.location)?)?;
+                let body = async { store.get(&path).await?.bytes().await };
+                body.await.map_err(|e| unreadable(&file, e.into()))
+            };
+            let files = files.iter().map(|(_, file)| file.clone()).collect::<Vec<_>>();
+            stream::iter(files).map(get).buffered(FETCH).try_collect().await?
+        }
+    };
+    Ok(files.into_iter().zip(bodies).map(|((of, file), body)| (of, file, Opened::Whole(body))).collect())
+}
+
+async fn open_in_parts(
+    file: &LiveFile,
+    most_rows: usize,
+    in_file: SchemaRef,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let (store, path) = stores().locate(&to_url(&file.location)?)?;
+    let object = ParquetObject::new(store, path, file.bytes);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
+    let mask = mask(&in_file, builder.parquet_schema());
+    // Text is compressed to an eighth or so.
+    let rows = file.rows as usize * (BATCH_BYTES / 8) / file.bytes.max(1) as usize;
+    let batches = builder.with_projection(mask).with_batch_size(rows.clamp(1, most_rows)).build()?;
+    Ok(batches.map_err(DataFusionError::from).boxed())
+}
+
+fn local_path(file: &LiveFile) -> Option<PathBuf> {
+    let url = to_url(&file.location).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
+}
+
+/// Reads local files one after the other, with one change of thread for all of them: one each costs several times as
+/// much as reading a file of a few kilobytes.
+async fn read_local(files: &[BucketFile], paths: Vec<PathBuf>) -> Result<Vec<Bytes>> {
+    let read = move || paths.into_iter().map(|path| std::fs::read(path).map(Bytes::from)).collect::<Vec<_>>();
+    // Cancelled only when the runtime shuts down, and then nobody waits for the answer.
+    let bodies = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?;
+    let read = bodies.into_iter().zip(files).map(|(body, (_, file))| body.map_err(|e| unreadable(file, e.into())));
+    read.collect()
+}
+
+fn mask(wanted: &SchemaRef, file: &SchemaDescriptor) -> ProjectionMask {
+    let names = file.root_schema().get_fields().iter().enumerate();
+    let wanted = names.filter(|(_, field)| wanted.column_with_name(field.name()).is_some());
+    ProjectionMask::roots(file, wanted.map(|(i, _)| i))
+}
+
+/// Types are those of Parquet, whatever the writer's own were.
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// Why the buckets of a file cannot be read.
+#[derive(Debug, Error)]
+#[error(
+    "part file {location} cannot be read: {source}; bring it back from a backup, or read other buckets (--bucket, --since)"
+)]
+struct UnreadablePartFile {
+    location: String,
+    source: DataFusionError,
+}
+
+fn unreadable(file: &LiveFile, source: DataFusionError) -> DataFusionError {
+    DataFusionError::External(Box::new(UnreadablePartFile { location: file.location.clone(), source }))
+}

@@ -1,0 +1,334 @@
+//! [`BucketScanExec`]: the leaf operator that reads buckets, a group of them per partition.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, internal_err, project_schema};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
+};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use futures::{StreamExt, TryStreamExt, stream};
+use prost::Message;
+use twox_hash::XxHash64;
+use url::Url;
+
+use super::group_message::GroupMessage;
+use super::groups::{BucketFiles, YEAR};
+use super::read::{PartFileReader, ReadMetrics};
+use crate::checkpoint::Totals;
+use crate::model::items::GRID_PARTITION;
+use crate::runtime::{Slices, find_operator, partition_numbers};
+use crate::sink::{PartFileFormat, WriteTarget};
+use crate::table::Warehouse;
+
+/// Reads the part files of buckets: one output partition per group, bucket after bucket. Rows of which a newer version is in
+/// another bucket are left out.
+///
+/// No bucket is in two partitions, so that the output is hash-partitioned by (`grid_partition`, `year`) as far as any
+/// operator above can tell. With no bucket to read, there is one partition without rows.
+#[derive(Debug)]
+pub struct BucketScanExec {
+    /// The table, as it is written.
+    target: Arc<WriteTarget>,
+    format: Arc<PartFileFormat>,
+    groups: Groups,
+    /// Of each partition, the number of its group.
+    numbers: Vec<usize>,
+    scanned: Totals,
+    /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
+    settles: Option<String>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// The groups, where they were packed, or on a worker in another process.
+#[derive(Debug, Clone)]
+enum Groups {
+    Packed(Arc<Vec<Vec<BucketFiles>>>),
+    Sent(SentGroups),
+}
+
+/// Groups that travel.
+#[derive(Debug, Clone)]
+pub(crate) struct SentGroups {
+    pub slices: Slices,
+    /// Has the number of each partition that this process reads (see [`partition_numbers`]).
+    pub numbers: Arc<dyn ExecutionPlan>,
+    /// As [`BucketScanExec::fingerprint`] tells them.
+    pub fingerprints: Vec<u64>,
+    /// Sums over their buckets.
+    pub chosen: Totals,
+}
+
+impl Groups {
+    fn count(&self) -> usize {
+        match self {
+            Self::Packed(groups) => groups.len(),
+            Self::Sent(sent) => sent.slices.count(),
+        }
+    }
+
+    async fn get(&self, group: usize) -> Result<Vec<BucketFiles>> {
+        match self {
+            Self::Packed(groups) => Ok(groups.get(group).cloned().unwrap_or_default()),
+            Self::Sent(sent) => GroupMessage::decode_group(sent.slices.get(group).await?),
+        }
+    }
+}
+
+impl Totals {
+    pub(crate) fn of<'a>(buckets: impl IntoIterator<Item = &'a BucketFiles>) -> Self {
+        buckets.into_iter().fold(Self::default(), |sum, bucket| Self {
+            buckets: sum.buckets + 1,
+            files: sum.files + bucket.files.len() as u64,
+            rows: sum.rows + bucket.rows(),
+            bytes: sum.bytes + bucket.bytes(),
+        })
+    }
+}
+
+impl BucketScanExec {
+    /// A scan of `groups`, which were chosen among buckets with these sums.
+    pub(super) fn try_new(
+        warehouse: &Warehouse,
+        schema: &SchemaRef,
+        projection: Option<&Vec<usize>>,
+        mut groups: Vec<Vec<BucketFiles>>,
+        scanned: Totals,
+    ) -> Result<Self> {
+        if groups.is_empty() {
+            groups.push(vec![]);
+        }
+        let schema = project_schema(schema, projection)?;
+        Self::of_groups(warehouse.write_target(""), schema, Groups::Packed(Arc::new(groups)), scanned)
+    }
+
+    /// A scan whose groups were packed by another process; `schema` is that of its rows.
+    pub(crate) fn of_slices(target: WriteTarget, schema: SchemaRef, sent: SentGroups, scanned: Totals) -> Result<Self> {
+        Self::of_groups(target, schema, Groups::Sent(sent), scanned)
+    }
+
+    fn of_groups(target: WriteTarget, schema: SchemaRef, groups: Groups, scanned: Totals) -> Result<Self> {
+        let numbers = match &groups {
+            Groups::Packed(groups) => (0..groups.len()).collect(),
+            Groups::Sent(sent) => partition_numbers::numbers(&sent.numbers)?,
+        };
+        let keys = [GRID_PARTITION, YEAR].map(|name| Column::new_with_schema(name, &schema).ok());
+        let partitioning = match keys {
+            [Some(cell), Some(year)] => {
+                let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(cell), Arc::new(year)];
+                Partitioning::Hash(keys, numbers.len())
+            }
+            _ => Partitioning::UnknownPartitioning(numbers.len()),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            partitioning,
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Ok(Self {
+            format: Arc::new(PartFileFormat::try_new(&target)?),
+            target: Arc::new(target),
+            groups,
+            numbers,
+            scanned,
+            settles: None,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// The same scan; once its buckets are compacted, each id of which the document at this location says otherwise has
+    /// one version.
+    pub(super) fn settling(self, document: Option<String>) -> Self {
+        Self { settles: document, ..self }
+    }
+
+    /// The document with the ids that have one version each, once these buckets are compacted.
+    pub(crate) fn settles(&self) -> Option<&str> {
+        self.settles.as_deref()
+    }
+
+    /// The same scan, to be sent to another process; many files go to an object in `folder`.
+    pub(crate) async fn sliced(&self, folder: Option<&Url>) -> Result<Self> {
+        let sent = match &self.groups {
+            Groups::Sent(sent) => sent.clone(),
+            Groups::Packed(groups) => {
+                let of = Arc::clone(groups);
+                let slice = move |i: usize| Ok(GroupMessage::new(&of[i]).encode_to_vec().into());
+                SentGroups {
+                    numbers: partition_numbers::number(groups.len())?,
+                    slices: Slices::store(groups.len(), Arc::new(slice), folder).await?,
+                    fingerprints: (0..groups.len()).map(|i| self.fingerprint(i)).collect(),
+                    chosen: self.chosen(),
+                }
+            }
+        };
+        Self::of_slices(self.target.as_ref().clone(), self.schema(), sent, self.scanned)
+    }
+
+    /// The groups of a scan that was cut into slices.
+    pub(crate) fn sent(&self) -> Option<&SentGroups> {
+        match &self.groups {
+            Groups::Sent(sent) => Some(sent),
+            Groups::Packed(_) => None,
+        }
+    }
+
+    pub(crate) fn slices(&self) -> Option<&Slices> {
+        self.sent().map(|sent| &sent.slices)
+    }
+
+    /// Where and how its table is written.
+    pub(crate) fn target(&self) -> &WriteTarget {
+        &self.target
+    }
+
+    /// Schema of its rows.
+    pub(crate) fn columns(&self) -> SchemaRef {
+        self.schema()
+    }
+
+    /// The scan in a plan, if there is one.
+    pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
+        find_operator(plan)
+    }
+
+    /// The buckets that each partition reads; none where the scan was cut into slices.
+    pub(crate) fn groups(&self) -> &[Vec<BucketFiles>] {
+        match &self.groups {
+            Groups::Packed(groups) => groups,
+            Groups::Sent(_) => &[],
+        }
+    }
+
+    /// Name of the task that a partition of `leaf` is, if that is a scan of buckets: the same for the same files.
+    pub fn task(leaf: &Arc<dyn ExecutionPlan>, partition: usize) -> Option<String> {
+        let scan = leaf.downcast_ref::<Self>()?;
+        Some(format!("buckets-{:016x}", scan.fingerprint(partition)))
+    }
+
+    /// Tells the work of a partition from that of others: its buckets and their files.
+    pub(crate) fn fingerprint(&self, partition: usize) -> u64 {
+        if let Groups::Sent(sent) = &self.groups {
+            let group = self.numbers.get(partition).and_then(|group| sent.fingerprints.get(*group));
+            return group.copied().unwrap_or_default();
+        }
+        let mut hash = XxHash64::with_seed(0);
+        for bucket in self.groups().get(partition).into_iter().flatten() {
+            bucket.bucket.to_string().hash(&mut hash);
+            bucket.files.iter().for_each(|file| file.location.hash(&mut hash));
+            bucket.superseded.iter().for_each(|id| id.hash(&mut hash));
+        }
+        hash.finish()
+    }
+
+    /// The buckets that are read, in no order; none where the scan was cut into slices.
+    pub fn buckets(&self) -> impl Iterator<Item = &BucketFiles> {
+        self.groups().iter().flatten()
+    }
+
+    /// Sums over all buckets from which those to read were chosen by their number of files.
+    pub fn scanned(&self) -> Totals {
+        self.scanned
+    }
+
+    /// Sums over the buckets that are read.
+    pub fn chosen(&self) -> Totals {
+        self.sent().map_or_else(|| Totals::of(self.buckets()), |sent| sent.chosen)
+    }
+}
+
+impl DisplayAs for BucketScanExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = match format {
+            DisplayFormatType::TreeRender => "\n",
+            DisplayFormatType::Default | DisplayFormatType::Verbose => {
+                write!(f, "BucketScanExec: ")?;
+                ", "
+            }
+        };
+        let (chosen, of) = (self.chosen(), self.scanned);
+        write!(f, "warehouse={}{separator}", self.target.warehouse)?;
+        write!(
+            f,
+            "buckets={}/{}{separator}files={}/{}{separator}",
+            chosen.buckets, of.buckets, chosen.files, of.files
+        )?;
+        write!(f, "groups={}", self.groups.count())?;
+        match self.buckets().map(|bucket| bucket.superseded.len()).sum::<usize>() {
+            0 => Ok(()),
+            ids => write!(f, "{separator}superseded_ids={ids}"),
+        }
+    }
+}
+
+impl ExecutionPlan for BucketScanExec {
+    fn name(&self) -> &str {
+        "BucketScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.sent().map(|sent| &sent.numbers).into_iter().collect()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match (self.sent(), children.as_slice()) {
+            (_, []) => Ok(self),
+            (Some(sent), [numbers]) => {
+                let sent = SentGroups { numbers: Arc::clone(numbers), ..sent.clone() };
+                let target = self.target.as_ref().clone();
+                Ok(Arc::new(Self::of_slices(target, self.schema(), sent, self.scanned)?))
+            }
+            _ => internal_err!("BucketScanExec is a leaf and takes no children"),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(group) = self.numbers.get(partition).copied() else {
+            return internal_err!("BucketScanExec has no partition {partition}");
+        };
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let batch_rows = context.session_config().batch_size();
+        let metrics = ReadMetrics {
+            files_read: MetricBuilder::new(&self.metrics).counter("files_read", partition),
+            bytes_read: MetricBuilder::new(&self.metrics).counter("bytes_read", partition),
+            decode_time: MetricBuilder::new(&self.metrics).subset_time("decode_time", partition),
+        };
+        let (format, schema) = (Arc::clone(&self.format), self.schema());
+        let groups = self.groups.clone();
+        let read = async move {
+            let group = groups.get(group).await?;
+            Ok::<_, DataFusionError>(PartFileReader::try_new(format, schema, &group, batch_rows, metrics)?.read(group))
+        };
+        let batches = stream::once(read).try_flatten().boxed().map(move |batch| Ok(batch?.record_output(&baseline)));
+        Ok(Box::pin(cooperative(RecordBatchStreamAdapter::new(self.schema(), batches))))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}

@@ -1,0 +1,202 @@
+//! [`BucketsTable`]: the rows of a warehouse by bucket, as a table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result, internal_err, plan_err};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::groups::{BucketFiles, YEAR, buckets, groups};
+use super::scan::BucketScanExec;
+use super::superseded::{BucketRows, LeftBehind};
+use crate::checkpoint::Totals;
+use crate::model::items::GRID_PARTITION;
+use crate::model::versions::SEQUENCE;
+use crate::scan::{AsOf, StagedTable, Staging, WarehouseTable};
+use crate::table::{LiveFile, Warehouse};
+
+/// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
+/// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
+///
+/// With a threshold up to 2 and without filters, rows of an Item that has moved are left out: those in a bucket where none is
+/// of its newest version. Buckets with such rows are read however few files they have, and so are those with several rows of
+/// one Item, so that each Item has one version when all of them are compacted.
+///
+/// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
+/// `year` alone choose buckets; the others are not pushed down.
+#[derive(Debug)]
+pub struct BucketsTable {
+    source: BucketSource,
+    threshold: usize,
+    schema: SchemaRef,
+}
+
+/// Whose buckets are read.
+#[derive(Debug, Clone)]
+pub enum BucketSource {
+    /// A [`WarehouseTable`], and its warehouse.
+    Table(Arc<dyn TableProvider>, Box<Warehouse>),
+    /// The run that was staged last.
+    Staged(Arc<Staging>),
+}
+
+impl BucketSource {
+    /// `None` where a table has no buckets.
+    pub fn of(table: &Arc<dyn TableProvider>) -> Option<Self> {
+        if let Some(staged) = table.downcast_ref::<StagedTable>() {
+            return Some(Self::Staged(Arc::clone(staged.staging())));
+        }
+        let warehouse = table.downcast_ref::<WarehouseTable>()?.warehouse();
+        Some(Self::Table(Arc::clone(table), Box::new(warehouse.clone())))
+    }
+
+    /// The warehouse with the files.
+    pub fn warehouse(&self) -> &Warehouse {
+        match self {
+            Self::Table(_, warehouse) => warehouse,
+            Self::Staged(staging) => staging.warehouse(),
+        }
+    }
+
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Table(table, _) => table.schema(),
+            Self::Staged(staging) => Arc::clone(staging.warehouse().items().table_schema()),
+        }
+    }
+
+    async fn files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
+        match self {
+            Self::Table(table, _) => match table.downcast_ref::<WarehouseTable>() {
+                Some(table) => table.live_files(session).await,
+                None => internal_err!("buckets of a table that is no warehouse"),
+            },
+            Self::Staged(staging) => Ok(staging.run().map(|run| run.files.clone()).unwrap_or_default()),
+        }
+    }
+}
+
+impl BucketsTable {
+    /// Errors: the table promotes a property under the name of one of the columns added here.
+    pub fn try_new(source: BucketSource, threshold: usize) -> Result<Self> {
+        let schema = source.schema();
+        if let Some((_, field)) = [YEAR, SEQUENCE].iter().find_map(|name| schema.column_with_name(name)) {
+            return plan_err!(
+                "buckets: the table has a column {} of its own, and so cannot be read by bucket",
+                field.name()
+            );
+        }
+        let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
+        let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
+        Ok(Self { source, threshold, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// Whose buckets are read.
+    pub fn source(&self) -> &BucketSource {
+        &self.source
+    }
+
+    /// What newer versions have left behind in `buckets`, which are all of a table, and the document that says for which ids that
+    /// may be so, if there are any. Nothing, where that is not known: then a bucket is compacted for itself.
+    async fn left_behind(
+        &self,
+        session: &dyn Session,
+        buckets: &[BucketFiles],
+    ) -> Result<(LeftBehind, Option<String>)> {
+        let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
+        let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
+        let Some((snapshot, document)) = table.known_ids_document(session).await? else {
+            return Ok(Default::default());
+        };
+        let repeated = table.repeated_ids(session).await?;
+        if repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
+            return Ok(Default::default());
+        }
+        let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
+        let schema = Arc::clone(&self.schema);
+        let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
+        Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(document)))
+    }
+
+    /// Whether `filter` is about the bucket of a row alone.
+    fn chooses_buckets(filter: &Expr) -> bool {
+        let of_bucket =
+            filter.column_refs().iter().all(|column| [GRID_PARTITION, YEAR].contains(&column.name.as_str()));
+        of_bucket && !filter.is_volatile()
+    }
+}
+
+#[async_trait]
+impl TableProvider for BucketsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let pushdown = |filter: &&Expr| match Self::chooses_buckets(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(pushdown).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all = buckets(self.source.files(session).await?);
+        // Versions in other buckets are looked up where all are read anyhow, and not for some of them.
+        let every = self.threshold <= 2 && filters.is_empty();
+        let (mut left_behind, settles) =
+            if every { self.left_behind(session, &all).await? } else { Default::default() };
+        let mut buckets = choose(session, all, filters)?;
+        let scanned = Totals::of(&buckets);
+        buckets.retain(|bucket| bucket.parts() >= self.threshold || left_behind.buckets.contains(&bucket.bucket));
+        for bucket in &mut buckets {
+            bucket.superseded = left_behind.superseded.remove(&bucket.bucket).unwrap_or_default();
+        }
+        let groups = groups(buckets, session.config().target_partitions());
+        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
+        Ok(Arc::new(scan.settling(settles)))
+    }
+}
+
+/// Texts lie one behind the other: rows that went through a merge would keep whole buffers of others in memory, and a
+/// sort that counts its memory would count those for each batch.
+fn without_view(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
+/// The buckets for which all filters are true.
+fn choose(session: &dyn Session, mut buckets: Vec<BucketFiles>, filters: &[Expr]) -> Result<Vec<BucketFiles>> {
+    let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(buckets) };
+    let schema = Arc::new(Schema::new(vec![
+        Field::new(GRID_PARTITION, DataType::Utf8, false),
+        Field::new(YEAR, DataType::Int32, true),
+    ]));
+    let filter = session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)?;
+    let cells = buckets.iter().map(|b| Some(b.bucket.cell.as_str())).collect::<StringArray>();
+    let years = buckets.iter().map(|b| b.bucket.year).collect::<Int32Array>();
+    let columns: Vec<ArrayRef> = vec![Arc::new(cells), Arc::new(years)];
+    let chosen = filter.evaluate(&RecordBatch::try_new(schema, columns)?)?.into_array(buckets.len())?;
+    let mut chosen = chosen.as_boolean().iter();
+    buckets.retain(|_| chosen.next().flatten() == Some(true));
+    Ok(buckets)
+}

@@ -1,0 +1,27 @@
+//! Tables over a warehouse (`STORED AS ICEBERG`): part files chosen by their statistics, buckets, and what is known of the
+//! table.
+//!
+//! - [`WarehouseTable`]: one row per Item and cell; [`AsOf`]: an earlier state of it; [`scan_metrics`]: what a scan read.
+//! - [`buckets`]: part files by bucket, for merging them.
+//! - [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit (`STORED AS CHECKPOINTS`).
+//! - [`records`]: snapshots, files, runs, rejects and ingested objects.
+
+pub(crate) mod as_of;
+pub mod buckets;
+mod described;
+mod factory;
+mod named_warehouse;
+mod pruned_by;
+pub mod records;
+mod scan_metrics;
+mod staged;
+mod statistics;
+mod table;
+
+pub use as_of::AsOf;
+pub use factory::WarehouseTableFactory;
+pub(crate) use named_warehouse::named_warehouse;
+pub use pruned_by::PrunedBy;
+pub use scan_metrics::{ScanMetrics, scan_metrics};
+pub use staged::{StagedRun, StagedTable, StagedTableFactory, Staging};
+pub use table::{ChosenFiles, WarehouseTable};

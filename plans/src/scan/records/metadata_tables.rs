@@ -1,0 +1,194 @@
+//! Tables `items$snapshots`, `items$files` and `items$partitions`: the table's metadata in SQL, as PyIceberg's `inspect`
+//! has it; and `items$table`, what there is once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
+};
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::datasource::TableType;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::scan::table::WarehouseTable;
+use crate::table::{LiveFile, TableState, Warehouse};
+
+/// What a metadata table is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// `committed_at` (ms), `snapshot_id`, `parent_id`, `operation`, `manifest_list`, `summary` (map); oldest first.
+    Snapshots,
+    /// `file_path`, `file_format`, `grid_partition`, `year`, `record_count`, `file_size_in_bytes`, `sequence_number` of the
+    /// data files of the newest snapshot. In place of `partition` its two values, the year as a calendar's; null without
+    /// a `datetime`.
+    Files,
+    /// `grid_partition`, `year`, `record_count`, `file_count`, `total_data_file_size_in_bytes`, `last_sequence_number` of
+    /// each bucket.
+    Partitions,
+    /// One row: `metadata_file`, the newest; `location`, `catalog`, `grid`, `h3_resolution`, `snapshot_id` of the newest
+    /// snapshot, null if there is none.
+    Table,
+}
+
+impl About {
+    pub const ALL: [Self; 4] = [Self::Snapshots, Self::Files, Self::Partitions, Self::Table];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Snapshots => "$snapshots",
+            Self::Files => "$files",
+            Self::Partitions => "$partitions",
+            Self::Table => "$table",
+        }
+    }
+
+    /// Name of the metadata table of `table`.
+    pub fn table(self, table: &str) -> String {
+        format!("{table}{}", self.suffix())
+    }
+
+    /// Which table a name is about, and what of it.
+    pub(crate) fn parse(name: &str) -> Option<(&str, Self)> {
+        Self::ALL.into_iter().find_map(|about| Some((name.strip_suffix(about.suffix())?, about)))
+    }
+}
+
+/// The metadata of a table as rows, as of the newest snapshot.
+#[derive(Debug)]
+pub struct MetadataTable {
+    about: About,
+    table: WarehouseTable,
+    schema: SchemaRef,
+}
+
+impl MetadataTable {
+    pub fn try_new(warehouse: Warehouse, about: About) -> Result<Self> {
+        let schema = match about {
+            About::Snapshots => snapshots(None)?,
+            About::Files => files(&[])?,
+            About::Partitions => partitions(&[])?,
+            About::Table => table(&warehouse, None)?,
+        };
+        Ok(Self { about, table: WarehouseTable::new(warehouse), schema: schema.schema() })
+    }
+}
+
+#[async_trait]
+impl TableProvider for MetadataTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let warehouse = self.table.warehouse();
+        let rows = match self.about {
+            About::Snapshots => snapshots(Some(warehouse.load().await?.as_ref()))?,
+            About::Table => table(warehouse, Some(warehouse.load().await?.as_ref()))?,
+            About::Files => files(&self.table.live_files(session).await?)?,
+            About::Partitions => partitions(&self.table.live_files(session).await?)?,
+        };
+        MemTable::try_new(self.schema(), vec![vec![rows]])?.scan(session, projection, filters, limit).await
+    }
+}
+
+fn snapshots(state: Option<&TableState>) -> Result<RecordBatch> {
+    let mut snapshots: Vec<_> = state.iter().flat_map(|state| state.metadata.snapshots()).collect();
+    snapshots.sort_by_key(|snapshot| snapshot.sequence_number());
+    let mut summaries = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for snapshot in &snapshots {
+        let sorted: BTreeMap<_, _> = snapshot.summary().additional_properties.iter().collect();
+        for (key, value) in sorted {
+            summaries.keys().append_value(key);
+            summaries.values().append_value(value);
+        }
+        summaries.append(true)?;
+    }
+    let times = snapshots.iter().map(|s| s.timestamp_ms());
+    let operations = snapshots.iter().map(|s| s.summary().operation.as_str());
+    rows(vec![
+        ("committed_at", Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))),
+        ("snapshot_id", Arc::new(snapshots.iter().map(|s| Some(s.snapshot_id())).collect::<Int64Array>())),
+        ("parent_id", Arc::new(snapshots.iter().map(|s| s.parent_snapshot_id()).collect::<Int64Array>())),
+        ("operation", Arc::new(StringArray::from_iter_values(operations))),
+        ("manifest_list", Arc::new(StringArray::from_iter_values(snapshots.iter().map(|s| s.manifest_list())))),
+        ("summary", Arc::new(summaries.finish())),
+    ])
+}
+
+fn files(files: &[LiveFile]) -> Result<RecordBatch> {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by(|a, b| (&a.cell, a.year, &a.location).cmp(&(&b.cell, b.year, &b.location)));
+    let number = |of: fn(&LiveFile) -> u64| -> ArrayRef {
+        Arc::new(files.iter().map(|file| i64::try_from(of(file)).ok()).collect::<Int64Array>())
+    };
+    rows(vec![
+        ("file_path", Arc::new(StringArray::from_iter_values(files.iter().map(|file| &file.location)))),
+        ("file_format", Arc::new(StringArray::from_iter_values(files.iter().map(|_| "PARQUET")))),
+        ("grid_partition", Arc::new(files.iter().map(|file| file.cell.as_deref()).collect::<StringArray>())),
+        ("year", Arc::new(files.iter().map(|file| file.year).collect::<Int32Array>())),
+        ("record_count", number(|file| file.rows)),
+        ("file_size_in_bytes", number(|file| file.bytes)),
+        ("sequence_number", Arc::new(files.iter().map(|file| Some(file.sequence)).collect::<Int64Array>())),
+    ])
+}
+
+fn partitions(files: &[LiveFile]) -> Result<RecordBatch> {
+    let mut buckets: BTreeMap<(Option<&str>, Option<i32>), [i64; 4]> = BTreeMap::new();
+    for file in files {
+        let [rows, count, bytes, sequence] = buckets.entry((file.cell.as_deref(), file.year)).or_default();
+        *rows += file.rows as i64;
+        *count += 1;
+        *bytes += file.bytes as i64;
+        *sequence = file.sequence.max(*sequence);
+    }
+    let number = |i: usize| -> ArrayRef { Arc::new(buckets.values().map(|of| Some(of[i])).collect::<Int64Array>()) };
+    rows(vec![
+        ("grid_partition", Arc::new(buckets.keys().map(|(cell, _)| *cell).collect::<StringArray>())),
+        ("year", Arc::new(buckets.keys().map(|(_, year)| *year).collect::<Int32Array>())),
+        ("record_count", number(0)),
+        ("file_count", number(1)),
+        ("total_data_file_size_in_bytes", number(2)),
+        ("last_sequence_number", number(3)),
+    ])
+}
+
+fn table(warehouse: &Warehouse, state: Option<&TableState>) -> Result<RecordBatch> {
+    let text = |value: String| -> ArrayRef { Arc::new(StringArray::from_iter_values([value])) };
+    let snapshot = state.and_then(|state| state.metadata.current_snapshot_id());
+    rows(vec![
+        ("metadata_file", text(state.map(|state| state.metadata_location.clone()).unwrap_or_default())),
+        ("location", text(state.map(|state| state.metadata.location().to_owned()).unwrap_or_default())),
+        ("catalog", text(warehouse.catalog().to_string())),
+        ("grid", text("h3".to_owned())),
+        ("h3_resolution", Arc::new(Int32Array::from(vec![i32::from(warehouse.h3_resolution())]))),
+        ("snapshot_id", Arc::new(Int64Array::from(vec![snapshot]))),
+    ])
+}
+
+fn rows(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let columns = columns.into_iter().map(|(name, column)| {
+        // One type of text in all tables, so that comparisons need no cast.
+        let column = match column.data_type() {
+            DataType::Utf8 => arrow::compute::cast(&column, &DataType::Utf8View),
+            _ => Ok(column),
+        };
+        Ok((name, column?, true))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| exec_datafusion_err!("metadata of items: {e}"))
+}

@@ -1,0 +1,129 @@
+//! The one place that binds functions, table providers, rules and stores to a session.
+
+mod inventory_factory;
+mod schema;
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, Session};
+use datafusion::common::Result;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionContext;
+
+use self::inventory_factory::InventoryTableFactory;
+use self::schema::SessionSchema;
+use crate::call::CallPlanner;
+use crate::query::optimizer_rules;
+use crate::run::{CommitPlanner, InsertIntoWarehouse};
+use crate::runtime::{RunOptions, within};
+use crate::scan::buckets::BucketsFunction;
+use crate::scan::records::IngestedFunction;
+use crate::scan::{StagedTableFactory, WarehouseTableFactory};
+use crate::sink::{ROW_GROUP_ROWS, WriteGeoParquetPlanner};
+use crate::source::{ProbeItems, StacTableFactory};
+use crate::wire::PlannedPlanner;
+
+/// A session in which all of earthcatalog's SQL works.
+///
+/// `workers` is the number of partitions that run at once.
+pub fn session(workers: usize) -> Result<SessionContext> {
+    session_within(workers, None)
+}
+
+/// As [`session`]; sorts that together take more than `memory` bytes go on on disk.
+pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionContext> {
+    let (config, runtime) = within(workers, memory)?;
+    // A partition of a source is a chunk, and stays one task from scan to sink; scans of files fill the workers anyhow.
+    let config = config
+        // For a single partition, DataFusion plans windows and joins in another way: it gathers all rows first.
+        .with_target_partitions(workers.max(2))
+        .with_round_robin_repartition(false)
+        .with_information_schema(true)
+        .with_option_extension(RunOptions { workers: NonZero::new(workers), ..RunOptions::default() })
+        // COPY keeps a row group in memory, and rows of Items are wide.
+        .set_usize("datafusion.execution.parquet.max_row_group_size", ROW_GROUP_ROWS)
+        // A scan by bucket is partitioned well enough for whatever goes by bucket, be it in one partition.
+        .set_usize("datafusion.optimizer.subset_repartition_threshold", 1);
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
+        .with_optimizer_rules(optimizer_rules())
+        .with_physical_optimizer_rules(physical_optimizer_rules())
+        .with_query_planner(Arc::new(Planner));
+    let factories = state.table_factories().get_or_insert_default();
+    factories.insert("STAC".into(), Arc::new(StacTableFactory));
+    factories.insert("ICEBERG".into(), Arc::new(WarehouseTableFactory));
+    factories.insert("INVENTORY".into(), Arc::new(InventoryTableFactory));
+    factories.insert("CHECKPOINTS".into(), Arc::new(StagedTableFactory));
+    let context = SessionContext::new_with_state(state.build());
+    let catalog = MemoryCatalogProvider::new();
+    let config = context.copied_config();
+    let names = &config.options().catalog;
+    catalog.register_schema(&names.default_schema, Arc::new(SessionSchema::default()))?;
+    context.register_catalog(&names.default_catalog, Arc::new(catalog));
+    geodatafusion::register(&context);
+    earthcatalog_udfs::register(&context)?;
+    context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
+    context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
+    Ok(context)
+}
+
+/// DataFusion's rules for physical plans, and one of ours before it selects joins.
+fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ProbeItems);
+    std::iter::once(ours).chain(PhysicalOptimizer::new().rules).collect()
+}
+
+/// Makes a session one that writes nothing, as `SET earthcatalog.dry_run = true` does.
+pub fn dry_run(context: &SessionContext) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    if let Some(options) = state.config_mut().options_mut().extensions.get_mut::<RunOptions>() {
+        options.dry_run = true;
+    }
+}
+
+/// DataFusion's planner, which also knows our nodes.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(CallPlanner),
+            Arc::new(CommitPlanner),
+            Arc::new(WriteGeoParquetPlanner),
+            Arc::new(PlannedPlanner),
+        ]);
+        planner.create_physical_plan(plan, session).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn copy_keeps_no_more_in_memory_than_the_rows_of_a_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.parquet");
+        let sql = format!("COPY (SELECT * FROM generate_series(1, 250000)) TO '{}'", path.display());
+        session(2).unwrap().sql(&sql).await.unwrap().collect().await.unwrap();
+        let file = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        let groups: Vec<_> = file.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!((groups.iter().sum::<i64>(), groups.len()), (250_000, 3), "{groups:?}");
+    }
+}

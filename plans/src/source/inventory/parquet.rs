@@ -1,0 +1,49 @@
+//! Parquet inventories, read batch by batch.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::{Result, plan_err};
+use futures::StreamExt;
+use parquet::arrow::ProjectionMask;
+use url::Url;
+
+use super::batch::{ListedBatch, columns_of};
+use super::check_since;
+use super::keys::KeyBase;
+use crate::source::planner::Planner;
+use crate::source::read::parquet_file::ParquetFile;
+
+/// Whether a Parquet file lists objects, by its columns.
+pub(in super::super) fn is_inventory(schema: &Schema) -> bool {
+    columns_of(schema).is_some_and(|columns| columns.bucket.is_some())
+}
+
+/// Plans a data file.
+pub(super) async fn plan(file: &Url, planner: &mut Planner<'_>, keys: &Arc<KeyBase>) -> Result<()> {
+    let parquet = ParquetFile::open(file).await?;
+    let Some(columns) = columns_of(parquet.schema()) else {
+        let names = parquet.schema().fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>();
+        return plan_err!("{file} is no inventory: it has no column key, but {}", names.join(", "));
+    };
+    check_since(file, &columns, planner)?;
+    planner.start_file(file, Arc::clone(keys), false);
+    let wanted = [
+        columns.bucket,
+        Some(columns.key),
+        columns.is_latest,
+        columns.is_delete_marker,
+        columns.last_modified,
+        columns.e_tag,
+    ];
+    let builder = parquet.builder()?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.into_iter().flatten());
+    let mut batches = builder.with_projection(mask).with_batch_size(8192).build()?;
+    while !planner.is_full()
+        && let Some(batch) = batches.next().await
+    {
+        ListedBatch::try_new(&batch?)?.push(planner)?;
+    }
+    planner.end_file();
+    Ok(())
+}

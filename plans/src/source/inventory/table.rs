@@ -1,0 +1,178 @@
+//! [`InventoryTable`]: the objects that an inventory lists, as a table (`STORED AS INVENTORY`).
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result, plan_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::TryStreamExt;
+use url::Url;
+
+use super::keys::KeyBase;
+use crate::model::chunk::ChunkCounts;
+use crate::source::chunks::{ChunkList, Content};
+use crate::source::options::StacOptions;
+use crate::source::planner::plan_chunks;
+use crate::source::spool::Entry;
+use crate::table::Warehouse;
+
+/// Columns of an inventory.
+///
+/// | column | meaning |
+/// |---|---|
+/// | `bucket` | null where the inventory names none |
+/// | `key` | decoded; a path or a URL where there is no bucket |
+/// | `object` | its name in the [ingest record](crate::table::ingest_record): `s3://<bucket>/<key>`, or a URL |
+/// | `e_tag`, `last_modified` | its version, as far as the inventory tells (UTC) |
+pub static INVENTORY_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("bucket", DataType::Utf8View, true),
+        Field::new("key", DataType::Utf8View, false),
+        Field::new("object", DataType::Utf8View, false),
+        Field::new("e_tag", DataType::Utf8View, true),
+        Field::new("last_modified", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
+    ]))
+});
+
+/// The objects that an inventory, or a folder, lists, but for those that its options leave out: the newest version of
+/// each that is an Item by its name. Files of many Items are not listed.
+#[derive(Debug)]
+pub struct InventoryTable {
+    location: Url,
+    options: StacOptions,
+    /// The warehouse whose newest object is where `since` is, under option `since` = `last`.
+    since_last_of: Option<Warehouse>,
+    selection: Mutex<Selection>,
+}
+
+/// What a scan of an inventory found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in super::super) struct Selection {
+    /// Objects that it lists.
+    pub objects: u64,
+    /// Rows that its options leave out.
+    pub left_out: ChunkCounts,
+}
+
+impl Selection {
+    fn of(chunks: &ChunkList) -> Result<Self> {
+        let mut selection = Self::default();
+        for chunk in &chunks.chunks {
+            let Content::Objects { objects, .. } = &chunk.content else {
+                return plan_err!(
+                    "{} holds many Items, and nothing lists their versions; ingest it as a source of its own",
+                    chunk.id.file
+                );
+            };
+            let ChunkCounts { superseded, skipped, .. } = &chunk.planned;
+            let listed = superseded + chunk.planned.skipped_total();
+            let left_out =
+                ChunkCounts { listed, superseded: *superseded, skipped: skipped.clone(), ..ChunkCounts::default() };
+            selection.add(&Self { objects: objects.entries, left_out });
+        }
+        Ok(selection)
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.objects += other.objects;
+        self.left_out.merge(&other.left_out);
+    }
+}
+
+impl InventoryTable {
+    pub fn new(location: Url, options: StacOptions, since_last_of: Option<Warehouse>) -> Self {
+        Self { location, options, since_last_of, selection: Mutex::default() }
+    }
+
+    /// What the last scan found.
+    pub(super) fn selection(&self) -> Selection {
+        self.selection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl TableProvider for InventoryTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&INVENTORY_SCHEMA)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut options = self.options.clone();
+        if let Some(warehouse) = &self.since_last_of {
+            options.since = warehouse.load().await?.max_last_modified();
+        }
+        let chunks = Arc::new(plan_chunks(&self.location, &options, &state.runtime_env().disk_manager).await?);
+        *self.selection.lock().unwrap_or_else(PoisonError::into_inner) = Selection::of(&chunks)?;
+        let partition =
+            |chunk| Arc::new(ListedChunk { chunks: Arc::clone(&chunks), chunk }) as Arc<dyn PartitionStream>;
+        let partitions = (0..chunks.chunks.len()).map(partition).collect();
+        let scan = StreamingTableExec::try_new(self.schema(), partitions, projection, [], false, limit)?;
+        Ok(Arc::new(scan))
+    }
+}
+
+/// The objects of one chunk.
+struct ListedChunk {
+    chunks: Arc<ChunkList>,
+    chunk: usize,
+}
+
+impl fmt::Debug for ListedChunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.chunks.chunks[self.chunk].id)
+    }
+}
+
+impl PartitionStream for ListedChunk {
+    fn schema(&self) -> &SchemaRef {
+        &INVENTORY_SCHEMA
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = context.session_config().batch_size();
+        let batches: futures::stream::BoxStream<'static, Result<RecordBatch>> =
+            match &self.chunks.chunks[self.chunk].content {
+                Content::Objects { objects, keys, .. } => {
+                    let keys = Arc::clone(keys);
+                    let blocks = self.chunks.spool.read(objects, rows);
+                    Box::pin(blocks.and_then(move |entries| std::future::ready(batch(&entries, &keys))))
+                }
+                _ => Box::pin(futures::stream::empty()),
+            };
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&INVENTORY_SCHEMA), batches))
+    }
+}
+
+fn batch(entries: &[Entry], keys: &KeyBase) -> Result<RecordBatch> {
+    let texts = |of: &dyn Fn(&Entry) -> Option<String>| -> ArrayRef {
+        Arc::new(entries.iter().map(of).collect::<StringViewArray>())
+    };
+    let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let times = entries.iter().map(|entry| entry.version.last_modified).collect::<TimestampMillisecondArray>();
+    let columns = vec![
+        texts(&|entry| known(&entry.bucket)),
+        texts(&|entry| Some(entry.key.clone())),
+        texts(&|entry| Some(keys.name(entry))),
+        texts(&|entry| known(&entry.version.e_tag)),
+        Arc::new(times.with_timezone("UTC")),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(&INVENTORY_SCHEMA), columns)?)
+}

@@ -1,0 +1,43 @@
+//! The STAC table provider (`CREATE EXTERNAL TABLE … STORED AS STAC`): Items from wherever they are, as rows.
+//!
+//! ```text
+//! LOCATION ── planning (head): list, select, cut ──► chunks ── StacExec: one partition per chunk ──► rows + outcome
+//!             inventory/ direct/                    spool      read/: fetch, decode/
+//! ```
+//!
+//! - [`StacTableFactory`], [`StacTable`], [`StacOptions`]: the SQL side.
+//! - [`InventoryTable`]: what an inventory lists, as a table of its own (`STORED AS INVENTORY`).
+//! - [`ProbeItems`]: joins through which Items stream.
+//! - [`StacExec`]: the leaf operator; [`chunk_outcome`] tells what became of a partition's chunk.
+//! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it, `chunk_message` takes it elsewhere.
+//! - `read`: what a partition does: fetch bytes, decode them, account for each.
+
+mod chunk_message;
+mod chunks;
+pub mod decode;
+mod direct;
+mod exec;
+mod factory;
+mod format;
+mod inventory;
+mod options;
+mod outcome;
+mod planner;
+mod probe_items;
+mod read;
+mod spool;
+mod table;
+
+pub use exec::{PlannedItems, StacExec};
+pub use factory::StacTableFactory;
+pub use format::Format;
+pub use inventory::{INVENTORY_SCHEMA, InventoryTable};
+pub use options::{OptionError, StacOptions};
+pub(crate) use outcome::loses_chunks;
+pub use outcome::{chunk_outcome, reads_chunks};
+pub use probe_items::ProbeItems;
+pub(crate) use probe_items::probe_items;
+pub use table::StacTable;
+
+#[cfg(test)]
+mod tests;

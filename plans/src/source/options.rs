@@ -1,0 +1,268 @@
+//! The options of `STORED AS STAC`, typed and checked.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, SecondsFormat};
+use datafusion::common::DataFusionError;
+use thiserror::Error;
+use url::Url;
+
+use super::format::Format;
+use crate::model::time::parse_millis;
+use crate::stores::folder_url;
+
+/// What is wrong with an option.
+#[derive(Debug, Error, PartialEq)]
+pub enum OptionError {
+    #[error("option '{option}' of a STAC table is {value:?}; it must be {accepted}")]
+    InvalidValue { option: &'static str, value: String, accepted: String },
+    #[error("a STAC table has no option '{option}'; its options are {}", OPTIONS.join(", "))]
+    UnknownOption { option: String },
+}
+
+impl From<OptionError> for DataFusionError {
+    fn from(error: OptionError) -> Self {
+        DataFusionError::Plan(error.to_string())
+    }
+}
+
+const OPTIONS: [&str; 10] = [
+    "like",
+    "objects",
+    "chunk_size",
+    "limit",
+    "since",
+    "fetch_concurrency",
+    "suffix",
+    "max_item_bytes",
+    "format",
+    "base",
+];
+
+/// The suffixes of Items in an inventory.
+const ITEM_SUFFIXES: [&str; 1] = [".json"];
+
+/// The suffixes of files with Items in a folder.
+const FOLDER_SUFFIXES: [&str; 11] = [
+    ".json",
+    ".geojson",
+    ".ndjson",
+    ".jsonl",
+    ".geojsonl",
+    ".ndjson.gz",
+    ".jsonl.gz",
+    ".geojsonl.gz",
+    ".json.gz",
+    ".parquet",
+    ".geoparquet",
+];
+
+/// Options of a STAC table. An option whose value is empty or `NULL` is not set.
+///
+/// | option | default | meaning |
+/// |---|---|---|
+/// | `like` | | registered table whose promoted columns the Items get; instead of a column list |
+/// | `objects` | | table or view that lists the objects, in place of the location, to which their keys are relative |
+/// | `chunk_size` | 10000 | Items per chunk |
+/// | `limit` | | read no more than this many Items, the first ones |
+/// | `since` | | date or RFC 3339 time: leave out objects whose `last_modified_date` is older |
+/// | `fetch_concurrency` | 64 | requests in flight per partition |
+/// | `suffix` | `.json` | comma list: which keys of an inventory, or files of a folder, are Items |
+/// | `max_item_bytes` | 67108864 | a larger Item is rejected |
+/// | `format` | `auto` | see [`Format`] |
+/// | `base` | | folder or prefix that stands for `s3://<bucket>/`: a mirror, or another endpoint |
+#[derive(Debug, Clone, PartialEq)]
+pub struct StacOptions {
+    pub like: Option<String>,
+    pub objects: Option<String>,
+    pub chunk_size: u64,
+    pub limit: Option<u64>,
+    /// Milliseconds since 1970, UTC.
+    pub since: Option<i64>,
+    pub fetch_concurrency: usize,
+    pub suffixes: Option<Vec<String>>,
+    pub max_item_bytes: u64,
+    /// `None`: by the location's name and content.
+    pub format: Option<Format>,
+    /// Ends in `/`.
+    pub base: Option<Url>,
+}
+
+impl Default for StacOptions {
+    fn default() -> Self {
+        Self {
+            like: None,
+            objects: None,
+            chunk_size: 10_000,
+            limit: None,
+            since: None,
+            fetch_concurrency: 64,
+            suffixes: None,
+            max_item_bytes: 64 << 20,
+            format: None,
+            base: None,
+        }
+    }
+}
+
+impl StacOptions {
+    /// Reads the map of `OPTIONS (…)`, in which DataFusion prefixes plain names with `format.`.
+    pub fn try_new(options: &HashMap<String, String>) -> Result<Self, OptionError> {
+        let mut result = Self::default();
+        // Sorted, so that of several wrong options the same one is reported each time.
+        let mut options = options.iter().collect::<Vec<_>>();
+        options.sort();
+        for (key, value) in options {
+            let name = key.strip_prefix("format.").unwrap_or(key).to_ascii_lowercase();
+            let value = value.trim();
+            if value.is_empty() || value.eq_ignore_ascii_case("null") {
+                if !OPTIONS.contains(&name.as_str()) {
+                    return Err(OptionError::UnknownOption { option: name });
+                }
+                continue;
+            }
+            match name.as_str() {
+                "like" => result.like = Some(value.to_owned()),
+                "objects" => result.objects = Some(value.to_owned()),
+                "chunk_size" => result.chunk_size = count("chunk_size", value)?,
+                "limit" => result.limit = Some(count("limit", value)?),
+                "since" => result.since = Some(time("since", value)?),
+                "fetch_concurrency" => result.fetch_concurrency = count("fetch_concurrency", value)? as usize,
+                "suffix" => result.suffixes = Some(suffixes(value)?),
+                "max_item_bytes" => result.max_item_bytes = count("max_item_bytes", value)?,
+                "format" => result.format = Format::parse(value)?,
+                "base" => result.base = Some(base(value)?),
+                _ => return Err(OptionError::UnknownOption { option: name }),
+            }
+        }
+        Ok(result)
+    }
+
+    /// The options that shape the rows and their chunks, by name, as far as they are set.
+    pub(super) fn shaping(&self) -> BTreeMap<String, String> {
+        let since = self.since.and_then(DateTime::from_timestamp_millis);
+        let options = [
+            ("chunk_size", Some(self.chunk_size.to_string())),
+            ("limit", self.limit.map(|n| n.to_string())),
+            ("since", since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))),
+            ("suffix", self.suffixes.as_ref().map(|suffixes| suffixes.join(","))),
+            ("max_item_bytes", Some(self.max_item_bytes.to_string())),
+            ("format", self.format.map(|format| format!("{format:?}"))),
+            ("base", self.base.as_ref().map(Url::to_string)),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// Whether a key of an inventory is an Item by its name.
+    pub(super) fn is_item(&self, key: &str) -> bool {
+        match &self.suffixes {
+            Some(suffixes) => suffixes.iter().any(|s| key.ends_with(s.as_str())),
+            None => ITEM_SUFFIXES.iter().any(|s| key.ends_with(s)),
+        }
+    }
+
+    /// Whether a file of a folder has Items by its name.
+    pub(super) fn is_item_file(&self, name: &str) -> bool {
+        match &self.suffixes {
+            Some(suffixes) => suffixes.iter().any(|s| name.ends_with(s.as_str())),
+            None => FOLDER_SUFFIXES.iter().any(|s| name.ends_with(s)),
+        }
+    }
+}
+
+fn invalid(option: &'static str, value: &str, accepted: impl Into<String>) -> OptionError {
+    OptionError::InvalidValue { option, value: value.to_owned(), accepted: accepted.into() }
+}
+
+fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
+    let number = value.parse().ok().filter(|n| *n > 0);
+    number.ok_or_else(|| invalid(option, value, "a whole number of at least 1"))
+}
+
+fn time(option: &'static str, value: &str) -> Result<i64, OptionError> {
+    parse_millis(value).ok_or_else(|| {
+        invalid(
+            option,
+            value,
+            "a date or an RFC 3339 time, such as 2025-01-31 or 2025-01-31T12:00:00Z (UTC if no zone)",
+        )
+    })
+}
+
+fn suffixes(value: &str) -> Result<Vec<String>, OptionError> {
+    let suffixes = value.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect::<Vec<_>>();
+    if suffixes.is_empty() {
+        return Err(invalid("suffix", value, "a comma list of endings, such as .stac.json,.json"));
+    }
+    Ok(suffixes)
+}
+
+fn base(value: &str) -> Result<Url, OptionError> {
+    folder_url(value).map_err(|e| invalid("base", value, format!("a folder or a URL prefix ({e})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(options: &[(&str, &str)]) -> Result<StacOptions, OptionError> {
+        StacOptions::try_new(&options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+    }
+
+    #[test]
+    fn empty_and_null_values_are_unset() {
+        let options =
+            parse(&[("format.limit", ""), ("format.since", "NULL"), ("format.format", " "), ("base", "null")]);
+        assert_eq!(options.unwrap(), StacOptions::default());
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let options = parse(&[
+            ("format.like", "items"),
+            ("format.chunk_size", "7"),
+            ("format.limit", "9"),
+            ("format.since", "1970-01-02"),
+            ("format.fetch_concurrency", "3"),
+            ("format.suffix", ".stac.json, .item"),
+            ("format.max_item_bytes", "1000"),
+            ("format.format", "inventory"),
+            ("format.base", "http://127.0.0.1:1/mirror"),
+        ])
+        .unwrap();
+        assert_eq!(options.like.as_deref(), Some("items"));
+        assert_eq!((options.chunk_size, options.limit, options.since), (7, Some(9), Some(86_400_000)));
+        assert_eq!((options.fetch_concurrency, options.max_item_bytes), (3, 1000));
+        assert_eq!(options.suffixes.unwrap(), [".stac.json", ".item"]);
+        assert_eq!(options.format, Some(Format::Inventory));
+        assert_eq!(options.base.unwrap().as_str(), "http://127.0.0.1:1/mirror/");
+    }
+
+    #[test]
+    fn since_takes_offsets() {
+        assert_eq!(parse(&[("since", "1970-01-01T01:00:00.5+01:00")]).unwrap().since, Some(500));
+    }
+
+    #[test]
+    fn a_wrong_value_names_the_option_and_what_it_takes() {
+        for (option, value, accepted) in [
+            ("chunk_size", "0", "a whole number of at least 1"),
+            ("limit", "ten", "a whole number of at least 1"),
+            ("since", "yesterday", "a date or an RFC 3339 time"),
+            ("format", "csv", "auto, inventory, ndjson, item_collection, folder or stac-geoparquet"),
+            ("suffix", " , ", "a comma list of endings"),
+        ] {
+            let error = parse(&[(option, value)]).unwrap_err().to_string();
+            assert!(error.contains(&format!("option '{option}'")) && error.contains(accepted), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_is_an_error_even_if_unset() {
+        let error = parse(&[("format.chunksize", "")]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("a STAC table has no option 'chunksize'; its options are like, objects, chunk_size"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! Cuts what an inventory or a folder lists into chunks, row by row.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use datafusion::catalog::Session;
+use datafusion::common::Result;
+use datafusion::execution::disk_manager::DiskManager;
+use object_store::{ObjectMeta, ObjectStoreExt};
+use twox_hash::XxHash64;
+use url::Url;
+
+use super::chunks::{Chunk, ChunkList, Content};
+use super::format::Format;
+use super::inventory::keys::KeyBase;
+use super::options::StacOptions;
+use super::spool::{SpoolRange, SpoolWriter};
+use super::{direct, inventory};
+use crate::model::chunk::{ChunkCounts, ChunkId};
+use crate::stores::stores;
+
+/// Lists `location` and cuts it into chunks. Inventories are read once, as a stream, and not kept in memory.
+///
+/// Errors: the location cannot be opened, or is not of its format.
+pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Arc<DiskManager>) -> Result<ChunkList> {
+    let mut planner = Planner::try_new(options, disk)?;
+    let format = match options.format {
+        Some(format) => format,
+        None => Format::detect(location).await?,
+    };
+    if matches!(format, Format::Ndjson | Format::ItemCollection | Format::StacGeoparquet) {
+        let (store, path) = stores().locate(location)?;
+        planner.identify(&store.head(&path).await?);
+    }
+    match format {
+        Format::Inventory => inventory::plan(location, &mut planner).await?,
+        Format::Ndjson => direct::ndjson::plan(location, &mut planner).await?,
+        Format::ItemCollection => direct::document::plan(location, &mut planner).await?,
+        Format::StacGeoparquet => direct::stac_geoparquet::plan(location, &mut planner).await?,
+        Format::Folder => direct::folder::plan(location, &mut planner).await?,
+    }
+    planner.finish(location)
+}
+
+/// Cuts the objects that a table of the session lists into chunks; `location` is what their keys are relative to.
+pub(super) async fn plan_objects(
+    relation: &str,
+    location: &Url,
+    options: &StacOptions,
+    session: &dyn Session,
+) -> Result<ChunkList> {
+    let mut planner = Planner::try_new(options, &session.runtime_env().disk_manager)?;
+    inventory::relation::plan(relation, location, session, &mut planner).await?;
+    planner.finish(location)
+}
+
+/// A row of an inventory, or a file of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Listed<'a> {
+    pub bucket: &'a str,
+    /// Decoded.
+    pub key: &'a str,
+    pub is_latest: Option<bool>,
+    pub is_delete_marker: Option<bool>,
+    /// Milliseconds since 1970, UTC.
+    pub last_modified: Option<i64>,
+    /// Empty: unknown.
+    pub e_tag: &'a str,
+}
+
+/// Why a listed row is no Item to read.
+enum Leave {
+    Skip(&'static str),
+    Superseded,
+}
+
+/// Chunks in the making.
+pub(super) struct Planner<'a> {
+    pub options: &'a StacOptions,
+    /// Items that the limit still allows.
+    left: Option<u64>,
+    spool: SpoolWriter,
+    chunks: Vec<Chunk>,
+    open: Option<OpenFile>,
+    /// Of all that was listed.
+    fingerprint: XxHash64,
+    unread: ChunkCounts,
+}
+
+/// The data file or folder whose rows come in.
+struct OpenFile {
+    url: String,
+    keys: Arc<KeyBase>,
+    collections: bool,
+    /// Its rows so far.
+    rows: u64,
+    chunk: OpenChunk,
+}
+
+/// The chunk that takes the next row.
+struct OpenChunk {
+    first_row: u64,
+    objects: SpoolRange,
+    /// Items that it may take from the limit, if there is one.
+    items: u64,
+    planned: ChunkCounts,
+}
+
+impl OpenChunk {
+    fn at(first_row: u64, offset: u64) -> Self {
+        Self {
+            first_row,
+            objects: SpoolRange { offset, end: offset, entries: 0 },
+            items: 0,
+            planned: ChunkCounts::default(),
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    pub fn try_new(options: &'a StacOptions, disk: &Arc<DiskManager>) -> Result<Self> {
+        let spool = SpoolWriter::try_new(disk)?;
+        let fingerprint = XxHash64::with_seed(0);
+        Ok(Self {
+            options,
+            left: options.limit,
+            spool,
+            chunks: vec![],
+            open: None,
+            fingerprint,
+            unread: ChunkCounts::default(),
+        })
+    }
+
+    /// Whether the limit allows no more Items.
+    pub fn is_full(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Items that the limit still allows.
+    pub fn left(&self) -> Option<u64> {
+        self.left
+    }
+
+    /// The rows that follow are those of `file`; its objects may be ItemCollections if `collections`.
+    pub fn start_file(&mut self, file: &Url, keys: Arc<KeyBase>, collections: bool) {
+        let chunk = OpenChunk::at(0, self.spool.offset());
+        self.open = Some(OpenFile { url: file.to_string(), keys, collections, rows: 0, chunk });
+    }
+
+    /// The next row of the file. No row may follow once [`Self::is_full`].
+    ///
+    /// `items` is what it holds as far as the limit must know: 1, or the features of an ItemCollection.
+    pub fn push(&mut self, listed: &Listed<'_>, items: u64) -> Result<()> {
+        let leave = self.leave(listed);
+        // A full chunk is closed by the next Item, not by its own last one: rows to skip that follow are still its own.
+        let is_cut = |open: &OpenFile| open.chunk.objects.entries == self.options.chunk_size;
+        if leave.is_none() && self.open.as_ref().is_some_and(is_cut) {
+            self.cut();
+        }
+        (listed.bucket, listed.key, listed.e_tag, listed.last_modified).hash(&mut self.fingerprint);
+        let Some(open) = &mut self.open else { return Ok(()) };
+        open.rows += 1;
+        let planned = &mut open.chunk.planned;
+        // What a file of a folder holds is counted when it is read: it may be an ItemCollection.
+        planned.listed += u64::from(leave.is_some() || !open.collections);
+        match leave {
+            Some(Leave::Skip(reason)) => *planned.skipped.entry(reason.to_owned()).or_default() += 1,
+            Some(Leave::Superseded) => planned.superseded += 1,
+            None => {
+                planned.max_last_modified = planned.max_last_modified.max(listed.last_modified);
+                open.chunk.objects.entries += 1;
+                if let Some(left) = &mut self.left {
+                    let items = items.min(*left);
+                    open.chunk.items += items;
+                    *left -= items;
+                }
+                // Inventories give it bare, stores in quotes.
+                let e_tag = listed.e_tag.trim_matches('"');
+                self.spool.push(listed.bucket, listed.key, e_tag, listed.last_modified)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&self, listed: &Listed<'_>) -> Option<Leave> {
+        let is_folder = self.open.as_ref().is_some_and(|open| open.collections);
+        if !if is_folder { self.options.is_item_file(listed.key) } else { self.options.is_item(listed.key) } {
+            Some(Leave::Skip("suffix"))
+        } else if listed.is_delete_marker == Some(true) {
+            Some(Leave::Skip("delete_marker"))
+        } else if listed.is_latest == Some(false) {
+            Some(Leave::Superseded)
+        } else if self.is_too_old(listed.last_modified) {
+            Some(Leave::Skip("since"))
+        } else {
+            None
+        }
+    }
+
+    /// Whether option `since` leaves out an object; one without a time is kept.
+    pub fn is_too_old(&self, last_modified: Option<i64>) -> bool {
+        self.options.since.zip(last_modified).is_some_and(|(since, modified)| modified < since)
+    }
+
+    /// Takes the version of a file whose rows are not listed one by one into account.
+    pub fn identify(&mut self, file: &ObjectMeta) {
+        (file.size, &file.e_tag, file.last_modified.timestamp_millis()).hash(&mut self.fingerprint);
+    }
+
+    /// The file has no more rows.
+    pub fn end_file(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.rows > open.chunk.first_row) {
+            self.cut();
+        }
+        self.open = None;
+    }
+
+    fn cut(&mut self) {
+        let offset = self.spool.offset();
+        let Some(open) = &mut self.open else { return };
+        let mut chunk = std::mem::replace(&mut open.chunk, OpenChunk::at(open.rows, offset));
+        chunk.objects.end = offset;
+        let at_most = self.options.limit.filter(|_| open.collections).map(|_| chunk.items);
+        let content =
+            Content::Objects { objects: chunk.objects, keys: open.keys.clone(), collections: open.collections };
+        let id = ChunkId { file: open.url.clone(), rows: chunk.first_row..open.rows };
+        self.chunks.push(Chunk { id, content, at_most, planned: chunk.planned });
+    }
+
+    /// A chunk of a direct source: `items` if known.
+    pub fn push_direct(&mut self, file: &Url, rows: std::ops::Range<u64>, content: Content, items: Option<u64>) {
+        let at_most = if content.is_counted() { None } else { self.left };
+        let listed = if content.is_counted() { items.unwrap_or(0) } else { 0 };
+        let planned = ChunkCounts { listed, ..ChunkCounts::default() };
+        let id = ChunkId { file: file.to_string(), rows };
+        id.hash(&mut self.fingerprint);
+        self.chunks.push(Chunk { id, content, at_most, planned });
+        if let (Some(left), Some(items)) = (&mut self.left, items) {
+            *left = left.saturating_sub(items);
+        }
+    }
+
+    /// Adds rows that no chunk reads to the counts of the first one.
+    pub fn count_unread(&mut self, counts: &ChunkCounts) {
+        self.unread.merge(counts);
+    }
+
+    fn finish(mut self, location: &Url) -> Result<ChunkList> {
+        if self.chunks.is_empty() {
+            // A plan needs a partition, even where there is nothing to read.
+            let keys = Arc::new(KeyBase::try_new(location, None)?);
+            let content = Content::Objects { objects: SpoolRange::default(), keys, collections: false };
+            self.push_direct(location, 0..0, content, Some(0));
+        }
+        if let Some(first) = self.chunks.first_mut() {
+            first.planned.merge(&self.unread);
+        }
+        let fingerprint = self.fingerprint.finish();
+        Ok(ChunkList { chunks: self.chunks, spool: Arc::new(self.spool.finish()?), fingerprint })
+    }
+}

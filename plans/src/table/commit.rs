@@ -1,0 +1,556 @@
+//! [`Committer`]: adds and removes files of the table in one snapshot, by compare-and-swap on the catalog.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::common::DataFusionError;
+use iceberg::io::FileIO;
+use iceberg::spec::{ManifestFile, Operation};
+use url::Url;
+use uuid::Uuid;
+
+use super::catalog::Swap;
+use super::create::{RUN, TableState, Warehouse};
+use super::error::{Result, WarehouseError};
+use super::ingest_record::RecordList;
+use super::known_ids::{KnownIds, encode, merge};
+use super::location::to_location;
+use super::manifests::files::LiveFile;
+use super::manifests::{self, MetadataFiles};
+use super::snapshot;
+use crate::model::layout::cell_of;
+use crate::model::part_file::PartFile;
+use crate::model::task_files::{IdFile, RecordFile};
+
+/// Manifests that are in memory at a time while files are removed; a full one takes some 3 MB.
+const MANIFESTS: usize = 4;
+
+/// Attempts before a commit gives up against other writers.
+const MAX_ATTEMPTS: usize = 100;
+
+/// What becomes visible as one snapshot: these files are added, those removed.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    pub add: Vec<PartFile>,
+    /// URLs of live files of the table.
+    pub remove: Vec<String>,
+    /// Files of the ingest record that tell of the objects behind the added files.
+    pub ingested: Vec<RecordFile>,
+    pub ids: IdChange,
+    /// The snapshot's own summary properties, such as the counts of a run.
+    pub summary: BTreeMap<String, String>,
+    /// Whether the added files hold the rows of the removed ones (Iceberg's operation `replace`).
+    pub same_rows: bool,
+}
+
+/// What a change means for what is known of the ids in the table.
+#[derive(Debug, Clone, Default)]
+pub enum IdChange {
+    /// Nobody has looked: from now on nothing is known.
+    #[default]
+    Unknown,
+    /// There are no new ones, and no new versions.
+    Same,
+    /// The rows have these.
+    Added(Vec<IdFile>),
+    /// As of the document at this location, one version of each is left.
+    Settled(String),
+}
+
+impl Change {
+    fn operation(&self) -> Operation {
+        match (self.remove.is_empty(), self.add.is_empty(), self.same_rows) {
+            (true, ..) => Operation::Append,
+            (false, _, true) => Operation::Replace,
+            (false, true, false) => Operation::Delete,
+            (false, false, false) => Operation::Overwrite,
+        }
+    }
+}
+
+/// A change that became visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub snapshot: i64,
+    pub metadata_location: String,
+    /// 1 where no other writer interfered.
+    pub attempts: usize,
+}
+
+/// Commits changes to a warehouse's table.
+#[derive(Debug, Clone)]
+pub struct Committer {
+    warehouse: Warehouse,
+}
+
+impl Committer {
+    pub fn new(warehouse: Warehouse) -> Self {
+        Self { warehouse }
+    }
+
+    /// The snapshot that a run committed, if it did and the table still retains it.
+    pub async fn find_run(&self, run: &str) -> Result<Option<i64>> {
+        Ok(self.warehouse.load().await?.run_snapshot(run))
+    }
+
+    /// Makes `change` visible in one snapshot, on top of whatever the table holds by then.
+    ///
+    /// Errors, of which none but [`WarehouseError::UnknownOutcome`] leaves the change visible or metadata behind:
+    /// - [`WarehouseError::Conflict`]: a file to remove is no longer live;
+    /// - [`WarehouseError::CommittedBefore`]: a snapshot already has the change's run (`earthcatalog.run`);
+    /// - [`WarehouseError::UnknownOutcome`]: the catalog failed in the middle, and cannot be read again.
+    pub async fn commit(&self, mut change: Change) -> Result<Committed> {
+        if change.add.is_empty() && change.remove.is_empty() {
+            return Err(WarehouseError::NothingToCommit);
+        }
+        // By cell, so that a manifest covers few of them and a scan of one cell reads few manifests.
+        change.add.sort_unstable_by(|a, b| (&a.cell, a.year, &a.path).cmp(&(&b.cell, b.year, &b.path)));
+        if let Some(twice) = change.add.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            let reason = "it is listed twice".to_owned();
+            return Err(WarehouseError::InvalidPartFile { path: twice[0].path.clone(), reason });
+        }
+        let base = self.warehouse.load().await?;
+        let remove = Arc::new(change.remove.iter().map(|url| location_of(url)).collect::<Result<_>>()?);
+        let plan = Plan { id: snapshot_id(), remove, change };
+
+        // Manifests of added files name no sequence number, so that all attempts share them.
+        let mut shared = MetadataFiles::new(self.warehouse.io(), &base.metadata, plan.id);
+        let mut all_lost = true;
+        let outcome = match shared.write_added(&plan.change.add, &base.metadata).await {
+            Ok(added) => self.attempt_until_committed(&plan, &added, &mut all_lost).await,
+            Err(e) => Err(e),
+        };
+        match outcome {
+            Err(e) if all_lost => {
+                shared.delete().await;
+                Err(e)
+            }
+            // One attempt may still turn out to be visible, and with it the files.
+            Err(e @ WarehouseError::UnknownOutcome { .. }) => Err(e),
+            Err(e) => Err(self.unknown(&plan, e.to_string())),
+            committed => committed,
+        }
+    }
+
+    /// `all_lost` becomes false with the first attempt of which it is not certain that nobody will ever see it.
+    async fn attempt_until_committed(
+        &self,
+        plan: &Plan,
+        added: &[ManifestFile],
+        all_lost: &mut bool,
+    ) -> Result<Committed> {
+        for attempts in 1..=MAX_ATTEMPTS {
+            let base = self.warehouse.load().await?;
+            if base.metadata.snapshot_by_id(plan.id).is_some() {
+                // An earlier attempt of unknown outcome became visible after all.
+                let metadata_location = base.metadata_location.clone();
+                return Ok(Committed { snapshot: plan.id, metadata_location, attempts });
+            }
+            let mut files = MetadataFiles::new(self.warehouse.io(), &base.metadata, plan.id);
+            let metadata_location = match self.write_metadata(plan, added, &base, &mut files).await {
+                Ok(location) => location,
+                Err(e) => {
+                    files.delete().await;
+                    // A clean-up without a retention may have deleted what the base names, once that was replaced.
+                    let unreadable = matches!(e, WarehouseError::Metadata { .. });
+                    if !unreadable || self.warehouse.load().await?.metadata_location == base.metadata_location {
+                        return Err(e);
+                    }
+                    tokio::time::sleep(backoff(attempts)).await;
+                    continue;
+                }
+            };
+            match self.warehouse.catalog().swap(&base.metadata_location, &metadata_location).await {
+                Swap::Done => return Ok(Committed { snapshot: plan.id, metadata_location, attempts }),
+                Swap::Lost => files.delete().await,
+                Swap::Refused(error) => {
+                    files.delete().await;
+                    return Err(error);
+                }
+                Swap::Unknown(error) => {
+                    *all_lost = false;
+                    if let Err(unreadable) = self.warehouse.load().await {
+                        return Err(self.unknown(plan, format!("{error}; then {unreadable}")));
+                    }
+                }
+            }
+            tokio::time::sleep(backoff(attempts)).await;
+        }
+        Err(WarehouseError::Contention { attempts: MAX_ATTEMPTS })
+    }
+
+    fn unknown(&self, plan: &Plan, reason: String) -> WarehouseError {
+        let catalog = self.warehouse.catalog().to_string();
+        WarehouseError::UnknownOutcome { catalog, snapshot: plan.id, reason }
+    }
+
+    /// Writes manifests, manifest list and metadata of the snapshot on top of `base`; returns the metadata's location.
+    async fn write_metadata(
+        &self,
+        plan: &Plan,
+        added: &[ManifestFile],
+        base: &TableState,
+        files: &mut MetadataFiles,
+    ) -> Result<String> {
+        let metadata = &base.metadata;
+        let run = plan.change.summary.get(RUN);
+        if let Some((run, snapshot)) = run.and_then(|run| Some((run.clone(), base.run_snapshot(run)?))) {
+            return Err(WarehouseError::CommittedBefore { run, snapshot });
+        }
+        let mut manifests = added.to_vec();
+        let mut removed = vec![];
+        if let Some(current) = metadata.current_snapshot() {
+            let live = manifests::live_manifests(self.warehouse.io(), metadata, current).await?;
+            let kept = self.without_removed(plan, live, base, files, &mut removed).await?;
+            manifests.extend(kept);
+        }
+        if removed.len() < plan.remove.len() {
+            let gone: HashSet<&str> = removed.iter().map(|file| file.location.as_str()).collect();
+            let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
+            return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
+        }
+        let mut summary =
+            snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
+        if !plan.change.ingested.is_empty() {
+            let mut record = RecordList::of(self.warehouse.io(), base).await?;
+            record.files.extend_from_slice(&plan.change.ingested);
+            let location = files.write_record_list(&record).await?;
+            summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);
+        }
+        let known = known_ids(&plan.change.ids, base, self.warehouse.io(), files).await?;
+        summary.additional_properties.extend(known);
+        let list = files.write_list(manifests, metadata).await?;
+        let next = snapshot::on_top_of(base, plan.id, summary, list)?;
+        files.write_metadata(&next, base).await
+    }
+
+    /// The live manifests without the files to remove: most as they are, those concerned written again.
+    async fn without_removed(
+        &self,
+        plan: &Plan,
+        live: Vec<ManifestFile>,
+        base: &TableState,
+        files: &mut MetadataFiles,
+        removed: &mut Vec<LiveFile>,
+    ) -> Result<Vec<ManifestFile>> {
+        if plan.remove.is_empty() {
+            return Ok(live);
+        }
+        let cells: Option<Vec<&str>> = plan.remove.iter().map(|location| cell_of(location)).collect();
+        let likely = |manifest: &ManifestFile| {
+            cells.as_ref().is_none_or(|cells| manifests::may_hold(manifest, cells.iter().copied()))
+        };
+        let (mut likely, unlikely): (Vec<_>, Vec<_>) = live.into_iter().partition(likely);
+        // Neighbours are written again together.
+        likely.sort_by_cached_key(manifests::first_cell);
+        let mut kept = vec![];
+        for candidates in [likely, unlikely] {
+            if removed.len() == plan.remove.len() {
+                kept.extend(candidates);
+                continue;
+            }
+            for candidates in candidates.chunks(MANIFESTS) {
+                let (mut gone, mut concerned) = (vec![], vec![]);
+                for (manifest, mut listed) in manifests::list(self.warehouse.io(), candidates.to_vec()).await? {
+                    let live = listed.len();
+                    listed.retain(|file| plan.remove.contains(&file.location));
+                    match listed.len() {
+                        0 => kept.push(manifest),
+                        // Nothing is left of it.
+                        all if all == live => {}
+                        _ => concerned.push(manifest),
+                    }
+                    gone.append(&mut listed);
+                }
+                kept.extend(files.write_without(concerned, &plan.remove, &base.metadata).await?);
+                kept.extend(files.write_deleted(&gone, &base.metadata).await?);
+                removed.append(&mut gone);
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// The properties of a snapshot that say what is known of the ids after a change to `base`.
+async fn known_ids(
+    change: &IdChange,
+    base: &TableState,
+    io: &FileIO,
+    files: &mut MetadataFiles,
+) -> Result<Vec<(String, String)>> {
+    let added = match change {
+        IdChange::Unknown => return Ok(vec![]),
+        IdChange::Settled(document) if base.known_ids() == Some(document) => {
+            let known = KnownIds { repeated: None, ..KnownIds::read(io, document).await? };
+            return Ok(known.properties(files.write_known_ids(&known).await?).into());
+        }
+        IdChange::Same | IdChange::Settled(_) => {
+            let before = base.metadata.current_snapshot().into_iter();
+            return Ok(before.flat_map(|snapshot| KnownIds::same_properties(snapshot)).collect());
+        }
+        IdChange::Added(added) => added,
+    };
+    let Some(known) = KnownIds::of(io, base).await? else { return Ok(vec![]) };
+    let unreadable = |e: DataFusionError| WarehouseError::Ids { reason: e.strip_backtrace() };
+    let merged = merge(added, &known.lists).await.map_err(unreadable)?;
+    let mut lists = known.lists[..merged.kept].to_vec();
+    let (bytes, ids) = merged.list;
+    lists.push(files.write_id_list(bytes, ids).await?);
+    let repeated = match (known.repeated, merged.repeated) {
+        (before, new) if new.is_empty() => before,
+        (before, mut repeated) => {
+            let known = KnownIds { lists: vec![], repeated: before };
+            repeated.extend(known.repeated().await.map_err(unreadable)?);
+            let ids = repeated.len() as u64;
+            Some(files.write_id_list(encode(repeated).map_err(unreadable)?, ids).await?)
+        }
+    };
+    let known = KnownIds { lists, repeated };
+    Ok(known.properties(files.write_known_ids(&known).await?).into())
+}
+
+/// A change in Iceberg's terms.
+struct Plan {
+    /// Id of the snapshot to be.
+    id: i64,
+    /// Iceberg locations.
+    remove: Arc<HashSet<String>>,
+    change: Change,
+}
+
+fn location_of(url: &str) -> Result<String> {
+    let invalid =
+        |e: url::ParseError| WarehouseError::InvalidLocation { location: url.to_owned(), reason: e.to_string() };
+    to_location(&Url::parse(url).map_err(invalid)?)
+}
+
+/// Random and positive, as Iceberg's own writers choose it.
+pub(crate) fn snapshot_id() -> i64 {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    ((high ^ low) >> 1) as i64
+}
+
+/// A random time that grows with the attempts, up to a second.
+pub(crate) fn backoff(attempt: usize) -> Duration {
+    let most = (10 * attempt as u64).min(1000);
+    Duration::from_millis(Uuid::new_v4().as_u64_pair().1 % most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{record, warehouse};
+    use super::*;
+
+    fn add(parts: impl IntoIterator<Item = PartFile>) -> Change {
+        Change { add: parts.into_iter().collect(), ..Change::default() }
+    }
+
+    /// Locations of the live files, from the manifests.
+    async fn live(warehouse: &Warehouse) -> Vec<String> {
+        let state = warehouse.load().await.unwrap();
+        let Some(snapshot) = state.metadata.current_snapshot() else { return vec![] };
+        let manifests = manifests::live_manifests(warehouse.io(), &state.metadata, snapshot).await.unwrap();
+        let files = manifests::list(warehouse.io(), manifests).await.unwrap();
+        let mut files: Vec<_> = files.into_iter().flat_map(|(_, files)| files).map(|file| file.location).collect();
+        files.sort();
+        files
+    }
+
+    async fn summary(warehouse: &Warehouse) -> std::collections::HashMap<String, String> {
+        let state = warehouse.load().await.unwrap();
+        let summary = state.metadata.current_snapshot().unwrap().summary();
+        let mut properties = summary.additional_properties.clone();
+        properties.insert("operation".to_owned(), summary.operation.as_str().to_owned());
+        properties
+    }
+
+    fn metadata_files(folder: &tempfile::TempDir) -> usize {
+        std::fs::read_dir(folder.path().join("wh/metadata")).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn appended_files_are_live_and_the_summary_adds_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let files = [record(&warehouse, "81a", Some(2020), "1"), record(&warehouse, "__none__", None, "2")];
+
+        committer.commit(add(files)).await.unwrap();
+        let second = committer.commit(add([record(&warehouse, "81a", Some(1969), "3")])).await.unwrap();
+
+        assert_eq!(live(&warehouse).await.len(), 3);
+        let summary = summary(&warehouse).await;
+        let of = |key: &str| summary[key].as_str();
+        assert_eq!((of("operation"), of("added-data-files"), of("added-records")), ("append", "1", "3"));
+        assert_eq!((of("total-data-files"), of("total-records"), of("total-files-size")), ("3", "9", "300"));
+        let state = warehouse.load().await.unwrap();
+        assert_eq!(state.metadata.current_snapshot_id(), Some(second.snapshot));
+        assert_eq!(state.metadata.metadata_log().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn added_and_removed_files_change_in_one_snapshot_that_keeps_the_other_files_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let [one, two, other, merged] = ["1", "2", "3", "m"].map(|name| record(&warehouse, "81a", Some(2020), name));
+        committer.commit(add([one.clone(), two.clone()])).await.unwrap();
+        committer.commit(add([other.clone()])).await.unwrap();
+
+        let change = Change {
+            add: vec![merged.clone()],
+            remove: vec![one.path, two.path],
+            same_rows: true,
+            ..Change::default()
+        };
+        committer.commit(change).await.unwrap();
+
+        let location = |part: &PartFile| location_of(&part.path).unwrap();
+        assert_eq!(live(&warehouse).await, [location(&other), location(&merged)]);
+        let summary = summary(&warehouse).await;
+        let of = |key: &str| summary[key].as_str();
+        assert_eq!((of("operation"), of("deleted-data-files"), of("deleted-records")), ("replace", "2", "6"));
+        assert_eq!((of("total-data-files"), of("total-records")), ("2", "6"));
+
+        // The manifest without live files is still listed by the snapshot that emptied it, and by no later one.
+        committer.commit(add([record(&warehouse, "81b", Some(2020), "4")])).await.unwrap();
+        let state = warehouse.load().await.unwrap();
+        let current = state.metadata.current_snapshot().unwrap();
+        assert_eq!(manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn removing_a_file_that_is_no_longer_live_is_a_conflict_that_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let [one, two] = ["1", "2"].map(|name| record(&warehouse, "81a", Some(2020), name));
+        committer.commit(add([one.clone()])).await.unwrap();
+        let files = metadata_files(&folder);
+
+        let change = Change { add: vec![two.clone()], remove: vec![one.path, two.path], ..Change::default() };
+        let error = committer.commit(change).await.unwrap_err();
+
+        let WarehouseError::Conflict { missing } = error else { panic!("{error}") };
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].ends_with("/2.parquet"));
+        assert_eq!(metadata_files(&folder), files);
+        assert_eq!(live(&warehouse).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_lost_race_is_tried_again_on_the_new_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let plan = |name: &str| {
+            let change = add([record(&warehouse, "81a", Some(2020), name)]);
+            Plan { id: snapshot_id(), remove: Arc::default(), change }
+        };
+        // Given metadata on top of a base that another commit replaces,
+        let (mine, base) = (plan("mine"), warehouse.load().await.unwrap());
+        let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, mine.id);
+        let added = files.write_added(&mine.change.add, &base.metadata).await.unwrap();
+        let stale = committer.write_metadata(&mine, &added, &base, &mut files).await.unwrap();
+        committer.commit(add([record(&warehouse, "81a", Some(2020), "theirs")])).await.unwrap();
+
+        // the swap is lost, and a new attempt with the same manifests succeeds.
+        let swap = warehouse.catalog().swap(&base.metadata_location, &stale).await;
+        assert!(matches!(swap, Swap::Lost));
+        committer.attempt_until_committed(&mine, &added, &mut true).await.unwrap();
+        assert_eq!(live(&warehouse).await.len(), 2);
+        assert_eq!(summary(&warehouse).await["total-data-files"], "2");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_concurrent_commits_every_one_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        warehouse(&folder).await;
+        let catalog = folder.path().join("catalog.db").to_str().unwrap().to_owned();
+        let writers = (0..4).map(|writer| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move {
+                // A warehouse of its own, as another process has.
+                let warehouse = Warehouse::open(&catalog).await.unwrap();
+                let committer = Committer::new(warehouse.clone());
+                for n in 0..25 {
+                    let part = record(&warehouse, "81a", Some(2000 + n), &format!("{writer}-{n}"));
+                    committer.commit(add([part])).await.unwrap();
+                }
+            })
+        });
+        for writer in futures::future::join_all(writers).await {
+            writer.unwrap();
+        }
+        let warehouse = Warehouse::open(&catalog).await.unwrap();
+        assert_eq!(live(&warehouse).await.len(), 100);
+        assert_eq!(summary(&warehouse).await["total-records"], "300");
+        // One manifest, list and metadata file per commit, and the first metadata: no attempt left an orphan.
+        assert_eq!(metadata_files(&folder), 301);
+    }
+
+    #[tokio::test]
+    async fn a_run_is_committed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let change = |name: &str| Change {
+            summary: [(RUN.to_owned(), "r1".to_owned())].into(),
+            ..add([record(&warehouse, "81a", Some(2020), name)])
+        };
+        assert_eq!(committer.find_run("r1").await.unwrap(), None);
+        let first = committer.commit(change("1")).await.unwrap();
+        assert_eq!(committer.find_run("r1").await.unwrap(), Some(first.snapshot));
+        let error = committer.commit(change("2")).await.unwrap_err();
+        assert!(matches!(error, WarehouseError::CommittedBefore { .. }), "{error}");
+        assert_eq!(live(&warehouse).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_files_make_even_manifests_and_replacing_one_rewrites_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let cells = (0..1001).map(|n| record(&warehouse, &format!("8{n:04}"), Some(2020), "1"));
+        let parts: Vec<_> = cells.collect();
+        committer.commit(add(parts.clone())).await.unwrap();
+        let before = metadata_files(&folder);
+
+        let change = Change { remove: vec![parts[500].path.clone()], ..Change::default() };
+        committer.commit(change).await.unwrap();
+
+        assert_eq!(live(&warehouse).await.len(), 1000);
+        assert_eq!(metadata_files(&folder), before + 4, "what is left, what is gone, the list, the metadata");
+        let state = warehouse.load().await.unwrap();
+        let current = state.metadata.current_snapshot().unwrap();
+        let manifests = manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+        let entries = |m: &ManifestFile| m.added_files_count.unwrap() + m.existing_files_count.unwrap();
+        let entries: Vec<_> = manifests.iter().map(entries).collect();
+        assert_eq!(entries.len(), 3);
+        assert!(entries.iter().all(|n| (332..=334).contains(n)), "{entries:?}");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_removed_although_its_path_names_another_cell_than_its_partition() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let part = PartFile { cell: "85b".to_owned(), ..record(&warehouse, "81a", Some(2020), "1") };
+        committer.commit(add([part.clone()])).await.unwrap();
+        committer.commit(Change { remove: vec![part.path], ..Change::default() }).await.unwrap();
+        assert!(live(&warehouse).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_file_listed_twice_or_a_change_of_nothing_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let part = record(&warehouse, "81a", Some(2020), "1");
+        let error = committer.commit(add([part.clone(), part])).await.unwrap_err();
+        assert!(matches!(error, WarehouseError::InvalidPartFile { .. }), "{error}");
+        let error = committer.commit(Change::default()).await.unwrap_err();
+        assert!(matches!(error, WarehouseError::NothingToCommit), "{error}");
+    }
+}

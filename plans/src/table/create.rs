@@ -1,0 +1,368 @@
+//! [`Warehouse`]: a folder of part files with the table that a catalog points at; opened, or created if absent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::DateTime;
+use iceberg::MetadataLocation;
+use iceberg::io::FileIO;
+use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
+use url::Url;
+
+use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
+use super::error::{Result, WarehouseError};
+use super::location::{to_location, to_url};
+use super::schema;
+use super::storage::file_io;
+use crate::model::items::{ItemSchema, Promoted};
+use crate::stores::folder_url;
+
+/// Summary property of a snapshot with the id of the run that committed it.
+pub const RUN: &str = "earthcatalog.run";
+
+/// Summary property of a snapshot with the newest `last_modified_date` of all objects that were ingested until then.
+pub const MAX_LAST_MODIFIED: &str = "earthcatalog.max-last-modified";
+
+/// The table as one metadata file describes it.
+#[derive(Debug)]
+pub struct TableState {
+    pub metadata: TableMetadataRef,
+    /// Iceberg location of the metadata file.
+    pub metadata_location: String,
+}
+
+impl TableState {
+    /// A property of the current snapshot that each of ours hands on to the next; of the last one that has it, where
+    /// another engine has committed since.
+    pub fn inherited(&self, property: &str) -> Option<&str> {
+        let mut snapshot = self.metadata.current_snapshot();
+        while let Some(current) = snapshot {
+            if let Some(value) = current.summary().additional_properties.get(property) {
+                return Some(value);
+            }
+            snapshot = current.parent_snapshot_id().and_then(|parent| self.metadata.snapshot_by_id(parent));
+        }
+        None
+    }
+
+    /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
+    pub fn max_last_modified(&self) -> Option<i64> {
+        let time = DateTime::parse_from_rfc3339(self.inherited(MAX_LAST_MODIFIED)?).ok()?;
+        Some(time.timestamp_millis())
+    }
+
+    /// The snapshot that an ingest run committed, if it did and the table still retains it.
+    pub fn run_snapshot(&self, run: &str) -> Option<i64> {
+        let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
+        self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id())
+    }
+}
+
+/// The Iceberg table `items` of a catalog, and the folder or prefix with its files. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    catalog: Arc<Catalog>,
+    /// URL of the table's location, ending in `/`.
+    url: Url,
+    items: ItemSchema,
+    h3_resolution: u8,
+    field_ids: Arc<BTreeMap<String, i32>>,
+    io: FileIO,
+    latest: Arc<Mutex<Arc<TableState>>>,
+    /// Whether it is only what it would be.
+    planned: bool,
+}
+
+impl Warehouse {
+    /// Opens the table of `catalog`.
+    ///
+    /// Errors: no catalog, no table, a table of something else.
+    pub async fn open(catalog: &str) -> Result<Self> {
+        let catalog = Catalog::at(catalog)?;
+        let location = location_in(&catalog).await?;
+        let io = file_io();
+        let state = read_latest(&catalog, &io, location).await?;
+        Self::new(catalog, io, state)
+    }
+
+    /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
+    /// Of several processes that create it at once, one does, and the others open it.
+    ///
+    /// Errors: an existing table has another location, other promoted columns or another resolution.
+    pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        let file = Catalog::at(catalog)?;
+        let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+        file.initialize().await?;
+        if file.metadata_location().await?.is_none() {
+            let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+            let first = MetadataLocation::new_with_metadata(&location, &metadata);
+            let io = file_io();
+            metadata.write_to(&io, &first).await.map_err(WarehouseError::metadata(first.to_string()))?;
+            if !file.insert(&first.to_string()).await? {
+                // Another process was faster, and nothing names our file.
+                io.delete(first.to_string()).await.map_err(WarehouseError::metadata(first.to_string()))?;
+            }
+        }
+        Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)
+    }
+
+    /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
+    /// be planned with.
+    pub async fn open_or_plan(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        match Self::open(catalog).await {
+            Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
+            Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
+                let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+                let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+                let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
+                let state = TableState { metadata: Arc::new(metadata), metadata_location };
+                Ok(Self { planned: true, ..Self::new(Catalog::at(catalog)?, file_io(), state)? })
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn agreeing(self, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        self.check_location(warehouse)?;
+        self.check_promoted(items.promoted())?;
+        self.check_resolution(h3_resolution)?;
+        Ok(self)
+    }
+
+    fn new(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
+        let metadata = &state.metadata;
+        if metadata.format_version() != FormatVersion::V2 {
+            let reason = format!("it has Iceberg format version {}, not 2", metadata.format_version());
+            return Err(WarehouseError::NotItems { location: metadata.location().to_owned(), reason });
+        }
+        let mut url = to_url(metadata.location())?;
+        url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
+        Ok(Self {
+            url,
+            items: schema::item_schema(metadata)?,
+            h3_resolution: schema::h3_resolution(metadata)?,
+            field_ids: Arc::new(schema::field_ids(metadata.current_schema())),
+            catalog: Arc::new(catalog),
+            io,
+            latest: Arc::new(Mutex::new(Arc::new(state))),
+            planned: false,
+        })
+    }
+
+    /// The table as it is now: one read of the catalog, and of the metadata file if it is a new one.
+    pub async fn load(&self) -> Result<Arc<TableState>> {
+        if self.planned {
+            return Ok(Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner)));
+        }
+        let location = location_in(&self.catalog).await?;
+        let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        if latest.metadata_location == location {
+            return Ok(latest);
+        }
+        let state = Arc::new(read_latest(&self.catalog, &self.io, location).await?);
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
+        Ok(state)
+    }
+
+    /// Whether there is no such table yet, only a plan of it.
+    pub fn is_planned(&self) -> bool {
+        self.planned
+    }
+
+    /// URL of the folder or prefix with the files, ending in `/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Columns of the table.
+    pub fn items(&self) -> &ItemSchema {
+        &self.items
+    }
+
+    pub fn h3_resolution(&self) -> u8 {
+        self.h3_resolution
+    }
+
+    /// Iceberg field ids by dotted column path, for the writer of part files.
+    pub fn field_ids(&self) -> &BTreeMap<String, i32> {
+        &self.field_ids
+    }
+
+    pub fn io(&self) -> &FileIO {
+        &self.io
+    }
+
+    /// Errors unless the files of the table are below `warehouse`.
+    pub fn check_location(&self, warehouse: &str) -> Result<()> {
+        let wanted = to_location(&folder_url(warehouse)?)?;
+        let existing = to_location(&self.url)?;
+        let way_out = "name that folder, or another catalog";
+        if wanted == existing { Ok(()) } else { Err(self.disagrees("its files in", &existing, &wanted, way_out)) }
+    }
+
+    /// Errors unless the table promotes exactly these properties, in any order.
+    pub fn check_promoted(&self, wanted: &[Promoted]) -> Result<()> {
+        let existing = listed(self.items.promoted());
+        let wanted = listed(wanted);
+        let way_out = "leave out the column list to take the table's own, or write to another catalog and warehouse";
+        if wanted == existing { Ok(()) } else { Err(self.disagrees("the columns", &existing, &wanted, way_out)) }
+    }
+
+    /// Errors unless the table's cells have this H3 resolution.
+    pub fn check_resolution(&self, wanted: u8) -> Result<()> {
+        let way_out = "use the table's resolution (h3_resolution), or another catalog and warehouse";
+        if wanted == self.h3_resolution {
+            return Ok(());
+        }
+        Err(self.disagrees("H3 resolution", &self.h3_resolution.to_string(), &wanted.to_string(), way_out))
+    }
+
+    fn disagrees(&self, what: &'static str, existing: &str, wanted: &str, way_out: &'static str) -> WarehouseError {
+        let catalog = format!("{CATALOG} catalog {}", self.catalog);
+        WarehouseError::Disagrees { catalog, what, existing: existing.into(), wanted: wanted.into(), way_out }
+    }
+}
+
+/// Location of the table's metadata.
+async fn location_in(catalog: &Catalog) -> Result<String> {
+    let location = catalog.metadata_location().await?;
+    location
+        .ok_or_else(|| WarehouseError::NoTable { catalog: catalog.to_string(), table: format!("{NAMESPACE}.{TABLE}") })
+}
+
+/// Reads the metadata at `location`, to which the catalog pointed a moment ago; if a clean-up has deleted it since, what
+/// the catalog points at now.
+async fn read_latest(catalog: &Catalog, io: &FileIO, mut location: String) -> Result<TableState> {
+    loop {
+        match read(io, &location).await {
+            Ok(state) => return Ok(state),
+            Err(e) => {
+                let now = location_in(catalog).await?;
+                if now == location {
+                    return Err(e);
+                }
+                location = now;
+            }
+        }
+    }
+}
+
+async fn read(io: &FileIO, location: &str) -> Result<TableState> {
+    let metadata = TableMetadata::read_from(io, location).await.map_err(WarehouseError::metadata(location))?;
+    Ok(TableState { metadata: Arc::new(metadata), metadata_location: location.to_owned() })
+}
+
+fn listed(promoted: &[Promoted]) -> String {
+    let mut columns: Vec<_> = promoted.iter().map(|p| format!("{:?} {}", p.property, p.data_type)).collect();
+    columns.sort();
+    format!("({})", columns.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn declared(columns: &[(&str, DataType)]) -> ItemSchema {
+        let fields: Vec<_> = columns.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect();
+        ItemSchema::from_declared(&Schema::new(fields)).unwrap()
+    }
+
+    fn paths(folder: &tempfile::TempDir) -> (String, String) {
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        (path("catalog.db"), path("my warehouse"))
+    }
+
+    #[tokio::test]
+    async fn a_created_table_is_opened_again_with_the_same_schema() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8), ("proj:code", DataType::Utf8)]);
+
+        let created = Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+        let opened = Warehouse::open(&catalog).await.unwrap();
+
+        assert_eq!((opened.items(), opened.h3_resolution()), (&items, 1));
+        assert_eq!(opened.url(), created.url());
+        assert!(opened.url().as_str().ends_with("/my%20warehouse/"));
+        assert!(opened.load().await.unwrap().metadata.current_snapshot().is_none());
+        let reordered = declared(&[("proj:code", DataType::Utf8), ("platform", DataType::Utf8)]);
+        Warehouse::open_or_create(&catalog, &warehouse, &reordered, 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_disagrees_with_the_existing_table_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+
+        let other = declared(&[("platform", DataType::Int32)]);
+        for (outcome, words) in [
+            (
+                Warehouse::open_or_create(&catalog, &warehouse, &items, 2).await,
+                ["H3 resolution 1, not 2", "h3_resolution"],
+            ),
+            (Warehouse::open_or_create(&catalog, &warehouse, &other, 1).await, ["\"platform\" Utf8View", "Int32"]),
+            (Warehouse::open_or_create(&catalog, "elsewhere", &items, 1).await, ["my warehouse", "elsewhere"]),
+        ] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn opening_creates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, _) = paths(&folder);
+        let error = Warehouse::open(&catalog).await.unwrap_err().to_string();
+        assert!(error.contains("no catalog") && error.contains("catalog.db"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        Catalog::at(&catalog).unwrap().initialize().await.unwrap();
+        let error = Warehouse::open(&catalog).await.unwrap_err().to_string();
+        assert!(error.contains("has no table earthcatalog.items"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_planned_table_is_like_the_one_that_would_be_created_and_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        let planned = Warehouse::open_or_plan(&catalog, &warehouse, &items, 3).await.unwrap();
+        assert!(planned.is_planned() && planned.load().await.unwrap().metadata.current_snapshot().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let created = Warehouse::open_or_create(&catalog, &warehouse, &items, 3).await.unwrap();
+        assert_eq!(
+            (planned.url(), planned.items(), planned.field_ids()),
+            (created.url(), created.items(), created.field_ids())
+        );
+        assert!(!Warehouse::open_or_plan(&catalog, &warehouse, &items, 3).await.unwrap().is_planned());
+        let other = Warehouse::open_or_plan(&catalog, &warehouse, &items, 2).await.unwrap_err().to_string();
+        assert!(other.contains("H3 resolution 3, not 2"), "{other}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_that_create_a_table_at_once_one_does_and_all_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let tasks = (0..6).map(|_| {
+            let (catalog, warehouse) = (catalog.clone(), warehouse.clone());
+            tokio::spawn(async move {
+                let items = declared(&[("platform", DataType::Utf8)]);
+                Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap().load().await.unwrap()
+            })
+        });
+        let states = futures::future::join_all(tasks).await;
+        let uuids: std::collections::BTreeSet<_> = states.iter().map(|s| s.as_ref().unwrap().metadata.uuid()).collect();
+        assert_eq!(uuids.len(), 1);
+        let files = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
+        assert_eq!(files, 1, "the losers' metadata files are gone");
+    }
+}

@@ -1,0 +1,70 @@
+//! [`WarehouseError`]: what can go wrong between a warehouse, its catalog and its Iceberg table.
+
+use datafusion::common::DataFusionError;
+use thiserror::Error;
+
+use crate::model::items::ItemSchemaError;
+use crate::stores::{ObjectError, StoreError};
+
+pub type Result<T, E = WarehouseError> = std::result::Result<T, E>;
+
+/// Why a warehouse could not be opened, read or committed to.
+#[derive(Debug, Error)]
+pub enum WarehouseError {
+    #[error("there is no catalog at {catalog}; an ingest creates it, or name another one")]
+    NoCatalog { catalog: String },
+    #[error("catalog {catalog} has no table {table}; an ingest creates it, or name another catalog")]
+    NoTable { catalog: String, table: String },
+    #[error("catalog {catalog} cannot be read or written: {source}")]
+    Database { catalog: String, source: sqlx::Error },
+    #[error("the catalog cannot be read or written: {0}")]
+    CatalogObject(#[from] ObjectError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{location}: {source}")]
+    Metadata { location: String, source: Box<iceberg::Error> },
+    #[error("{location} is no table of Items: {reason}")]
+    NotItems { location: String, reason: String },
+    #[error("the table in {catalog} has {what} {existing}, not {wanted}; {way_out}")]
+    Disagrees { catalog: String, what: &'static str, existing: String, wanted: String, way_out: &'static str },
+    #[error(transparent)]
+    Schema(#[from] ItemSchemaError),
+    #[error("{location}: {reason}")]
+    InvalidLocation { location: String, reason: String },
+    #[error("part file {path} cannot be committed: {reason}")]
+    InvalidPartFile { path: String, reason: String },
+    #[error("conflict: the table no longer has {} of the files to remove, such as {}; plan again on its current snapshot", missing.len(), missing.first().map_or("", String::as_str))]
+    Conflict { missing: Vec<String> },
+    #[error("commit gave up after {attempts} attempts: other writers were always faster; try again")]
+    Contention { attempts: usize },
+    #[error(
+        "the outcome of the commit to {catalog} is unknown: {reason}; the files are kept, look for snapshot {snapshot} before trying again"
+    )]
+    UnknownOutcome { catalog: String, snapshot: i64, reason: String },
+    #[error("a run is committed once: snapshot {snapshot} already has run {run}")]
+    CommittedBefore { run: String, snapshot: i64 },
+    #[error("there is nothing to commit: no file to add, none to remove")]
+    NothingToCommit,
+    #[error("the lists of the ids in the table cannot be read: {reason}")]
+    Ids { reason: String },
+    #[error("a task was cancelled: {0}")]
+    Cancelled(tokio::task::JoinError),
+    #[error(
+        "the table has delete files (such as {manifest}), which earthcatalog does not read; compact the table with the engine that wrote them"
+    )]
+    DeleteFiles { manifest: String },
+}
+
+impl WarehouseError {
+    /// Turns Iceberg's error about `location` into one of ours; for `map_err`.
+    pub(crate) fn metadata(location: impl Into<String>) -> impl FnOnce(iceberg::Error) -> Self {
+        let location = location.into();
+        move |source| Self::Metadata { location, source: Box::new(source) }
+    }
+}
+
+impl From<WarehouseError> for DataFusionError {
+    fn from(error: WarehouseError) -> Self {
+        DataFusionError::External(Box::new(error))
+    }
+}

@@ -1,0 +1,69 @@
+//! [`MaintenanceError`]: why a warehouse could not be cleaned, or a lease not be held.
+
+use std::time::Duration;
+
+use datafusion::common::DataFusionError;
+use thiserror::Error;
+
+use crate::stores::{ObjectError, StoreError};
+use crate::table::WarehouseError;
+
+pub type Result<T, E = MaintenanceError> = std::result::Result<T, E>;
+
+/// Why maintenance stopped.
+#[derive(Debug, Error)]
+pub enum MaintenanceError {
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    #[error(transparent)]
+    Location(#[from] StoreError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error(
+        "{lock} is held by {holder}, last heard of {} ago; wait for it, or end that process, or do without the lock: it saves work, and nothing depends on it",
+        seconds(.heard)
+    )]
+    Locked { lock: String, holder: String, heard: Duration },
+    #[error(transparent)]
+    Checkpoints(Box<DataFusionError>),
+    #[error("{location} is no lease: {reason}; delete it, if nobody works on the warehouse")]
+    InvalidLease { location: String, reason: String },
+    #[error(
+        "lease {location} was taken away, because nothing was heard of this process for too long: its files may be gone; start again"
+    )]
+    LeaseLost { location: String },
+    #[error(
+        "whether the metadata in {catalog} was replaced is unknown: {reason}; nothing was deleted, and the next clean-up goes on from what it finds"
+    )]
+    UnknownOutcome { catalog: String, reason: String },
+}
+
+impl From<DataFusionError> for MaintenanceError {
+    fn from(error: DataFusionError) -> Self {
+        Self::Checkpoints(Box::new(error))
+    }
+}
+
+impl MaintenanceError {
+    /// Turns a store's error about `location` into one of ours; for `map_err`.
+    pub(crate) fn store(location: impl Into<String>) -> impl FnOnce(object_store::Error) -> Self {
+        let named = ObjectError::store(location);
+        move |source| named(source).into()
+    }
+
+    /// Turns the file system's error about `location` into one of ours; for `map_err`.
+    pub(crate) fn file(location: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let named = ObjectError::file(location);
+        move |source| named(source).into()
+    }
+}
+
+impl From<MaintenanceError> for DataFusionError {
+    fn from(error: MaintenanceError) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+fn seconds(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs())
+}

@@ -1,0 +1,324 @@
+//! Reading and writing manifests: the lists of data files behind a snapshot.
+
+mod avro;
+pub(crate) mod column_bounds;
+pub(crate) mod files;
+mod listing;
+mod manifest_writer;
+mod partition;
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use datafusion::common::runtime::SpawnedTask;
+use futures::{StreamExt, TryStreamExt};
+use iceberg::MetadataLocation;
+use iceberg::io::FileIO;
+use iceberg::spec::{
+    Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, Snapshot, TableMetadata,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use self::files::{LiveFile, LiveFiles};
+use self::listing::LiveEntry;
+use self::manifest_writer::{ManifestBuilder, ManifestForm};
+use super::create::TableState;
+use super::error::{Result, WarehouseError};
+use super::ingest_record::RecordList;
+use super::known_ids::KnownIds;
+use super::location::to_url;
+use crate::model::items::ItemSchema;
+use crate::model::layout;
+use crate::model::part_file::PartFile;
+use crate::model::task_files::IdFile;
+
+/// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
+/// skips most of them.
+pub(crate) const MAX_ENTRIES: usize = 500;
+
+/// Metadata files that are read or written at a time.
+const CONCURRENCY: usize = 8;
+
+/// The manifests with live files in a snapshot.
+pub(crate) async fn live_manifests(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
+    let live = |m: &ManifestFile| m.has_added_files() || m.has_existing_files();
+    Ok(all_manifests(io, metadata, snapshot).await?.into_iter().filter(live).collect())
+}
+
+/// The manifests that a snapshot names.
+pub(crate) async fn all_manifests(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
+    let location = snapshot.manifest_list();
+    let read = async { io.new_input(location)?.read().await };
+    let bytes = read.await.map_err(WarehouseError::metadata(location))?;
+    let list = ManifestList::parse_with_version(&bytes, metadata.format_version());
+    let list = list.map_err(WarehouseError::metadata(location))?;
+    Ok(list.consume_entries().into_iter().collect())
+}
+
+/// Whether a manifest may list files of one of these cells: whether one lies between the bounds of its cells.
+pub(crate) fn may_hold<'a>(manifest: &ManifestFile, cells: impl IntoIterator<Item = &'a str>) -> bool {
+    let cell = manifest.partitions.as_ref().and_then(|fields| fields.first());
+    let bounds = cell.and_then(|cell| cell.lower_bound.as_ref().zip(cell.upper_bound.as_ref()));
+    let Some((lower, upper)) = bounds else { return true };
+    cells.into_iter().any(|cell| (lower.as_slice()..=upper.as_slice()).contains(&cell.as_bytes()))
+}
+
+/// The least cell of a manifest, as bytes.
+pub(crate) fn first_cell(manifest: &ManifestFile) -> Option<Vec<u8>> {
+    let cell = manifest.partitions.as_ref()?.first()?;
+    cell.lower_bound.as_ref().map(|bound| bound.to_vec())
+}
+
+/// The live files of manifests without the statistics of their columns, with bounded concurrency, in the order given.
+pub(crate) async fn list(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = ManifestFile>,
+) -> Result<Vec<(ManifestFile, Vec<LiveFile>)>> {
+    let read = |manifest: ManifestFile| async {
+        let files = live_files(io.clone(), manifest.clone()).await?;
+        Ok((manifest, files))
+    };
+    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+/// The live files of a manifest without the statistics of their columns.
+pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
+    match listing::list(&content(&io, &manifest).await?, &manifest) {
+        Some(files) => Ok(files),
+        None => on_a_task(async move { Ok(files::live_files(&decoded(&io, &manifest).await?)) }).await,
+    }
+}
+
+/// The paths of manifests and their live files with statistics, with bounded concurrency, in the order given.
+pub(super) async fn list_with_bounds(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = ManifestFile>,
+    items: &ItemSchema,
+) -> Result<Vec<(String, LiveFiles)>> {
+    let read = |manifest: ManifestFile| {
+        let (io, items) = (io.clone(), items.clone());
+        on_a_task(async move {
+            let bytes = content(&io, &manifest).await?;
+            let files = match listing::list_with_bounds(&bytes, &manifest, &items) {
+                Some(files) => files,
+                None => LiveFiles::read(&decoded(&io, &manifest).await?, &items),
+            };
+            Ok((manifest.manifest_path, files))
+        })
+    };
+    futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+async fn content(io: &FileIO, manifest: &ManifestFile) -> Result<Bytes> {
+    let read = async { io.new_input(&manifest.manifest_path)?.read().await };
+    read.await.map_err(WarehouseError::metadata(&manifest.manifest_path))
+}
+
+async fn decoded(io: &FileIO, manifest: &ManifestFile) -> Result<Manifest> {
+    manifest.load_manifest(io).await.map_err(WarehouseError::metadata(&manifest.manifest_path))
+}
+
+/// Runs what decodes, for that takes longer than reading.
+async fn on_a_task<T: Send + 'static>(task: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    SpawnedTask::spawn(task).join_unwind().await.unwrap_or_else(|e| Err(WarehouseError::Cancelled(e)))
+}
+
+/// Writes metadata files of one snapshot, and knows their locations.
+pub(crate) struct MetadataFiles {
+    io: FileIO,
+    location: String,
+    /// Part of every name, so that no two attempts write the same file.
+    id: Uuid,
+    snapshot: i64,
+    written: Vec<String>,
+}
+
+impl MetadataFiles {
+    pub fn new(io: &FileIO, metadata: &TableMetadata, snapshot: i64) -> Self {
+        let location = metadata.location().to_owned();
+        Self { io: io.clone(), location, id: Uuid::new_v4(), snapshot, written: vec![] }
+    }
+
+    /// Writes `parts` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    pub async fn write_added(&mut self, parts: &[PartFile], metadata: &TableMetadata) -> Result<Vec<ManifestFile>> {
+        let form = ManifestForm::of(metadata).await?;
+        self.write_manifests(&form, parts, |manifest, part| manifest.add(part)).await
+    }
+
+    /// Writes what is left of `manifests` without the files in `remove`, sorted by bucket and so into no more manifests
+    /// than needed.
+    pub async fn write_without(
+        &mut self,
+        manifests: Vec<ManifestFile>,
+        remove: &HashSet<String>,
+        metadata: &TableMetadata,
+    ) -> Result<Vec<ManifestFile>> {
+        if manifests.is_empty() {
+            return Ok(vec![]);
+        }
+        let form = ManifestForm::of(metadata).await?;
+        let read = |manifest| live_entries(&self.io, manifest, &form, metadata);
+        let read = futures::stream::iter(manifests).map(read).buffered(CONCURRENCY);
+        let mut left: Vec<_> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        left.retain(|entry| !remove.contains(&entry.file.location));
+        // As a commit orders the files that it adds.
+        let order = |LiveEntry { file, .. }: &LiveEntry| (file.cell.clone(), file.year, file.location.clone());
+        left.sort_by_cached_key(order);
+        self.write_manifests(&form, &left, |manifest, entry| manifest.keep(entry)).await
+    }
+
+    /// Writes a manifest that records files, if there are any, as deleted by this snapshot.
+    pub async fn write_deleted(
+        &mut self,
+        files: &[LiveFile],
+        metadata: &TableMetadata,
+    ) -> Result<Option<ManifestFile>> {
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let form = ManifestForm::of(metadata).await?;
+        let mut manifest = ManifestBuilder::new(&form, self.snapshot);
+        files.iter().try_for_each(|file| manifest.delete(file))?;
+        let location = self.manifest_location();
+        write_manifest(&self.io, manifest, location).await.map(Some)
+    }
+
+    /// Writes entries, in the order given, into manifests of at most [`MAX_ENTRIES`].
+    async fn write_manifests<T>(
+        &mut self,
+        form: &ManifestForm,
+        entries: &[T],
+        add: impl Fn(&mut ManifestBuilder<'_>, &T) -> Result<()>,
+    ) -> Result<Vec<ManifestFile>> {
+        let manifests = entries.len().div_ceil(MAX_ENTRIES);
+        let locations: Vec<_> = (0..manifests).map(|_| self.manifest_location()).collect();
+        let (io, snapshot, add) = (&self.io, self.snapshot, &add);
+        let write = |(n, location)| async move {
+            let mut manifest = ManifestBuilder::new(form, snapshot);
+            // Even sizes: 501 files make two manifests of about 250, not one of 500 and one of 1.
+            let entries = &entries[n * entries.len() / manifests..(n + 1) * entries.len() / manifests];
+            entries.iter().try_for_each(|entry| add(&mut manifest, entry))?;
+            write_manifest(io, manifest, location).await
+        };
+        let written = futures::stream::iter(locations.into_iter().enumerate()).map(write);
+        written.buffered(CONCURRENCY).try_collect().await
+    }
+
+    fn manifest_location(&mut self) -> String {
+        let location = format!("{}/metadata/{}-m{}.avro", self.location, self.id, self.written.len());
+        self.written.push(location.clone());
+        location
+    }
+
+    /// Writes the manifest list of the snapshot and returns its location.
+    pub async fn write_list(&mut self, manifests: Vec<ManifestFile>, base: &TableMetadata) -> Result<String> {
+        let location = format!("{}/metadata/snap-{}-{}.avro", self.location, self.snapshot, Uuid::new_v4());
+        self.written.push(location.clone());
+        let write = async {
+            let writer = self.io.new_output(&location)?.writer().await?;
+            let (parent, sequence) = (base.current_snapshot_id(), base.next_sequence_number());
+            let mut list = ManifestListWriter::v2(writer, self.snapshot, parent, sequence);
+            list.add_manifests(manifests.into_iter())?;
+            list.close().await
+        };
+        write.await.map_err(WarehouseError::metadata(&location))?;
+        Ok(location)
+    }
+
+    /// Writes the list of the files of the ingest record, and returns its location.
+    pub async fn write_record_list(&mut self, record: &RecordList) -> Result<String> {
+        self.write_document(&layout::record_list_name(Uuid::new_v4()), record).await
+    }
+
+    /// Writes what is known of the ids of the table, and returns its location.
+    pub async fn write_known_ids(&mut self, known: &KnownIds) -> Result<String> {
+        self.write_document(&layout::known_ids_name(Uuid::new_v4()), known).await
+    }
+
+    /// Writes a list of so many ids.
+    pub async fn write_id_list(&mut self, list: Vec<u8>, ids: u64) -> Result<IdFile> {
+        let bytes = list.len() as u64;
+        let location = self.write(&layout::id_list_name(Uuid::new_v4()), list).await?;
+        Ok(IdFile { path: to_url(&location)?.to_string(), ids, bytes })
+    }
+
+    async fn write_document(&mut self, name: &str, document: &impl Serialize) -> Result<String> {
+        let invalid = |e: serde_json::Error| iceberg::Error::new(iceberg::ErrorKind::Unexpected, e.to_string());
+        let bytes = serde_json::to_vec(document).map_err(invalid).map_err(WarehouseError::metadata(name))?;
+        self.write(name, bytes).await
+    }
+
+    async fn write(&mut self, name: &str, bytes: Vec<u8>) -> Result<String> {
+        let location = format!("{}/{}/{name}", self.location, layout::METADATA);
+        self.written.push(location.clone());
+        let write = async { self.io.new_output(&location)?.write(bytes.into()).await };
+        write.await.map_err(WarehouseError::metadata(&location))?;
+        Ok(location)
+    }
+
+    /// Writes the metadata that follows that of `base`, and returns its location.
+    pub async fn write_metadata(&mut self, next: &TableMetadata, base: &TableState) -> Result<String> {
+        let previous = base.metadata_location.parse::<MetadataLocation>();
+        let previous = previous.map_err(WarehouseError::metadata(&base.metadata_location))?;
+        let location = previous.with_next_version().with_new_metadata(next);
+        self.written.push(location.to_string());
+        next.write_to(&self.io, &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
+        Ok(location.to_string())
+    }
+
+    /// Deletes what was written. Only for what certainly did not become visible.
+    ///
+    /// A file that cannot be deleted stays behind as an orphan, which maintenance removes.
+    pub async fn delete(self) {
+        for location in self.written {
+            let _ = self.io.delete(&location).await;
+        }
+    }
+}
+
+async fn write_manifest(io: &FileIO, manifest: ManifestBuilder<'_>, location: String) -> Result<ManifestFile> {
+    let (bytes, file) = manifest.finish(location);
+    let write = async { io.new_output(&file.manifest_path)?.write(bytes).await };
+    write.await.map_err(WarehouseError::metadata(&file.manifest_path))?;
+    Ok(file)
+}
+
+/// The live entries of a manifest, to be copied into manifests of this form.
+async fn live_entries(
+    io: &FileIO,
+    manifest: ManifestFile,
+    form: &ManifestForm,
+    metadata: &TableMetadata,
+) -> Result<Vec<LiveEntry>> {
+    if let Some(entries) = listing::entries(&content(io, &manifest).await?, &manifest, form) {
+        return Ok(entries);
+    }
+    // Another writer has written it in another way: Iceberg writes it in ours.
+    let (entries, _) = decoded(io, &manifest).await?.into_parts();
+    let entries: Vec<_> = entries.into_iter().filter(|entry| entry.is_alive()).collect();
+    let written = manifest_writer::iceberg_manifest(metadata, &entries).await?;
+    let location = manifest.manifest_path.clone();
+    let ours = ManifestFile { key_metadata: None, partition_spec_id: metadata.default_partition_spec_id(), ..manifest };
+    listing::entries(&written, &ours, form).ok_or_else(|| {
+        let reason =
+            "its entries cannot be written again; rewrite the manifests with the engine that wrote it".to_owned();
+        WarehouseError::NotItems { location, reason }
+    })
+}
+
+/// Errors if a manifest lists delete files, which none of our readers applies.
+pub(crate) fn refuse_delete_files(manifests: &[ManifestFile]) -> Result<()> {
+    match manifests.iter().find(|m| m.content == ManifestContentType::Deletes) {
+        Some(m) => Err(WarehouseError::DeleteFiles { manifest: m.manifest_path.clone() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,28 @@
+//! The Iceberg table `items` over the part files of a warehouse: opened or created, and changed in one commit per run.
+//!
+//! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
+//! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
+//! - [`known_ids`]: which ids are in the table, and which of them in several versions.
+//! - [`ingest_record`]: which version of which object is in the table.
+//! - [`leases`]: who works on the table.
+
+pub mod catalog;
+pub mod commit;
+pub mod create;
+pub mod error;
+pub mod ingest_record;
+pub mod known_ids;
+pub mod leases;
+pub mod location;
+pub(crate) mod manifests;
+pub mod schema;
+pub(crate) mod snapshot;
+pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use catalog::Catalog;
+pub use commit::{Change, Committed, Committer, IdChange};
+pub use create::{TableState, Warehouse};
+pub use error::WarehouseError;
+pub use manifests::files::LiveFile;
