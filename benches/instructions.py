@@ -33,11 +33,11 @@ ITEMS = 200
 TOLERANCE = {"release": 0.03, "debug": 0.1}
 
 KERNELS = {
-    "JSON decode": "earthcatalog_plans::stac::decode::ItemDecoder::append",
-    "WKB of geometries": "earthcatalog_plans::stac::decode::geometry::Footprint::geometry",
+    "JSON decode": "earthcatalog_plans::source::decode::ItemDecoder::append",
+    "WKB of geometries": "earthcatalog_plans::source::decode::geometry::Footprint::geometry",
     "cover": "earthcatalog_udfs::cover::coverer::Coverer::cover",
-    "Parquet encoding": "earthcatalog_plans::write::small_file::SmallFileEncoder::encode",
-    "commit": "earthcatalog_plans::warehouse::commit::Committer::commit::{{closure}}",
+    "Parquet encoding": "earthcatalog_plans::sink::small_file::SmallFileEncoder::encode",
+    "commit": "earthcatalog_plans::table::commit::Committer::commit::{{closure}}",
 }
 # Which kernels a command is there for.
 COMMANDS = {

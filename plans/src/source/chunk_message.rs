@@ -7,10 +7,10 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use prost::Message;
 use url::Url;
 
-use super::chunks::{Chunk, Content, Lines};
+use super::chunk::{Chunk, Content, Lines};
 use super::decode::Defect;
-use super::inventory::keys::KeyBase;
-use super::read::parquet_file::ParquetFile;
+use super::keys::KeyBase;
+use super::parquet_file::ParquetFile;
 use super::spool::{Spool, SpoolRange};
 use crate::model::chunk::ChunkId;
 

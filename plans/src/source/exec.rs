@@ -20,7 +20,8 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::chunks::{Chunk, ChunkList, Chunks, Content};
+use super::chunk::{Chunk, ChunkList, Content};
+use super::chunks::Chunks;
 use super::options::StacOptions;
 use super::read::{ChunkReader, ReadMetrics};
 use crate::model::chunk::{ChunkCounts, ChunkOutcome};

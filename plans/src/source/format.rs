@@ -5,9 +5,7 @@ use std::fmt;
 use datafusion::common::{Result, plan_err};
 use url::Url;
 
-use super::inventory::parquet::is_inventory;
-use super::options::OptionError;
-use super::read::parquet_file::ParquetFile;
+use super::option_error::OptionError;
 
 /// How Items are stored at a location.
 ///
@@ -58,25 +56,6 @@ impl Format {
             Some(Self::StacGeoparquet)
         } else {
             None
-        }
-    }
-
-    /// The format of a location: as its name says; a Parquet file is opened.
-    pub(super) async fn detect(location: &Url) -> Result<Self> {
-        if is_local_folder(location)? || location.path().ends_with('/') {
-            return Ok(Self::Folder);
-        }
-        let name = location.path().rsplit('/').next().unwrap_or_default();
-        match Self::of_name(name) {
-            Some(Self::StacGeoparquet) => {
-                let file = ParquetFile::open(location).await?;
-                Ok(if is_inventory(file.schema()) { Self::Inventory } else { Self::StacGeoparquet })
-            }
-            Some(format) => Ok(format),
-            None if location.scheme() == "file" => plan_err!(
-                "{location}: the name does not tell what the file holds; set option 'format' to inventory, ndjson, item_collection or stac-geoparquet"
-            ),
-            None => Ok(Self::Folder),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - `chunks`, `spool`: what planning leaves behind; `inventory` and `direct` make it, `chunk_message` takes it elsewhere.
 //! - `read`: what a partition does: fetch bytes, decode them, account for each.
 
+mod chunk;
 mod chunk_message;
 mod chunks;
 pub mod decode;
@@ -20,19 +21,26 @@ mod exec;
 mod factory;
 mod format;
 mod inventory;
+mod inventory_table;
+mod keys;
+mod option_error;
 mod options;
 mod outcome;
+mod parquet_file;
+mod plan_chunks;
 mod planner;
 mod probe_items;
 mod read;
+mod relation;
 mod spool;
 mod table;
 
 pub use exec::{PlannedItems, StacExec};
 pub use factory::StacTableFactory;
 pub use format::Format;
-pub use inventory::{INVENTORY_SCHEMA, InventoryTable};
-pub use options::{OptionError, StacOptions};
+pub use inventory_table::{INVENTORY_SCHEMA, InventoryTable};
+pub use option_error::OptionError;
+pub use options::StacOptions;
 pub(crate) use outcome::loses_chunks;
 pub use outcome::{chunk_outcome, reads_chunks};
 pub use probe_items::ProbeItems;

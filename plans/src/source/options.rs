@@ -3,41 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, SecondsFormat};
-use datafusion::common::DataFusionError;
-use thiserror::Error;
 use url::Url;
 
 use super::format::Format;
+use super::option_error::{OPTIONS, OptionError};
 use crate::model::time::parse_millis;
 use crate::stores::folder_url;
-
-/// What is wrong with an option.
-#[derive(Debug, Error, PartialEq)]
-pub enum OptionError {
-    #[error("option '{option}' of a STAC table is {value:?}; it must be {accepted}")]
-    InvalidValue { option: &'static str, value: String, accepted: String },
-    #[error("a STAC table has no option '{option}'; its options are {}", OPTIONS.join(", "))]
-    UnknownOption { option: String },
-}
-
-impl From<OptionError> for DataFusionError {
-    fn from(error: OptionError) -> Self {
-        DataFusionError::Plan(error.to_string())
-    }
-}
-
-const OPTIONS: [&str; 10] = [
-    "like",
-    "objects",
-    "chunk_size",
-    "limit",
-    "since",
-    "fetch_concurrency",
-    "suffix",
-    "max_item_bytes",
-    "format",
-    "base",
-];
 
 /// The suffixes of Items in an inventory.
 const ITEM_SUFFIXES: [&str; 1] = [".json"];

@@ -3,56 +3,17 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::catalog::Session;
 use datafusion::common::Result;
 use datafusion::execution::disk_manager::DiskManager;
-use object_store::{ObjectMeta, ObjectStoreExt};
+use object_store::ObjectMeta;
 use twox_hash::XxHash64;
 use url::Url;
 
-use super::chunks::{Chunk, ChunkList, Content};
-use super::format::Format;
-use super::inventory::keys::KeyBase;
+use super::chunk::{Chunk, ChunkList, Content};
+use super::keys::KeyBase;
 use super::options::StacOptions;
 use super::spool::{SpoolRange, SpoolWriter};
-use super::{direct, inventory};
 use crate::model::chunk::{ChunkCounts, ChunkId};
-use crate::stores::stores;
-
-/// Lists `location` and cuts it into chunks. Inventories are read once, as a stream, and not kept in memory.
-///
-/// Errors: the location cannot be opened, or is not of its format.
-pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Arc<DiskManager>) -> Result<ChunkList> {
-    let mut planner = Planner::try_new(options, disk)?;
-    let format = match options.format {
-        Some(format) => format,
-        None => Format::detect(location).await?,
-    };
-    if matches!(format, Format::Ndjson | Format::ItemCollection | Format::StacGeoparquet) {
-        let (store, path) = stores().locate(location)?;
-        planner.identify(&store.head(&path).await?);
-    }
-    match format {
-        Format::Inventory => inventory::plan(location, &mut planner).await?,
-        Format::Ndjson => direct::ndjson::plan(location, &mut planner).await?,
-        Format::ItemCollection => direct::document::plan(location, &mut planner).await?,
-        Format::StacGeoparquet => direct::stac_geoparquet::plan(location, &mut planner).await?,
-        Format::Folder => direct::folder::plan(location, &mut planner).await?,
-    }
-    planner.finish(location)
-}
-
-/// Cuts the objects that a table of the session lists into chunks; `location` is what their keys are relative to.
-pub(super) async fn plan_objects(
-    relation: &str,
-    location: &Url,
-    options: &StacOptions,
-    session: &dyn Session,
-) -> Result<ChunkList> {
-    let mut planner = Planner::try_new(options, &session.runtime_env().disk_manager)?;
-    inventory::relation::plan(relation, location, session, &mut planner).await?;
-    planner.finish(location)
-}
 
 /// A row of an inventory, or a file of a folder.
 #[derive(Debug, Default)]
@@ -246,7 +207,7 @@ impl<'a> Planner<'a> {
         self.unread.merge(counts);
     }
 
-    fn finish(mut self, location: &Url) -> Result<ChunkList> {
+    pub fn finish(mut self, location: &Url) -> Result<ChunkList> {
         if self.chunks.is_empty() {
             // A plan needs a partition, even where there is nothing to read.
             let keys = Arc::new(KeyBase::try_new(location, None)?);

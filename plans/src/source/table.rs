@@ -12,7 +12,8 @@ use url::Url;
 
 use super::exec::StacExec;
 use super::options::StacOptions;
-use super::planner::{plan_chunks, plan_objects};
+use super::plan_chunks::plan_chunks;
+use super::relation::plan_objects;
 use crate::model::items::ItemSchema;
 
 /// Items from an inventory, a file or a folder, with the columns of [`ItemSchema::item_schema`].

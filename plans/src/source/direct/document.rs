@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use url::Url;
 
 use super::refuse_since;
-use crate::source::chunks::Content;
+use crate::source::chunk::Content;
 use crate::source::planner::Planner;
 use crate::source::read::{Block, document};
 

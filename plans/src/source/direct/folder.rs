@@ -14,14 +14,14 @@ use url::Url;
 
 use super::{document, ndjson, stac_geoparquet};
 use crate::model::chunk::RejectKind;
-use crate::source::chunks::Content;
+use crate::source::chunk::Content;
 use crate::source::decode::Defect;
 use crate::source::format::{Format, is_local_folder};
-use crate::source::inventory::keys::KeyBase;
+use crate::source::keys::KeyBase;
 use crate::source::options::StacOptions;
+use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::{Listed, Planner};
 use crate::source::read::features::features;
-use crate::source::read::parquet_file::ParquetFile;
 use crate::stores::{folder_url, stores};
 
 pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {

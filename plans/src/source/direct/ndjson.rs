@@ -18,7 +18,7 @@ use url::Url;
 
 use super::document::count;
 use super::refuse_since;
-use crate::source::chunks::{Content, Lines};
+use crate::source::chunk::{Content, Lines};
 use crate::source::planner::Planner;
 use crate::source::read::pieces::{is_gzip, pieces};
 use crate::source::read::{all_lines, is_blank};

@@ -4,9 +4,9 @@ use datafusion::common::{Result, plan_err};
 use url::Url;
 
 use super::refuse_since;
-use crate::source::chunks::Content;
+use crate::source::chunk::Content;
+use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::Planner;
-use crate::source::read::parquet_file::ParquetFile;
 
 pub(in super::super) async fn plan(file: &Url, planner: &mut Planner<'_>) -> Result<()> {
     refuse_since(file, planner.options)?;

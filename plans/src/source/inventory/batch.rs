@@ -10,12 +10,12 @@ use super::columns::Columns;
 use crate::source::planner::{Listed, Planner};
 
 /// The columns of an inventory with this schema; `None` where it lists no keys.
-pub(super) fn columns_of(schema: &Schema) -> Option<Columns> {
+pub(in super::super) fn columns_of(schema: &Schema) -> Option<Columns> {
     Columns::by_name(schema.fields().iter().map(|f| f.name().as_str()))
 }
 
 /// The columns of a batch, as the types they must have.
-pub(super) struct ListedBatch {
+pub(in super::super) struct ListedBatch {
     bucket: Option<StringArray>,
     key: StringArray,
     is_latest: Option<BooleanArray>,

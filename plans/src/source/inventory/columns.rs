@@ -4,7 +4,7 @@ use crate::model::time::parse_millis;
 
 /// Positions of the columns that matter; the others are not read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Columns {
+pub(in super::super) struct Columns {
     pub bucket: Option<usize>,
     pub key: usize,
     pub is_latest: Option<usize>,

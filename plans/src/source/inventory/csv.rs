@@ -11,8 +11,8 @@ use url::Url;
 
 use super::check_since;
 use super::columns::{Columns, parse_bool};
-use super::keys::KeyBase;
 use crate::model::time::parse_millis;
+use crate::source::keys::KeyBase;
 use crate::source::planner::{Listed, Planner};
 use crate::source::read::pieces::{inflated, pieces};
 

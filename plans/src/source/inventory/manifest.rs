@@ -10,8 +10,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::columns::Columns;
-use super::keys::KeyBase;
 use super::{csv, parquet};
+use crate::source::keys::KeyBase;
 use crate::source::planner::Planner;
 use crate::stores::stores;
 

@@ -10,16 +10,11 @@
 //!
 //! A row whose bucket is empty has a path or a URL as its key; a relative path starts at the inventory's folder.
 
-mod batch;
+pub(super) mod batch;
 mod columns;
 mod csv;
-pub(super) mod keys;
 mod manifest;
 pub(super) mod parquet;
-pub(super) mod relation;
-mod table;
-
-pub use table::{INVENTORY_SCHEMA, InventoryTable};
 
 use std::sync::Arc;
 
@@ -27,7 +22,7 @@ use datafusion::common::{Result, plan_err};
 use url::Url;
 
 use self::columns::Columns;
-use self::keys::KeyBase;
+use super::keys::KeyBase;
 use super::planner::Planner;
 
 /// Plans the inventory at `location`: a manifest, or a single data file.

@@ -10,9 +10,9 @@ use url::Url;
 
 use super::batch::{ListedBatch, columns_of};
 use super::check_since;
-use super::keys::KeyBase;
+use crate::source::keys::KeyBase;
+use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::Planner;
-use crate::source::read::parquet_file::ParquetFile;
 
 /// Whether a Parquet file lists objects, by its columns.
 pub(in super::super) fn is_inventory(schema: &Schema) -> bool {

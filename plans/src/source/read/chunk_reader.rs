@@ -18,7 +18,7 @@ use super::raw::{Blocks, ObjectName, Raw};
 use super::{document, lines, rows};
 use crate::model::chunk::{ChunkCounts, ChunkOutcome, IngestedObject, Reject, RejectKind};
 use crate::model::items::ItemSchema;
-use crate::source::chunks::{Chunk, Content};
+use crate::source::chunk::{Chunk, Content};
 use crate::source::decode::{Defect, ItemDecoder};
 use crate::source::options::StacOptions;
 use crate::source::spool::Spool;

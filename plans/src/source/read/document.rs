@@ -7,9 +7,9 @@ use futures::stream::{self, StreamExt};
 use url::Url;
 
 use super::features::{FeatureScanner, Found};
-use super::objects::too_large;
 use super::pieces::{PieceError, inflated, pieces};
 use super::raw::{Blocks, ObjectName, Raw};
+use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
 

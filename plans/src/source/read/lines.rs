@@ -9,11 +9,11 @@ use futures::stream::{self, StreamExt};
 use memchr::{memchr, memchr_iter};
 use url::Url;
 
-use super::objects::too_large;
 use super::pieces::{PieceError, Pieces, inflated, pieces};
 use super::raw::{Block, Blocks, ObjectName, Raw};
+use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
-use crate::source::chunks::Lines;
+use crate::source::chunk::Lines;
 use crate::source::decode::Defect;
 
 /// Whether a line holds nothing, and so is no Item.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use datafusion::common::Result;
 
-use super::objects::too_large;
 use super::raw::{Block, ObjectName, Raw};
+use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
 

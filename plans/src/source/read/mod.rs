@@ -7,10 +7,10 @@ mod item_json;
 mod lines;
 mod local_files;
 pub(super) mod objects;
-pub(super) mod parquet_file;
 pub(super) mod pieces;
 mod raw;
 pub(super) mod rows;
+mod too_large;
 mod wkb_json;
 
 pub(super) use chunk_reader::{ChunkReader, ReadMetrics};

@@ -10,9 +10,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::local_files::read_files;
 use super::raw::{Blocks, ObjectName, Raw};
+use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
-use crate::source::inventory::keys::{KeyBase, NoPlace, ObjectPlace};
+use crate::source::keys::{KeyBase, NoPlace, ObjectPlace};
 use crate::source::spool::{Entry, Spool, SpoolRange};
 
 /// Entries taken from the spool at once.
@@ -93,11 +94,6 @@ async fn get(store: &Arc<dyn ObjectStore>, path: &Path, fetch: &Fetch) -> object
         _ => RejectKind::Unreadable,
     };
     Ok(Err(Defect { kind, message: error.to_string() }))
-}
-
-pub(super) fn too_large(size: u64, max_bytes: u64) -> Defect {
-    let message = format!("{size} bytes are more than option 'max_item_bytes' allows ({max_bytes})");
-    Defect { kind: RejectKind::TooLarge, message }
 }
 
 #[cfg(test)]

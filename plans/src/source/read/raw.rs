@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 
 use crate::model::chunk::IngestedObject;
 use crate::source::decode::Defect;
-use crate::source::inventory::keys::KeyBase;
+use crate::source::keys::KeyBase;
 use crate::source::spool::Entry;
 
 /// Items as they arrive, in order; an error ends the query.

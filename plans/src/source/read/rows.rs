@@ -7,10 +7,10 @@ use datafusion::common::Result;
 use futures::stream::{StreamExt, TryStreamExt};
 
 use super::item_json::ItemWriter;
-use super::parquet_file::ParquetFile;
 use super::raw::{Blocks, ObjectName, Raw};
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
+use crate::source::parquet_file::ParquetFile;
 
 /// Rows turned into JSON at once.
 const BATCH: usize = 512;

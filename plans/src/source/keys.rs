@@ -10,7 +10,7 @@ use object_store::path::Path;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
-use super::super::spool::Entry;
+use super::spool::Entry;
 use crate::stores::{StoreError, location_url, stores};
 
 /// Characters that do not stand for themselves in the path of a URL.
@@ -33,14 +33,14 @@ const PATH: &AsciiSet = &CONTROLS
 
 /// Where an object is.
 #[derive(Debug, Clone)]
-pub(in super::super) enum ObjectPlace {
+pub(super) enum ObjectPlace {
     File(PathBuf),
     Remote(Arc<dyn ObjectStore>, Path),
 }
 
 /// Why an object is nowhere.
 #[derive(Debug)]
-pub(in super::super) enum NoPlace {
+pub(super) enum NoPlace {
     /// No store can have an object of this name.
     Key(String),
     /// The store of this and other objects cannot be opened.
@@ -58,7 +58,7 @@ impl From<StoreError> for NoPlace {
 
 /// What keys of an inventory are relative to.
 #[derive(Debug)]
-pub(in super::super) struct KeyBase {
+pub(super) struct KeyBase {
     /// Folder of keys without a bucket.
     folder: Folder,
     /// Stands for every bucket.

@@ -16,12 +16,12 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::TryStreamExt;
 use url::Url;
 
+use super::chunk::{ChunkList, Content};
 use super::keys::KeyBase;
+use super::options::StacOptions;
+use super::plan_chunks::plan_chunks;
+use super::spool::Entry;
 use crate::model::chunk::ChunkCounts;
-use crate::source::chunks::{ChunkList, Content};
-use crate::source::options::StacOptions;
-use crate::source::planner::plan_chunks;
-use crate::source::spool::Entry;
 use crate::table::Warehouse;
 
 /// Columns of an inventory.
@@ -55,7 +55,7 @@ pub struct InventoryTable {
 
 /// What a scan of an inventory found.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(in super::super) struct Selection {
+pub(super) struct Selection {
     /// Objects that it lists.
     pub objects: u64,
     /// Rows that its options leave out.

@@ -11,28 +11,37 @@ use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 use url::Url;
 
-use super::batch::{ListedBatch, columns_of};
+use super::chunk::ChunkList;
+use super::format::Format;
+use super::inventory::batch::{ListedBatch, columns_of};
+use super::inventory_table::{InventoryTable, Selection};
 use super::keys::KeyBase;
-use super::table::{InventoryTable, Selection};
+use super::options::StacOptions;
+use super::planner::Planner;
 use crate::model::chunk::ChunkCounts;
 use crate::runtime::named_table;
-use crate::source::format::Format;
-use crate::source::planner::Planner;
 use crate::stores::folder_url;
 
 /// Reason for which an object of the inventory that `relation` does not list is skipped.
 const INGESTED: &str = "ingested";
 
+/// Cuts the objects that a table of the session lists into chunks; `location` is what their keys are relative to.
+pub(super) async fn plan_objects(
+    relation: &str,
+    location: &Url,
+    options: &StacOptions,
+    session: &dyn Session,
+) -> Result<ChunkList> {
+    let mut planner = Planner::try_new(options, &session.runtime_env().disk_manager)?;
+    plan(relation, location, session, &mut planner).await?;
+    planner.finish(location)
+}
+
 /// Plans the objects that table or view `relation` lists, ordered by name, so that the same ones make the same chunks. Its
 /// columns are those of an inventory, of which `key` is required.
 ///
 /// Where it selects from a table STORED AS INVENTORY, what it leaves out of that counts as skipped.
-pub(in super::super) async fn plan(
-    relation: &str,
-    location: &Url,
-    state: &dyn Session,
-    planner: &mut Planner<'_>,
-) -> Result<()> {
+async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut Planner<'_>) -> Result<()> {
     let provider = named_table(state, "objects", relation).await?;
     let schema = provider.schema();
     let Some(columns) = columns_of(&schema) else {

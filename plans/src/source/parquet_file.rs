@@ -11,7 +11,7 @@ use crate::stores::{ParquetObject, stores};
 
 /// An opened Parquet file. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(in super::super) struct ParquetFile {
+pub(super) struct ParquetFile {
     pub url: Url,
     reader: ParquetObject,
     metadata: ArrowReaderMetadata,
