@@ -52,7 +52,7 @@ pub async fn run(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CommandErro
     let warehouse = Warehouse::open(&args.at.catalog).await?;
     warehouse.check_location(&args.at.warehouse)?;
     if let Some(run) = &args.discard {
-        return Ok(discard(&warehouse, run).await?);
+        return discard(&warehouse, run).await;
     }
     Ok(args.output.write(&runs(&warehouse).await?, out)?)
 }

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_among_the_first_hundred() {
-        let kinds: Vec<_> = (0..100).map(Kind::of).collect();
+        let kinds: Vec<_> = (0..100).map(Kind::at).collect();
         assert!(ODD.iter().all(|kind| kinds.contains(kind)));
         assert_eq!(kinds.iter().filter(|kind| **kind == Kind::Plain).count(), 86);
     }
