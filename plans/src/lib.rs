@@ -28,6 +28,7 @@ pub mod compact;
 mod external_table;
 mod find_operator;
 pub mod ingest_record;
+mod item_key;
 pub mod items;
 pub mod known_ids;
 pub mod maintenance;
@@ -45,3 +46,4 @@ pub mod warehouse;
 pub mod write;
 
 pub use find_operator::find_operator;
+pub use item_key::ItemKey;

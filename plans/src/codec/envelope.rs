@@ -6,7 +6,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 const MAGIC: &[u8] = b"earthcatalog\0";
 
 /// Of the program, and of what its messages mean: the second number goes up with each change to them.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ".1");
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ".2");
 
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::balanced::balanced;
 use crate::bucket::Bucket;
+use crate::item_key::ItemKey;
 use crate::warehouse::LiveFile;
 use crate::write::MAX_FILE_BYTES;
 
@@ -23,8 +24,8 @@ const FILE_LOAD: u64 = 4 << 10;
 pub struct BucketFiles {
     pub bucket: Bucket,
     pub files: Vec<LiveFile>,
-    /// The ids whose rows here are left out: a newer version is in another bucket.
-    pub superseded: BTreeSet<String>,
+    /// The Items whose rows here are left out: a newer version is in another bucket.
+    pub superseded: BTreeSet<ItemKey>,
 }
 
 impl BucketFiles {

@@ -23,6 +23,7 @@ use thiserror::Error;
 use super::groups::BucketFiles;
 use super::table::YEAR;
 use crate::bucket::Bucket;
+use crate::item_key::ItemKey;
 use crate::stores::{ParquetObject, stores};
 use crate::warehouse::LiveFile;
 use crate::warehouse::location::to_url;
@@ -31,8 +32,6 @@ use crate::write::{Offered, PartFileFormat, SmallFileReader};
 
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
-
-const ID: &str = "id";
 
 /// Small files that are fetched at once, and how many such fetches go on at a time.
 const FETCH: usize = 32;
@@ -48,8 +47,8 @@ type BucketFile = (Arc<Of>, LiveFile);
 #[derive(Debug)]
 struct Of {
     bucket: Bucket,
-    /// Ids whose rows are left out.
-    superseded: BTreeSet<String>,
+    /// Items whose rows are left out.
+    superseded: BTreeSet<ItemKey>,
 }
 
 /// Reads part files into batches of one schema.
@@ -90,8 +89,9 @@ impl PartFileReader {
     ) -> Result<Self> {
         let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
         let mut in_file: Vec<FieldRef> = in_file.cloned().collect();
-        if group.iter().any(|of| !of.superseded.is_empty()) && schema.column_with_name(ID).is_none() {
-            in_file.push(Arc::new(Field::new(ID, DataType::Utf8, false)));
+        if group.iter().any(|of| !of.superseded.is_empty()) {
+            let missing = ItemKey::COLUMNS.into_iter().filter(|name| schema.column_with_name(name).is_none());
+            in_file.extend(missing.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
         }
         let in_file = Arc::new(Schema::new(in_file));
         let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
@@ -206,7 +206,7 @@ impl PartFileReader {
     }
 }
 
-/// `columns` without the rows that are superseded; `rows` has their ids, and `of` says which bucket each is of.
+/// `columns` without the rows that are superseded; `rows` has their collections and ids, and `of` says which bucket each is of.
 fn newer<'a>(
     columns: RecordBatch,
     rows: &RecordBatch,
@@ -215,10 +215,17 @@ fn newer<'a>(
     if of.clone().all(|of| of.superseded.is_empty()) {
         return Ok(columns);
     }
-    let Some(ids) = rows.column_by_name(ID) else { return exec_err!("it has no column id") };
-    let ids = cast(ids, &DataType::Utf8)?;
-    let is_newer = |(of, id): (&Of, Option<&str>)| Some(id.is_none_or(|id| !of.superseded.contains(id)));
-    let newer: BooleanArray = of.zip(ids.as_string::<i32>()).map(is_newer).collect();
+    let texts = |name: &str| match rows.column_by_name(name) {
+        Some(column) => Ok(cast(column, &DataType::Utf8)?),
+        None => exec_err!("it has no column {name}"),
+    };
+    let [collections, ids] = ItemKey::COLUMNS.map(texts);
+    let (collections, ids) = (collections?, ids?);
+    let is_newer = |((of, collection), id): ((&Of, Option<&str>), Option<&str>)| {
+        Some(id.is_none_or(|id| !of.superseded.contains(&ItemKey::new(collection, id))))
+    };
+    let newer: BooleanArray =
+        of.zip(collections.as_string::<i32>()).zip(ids.as_string::<i32>()).map(is_newer).collect();
     Ok(filter_record_batch(&columns, &newer)?)
 }
 
