@@ -68,7 +68,7 @@ INSERT INTO items
 SELECT * EXCEPT (year, sequence, digest, age_rank)
 FROM (
     SELECT *, row_number() OVER (
-        PARTITION BY grid_partition, year, id
+        PARTITION BY grid_partition, year, collection, id
         ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC
     ) AS age_rank
     FROM (SELECT *, item_digest(*) AS digest FROM buckets(staged, 1))

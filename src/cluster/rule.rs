@@ -8,18 +8,15 @@ use datafusion::common::{JoinType, Result, plan_err};
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
-use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, replace_children_if_necessary};
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::checkpoint::{Checkpoints, RunFolder};
-use earthcatalog_plans::query::OncePerItemExec;
 use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::runtime::RUN_ON_CLUSTER;
 use earthcatalog_plans::scan::buckets::BucketScanExec;
@@ -89,7 +86,7 @@ impl RunOnCluster {
     /// `plan` as a job. Its last stage is one task, so that what the tasks before it have left is fetched, and asked for
     /// again where that fails, before the job has ended.
     fn job(&self, plan: Arc<dyn ExecutionPlan>, folder: Option<Url>) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = plan.transform_up(probed_once)?.data.transform_up(once_by_id)?.data;
+        let plan = plan.transform_up(probed_once)?.data;
         let is_sink = folder.is_some();
         let plan = match plan.output_partitioning().partition_count() {
             1 if !is_sink => plan,
@@ -134,20 +131,6 @@ fn stays_here(plan: &Arc<dyn ExecutionPlan>) -> Option<&str> {
     match plan.children().as_slice() {
         [] => (!sent).then(|| plan.name()),
         children => children.iter().find_map(|child| stays_here(child)),
-    }
-}
-
-/// Tasks do not know which ids have come in others: the rows of an id go to one.
-fn once_by_id(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let partitions = plan.output_partitioning().partition_count();
-    match plan.children()[..] {
-        [input] if plan.is::<OncePerItemExec>() && partitions > 1 => {
-            let id = Column::new_with_schema("id", &input.schema())?;
-            let by_id =
-                RepartitionExec::try_new(Arc::clone(input), Partitioning::Hash(vec![Arc::new(id)], partitions))?;
-            Ok(Transformed::yes(replace_children_if_necessary(plan, vec![Arc::new(by_id)])?))
-        }
-        _ => Ok(Transformed::no(plan)),
     }
 }
 

@@ -14,8 +14,9 @@ pub fn cluster_config(config: SessionConfig) -> SessionConfig {
     config
         .with_option_extension(ballista_core::config::BallistaConfig::default())
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE as usize)
-        // A side that each task reads as a whole answers outer joins wrongly.
-        .with_ballista_broadcast_join_threshold_bytes(0)
+        // A null-aware join (NOT IN) runs in one task, where its left side is no larger. DataFusion itself broadcasts nothing:
+        // a side that each task reads as a whole answers outer joins wrongly.
+        .with_ballista_broadcast_join_threshold_bytes(64 << 20)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold", 0)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
         // The limits of memory are for one.

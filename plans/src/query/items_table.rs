@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{JoinType, Result};
+use datafusion::common::{JoinType, NullEquality, Result};
 use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::utils::conjunction;
@@ -19,8 +19,9 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 use super::bounds::implied_cells;
 use super::once_per_item::OncePerItemExec;
+use crate::model::item_key::ItemKey;
 use crate::model::versions::{digest, newest_first};
-use crate::runtime::{RunOptions, plan_part};
+use crate::runtime::{RunOptions, plan_part, runs_on_cluster};
 use crate::scan::{AsOf, WarehouseTable};
 use crate::table::Warehouse;
 use crate::table::known_ids::is_repeated;
@@ -28,16 +29,16 @@ use crate::table::known_ids::is_repeated;
 /// What a scan of the versions is called in plans.
 const VERSIONS: &str = "item_versions";
 const AGE_RANK: &str = "earthcatalog:age_rank";
-const CANDIDATE: &str = "earthcatalog:candidate";
+const CANDIDATE: [&str; 2] = ["earthcatalog:candidate_collection", "earthcatalog:candidate_id"];
 
-/// Table `items`: the newest version of each id, without its cell.
+/// Table `items`: the newest version of each Item (`collection`, `id`), without its cell.
 ///
 /// Newest is the latest `updated`, then the latest `created`, null being older than any; then the version of the latest
 /// commit; then the one with the greater digest. A compaction keeps the same one (`sql/compact.sql`).
 ///
 /// Where [`known_ids`](crate::table::known_ids) says that an id has one version, any of its rows answers for it: filters go all
 /// the way down, those on `geometry` choose cells as well, and [`OncePerItemExec`] leaves out the rows of other cells.
-/// All versions are looked up of the other ids alone: `id` is read of every file, and the rest of the rows of those Items
+/// All versions are looked up of the other Items alone: `collection` and `id` are read of every file, and the rest of the rows of those Items
 /// of which some version passes the filters. So a filter never lets an older version through.
 ///
 /// With `SET earthcatalog.spatial_pruning = false` all versions of all ids are compared.
@@ -81,24 +82,30 @@ impl ItemsTable {
 
     /// The newest of all versions of each Item, where `filters` are true of it.
     fn newest(&self, filters: &[Expr], columns: &[&str], candidates: bool) -> Result<LogicalPlan> {
-        // What is said of the id alone is said of all versions.
-        let of_id = |filter: &&Expr| filter.column_refs().iter().all(|column| column.name == "id");
-        let (of_id, of_version): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(of_id);
+        // What is said of the identity alone is said of all versions.
+        let is_of_key =
+            |filter: &&Expr| filter.column_refs().iter().all(|column| ItemKey::COLUMNS.contains(&column.name.as_str()));
+        let (of_key, of_version): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(is_of_key);
+        let key = || ItemKey::COLUMNS.map(ident).to_vec();
         let filtered = |plan: LogicalPlanBuilder, filters: &[&Expr]| match conjunction(filters.iter().copied().cloned())
         {
             Some(filter) => plan.filter(filter),
             None => Ok(plan),
         };
-        let mut versions = filtered(self.scan_versions()?, &of_id)?;
+        let mut versions = filtered(self.scan_versions()?, &of_key)?;
         if candidates && !of_version.is_empty() {
-            let found = filtered(filtered(self.scan_versions()?, &of_id)?, &of_version)?;
-            let found = found.aggregate([ident("id")], Vec::<Expr>::new())?.project([ident("id").alias(CANDIDATE)])?;
-            let of_candidates = (vec![CANDIDATE], vec!["id"]);
-            versions = found.join(versions.build()?, JoinType::Inner, of_candidates, None)?;
+            let found = filtered(filtered(self.scan_versions()?, &of_key)?, &of_version)?;
+            let found = found.aggregate(key(), Vec::<Expr>::new())?;
+            let found =
+                found.project(ItemKey::COLUMNS.into_iter().zip(CANDIDATE).map(|(name, of)| ident(name).alias(of)))?;
+            let of_candidates = (CANDIDATE.to_vec(), ItemKey::COLUMNS.to_vec());
+            // No collection is a collection.
+            let nulls = NullEquality::NullEqualsNull;
+            versions = found.join_detailed(versions.build()?, JoinType::Inner, of_candidates, None, nulls)?;
         }
         let all = self.versions.schema();
         let all: Vec<Expr> = all.fields().iter().map(|field| ident(field.name())).collect();
-        let rank = row_number().partition_by(vec![ident("id")]).order_by(newest_first()).build()?.alias(AGE_RANK);
+        let rank = row_number().partition_by(key()).order_by(newest_first()).build()?.alias(AGE_RANK);
         let newest = versions.project(all.into_iter().chain([digest(&self.schema)]))?.window([rank])?;
         let newest = newest.filter(ident(AGE_RANK).eq(lit(1_u64)))?;
         filtered(newest, &of_version)?.project(columns.iter().map(|name| ident(*name)))?.build()
@@ -141,7 +148,7 @@ impl TableProvider for ItemsTable {
         if repeated.is_empty() {
             return self.once(session, filters, &columns).await;
         }
-        let is_repeated = is_repeated(repeated).call(vec![ident("id")]);
+        let is_repeated = is_repeated(repeated).call(ItemKey::COLUMNS.map(ident).to_vec());
         let with = |filter: Expr| [filters, &[filter]].concat();
         let once = self.once(session, &with(not(is_repeated.clone())), &columns).await?;
         let newest = self.newest(&with(is_repeated), &columns, true)?;
@@ -154,11 +161,10 @@ impl ItemsTable {
     /// One row of each Item for which `filters` are true, all of its versions being the same.
     async fn once(&self, session: &dyn Session, filters: &[Expr], columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
         let mut read = columns.to_vec();
-        if !read.contains(&"id") {
-            read.push("id");
-        }
+        let key = ItemKey::COLUMNS.into_iter().filter(|name| !columns.contains(name));
+        read.extend(key);
         let rows = plan_part(session, &self.rows(filters, &read)?).await?;
-        let once = Arc::new(OncePerItemExec::try_new(rows)?);
+        let once = Arc::new(OncePerItemExec::try_new(rows)?.with_partitions_apart(runs_on_cluster(session)));
         if read.len() == columns.len() {
             return Ok(once);
         }

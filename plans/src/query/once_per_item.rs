@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
+use std::hash::Hasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -11,15 +12,20 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{HashSet, Result, Statistics, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{Distribution, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ChildStats, StatisticsArgs};
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{
+    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, PlanProperties,
+    StatisticsArgs,
+};
 use futures::StreamExt;
 use twox_hash::XxHash64;
+
+use crate::model::item_key::ItemKey;
 
 /// Memory for an id that has come, in bytes: 16 for what stands for it, and room in the table.
 const ID_BYTES: usize = 28;
@@ -27,16 +33,18 @@ const ID_BYTES: usize = 28;
 /// Parts of the set of ids that have come, so that partitions rarely wait for each other.
 const SHARDS: usize = 64;
 
-/// Passes on the first row of each `id`, whichever partition it comes in.
+/// Passes on the first row of each Item (`collection`, `id`), whichever partition it comes in.
 ///
-/// Input: rows of Items of which every id has one version, so that rows with one id differ in nothing that is read of
+/// Input: rows of Items of which every one has one version, so that rows of one differ in nothing that is read of
 /// them. Rows stay in their partition and in their order, and nothing is gathered before it goes on: a LIMIT ends the
 /// scan. The ids that have come take 28 bytes each; they are known by 128 bits of hash.
 #[derive(Debug)]
 pub struct OncePerItemExec {
     input: Arc<dyn ExecutionPlan>,
-    /// Index of column `id`.
-    id: usize,
+    /// Index of columns `collection` and `id`.
+    key: [usize; 2],
+    /// Whether partitions run in processes that do not know of each other: then all rows of an Item go to one.
+    apart: bool,
     seen: Arc<Seen>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -51,21 +59,37 @@ impl Seen {
         Arc::new(Self(std::array::from_fn(|_| Mutex::default())))
     }
 
-    /// Whether an id has not come before.
-    fn insert(&self, id: &str) -> bool {
-        let [high, low] = [0, 1].map(|seed| XxHash64::oneshot(seed, id.as_bytes()));
+    /// Whether an Item has not come before.
+    fn insert(&self, collection: Option<&str>, id: &str) -> bool {
+        let [high, low] = [0, 1].map(|seed| {
+            let mut hash = XxHash64::with_seed(seed);
+            ItemKey::write(collection, id, |part| hash.write(part));
+            hash.finish()
+        });
         let shard = &self.0[(high % SHARDS as u64) as usize];
         shard.lock().unwrap_or_else(PoisonError::into_inner).insert(u128::from(high) << 64 | u128::from(low))
     }
 }
 
 impl OncePerItemExec {
-    /// Errors: `input` has no column `id` of type Utf8View.
+    /// Errors: `input` has no columns `collection` and `id`, of type Utf8View.
     pub fn try_new(input: Arc<dyn ExecutionPlan>) -> Result<Self> {
         let schema = input.schema();
-        let Some((id, _)) = schema.column_with_name("id") else { return internal_err!("rows of Items without an id") };
+        let [Some((collection, _)), Some((id, _))] = ItemKey::COLUMNS.map(|name| schema.column_with_name(name)) else {
+            return internal_err!("rows of Items without collection and id");
+        };
         let properties = Arc::clone(input.properties());
-        Ok(Self { input, id, seen: Seen::new(), properties, metrics: ExecutionPlanMetricsSet::new() })
+        let (seen, metrics) = (Seen::new(), ExecutionPlanMetricsSet::new());
+        Ok(Self { input, key: [collection, id], apart: false, seen, properties, metrics })
+    }
+
+    /// The same, where the partitions may run in different processes, each of which knows only the Items of its own.
+    pub fn with_partitions_apart(self, apart: bool) -> Self {
+        Self { apart, ..self }
+    }
+
+    pub fn has_partitions_apart(&self) -> bool {
+        self.apart
     }
 }
 
@@ -95,6 +119,15 @@ impl ExecutionPlan for OncePerItemExec {
         vec![true]
     }
 
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        let schema = self.input.schema();
+        let key = self.key.map(|i| Arc::new(Column::new(schema.field(i).name(), i)) as Arc<dyn PhysicalExpr>);
+        InputDistributionRequirements::new(vec![match self.apart {
+            true => Distribution::KeyPartitioned(key.to_vec()),
+            false => Distribution::UnspecifiedDistribution,
+        }])
+    }
+
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
     }
@@ -108,22 +141,22 @@ impl ExecutionPlan for OncePerItemExec {
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::try_new(input)?)),
+            (Some(input), true) => Ok(Arc::new(Self::try_new(input)?.with_partitions_apart(self.apart))),
             _ => internal_err!("OncePerItemExec has one input"),
         }
     }
 
     /// A plan that runs again has seen nothing.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::try_new(Arc::clone(&self.input))?))
+        Ok(Arc::new(Self::try_new(Arc::clone(&self.input))?.with_partitions_apart(self.apart)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let memory = MemoryConsumer::new("OncePerItemExec").register(context.memory_pool());
         let rows = self.input.execute(partition, context)?;
-        let (id, seen) = (self.id, Arc::clone(&self.seen));
+        let (key, seen) = (self.key, Arc::clone(&self.seen));
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let once = rows.map(move |batch| first_rows(&batch?, id, &seen, &memory).record_output(&metrics));
+        let once = rows.map(move |batch| first_rows(&batch?, key, &seen, &memory).record_output(&metrics));
         // What is left of a batch of which no row is new need not go on.
         let rows = once.filter(|batch| ready(!batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
@@ -146,7 +179,7 @@ impl ExecutionPlan for OncePerItemExec {
         CardinalityEffect::LowerEqual
     }
 
-    /// What holds of a row holds of every other with its id.
+    /// What holds of a row holds of every other of its Item.
     fn gather_filters_for_pushdown(
         &self,
         _: FilterPushdownPhase,
@@ -157,9 +190,10 @@ impl ExecutionPlan for OncePerItemExec {
     }
 }
 
-fn first_rows(batch: &RecordBatch, id: usize, seen: &Seen, memory: &MemoryReservation) -> Result<RecordBatch> {
-    let ids = batch.column(id).as_string_view();
-    let first: BooleanArray = ids.iter().map(|id| Some(id.is_some_and(|id| seen.insert(id)))).collect();
+fn first_rows(batch: &RecordBatch, key: [usize; 2], seen: &Seen, memory: &MemoryReservation) -> Result<RecordBatch> {
+    let [collections, ids] = key.map(|column| batch.column(column).as_string_view());
+    let is_first = |(collection, id): (Option<&str>, Option<&str>)| id.is_some_and(|id| seen.insert(collection, id));
+    let first: BooleanArray = collections.iter().zip(ids).map(|key| Some(is_first(key))).collect();
     let new = first.true_count();
     memory.try_grow(new * ID_BYTES)?;
     Ok(if new == batch.num_rows() { batch.clone() } else { filter_record_batch(batch, &first)? })

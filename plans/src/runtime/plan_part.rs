@@ -1,4 +1,4 @@
-//! [`plan_part`]: plans a part of a larger plan.
+//! [`plan_part`]: plans a part of a larger plan; [`runs_on_cluster`]: who runs the whole.
 
 use std::sync::Arc;
 
@@ -11,6 +11,12 @@ use datafusion::physical_plan::ExecutionPlan;
 
 /// Name of the rule that has a cluster run a whole plan.
 pub const RUN_ON_CLUSTER: &str = "run_on_cluster";
+
+/// Whether a cluster runs the plans of a session.
+pub(crate) fn runs_on_cluster(session: &dyn Session) -> bool {
+    let state = session.as_any().downcast_ref::<SessionState>();
+    state.is_some_and(|state| state.physical_optimizers().iter().any(|rule| rule.name() == RUN_ON_CLUSTER))
+}
 
 /// Plans a part of a larger plan: whether a cluster runs it is for the whole to say.
 pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {

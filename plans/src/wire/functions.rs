@@ -13,16 +13,16 @@ use datafusion::physical_plan::filter::FilterExec;
 
 use crate::table::known_ids::{IdHash, Repeated, is_repeated, repeated_of};
 
-/// Bytes of a hash: its 40 bits.
-const HASH_BYTES: usize = 5;
+/// Bytes of a hash.
+const HASH_BYTES: usize = size_of::<u64>();
 
-/// Ids that a function may take along, one megabyte of them: each task of a stage gets them.
+/// Ids that a function may take along, some megabytes of them: each task of a stage gets them.
 const MOST_IDS: usize = 200_000;
 
 /// The message of `is_repeated`: the hashes one behind the other, little-endian. Nothing for a function without one.
 pub(super) fn encode(function: &ScalarUDF, bytes: &mut Vec<u8>) {
     for hash in repeated_of(function).into_iter().flat_map(|ids| ids.iter()) {
-        bytes.extend(&hash.bits().to_le_bytes()[..HASH_BYTES]);
+        bytes.extend(hash.bits().to_le_bytes());
     }
 }
 
@@ -30,11 +30,7 @@ pub(super) fn encode(function: &ScalarUDF, bytes: &mut Vec<u8>) {
 ///
 /// Errors: there is none of that name.
 pub(super) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
-    let hash = |bytes: &[u8; HASH_BYTES]| {
-        let mut bits = [0; size_of::<u64>()];
-        bits[..HASH_BYTES].copy_from_slice(bytes);
-        IdHash::from_bits(u64::from_le_bytes(bits))
-    };
+    let hash = |bytes: &[u8; HASH_BYTES]| IdHash::from_bits(u64::from_le_bytes(*bytes));
     let ids: Repeated = bytes.as_chunks().0.iter().map(hash).collect();
     let function = is_repeated(Arc::new(ids));
     match name == function.name() {

@@ -46,7 +46,10 @@ impl PhysicalExtensionCodec for PlanCodec {
             Kind::Stac => Arc::new(decode::<StacMessage>(message)?.into_operator(inputs)?),
             Kind::BucketScan => Arc::new(decode::<BucketScanMessage>(message)?.into_operator(inputs)?),
             Kind::OncePerItem => match inputs {
-                [input] => Arc::new(OncePerItemExec::try_new(Arc::clone(input))?),
+                [input] => {
+                    let apart = message.first().is_some_and(|apart| *apart != 0);
+                    Arc::new(OncePerItemExec::try_new(Arc::clone(input))?.with_partitions_apart(apart))
+                }
                 _ => return internal_err!("OncePerItemExec has one input, not {}", inputs.len()),
             },
             Kind::Foreign | Kind::Planned => self.of_cluster.try_decode(message, inputs, context, converter)?,
@@ -66,8 +69,9 @@ impl PhysicalExtensionCodec for PlanCodec {
             encode(Kind::Stac, &StacMessage::try_from(stac)?, bytes)
         } else if let Some(scan) = operator.downcast_ref::<BucketScanExec>() {
             encode(Kind::BucketScan, &BucketScanMessage::try_from(scan)?, bytes)
-        } else if operator.is::<OncePerItemExec>() {
+        } else if let Some(once) = operator.downcast_ref::<OncePerItemExec>() {
             seal(Kind::OncePerItem, bytes);
+            bytes.push(once.has_partitions_apart().into());
         } else {
             seal(Kind::Foreign, bytes);
             return self.of_cluster.try_encode(plan, bytes, converter);

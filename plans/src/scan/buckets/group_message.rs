@@ -5,6 +5,7 @@ use datafusion::common::{DataFusionError, Result};
 use prost::Message;
 
 use super::groups::BucketFiles;
+use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
 use crate::table::LiveFile;
 
@@ -22,8 +23,17 @@ struct BucketMessage {
     year: Option<i32>,
     #[prost(message, repeated, tag = "3")]
     files: Vec<FileMessage>,
-    #[prost(string, repeated, tag = "4")]
-    superseded: Vec<String>,
+    #[prost(message, repeated, tag = "4")]
+    superseded: Vec<KeyMessage>,
+}
+
+/// An Item.
+#[derive(Clone, PartialEq, prost::Message)]
+struct KeyMessage {
+    #[prost(string, optional, tag = "1")]
+    collection: Option<String>,
+    #[prost(string, tag = "2")]
+    id: String,
 }
 
 /// A file of the bucket.
@@ -50,11 +60,12 @@ impl GroupMessage {
             sequence: file.sequence,
             file_sequence: file.file_sequence,
         };
+        let key = |key: &ItemKey| KeyMessage { collection: key.collection.clone(), id: key.id.clone() };
         let bucket = |of: &BucketFiles| BucketMessage {
             cell: of.bucket.cell.clone(),
             year: of.bucket.year,
             files: of.files.iter().map(file).collect(),
-            superseded: of.superseded.iter().cloned().collect(),
+            superseded: of.superseded.iter().map(key).collect(),
         };
         Self { buckets: group.iter().map(bucket).collect() }
     }
@@ -72,7 +83,8 @@ impl GroupMessage {
                 file_sequence,
             };
             let files = files.into_iter().map(file).collect();
-            BucketFiles { bucket: Bucket { cell, year }, files, superseded: superseded.into_iter().collect() }
+            let superseded = superseded.into_iter().map(|KeyMessage { collection, id }| ItemKey { collection, id });
+            BucketFiles { bucket: Bucket { cell, year }, files, superseded: superseded.collect() }
         };
         Ok(message.buckets.into_iter().map(bucket).collect())
     }
@@ -96,7 +108,13 @@ mod tests {
         let bucket = |cell: &str, year| BucketFiles {
             bucket: Bucket { cell: cell.into(), year },
             files: vec![file("b", cell, year), file("a", cell, year)],
-            superseded: year.map(|year| format!("item-{year}")).into_iter().collect(),
+            superseded: year
+                .map(|year| ItemKey {
+                    collection: Some("c".to_owned()).filter(|_| year > 0),
+                    id: format!("item-{year}"),
+                })
+                .into_iter()
+                .collect(),
         };
         for group in [vec![], vec![bucket("81a", Some(2020)), bucket("__none__", None), bucket("81b", Some(-4))]] {
             let bytes = GroupMessage::new(&group).encode_to_vec();

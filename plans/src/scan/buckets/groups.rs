@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
 use crate::runtime::balanced;
 use crate::sink::MAX_FILE_BYTES;
@@ -26,8 +27,8 @@ const FILE_LOAD: u64 = 4 << 10;
 pub struct BucketFiles {
     pub bucket: Bucket,
     pub files: Vec<LiveFile>,
-    /// The ids whose rows here are left out: a newer version is in another bucket.
-    pub superseded: BTreeSet<String>,
+    /// The Items whose rows here are left out: a newer version is in another bucket.
+    pub superseded: BTreeSet<ItemKey>,
 }
 
 impl BucketFiles {

@@ -21,6 +21,7 @@ use parquet::schema::types::SchemaDescriptor;
 use thiserror::Error;
 
 use super::groups::{BucketFiles, YEAR};
+use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
 use crate::model::versions::SEQUENCE;
 use crate::sink::{Offered, PartFileFormat, SmallFileReader};
@@ -30,8 +31,6 @@ use crate::table::location::to_url;
 
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
-
-const ID: &str = "id";
 
 /// Small files that are fetched at once, and how many such fetches go on at a time.
 const FETCH: usize = 32;
@@ -47,8 +46,8 @@ type BucketFile = (Arc<Of>, LiveFile);
 #[derive(Debug)]
 struct Of {
     bucket: Bucket,
-    /// Ids whose rows are left out.
-    superseded: BTreeSet<String>,
+    /// Items whose rows are left out.
+    superseded: BTreeSet<ItemKey>,
 }
 
 /// Reads part files into batches of one schema.
@@ -89,8 +88,9 @@ impl PartFileReader {
     ) -> Result<Self> {
         let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
         let mut in_file: Vec<FieldRef> = in_file.cloned().collect();
-        if group.iter().any(|of| !of.superseded.is_empty()) && schema.column_with_name(ID).is_none() {
-            in_file.push(Arc::new(Field::new(ID, DataType::Utf8, false)));
+        if group.iter().any(|of| !of.superseded.is_empty()) {
+            let missing = ItemKey::COLUMNS.into_iter().filter(|name| schema.column_with_name(name).is_none());
+            in_file.extend(missing.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
         }
         let in_file = Arc::new(Schema::new(in_file));
         let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
@@ -205,7 +205,7 @@ impl PartFileReader {
     }
 }
 
-/// `columns` without the rows that are superseded; `rows` has their ids, and `of` says which bucket each is of.
+/// `columns` without the rows that are superseded; `rows` has their collections and ids, and `of` says which bucket each is of.
 fn newer<'a>(
     columns: RecordBatch,
     rows: &RecordBatch,
@@ -214,10 +214,17 @@ fn newer<'a>(
     if of.clone().all(|of| of.superseded.is_empty()) {
         return Ok(columns);
     }
-    let Some(ids) = rows.column_by_name(ID) else { return exec_err!("it has no column id") };
-    let ids = cast(ids, &DataType::Utf8)?;
-    let is_newer = |(of, id): (&Of, Option<&str>)| Some(id.is_none_or(|id| !of.superseded.contains(id)));
-    let newer: BooleanArray = of.zip(ids.as_string::<i32>()).map(is_newer).collect();
+    let texts = |name: &str| match rows.column_by_name(name) {
+        Some(column) => Ok(cast(column, &DataType::Utf8)?),
+        None => exec_err!("it has no column {name}"),
+    };
+    let [collections, ids] = ItemKey::COLUMNS.map(texts);
+    let (collections, ids) = (collections?, ids?);
+    let is_newer = |((of, collection), id): ((&Of, Option<&str>), Option<&str>)| {
+        Some(id.is_none_or(|id| !of.superseded.contains(&ItemKey::new(collection, id))))
+    };
+    let newer: BooleanArray =
+        of.zip(collections.as_string::<i32>()).zip(ids.as_string::<i32>()).map(is_newer).collect();
     Ok(filter_record_batch(&columns, &newer)?)
 }
 

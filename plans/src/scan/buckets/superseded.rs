@@ -21,6 +21,7 @@ use earthcatalog_udfs::item_digest_udf;
 use super::groups::{BucketFiles, YEAR, groups};
 use super::scan::BucketScanExec;
 use crate::checkpoint::Totals;
+use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{DIGEST, SEQUENCE, digest, newest_first, newest_first_of_commits};
@@ -47,11 +48,11 @@ const ROWS: &str = "earthcatalog:rows";
 pub(super) struct LeftBehind {
     /// Buckets with more than one row of an Item, or with rows that are superseded.
     pub buckets: BTreeSet<Bucket>,
-    /// By bucket, the ids of the Items of which a newer version is in another bucket, and none as new in this one.
+    /// By bucket, the Items of which a newer version is in another bucket, and none as new in this one.
     pub superseded: Superseded,
 }
 
-pub(super) type Superseded = BTreeMap<Bucket, BTreeSet<String>>;
+pub(super) type Superseded = BTreeMap<Bucket, BTreeSet<ItemKey>>;
 
 impl LeftBehind {
     /// Looks up all versions of the ids in `repeated`, or of all ids if those are too many to be named.
@@ -84,18 +85,19 @@ impl LeftBehind {
     async fn add(&mut self, plan: Arc<dyn ExecutionPlan>, session: &dyn Session) -> Result<Repeated> {
         let mut unclear = Repeated::new();
         for batch in collect(plan, session.task_ctx()).await? {
-            let [ids, cells] = [0, 1].map(|i| batch.column(i).as_string::<i32>());
-            let years = batch.column(2).as_primitive::<Int32Type>();
-            let [has_newest, is_unclear] = [3, 5].map(|i| batch.column(i).as_boolean());
+            let [collections, ids, cells] = [0, 1, 2].map(|i| batch.column(i).as_string::<i32>());
+            let years = batch.column(3).as_primitive::<Int32Type>();
+            let [has_newest, is_unclear] = [4, 6].map(|i| batch.column(i).as_boolean());
             for i in 0..batch.num_rows() {
+                let collection = collections.is_valid(i).then(|| collections.value(i));
                 if is_unclear.value(i) {
-                    unclear.insert(IdHash::of(ids.value(i)));
+                    unclear.insert(IdHash::new(collection, ids.value(i)));
                     continue;
                 }
                 let year = years.is_valid(i).then(|| years.value(i));
                 let bucket = Bucket { cell: cells.value(i).to_owned(), year };
                 if !has_newest.value(i) {
-                    self.superseded.entry(bucket.clone()).or_default().insert(ids.value(i).to_owned());
+                    self.superseded.entry(bucket.clone()).or_default().insert(ItemKey::new(collection, ids.value(i)));
                 }
                 self.buckets.insert(bucket);
             }
@@ -104,36 +106,40 @@ impl LeftBehind {
     }
 }
 
-/// The Items that have something to do in a bucket, by bucket: `id`, `grid_partition`, `year`, whether a row there is of the
+/// The Items that have something to do in a bucket, by bucket: `collection`, `id`, `grid_partition`, `year`, whether a row there is of the
 /// newest version, how many rows there are, and whether it takes all columns to tell which version is the newest, because
 /// one of another commit lies in the same place, or one as new in another.
 ///
 /// ```sql
 /// SELECT *, elsewhere OR (there AND NOT newest) AS unclear
-/// FROM (SELECT id, grid_partition, year, count(*) AS rows, bool_or(rank = 1) AS newest,
+/// FROM (SELECT collection, id, grid_partition, year, count(*) AS rows, bool_or(rank = 1) AS newest,
 ///              bool_or(rank = 1 AND place <> first_place) AS elsewhere, bool_or(place = first_place) AS there
 ///       FROM (SELECT *, rank() OVER newest AS rank, first_value(place) OVER newest AS first_place
 ///             FROM (SELECT *, item_digest(geometry, datetime) AS place FROM …)
-///             WINDOW newest AS (PARTITION BY id ORDER BY updated DESC, created DESC, sequence DESC))
-///       GROUP BY 1, 2, 3)
+///             WINDOW newest AS (PARTITION BY collection, id ORDER BY updated DESC, created DESC, sequence DESC))
+///       GROUP BY 1, 2, 3, 4)
 /// WHERE rows > 1 OR NOT newest OR unclear
 /// ```
 fn rows_left_behind(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<LogicalPlan> {
     let mut rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(buckets)), None)?;
     if let Some(repeated) = repeated {
-        rows = rows.filter(is_repeated(repeated).call(vec![cast(ident("id"), DataType::Utf8View)]))?;
+        rows = rows.filter(
+            is_repeated(repeated).call(ItemKey::COLUMNS.map(|name| cast(ident(name), DataType::Utf8View)).to_vec()),
+        )?;
     }
     // Versions in different buckets differ in these.
     let place = item_digest_udf().call(vec![ident("geometry"), ident("datetime")]).alias(PLACE);
-    let columns = ["id", GRID_PARTITION, YEAR, "updated", "created", SEQUENCE].map(ident);
+    let columns = ["collection", "id", GRID_PARTITION, YEAR, "updated", "created", SEQUENCE].map(ident);
     let newest_first = newest_first_of_commits();
-    let of_item = |function: Expr| function.partition_by(vec![ident("id")]).order_by(newest_first.clone()).build();
+    let of_item = |function: Expr| {
+        function.partition_by(ItemKey::COLUMNS.map(ident).to_vec()).order_by(newest_first.clone()).build()
+    };
     let is_newest = || ident(RANK).eq(lit(1_u64));
     let is_there = || ident(PLACE).eq(ident(FIRST_PLACE));
     rows.project(columns.into_iter().chain([place]))?
         .window([of_item(rank())?.alias(RANK), of_item(first_value(ident(PLACE)))?.alias(FIRST_PLACE)])?
         .aggregate(
-            ["id", GRID_PARTITION, YEAR].map(ident),
+            ["collection", "id", GRID_PARTITION, YEAR].map(ident),
             [
                 count(lit(1)).alias(ROWS),
                 bool_or(is_newest()).alias(NEWEST),
@@ -152,19 +158,22 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, unclear: Repeated) -> Re
     let all = versions.schema();
     let versions = LogicalPlanBuilder::scan("item_versions", provider_as_source(Arc::new(versions)), None)?;
     // Texts on their own: a sort that counts its memory would count the whole buffers of views for each batch.
-    let of_its_own = |name: &String| match ["id", GRID_PARTITION].contains(&name.as_str()) {
+    let of_its_own = |name: &String| match ["collection", "id", GRID_PARTITION].contains(&name.as_str()) {
         true => cast(ident(name), DataType::Utf8).alias(name),
         false => ident(name),
     };
     let columns = all.fields().iter().map(|field| of_its_own(field.name())).chain([digest(&items)]);
-    let newest = first_value(ident(DIGEST)).partition_by(vec![ident("id")]).order_by(newest_first()).build()?;
+    let newest = first_value(ident(DIGEST))
+        .partition_by(ItemKey::COLUMNS.map(ident).to_vec())
+        .order_by(newest_first())
+        .build()?;
     let year = cast(date_part(lit("year"), ident("datetime")), DataType::Int32).alias(YEAR);
     versions
-        .filter(is_repeated(Arc::new(unclear)).call(vec![ident("id")]))?
+        .filter(is_repeated(Arc::new(unclear)).call(ItemKey::COLUMNS.map(ident).to_vec()))?
         .project(columns.chain([year]))?
         .window([newest.alias(NEWEST_DIGEST)])?
         .aggregate(
-            ["id", GRID_PARTITION, YEAR].map(ident),
+            ["collection", "id", GRID_PARTITION, YEAR].map(ident),
             [count(lit(1)).alias(ROWS), bool_or(ident(DIGEST).eq(ident(NEWEST_DIGEST))).alias(NEWEST)],
         )?
         .project(of_bucket(lit(false)))?
@@ -173,7 +182,7 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, unclear: Repeated) -> Re
 }
 
 fn of_bucket(unclear: Expr) -> Vec<Expr> {
-    let columns = ["id", GRID_PARTITION, YEAR, NEWEST, ROWS].map(ident);
+    let columns = ["collection", "id", GRID_PARTITION, YEAR, NEWEST, ROWS].map(ident);
     columns.into_iter().chain([unclear.alias(UNCLEAR)]).collect()
 }
 
@@ -245,12 +254,12 @@ mod tests {
             LeftBehind::find(&state, rows, versions, repeated).await.unwrap()
         };
         let bucket = |cell: &str| Bucket { cell: cell.to_owned(), year: Some(2020) };
-        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let ids = |ids: &[&str]| ids.iter().map(|id| ItemKey::new(None, id)).collect::<BTreeSet<_>>();
         let all = found(None).await;
         assert_eq!(all.buckets, [bucket("81a"), bucket("81b")].into());
         assert_eq!(all.superseded, [(bucket("81a"), ids(&["moved", "tied"]))].into());
-        let one = found(Some(Arc::new([IdHash::of("moved")].into()))).await;
+        let one = found(Some(Arc::new([IdHash::new(None, "moved")].into()))).await;
         assert_eq!(one.superseded, [(bucket("81a"), ids(&["moved"]))].into());
-        assert_eq!(found(Some(Arc::new([IdHash::of("wide")].into()))).await, LeftBehind::default());
+        assert_eq!(found(Some(Arc::new([IdHash::new(None, "wide")].into()))).await, LeftBehind::default());
     }
 }

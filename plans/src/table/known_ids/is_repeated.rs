@@ -1,4 +1,4 @@
-//! `is_repeated(id)`: whether an id may have more than one version.
+//! `is_repeated(collection, id)`: whether an Item may have more than one version.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use super::file::IdHash;
 use super::known::Repeated;
 
-/// `is_repeated(id: Utf8View) -> Boolean`: whether `id` is one of `ids`. Null for null. Only in plans of ours.
+/// `is_repeated(collection: Utf8View, id: Utf8View) -> Boolean`: whether the Item is one of `ids`. Null where `id` is. Only in
+/// plans of ours.
 pub fn is_repeated(ids: Arc<Repeated>) -> ScalarUDF {
-    let signature = Signature::exact(vec![DataType::Utf8View], Volatility::Immutable);
+    let signature = Signature::exact(vec![DataType::Utf8View; 2], Volatility::Immutable);
     ScalarUDF::from(IsRepeated { ids, signature })
 }
 
@@ -56,10 +57,15 @@ impl ScalarUDFImpl for IsRepeated {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [ids] = args.args.as_slice() else { return internal_err!("is_repeated takes an id") };
-        let ids = ids.to_array(args.number_rows)?;
-        let is_repeated = |id: Option<&str>| id.map(|id| self.ids.contains(&IdHash::of(id)));
-        let found: BooleanArray = ids.as_string_view().iter().map(is_repeated).collect();
+        let [collections, ids] = args.args.as_slice() else {
+            return internal_err!("is_repeated takes a collection and an id");
+        };
+        let [collections, ids] = [collections.to_array(args.number_rows)?, ids.to_array(args.number_rows)?];
+        let is_repeated = |(collection, id): (Option<&str>, Option<&str>)| {
+            id.map(|id| self.ids.contains(&IdHash::new(collection, id)))
+        };
+        let keys = collections.as_string_view().iter().zip(ids.as_string_view());
+        let found: BooleanArray = keys.map(is_repeated).collect();
         Ok(ColumnarValue::Array(Arc::new(found)))
     }
 }

@@ -36,10 +36,10 @@ impl TableState {
 
 impl KnownIds {
     /// Summary property of a snapshot with the location of its document.
-    pub const PROPERTY: &str = "earthcatalog.ids";
+    pub const PROPERTY: &str = "earthcatalog.known-items";
 
     /// Summary property of a snapshot with the number of ids that may have more than one version.
-    pub const REPEATED: &str = "earthcatalog.ids.repeated";
+    pub const REPEATED: &str = "earthcatalog.known-items.repeated";
 
     /// Up to so many of those are looked up one by one.
     const MOST_REPEATED: u64 = 1_000_000;

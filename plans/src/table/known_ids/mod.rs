@@ -11,8 +11,8 @@
 //! for it. The others are listed as *repeated*; all their versions are looked up before one is chosen. A compaction of
 //! the whole table leaves one version of each, and none is repeated any more.
 //!
-//! Ids are listed by a 40-bit hash, about two bytes an id. Two ids with one hash are taken for one that is repeated,
-//! which costs a look-up and is never wrong. The document is named by a property of the snapshot, and holds for that
+//! Ids are listed by a 64-bit hash of collection and id, five to six bytes each. Two Items with one hash are taken for one
+//! that is repeated, which costs a look-up and is never wrong. The document is named by a property of the snapshot, and holds for that
 //! snapshot alone: where another engine has committed, nothing is known, and every id is looked up.
 //!
 //! - [`IdHash`], [`TaskIds`]: the ids of a task, while its rows are written.

@@ -44,10 +44,15 @@ impl TaskIds {
     /// same buckets, and so two in this one.
     pub fn add(&mut self, rows: &RecordBatch) {
         let versions = versions(rows);
-        for (id, version) in rows["id"].as_string_view().iter().zip(versions) {
-            let Some(id) = id else { continue };
+        let collections = rows.column_by_name("collection").and_then(|column| column.as_string_view_opt());
+        for (i, version) in versions.into_iter().enumerate() {
+            let ids = rows["id"].as_string_view();
+            if ids.is_null(i) {
+                continue;
+            }
+            let collection = collections.filter(|column| column.is_valid(i)).map(|column| column.value(i));
             let first = Rows { count: 0, bucket: 0, version, repeated: false };
-            let known = self.items.entry(IdHash::of(id)).or_insert(first);
+            let known = self.items.entry(IdHash::new(collection, ids.value(i))).or_insert(first);
             known.repeated |= known.version != version || known.bucket == self.bucket && known.count > 0;
             known.count += 1;
             known.bucket = self.bucket;
@@ -139,10 +144,10 @@ mod tests {
         {
             let mut ids = TaskIds::default();
             rows.iter().for_each(|row| add(&mut ids, &[*row]));
-            assert_eq!((repeated(&ids), ids.encode().unwrap().1), (vec![IdHash::of("a")], 2));
+            assert_eq!((repeated(&ids), ids.encode().unwrap().1), (vec![IdHash::new(None, "a")], 2));
         }
         let mut ids = TaskIds::default();
         add(&mut ids, &[("a", b"here", 1), ("a", b"here", 1), ("b", b"here", 1)]);
-        assert_eq!(repeated(&ids), [IdHash::of("a")]);
+        assert_eq!(repeated(&ids), [IdHash::new(None, "a")]);
     }
 }
