@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use clap::{CommandFactory, Subcommand};
+use clap::{Arg, CommandFactory, Subcommand};
 
-use super::{Cli, parse};
+use super::Cli;
 use crate::commands::CommandError;
 use crate::commands::backfill::{self, BackfillArgs};
 use crate::commands::cluster::{self, ClusterCommand};
@@ -27,6 +27,7 @@ use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
 use crate::commands::scheduler::{self, SchedulerArgs};
 use crate::commands::sql::{self, SqlArgs};
+use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
 
@@ -142,7 +143,7 @@ pub fn command() -> clap::Command {
             script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
         })
     });
-    parse::with_config_flags(command)
+    with_config_flags(command)
 }
 
 fn help(parameter: &Parameter) -> String {
@@ -151,4 +152,20 @@ fn help(parameter: &Parameter) -> String {
         Some(default) => format!("{} [default: {default}]", parameter.help),
         None => parameter.help.clone(),
     }
+}
+
+/// `command` with a subcommand `config` that has the flags of all keys.
+fn with_config_flags(command: clap::Command) -> clap::Command {
+    let flags: Vec<&str> = KEYS.iter().filter_map(|key| key.flag).collect();
+    let arg = |flag: &str| {
+        let mut all = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        all.find(|arg| arg.get_id() == flag).map(|arg| arg.clone().required(false))
+    };
+    let mut args: Vec<Arg> = vec![];
+    for flag in flags {
+        if args.iter().all(|arg| arg.get_id() != flag) {
+            args.extend(arg(flag));
+        }
+    }
+    command.mut_subcommand("config", |config| config.args(args))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 
 use super::{Cli, CliError, Command, command};
 use crate::commands::config::Setting;
@@ -83,22 +83,6 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
     let Err(error) = alone.try_get_matches_from([format!("--{flag}={value}")]) else { return Ok(()) };
     let text = error.to_string();
     Err(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
-}
-
-/// `command` with a subcommand `config` that has the flags of all keys.
-pub(super) fn with_config_flags(command: clap::Command) -> clap::Command {
-    let flags: Vec<&str> = KEYS.iter().filter_map(|key| key.flag).collect();
-    let arg = |flag: &str| {
-        let mut all = command.get_subcommands().flat_map(clap::Command::get_arguments);
-        all.find(|arg| arg.get_id() == flag).map(|arg| arg.clone().required(false))
-    };
-    let mut args: Vec<Arg> = vec![];
-    for flag in flags {
-        if args.iter().all(|arg| arg.get_id() != flag) {
-            args.extend(arg(flag));
-        }
-    }
-    command.mut_subcommand("config", |config| config.args(args))
 }
 
 /// What a key is set to, and by what.

@@ -1,7 +1,7 @@
 //! [`Engine`]: Ballista's way to run a task, with errors as a person reads them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use ballista_core::JobId;
@@ -17,7 +17,7 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::prelude::SessionConfig;
 use earthcatalog_plans::sink::WriteGeoParquetExec;
 
-use super::watched::WatchedExec;
+use super::watched::{FirstError, WatchedExec};
 
 /// Ballista's writer of a task's output makes a text for debugging of any error. This engine keeps the error itself, and sends
 /// the message that the head would have shown, between marks by which [`reason`] finds it.
@@ -31,9 +31,6 @@ impl Engine {
         Self(DefaultExecutionEngine::new())
     }
 }
-
-/// The first error of a task's plan.
-pub(super) type FirstError = Arc<Mutex<Option<DataFusionError>>>;
 
 impl ExecutionEngine for Engine {
     fn create_query_stage_exec(

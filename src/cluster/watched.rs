@@ -1,7 +1,7 @@
 //! [`WatchedExec`]: hands on what its input yields, and keeps its error.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -11,7 +11,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 
-use super::engine::FirstError;
+/// The first error of a task's plan.
+pub(super) type FirstError = Arc<Mutex<Option<DataFusionError>>>;
 
 /// Below the root of a task's plan. It has no metrics: the scheduler, which knows nothing of it, tells those of the others by
 /// their order.

@@ -5,8 +5,8 @@ use datafusion::common::{DataFusionError, Result};
 use prost::Message;
 
 use super::groups::BucketFiles;
-use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
 use crate::table::LiveFile;
 
 #[derive(Clone, PartialEq, prost::Message)]

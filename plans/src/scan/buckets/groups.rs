@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
 use crate::runtime::balanced;
 use crate::sink::MAX_FILE_BYTES;
 use crate::table::LiveFile;

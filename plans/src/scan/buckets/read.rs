@@ -21,8 +21,8 @@ use parquet::schema::types::SchemaDescriptor;
 use thiserror::Error;
 
 use super::groups::{BucketFiles, YEAR};
-use crate::model::item_key::ItemKey;
 use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
 use crate::model::versions::SEQUENCE;
 use crate::sink::{Offered, PartFileFormat, SmallFileReader};
 use crate::stores::{ParquetObject, stores};
