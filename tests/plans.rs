@@ -72,11 +72,11 @@ async fn buckets_are_merged_where_they_are_read() {
     Commit: table=earthcatalog.items, replaces buckets
       WriteGeoParquet: warehouse=file://<folder>/warehouse/
         Projection: CAST(buckets().id AS Utf8View) AS id, CAST(buckets().grid_partition AS Utf8View) AS grid_partition, CAST(buckets().collection AS Utf8View) AS collection,
-          Filter: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets().created DESC NUL
-            Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax, bu
-              WindowAggr: windowExpr=[[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, bucke
-                Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax
-                  TableScan: buckets() projection=[id, grid_partition, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_datetime, end_datet
+          Filter: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets().created DESC NULLS
+            Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax, buck
+              WindowAggr: windowExpr=[[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets
+                Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax,
+                  TableScan: buckets() projection=[id, grid_partition, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_datetime, end_datetim
     physical_plan
     CommitExec: table=earthcatalog.items, replaces buckets
       WriteGeoParquetExec: warehouse=file://<folder>/warehouse/
