@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn no_two_keys_have_the_same_bytes() {
         let bytes = |collection, id| {
-            let mut bytes = vec![];
+            let mut bytes: Vec<u8> = vec![];
             ItemKey::write(collection, id, |part| bytes.extend(part));
             bytes
         };
