@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, Time};
+use earthcatalog_small_parquet::{Offered, SmallFileReader};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
@@ -27,7 +28,7 @@ use crate::stores::{ParquetObject, stores};
 use crate::warehouse::LiveFile;
 use crate::warehouse::location::to_url;
 use crate::warehouse::table::SEQUENCE;
-use crate::write::{Offered, PartFileFormat, SmallFileReader};
+use crate::write::PartFileFormat;
 
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
@@ -94,7 +95,8 @@ impl PartFileReader {
             in_file.push(Arc::new(Field::new(ID, DataType::Utf8, false)));
         }
         let in_file = Arc::new(Schema::new(in_file));
-        let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
+        let small_files =
+            SmallFileReader::try_new(Arc::clone(&format.small), Arc::clone(&in_file)).map_err(external)?;
         Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
     }
 
@@ -152,7 +154,7 @@ impl PartFileReader {
     fn decode(&mut self, of: &Arc<Of>, file: &LiveFile, bytes: Bytes, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         let decode_time = self.metrics.decode_time.clone();
         let _timer = decode_time.timer();
-        match self.small_files.offer(&bytes)? {
+        match self.small_files.offer(&bytes).map_err(external)? {
             Offered::Read(rows) => {
                 self.in_batch.push((Arc::clone(of), file.sequence, rows));
                 if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
@@ -174,7 +176,7 @@ impl PartFileReader {
     /// The rows of small files so far.
     fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
         let files = std::mem::take(&mut self.in_batch);
-        let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
+        let Some(rows) = self.small_files.take_batch().map_err(external)? else { return Ok(None) };
         let repeated = || files.iter().flat_map(|(of, sequence, n)| std::iter::repeat_n((of.as_ref(), *sequence), *n));
         let years = repeated().map(|(of, _)| of.bucket.year).collect();
         let sequences = repeated().map(|(_, sequence)| sequence).collect();
@@ -320,6 +322,10 @@ fn options() -> ArrowReaderOptions {
 struct UnreadablePartFile {
     location: String,
     source: DataFusionError,
+}
+
+fn external(error: earthcatalog_small_parquet::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 fn unreadable(file: &LiveFile, source: DataFusionError) -> DataFusionError {

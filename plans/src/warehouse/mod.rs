@@ -2,16 +2,14 @@
 //!
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
 //! - [`commit`]: adds and removes files in one snapshot. The files are listed in manifests, which `manifest_writer` writes
-//!   and `listing` reads, both with `avro`; `column_bounds` holds their statistics as pruning wants them.
+//!   and `listing` reads, both with [`earthcatalog_manifests`], which holds their statistics as pruning wants them.
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
 //! - [`rejects`], [`runs`]: what could not be read, and what was done to it, in SQL.
 //! - [`metadata_tables`]: its snapshots, files and buckets in SQL; [`as_of`]: its earlier states.
 //! - [`insert`]: INSERT as `Commit(WriteGeoParquet(…))`; [`commit_exec`] runs it on the head.
 
 pub mod as_of;
-mod avro;
 pub mod catalog;
-mod column_bounds;
 pub mod commit;
 pub mod commit_exec;
 pub mod commit_node;

@@ -9,8 +9,8 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
+use earthcatalog_manifests::Bounds;
 
-use super::column_bounds::Bounds;
 use super::files::LiveFiles;
 use crate::items::GRID_PARTITION;
 

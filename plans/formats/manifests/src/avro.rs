@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 /// Length of the marker between blocks.
-const SYNC: usize = 16;
+pub(crate) const SYNC: usize = 16;
 
 /// Type of a value, as its writer had it.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Container<'a> {
     /// What the writer noted of the file.
     pub metadata: HashMap<&'a str, &'a [u8]>,
     pub record: Type,
+    /// Bytes in front of the first block.
+    pub header: usize,
     /// Number of records, and their bytes.
     pub blocks: Vec<(usize, &'a [u8])>,
 }
@@ -66,15 +68,18 @@ impl<'a> Container<'a> {
             return None;
         }
         let sync = reader.take(SYNC)?;
+        let header = file.len() - reader.rest.len();
         let mut blocks = vec![];
         while !reader.rest.is_empty() {
             let records = usize::try_from(reader.long()?).ok()?;
-            blocks.push((records, reader.bytes()?));
-            if reader.take(SYNC)? != sync {
+            let bytes = reader.bytes()?;
+            // A record takes a byte at least, or a damaged number would keep its readers busy for ever.
+            if records > bytes.len() || record.is_empty() || reader.take(SYNC)? != sync {
                 return None;
             }
+            blocks.push((records, bytes));
         }
-        Some(Self { metadata, record, blocks })
+        Some(Self { metadata, record, header, blocks })
     }
 }
 
@@ -101,7 +106,7 @@ impl Type {
                         };
                         Self::Record(of.get("fields")?.as_array()?.iter().map(field).collect::<Option<_>>()?)
                     }
-                    "array" => Self::Array(Self::parse(of.get("items")?)?.into()),
+                    "array" => Self::Array(Self::parse(of.get("items")?).filter(|items| !items.is_empty())?.into()),
                     "map" => Self::Map(Self::parse(of.get("values")?)?.into()),
                     "fixed" => Self::Fixed(of.get("size")?.as_u64()?.try_into().ok()?),
                     "enum" => Self::Enum,
@@ -112,6 +117,17 @@ impl Type {
             },
             _ => return None,
         })
+    }
+}
+
+impl Type {
+    /// Whether values of this type take no bytes, so that any number of them could be.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Null | Self::Fixed(0) => true,
+            Self::Record(fields) => fields.iter().all(|(_, field)| field.is_empty()),
+            _ => false,
+        }
     }
 }
 
@@ -190,18 +206,20 @@ impl<'a> Reader<'a> {
     fn each_element(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         loop {
             let n = self.long()?;
-            if n < 0 {
-                // Its length in bytes follows.
-                self.long()?;
-            }
             if n == 0 {
                 return Some(());
             }
+            // The length of the block in bytes follows a number below nought.
+            let length = if n < 0 { Some(usize::try_from(self.long()?).ok()?) } else { None };
             // An element takes a byte at least, or a damaged number would keep this loop busy for ever.
-            if n.unsigned_abs() > self.rest.len() as u64 {
+            if n.unsigned_abs() > length.unwrap_or(self.rest.len()).min(self.rest.len()) as u64 {
                 return None;
             }
+            let before = self.rest.len();
             (0..n.unsigned_abs()).try_for_each(|_| element(self))?;
+            if length.is_some_and(|length| length != before - self.rest.len()) {
+                return None;
+            }
         }
     }
 
@@ -213,7 +231,8 @@ impl<'a> Reader<'a> {
             self.rest = rest;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return Some((number >> 1) as i64 ^ -((number & 1) as i64));
+                // The tenth byte has room for one bit.
+                return (shift < 63 || *byte < 2).then_some((number >> 1) as i64 ^ -((number & 1) as i64));
             }
         }
         None
@@ -335,6 +354,29 @@ mod tests {
     }
 
     #[test]
+    fn values_without_bytes_cannot_be_counted() {
+        for items in [
+            json!("null"),
+            json!({"type": "fixed", "name": "f", "size": 0}),
+            json!({"type": "record", "name": "r", "fields": []}),
+        ] {
+            assert_eq!(Type::parse(&json!({"type": "array", "items": items})), None, "{items}");
+        }
+        // A block of 2^40 records of nothing, which once kept the reader busy for ever.
+        let mut file = Writer { bytes: b"Obj\x01".to_vec() };
+        file.long(1);
+        file.sized(b"avro.schema");
+        file.sized(br#"{"type":"record","name":"r","fields":[]}"#);
+        file.long(0);
+        file.bytes.extend([7; SYNC]);
+        assert!(Container::open(&file.bytes).is_some());
+        file.long(1 << 40);
+        file.sized(b"");
+        file.bytes.extend([7; SYNC]);
+        assert!(Container::open(&file.bytes).is_none());
+    }
+
+    #[test]
     fn what_is_not_asked_for_is_stepped_over() {
         // Two blocks of an array, the second with its length; a map; a union; numbers at their ends.
         let bytes = b"\x04\x02\x04\x01\x02\x06\x00\x02\x02a\0\0\0\0\0\0\0\0\x00\x02\x04hi\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01";
@@ -392,6 +434,12 @@ mod tests {
             (b"\x01", Type::Bytes),
             (b"\x02\xff", Type::Text),
             (b"\x04\x02", Type::Union(vec![Type::Null])),
+            // A number of elements beyond the bytes; a block that is shorter, or longer, than it says.
+            (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02", Type::Array(Type::Int.into())),
+            (b"\x01\x04\x02\x00", Type::Array(Type::Int.into())),
+            (b"\x03\x02\x02\x02\x00", Type::Array(Type::Int.into())),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02", Type::Array(Type::Int.into())),
+            (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x03", Type::Long),
             (b"\x02\x02", Type::Array(Type::Int.into())),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", Type::Long),
         ] {

@@ -7,9 +7,7 @@ use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryViewBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int32Builder,
     Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
 };
-use arrow::datatypes::{DataType, TimeUnit};
-
-use crate::items::ItemSchema;
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 
 /// Statistics of one column: an element per file, null where unknown.
 #[derive(Debug)]
@@ -21,15 +19,15 @@ pub struct Bounds {
 
 /// What a manifest records of the columns of one file, by field id: counts, and bounds as single values (Iceberg spec,
 /// "Binary single-value serialization").
-#[derive(Debug, Default)]
-pub(super) struct Recorded<'a> {
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Recorded<'a> {
     pub lower: Vec<(i32, &'a [u8])>,
     pub upper: Vec<(i32, &'a [u8])>,
     pub nulls: Vec<(i32, i64)>,
 }
 
 /// Builds the statistics of all columns that can have any, file by file.
-pub(super) struct BoundsBuilder {
+pub struct BoundsBuilder {
     files: usize,
     columns: Vec<Column>,
     /// Field ids in order, each with the index of its column.
@@ -44,10 +42,10 @@ struct Column {
 }
 
 impl BoundsBuilder {
-    /// For the columns of `items` that have an id in the schema of the manifest.
-    pub fn new(items: &ItemSchema, field_id: impl Fn(&str) -> Option<i32>) -> Self {
+    /// For the columns of `table` that have an id in the schema of the manifest.
+    pub fn new(table: &Schema, field_id: impl Fn(&str) -> Option<i32>) -> Self {
         let (mut columns, mut by_id) = (vec![], vec![]);
-        for field in items.table_schema().fields() {
+        for field in table.fields() {
             let values = || Values::new(field.data_type());
             let (Some(min), Some(max), Some(id)) = (values(), values(), field_id(field.name())) else { continue };
             by_id.push((id, columns.len()));
@@ -181,15 +179,19 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use arrow::array::{Array, AsArray};
-    use arrow::datatypes::Float64Type;
+    use arrow::datatypes::{Field, Float64Type};
 
-    use super::super::testing::items;
     use super::*;
 
     #[test]
     fn each_file_has_an_element_in_each_column_null_where_nothing_is_recorded() {
         let id = |name: &str| ["id", "latitude"].iter().position(|n| *n == name).map(|at| at as i32 + 1);
-        let mut builder = BoundsBuilder::new(&items(), id);
+        let table = Schema::new(vec![
+            Field::new("id", DataType::Utf8View, false),
+            Field::new("platform", DataType::Utf8View, true),
+            Field::new("latitude", DataType::Float64, true),
+        ]);
+        let mut builder = BoundsBuilder::new(&table, id);
         let (low, high) = (1.5f64.to_le_bytes(), 2.5f64.to_le_bytes());
         builder.push(&Recorded {
             lower: vec![(2, &low), (1, b"a"), (9, b"?"), (2, &high)],

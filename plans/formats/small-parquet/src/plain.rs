@@ -9,10 +9,11 @@ use arrow::datatypes::{
     BinaryViewType, ByteViewType, DataType, Float32Type, Float64Type, Int32Type, Int64Type, StringViewType, TimeUnit,
     TimestampMicrosecondType, ToByteSlice,
 };
-use datafusion::common::{Result, internal_err};
+use arrow::error::ArrowError;
 use parquet::data_type::ByteArray;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
+use super::error::{Error, Result};
 use super::thrift::put_varint;
 
 /// Where a leaf column's values are in a batch of rows, and whether they can be null.
@@ -84,7 +85,7 @@ impl PlainPage {
                 }
             }
         } else if self.nulls > 0 {
-            return internal_err!("a required column holds {} nulls", self.nulls);
+            return Err(Error::Nulls(self.nulls));
         }
         let values = arrays.iter().zip(&nulls).map(|((array, _), nulls)| (*array, nulls.as_ref()));
         self.put_values(values, bounded)
@@ -206,7 +207,9 @@ impl PlainPage {
                 self.put_bytes::<BinaryViewType>(arrays, false);
                 Statistics::byte_array(None, None, None, nulls, false)
             }
-            other => return internal_err!("a column of type {other} cannot be written"),
+            other => {
+                return Err(ArrowError::NotYetImplemented(format!("small files have no column of type {other}")).into());
+            }
         })
     }
 

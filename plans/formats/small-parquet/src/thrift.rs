@@ -16,6 +16,9 @@ pub const BINARY: u8 = 8;
 pub const LIST: u8 = 9;
 pub const STRUCT: u8 = 12;
 
+/// Structs and lists within each other that are stepped over, at most. Those of Parquet are five deep.
+const MAX_DEPTH: u32 = 32;
+
 /// Writes structs, field by field in ascending order of their ids.
 #[derive(Debug, Default)]
 pub struct Writer {
@@ -178,16 +181,25 @@ impl<'a> Reader<'a> {
         usize::try_from(self.integer()?).ok()
     }
 
-    /// Number of the elements of a list, and their kind.
+    /// Number of the elements of a list, and their kind. Each takes a byte at least, and those are there.
     pub fn list(&mut self) -> Option<(usize, u8)> {
         let header = self.byte()?;
         let length = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
-        Some((usize::try_from(length).ok()?, header & 0xf))
+        let length = usize::try_from(length).ok().filter(|length| *length <= self.bytes.len() - self.at)?;
+        Some((length, header & 0xf))
     }
 
     fn byte(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied()?;
         self.at += 1;
-        self.bytes.get(self.at - 1).copied()
+        Some(byte)
+    }
+
+    /// Steps over so many bytes, if they are there.
+    fn pass(&mut self, bytes: usize) -> Option<()> {
+        let at = self.at.checked_add(bytes).filter(|at| *at <= self.bytes.len())?;
+        self.at = at;
+        Some(())
     }
 
     pub fn varint(&mut self) -> Option<u64> {
@@ -210,35 +222,45 @@ impl<'a> Reader<'a> {
         }
         *id = match header >> 4 {
             0 => i16::try_from(self.integer()?).ok()?,
-            delta => *id + i16::from(delta),
+            delta => id.checked_add(i16::from(delta))?,
         };
         Some(Some(header & 0xf))
     }
 
     /// Skips a field's value, or that of an element of a list.
     pub fn skip(&mut self, kind: u8, element: bool) -> Option<()> {
+        self.skip_at(kind, element, 0)
+    }
+
+    fn skip_at(&mut self, kind: u8, element: bool, depth: u32) -> Option<()> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
         match kind {
             // A field's header holds its truth value, an element's byte does.
-            TRUE | FALSE => self.at += usize::from(element),
-            3 => self.at += 1,
+            TRUE | FALSE => self.pass(usize::from(element))?,
+            3 => self.pass(1)?,
             I16 | I32 | I64 => drop(self.varint()?),
-            7 => self.at += 8,
-            BINARY => self.at += usize::try_from(self.varint()?).ok()?,
+            7 => self.pass(8)?,
+            BINARY => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                self.pass(length)?;
+            }
             LIST | 10 => {
                 let (length, kind) = self.list()?;
                 for _ in 0..length {
-                    self.skip(kind, true)?;
+                    self.skip_at(kind, true, depth + 1)?;
                 }
             }
             STRUCT => {
                 let mut id = 0;
                 while let Some(kind) = self.field(&mut id)? {
-                    self.skip(kind, false)?;
+                    self.skip_at(kind, false, depth + 1)?;
                 }
             }
             _ => return None,
         }
-        (self.at <= self.bytes.len()).then_some(())
+        Some(())
     }
 }
 
@@ -266,6 +288,24 @@ mod tests {
         let three = writer.bytes.len();
         writer.end();
         assert_eq!(fields(&writer.bytes).unwrap(), [(1, 0..one), (2, one..two), (3, two..three)]);
+    }
+
+    #[test]
+    fn lengths_and_nesting_beyond_the_bytes_are_malformed() {
+        let varint = |value: u64| {
+            let mut bytes = vec![];
+            put_varint(&mut bytes, value);
+            bytes
+        };
+        // A text, a list of booleans and one of structs, of nearly 2^64 elements each.
+        for header in [vec![0x18], vec![0x19, 0xf2], vec![0x19, 0xfc]] {
+            assert_eq!(fields(&[header, varint(u64::MAX), vec![0; 9]].concat()), None);
+        }
+        // Structs within structs, lists within lists: once this overflowed the stack.
+        assert_eq!(fields(&vec![0x1c; 1 << 20]), None);
+        assert_eq!(fields(&[&[0x19][..], &vec![0x19; 1 << 20]].concat()), None);
+        // An id beyond 16 bits.
+        assert_eq!(fields(&[&[5][..], &varint(0xfffe), &[0, 0x15, 0, 0]].concat()), None);
     }
 
     #[test]

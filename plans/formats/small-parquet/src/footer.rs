@@ -1,4 +1,4 @@
-//! The footer of a small part file. What all files of a table share is cut once from a footer that parquet wrote: the
+//! The footer of a small file. What all files of a table share is cut once from a footer that parquet wrote: the
 //! schema, the first key-value, the writer's name, the column orders. Only the row group is written here.
 //!
 //! Source: Apache Parquet's `parquet.thrift` (FileMetaData, RowGroup, ColumnMetaData, Statistics).
@@ -6,7 +6,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::common::{Result, internal_datafusion_err};
 use parquet::basic::{Encoding, PageType};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterPropertiesPtr;
@@ -14,6 +13,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::error::{Error, Result};
 use super::thrift::{self, BINARY, I32, I64, LIST, Reader, STRUCT, Writer};
 
 /// Where a column is in a file, and what is in it. It has one PLAIN page.
@@ -69,8 +69,7 @@ impl FooterTemplate {
     pub fn try_new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Result<Self> {
         let writer = SerializedFileWriter::new(Vec::new(), schema.root_schema_ptr(), Arc::clone(properties))?;
         let file = writer.into_inner()?;
-        let template = Self::cut(&file, schema, properties);
-        template.ok_or_else(|| internal_datafusion_err!("parquet wrote a footer with an unforeseen layout"))
+        Self::cut(&file, schema, properties).ok_or(Error::FooterLayout)
     }
 
     fn cut(file: &[u8], schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Option<Self> {
@@ -103,7 +102,7 @@ impl FooterTemplate {
     }
 
     /// Appends the footer to a file with one row group of these columns, up to the closing magic.
-    pub fn write(&self, file: &mut Vec<u8>, rows: i64, columns: &[ColumnChunk], geo: &str) {
+    pub fn write(&self, file: &mut Vec<u8>, rows: i64, columns: &[ColumnChunk], key_value: (&str, &str)) {
         let start = file.len();
         let mut out = Writer::appending(std::mem::take(file));
         out.raw_fields(&self.head, 2);
@@ -113,8 +112,8 @@ impl FooterTemplate {
         out.list(5, STRUCT, 2);
         out.bytes.extend_from_slice(&self.key_value);
         out.begin_element();
-        out.binary(1, b"geo");
-        out.binary(2, geo.as_bytes());
+        out.binary(1, key_value.0.as_bytes());
+        out.binary(2, key_value.1.as_bytes());
         out.end();
         out.bytes.extend_from_slice(&self.tail);
         *file = out.bytes;

@@ -1,18 +1,20 @@
 //! Reads what [`super::plain`] writes: the body of a page, into the columns of a batch that is being made.
+//!
+//! A page is read to its last byte: what is left over is as wrong as what is missing.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, GenericByteArray, ListBuilder, NullBufferBuilder, PrimitiveBuilder, StringViewBuilder,
-    StructArray,
+    ArrayBuilder, ArrayRef, BooleanBuilder, GenericByteArray, ListBuilder, NullBufferBuilder, PrimitiveBuilder,
+    StringViewBuilder, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{
     ArrowPrimitiveType, BinaryType, ByteArrayType, DataType, FieldRef, Fields, Float32Type, Float64Type, Int32Type,
     Int64Type, TimestampMicrosecondType, Utf8Type,
 };
-use datafusion::common::{Result, internal_err};
 
+use super::error::{Error, Result};
 use super::thrift::Reader;
 
 /// Bytes of a buffer of texts in a list, which are short.
@@ -34,6 +36,8 @@ pub enum ColumnBuilder {
         fields: Fields,
         children: Vec<Vec<f64>>,
         valid: NullBufferBuilder,
+        /// Of the page of the first child: which values are there.
+        present: Vec<bool>,
     },
     /// A nullable list of nullable texts.
     List(ListBuilder<StringViewBuilder>),
@@ -55,20 +59,26 @@ impl ColumnBuilder {
                 fields: fields.clone(),
                 children: vec![vec![]; fields.len()],
                 valid: NullBufferBuilder::new(0),
+                present: vec![],
             },
             DataType::List(element) if element.data_type() == &DataType::Utf8View => {
                 let texts = StringViewBuilder::new().with_fixed_block_size(LIST_BLOCK);
                 Self::List(ListBuilder::new(texts).with_field(Arc::clone(element)))
             }
-            other => return internal_err!("a column of type {other} cannot be read"),
+            other => return Err(Error::UnsupportedType { column: field.name().clone(), data_type: other.clone() }),
         })
     }
 
-    /// Appends the values of a page. `optional` says whether it has definition levels; `child` is that of a struct.
-    /// `None` if the page is malformed.
-    pub fn append(&mut self, page: &[u8], values: usize, optional: bool, child: usize) -> Option<()> {
+    /// Appends the values of a page, which are so many rows. `optional` says whether it has definition levels; `child`
+    /// is that of a struct. `None` if the page is malformed.
+    pub fn append(&mut self, page: &[u8], values: usize, rows: usize, optional: bool, child: usize) -> Option<()> {
         if let Self::List(list) = self {
-            return append_list(list, page, values);
+            let before = list.len();
+            append_list(list, page, values)?;
+            return (list.len() - before == rows).then_some(());
+        }
+        if values != rows {
+            return None;
         }
         let mut rest = page;
         let levels = if optional { Levels::read(&mut rest, values, 1)? } else { Levels::Uniform(1) };
@@ -84,29 +94,35 @@ impl ColumnBuilder {
                         column.append_null();
                     }
                 }
+                rest = rest.get(n.div_ceil(8)..)?;
             }
-            Self::Int32(column) => append_primitives(column, rest, values, present, i32::from_le_bytes)?,
-            Self::Int64(column) => append_primitives(column, rest, values, present, i64::from_le_bytes)?,
-            Self::Float32(column) => append_primitives(column, rest, values, present, f32::from_le_bytes)?,
-            Self::Float64(column) => append_primitives(column, rest, values, present, f64::from_le_bytes)?,
-            Self::Timestamp(column) => append_primitives(column, rest, values, present, i64::from_le_bytes)?,
+            Self::Int32(column) => append_primitives(column, &mut rest, values, present, i32::from_le_bytes)?,
+            Self::Int64(column) => append_primitives(column, &mut rest, values, present, i64::from_le_bytes)?,
+            Self::Float32(column) => append_primitives(column, &mut rest, values, present, f32::from_le_bytes)?,
+            Self::Float64(column) => append_primitives(column, &mut rest, values, present, f64::from_le_bytes)?,
+            Self::Timestamp(column) => append_primitives(column, &mut rest, values, present, i64::from_le_bytes)?,
             Self::Text(column) | Self::Binary(column) => {
                 for i in 0..values {
                     column.push(if present(i) { Some(read_bytes(&mut rest)?) } else { None })?;
                 }
             }
-            Self::Struct { children, valid, .. } => {
+            Self::Struct { children, valid, present: of_first, .. } => {
                 let column = children.get_mut(child)?;
+                if child == 0 {
+                    of_first.clear();
+                    of_first.extend((0..values).map(present));
+                    of_first.iter().for_each(|present| valid.append(*present));
+                } else if of_first.len() != values || (0..values).any(|i| of_first[i] != present(i)) {
+                    // The struct is there, or it is not.
+                    return None;
+                }
                 for i in 0..values {
-                    if child == 0 {
-                        valid.append(present(i));
-                    }
                     column.push(if present(i) { read_value(&mut rest).map(f64::from_le_bytes)? } else { 0.0 });
                 }
             }
             Self::List(_) => return None,
         }
-        Some(())
+        rest.is_empty().then_some(())
     }
 
     /// The column so far; the builder is empty again.
@@ -120,7 +136,7 @@ impl ColumnBuilder {
             Self::Timestamp(column) => Arc::new(column.finish()),
             Self::Text(column) => Arc::new(column.finish::<Utf8Type>()?),
             Self::Binary(column) => Arc::new(column.finish::<BinaryType>()?),
-            Self::Struct { fields, children, valid } => {
+            Self::Struct { fields, children, valid, .. } => {
                 let column = |values: &mut Vec<f64>| -> ArrayRef {
                     Arc::new(arrow::array::Float64Array::from(std::mem::take(values)))
                 };
@@ -165,14 +181,14 @@ impl ByteValues {
 
 fn append_primitives<T: ArrowPrimitiveType, const N: usize>(
     column: &mut PrimitiveBuilder<T>,
-    mut bytes: &[u8],
+    bytes: &mut &[u8],
     values: usize,
     present: impl Fn(usize) -> bool,
     value: fn([u8; N]) -> T::Native,
 ) -> Option<()> {
     for i in 0..values {
         match present(i) {
-            true => column.append_value(value(read_value(&mut bytes)?)),
+            true => column.append_value(value(read_value(bytes)?)),
             false => column.append_null(),
         }
     }
@@ -185,6 +201,10 @@ fn append_list(list: &mut ListBuilder<StringViewBuilder>, mut page: &[u8], value
     let definition = Levels::read(&mut page, values, 2)?;
     for i in 0..values {
         let continues = repetition.at(i) == 1;
+        // What continues a list follows an element of it, at the start of a page as anywhere.
+        if continues && (i == 0 || definition.at(i - 1) < 2) {
+            return None;
+        }
         if i > 0 && !continues {
             list.append(definition.at(i - 1) > 0);
         }
@@ -198,7 +218,7 @@ fn append_list(list: &mut ListBuilder<StringViewBuilder>, mut page: &[u8], value
     if values > 0 {
         list.append(definition.at(values - 1) > 0);
     }
-    Some(())
+    page.is_empty().then_some(())
 }
 
 /// Levels of the values of a page.
@@ -216,15 +236,16 @@ impl Levels {
         let (runs, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         *page = rest;
         let mut reader = Reader::new(runs);
+        let greatest = if bit_width == 1 { 1 } else { 3 };
         let mut levels: Vec<u8> = vec![];
         while levels.len() < values {
             let header = reader.varint()?;
             let n = usize::try_from(header >> 1).ok()?;
             if header & 1 == 0 {
-                let level = *runs.get(reader.at)?;
+                let level = runs.get(reader.at).copied().filter(|level| *level <= greatest)?;
                 reader.at += 1;
                 if levels.is_empty() && n >= values {
-                    return Some(Self::Uniform(level));
+                    return (reader.at == runs.len()).then_some(Self::Uniform(level));
                 }
                 levels.extend(std::iter::repeat_n(level, n.min(values - levels.len())));
             } else {
@@ -237,7 +258,7 @@ impl Levels {
                 levels.extend((0..(n * 8).min(values - levels.len())).map(unpack));
             }
         }
-        Some(Self::Each(levels))
+        (reader.at == runs.len()).then_some(Self::Each(levels))
     }
 
     fn at(&self, i: usize) -> u8 {

@@ -1,4 +1,4 @@
-//! The page index of a small part file: the bounds and the place of the one page of each column.
+//! The page index of a small file: the bounds and the place of the one page of each column.
 //!
 //! It repeats the column's statistics and offset, for readers that look nowhere else.
 //!
