@@ -33,8 +33,8 @@ ITEMS = 200
 TOLERANCE = {"release": 0.03, "debug": 0.1}
 
 KERNELS = {
-    "JSON decode": "earthcatalog_plans::source::decode::ItemDecoder::append",
-    "WKB of geometries": "earthcatalog_plans::source::decode::geometry::Footprint::geometry",
+    "JSON decode": "earthcatalog_stac_rows::decode::ItemDecoder::append",
+    "WKB of geometries": "earthcatalog_stac_rows::decode::geometry::Footprint::geometry",
     "cover": "earthcatalog_udfs::cover::coverer::Coverer::cover",
     "Parquet encoding": "earthcatalog_plans::sink::small_file::SmallFileEncoder::encode",
     "commit": "earthcatalog_plans::table::commit::Committer::commit::{{closure}}",

@@ -43,7 +43,7 @@ impl Geometries {
         if self.wkb.is_null(row) {
             return Ok(None);
         }
-        let read = wkb::reader::read_wkb(self.wkb.value(row));
+        let read = earthcatalog_stac_rows::read_wkb(self.wkb.value(row));
         let geometry =
             read.map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))?;
         Ok(Some(to_geo(&geometry)))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+pub use earthcatalog_stac_rows::RejectKind;
 use serde::{Deserialize, Serialize};
 
 /// A chunk's identity: the same rows of the same inventory data file have the same id in every run.
@@ -21,47 +22,6 @@ impl fmt::Display for ChunkId {
         match self.rows.end {
             u64::MAX => write!(f, "{}[{}..]", self.file, self.rows.start),
             end => write!(f, "{}[{}..{end}]", self.file, self.rows.start),
-        }
-    }
-}
-
-/// Why an object is not an Item, or could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RejectKind {
-    /// No such object.
-    Missing,
-    /// The store refuses to give it, or no store can name it.
-    Unreadable,
-    /// Larger than the limit for one Item.
-    TooLarge,
-    /// Not JSON, or not UTF-8.
-    MalformedJson,
-    /// JSON, but no GeoJSON Feature.
-    NotAFeature,
-    /// `id` is absent, empty or not a string.
-    InvalidId,
-    /// `geometry` cannot be read as a GeoJSON geometry.
-    InvalidGeometry,
-    /// `datetime` is present and is no time.
-    InvalidDatetime,
-    /// A member that must be an object or a list (`properties`, `assets`, `links`) is something else.
-    InvalidMember,
-}
-
-impl RejectKind {
-    /// The name in table `rejects` and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unreadable => "unreadable",
-            Self::TooLarge => "too_large",
-            Self::MalformedJson => "malformed_json",
-            Self::NotAFeature => "not_a_feature",
-            Self::InvalidId => "invalid_id",
-            Self::InvalidGeometry => "invalid_geometry",
-            Self::InvalidDatetime => "invalid_datetime",
-            Self::InvalidMember => "invalid_member",
         }
     }
 }

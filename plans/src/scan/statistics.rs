@@ -9,9 +9,9 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::functions_aggregate::min_max::{MaxAccumulator, MinAccumulator};
 use datafusion::logical_expr::Accumulator;
+use earthcatalog_manifests::Bounds;
 
 use crate::model::items::GRID_PARTITION;
-use crate::table::manifests::column_bounds::Bounds;
 use crate::table::manifests::files::LiveFiles;
 
 /// The chosen files of one manifest.

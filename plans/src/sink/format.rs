@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion::common::{Result, internal_err, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use earthcatalog_small_parquet::{LeafPath, SmallFileFormat};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
@@ -12,9 +13,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::WriteTarget;
-use super::footer::FooterTemplate;
 use super::geo::{GEOMETRY, GeoColumns};
-use super::plain::LeafPath;
 
 /// Rows of a row group, at most.
 pub const ROW_GROUP_ROWS: usize = 100_000;
@@ -35,7 +34,8 @@ pub struct PartFileFormat {
     /// Of the leaf columns, in the order of the schema.
     pub leaves: Vec<Leaf>,
     pub geo: GeoColumns,
-    pub footer: FooterTemplate,
+    /// How files of few rows are written.
+    pub small: Arc<SmallFileFormat>,
 }
 
 /// A leaf column of a part file.
@@ -73,14 +73,17 @@ impl PartFileFormat {
             }
         }
 
-        let mut leaves = vec![];
-        for (column, path) in parquet.columns().iter().zip(leaf_paths(&arrow)?) {
-            let field_id = column.self_type().get_basic_info().id();
-            leaves.push(Leaf { field_id, bounded: !is_unbounded(column.path().parts()), path });
-        }
         let properties = Arc::new(properties.build());
-        let footer = FooterTemplate::try_new(&parquet, &properties)?;
-        Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, footer, properties, arrow, parquet })
+        let small = SmallFileFormat::try_new(Arc::clone(&arrow), &parquet, &properties, |path| !is_unbounded(path));
+        let small = small.map_err(|e| DataFusionError::External(Box::new(e)))?;
+        let field_ids = parquet.columns().iter().map(|column| column.self_type().get_basic_info().id());
+        let leaf = |(field_id, leaf): (i32, &earthcatalog_small_parquet::Leaf)| Leaf {
+            field_id,
+            bounded: leaf.bounded,
+            path: leaf.path,
+        };
+        let leaves = field_ids.zip(small.leaves()).map(leaf).collect();
+        Ok(Self { leaves, geo: GeoColumns::try_new(&arrow)?, small: Arc::new(small), properties, arrow, parquet })
     }
 }
 
@@ -90,25 +93,6 @@ pub(super) fn properties(rows: &Schema) -> Result<WriterPropertiesBuilder> {
         .set_created_by(concat!("earthcatalog ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_key_value_metadata(Some(vec![stored_schema(rows)])))
-}
-
-fn leaf_paths(schema: &Schema) -> Result<Vec<LeafPath>> {
-    let mut paths = vec![];
-    for (column, field) in schema.fields().iter().enumerate() {
-        match field.data_type() {
-            DataType::Struct(children) if field.is_nullable() && children.iter().all(|c| !c.is_nullable()) => {
-                paths.extend((0..children.len()).map(|child| LeafPath::Child { column, child }));
-            }
-            DataType::List(element) if field.is_nullable() && element.is_nullable() => {
-                paths.push(LeafPath::Element { column });
-            }
-            nested if nested.is_nested() => {
-                return internal_err!("column {} has the unforeseen type {nested}", field.name());
-            }
-            _ => paths.push(LeafPath::Column { column, optional: field.is_nullable() }),
-        }
-    }
-    Ok(paths)
 }
 
 fn is_unbounded(path: &[String]) -> bool {

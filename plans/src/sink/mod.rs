@@ -3,25 +3,19 @@
 mod attempt;
 mod bucket;
 mod exec;
-mod footer;
 mod format;
 mod geo;
 mod large_file;
 mod local_files;
 mod node;
-mod page_index;
-mod plain;
-mod plain_reader;
 mod planner;
 mod rejects;
 mod rows_file;
 mod small_file;
-mod small_file_reader;
 mod statistics;
 mod task;
 #[cfg(test)]
 mod tests;
-mod thrift;
 mod upload;
 
 pub use exec::WriteGeoParquetExec;
@@ -29,6 +23,5 @@ pub(crate) use format::{PartFileFormat, ROW_GROUP_ROWS};
 pub use node::{MAX_FILE_BYTES, WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
 pub use rows_file::RowsFileEncoder;
-pub(crate) use small_file_reader::{Offered, SmallFileReader};
 pub use upload::LargeUpload;
 pub(crate) use upload::removals;

@@ -1,51 +1,27 @@
-//! Encodes a part file of few rows in one go: one row group with one PLAIN page per column.
+//! Encodes a part file of few rows in one go, with what Iceberg and GeoParquet want to know of it.
 //!
-//! Most buckets of a chunk hold a handful of rows, so what a file costs before its first row decides. parquet's column
-//! writers, meant for long columns, each set up dictionaries, level encoders and two zstd contexts, and its footer is
-//! made of objects; that is ten times the work of the rows. Here all columns of all files share one context and the
-//! buffers, and the constant parts of the footer are copied.
+//! Most buckets of a chunk hold a handful of rows: see [`earthcatalog_small_parquet`] for the measured reason.
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
+use earthcatalog_small_parquet::Encoder;
 
-use super::footer::{ColumnChunk, write_page_header};
-use super::format::{Leaf, PartFileFormat};
+use super::format::PartFileFormat;
 use super::geo::GeoSummary;
-use super::page_index::write_page_index;
-use super::plain::PlainPage;
 use super::statistics::of_column;
 use crate::model::part_file::ColumnStatistics;
-
-/// zstd's level for pages of a few kilobytes, where building entropy tables for literals costs more than all the rest,
-/// and gains 4 % of a file.
-const ZSTD_LEVEL: i32 = -1;
-
-/// A page with fewer bytes is not compressed: it gains little, or nothing.
-const COMPRESSED_FROM: usize = 200;
 
 /// Encodes small part files, one after the other.
 pub struct SmallFileEncoder {
     format: Arc<PartFileFormat>,
-    zstd: zstd::bulk::Compressor<'static>,
-    page: PlainPage,
-    compressed: Vec<u8>,
-    chunks: Vec<ColumnChunk>,
-    /// Bytes of the last file.
-    length: usize,
+    encoder: Encoder,
 }
 
 impl SmallFileEncoder {
     pub fn try_new(format: Arc<PartFileFormat>) -> Result<Self> {
-        Ok(Self {
-            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
-            page: PlainPage::default(),
-            compressed: vec![],
-            chunks: vec![],
-            length: 0,
-            format,
-        })
+        Ok(Self { encoder: Encoder::try_new(Arc::clone(&format.small)).map_err(external)?, format })
     }
 
     /// A file with these rows, and the statistics of its recorded columns, ordered by field id.
@@ -54,59 +30,20 @@ impl SmallFileEncoder {
         for rows in rows {
             geo.add(rows, &self.format.geo)?;
         }
-        let mut file = Vec::with_capacity(self.length + self.length / 4);
-        file.extend_from_slice(b"PAR1");
-        self.chunks.clear();
-        for leaf in 0..self.format.leaves.len() {
-            let chunk = self.encode_column(leaf, rows, &mut file)?;
-            self.chunks.push(chunk);
-        }
-        write_page_index(&mut file, &mut self.chunks);
-        let n = rows.iter().map(RecordBatch::num_rows).sum::<usize>();
-        self.format.footer.write(&mut file, n as i64, &self.chunks, &geo.to_json(&self.format.geo)?);
-        self.length = file.len();
+        let geo = geo.to_json(&self.format.geo)?;
+        let (file, chunks) = self.encoder.encode(rows, ("geo", &geo)).map_err(external)?;
 
-        let columns = self.format.leaves.iter().zip(&self.chunks);
+        let columns = self.format.leaves.iter().zip(chunks);
         let recorded = columns.filter(|(leaf, _)| leaf.is_recorded());
         let mut columns: Vec<_> =
             recorded.map(|(leaf, chunk)| of_column(leaf, chunk.values as u64, &chunk.statistics)).collect();
         columns.sort_unstable_by_key(|column| column.field_id);
         Ok((file, columns))
     }
+}
 
-    fn encode_column(&mut self, leaf: usize, rows: &[RecordBatch], file: &mut Vec<u8>) -> Result<ColumnChunk> {
-        let Leaf { path, bounded, .. } = self.format.leaves[leaf];
-        let statistics = self.page.encode(path, rows, bounded)?;
-        let compressed = self.compress()?;
-        let body = if compressed { &self.compressed } else { &self.page.bytes };
-        let offset = file.len();
-        write_page_header(file, self.page.values, self.page.bytes.len(), body.len());
-        let header = file.len() - offset;
-        file.extend_from_slice(body);
-        Ok(ColumnChunk {
-            compressed,
-            values: self.page.values as i64,
-            offset: offset as i64,
-            uncompressed_size: (header + self.page.bytes.len()) as i64,
-            compressed_size: (header + body.len()) as i64,
-            statistics,
-            bounded,
-            column_index: None,
-            offset_index: 0..0,
-        })
-    }
-
-    /// Compresses the body of the page, if that makes it smaller.
-    fn compress(&mut self) -> Result<bool> {
-        let body = &self.page.bytes;
-        if body.len() < COMPRESSED_FROM {
-            return Ok(false);
-        }
-        self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(body.len()));
-        self.zstd.compress_to_buffer(body, &mut self.compressed)?;
-        Ok(self.compressed.len() < body.len())
-    }
+fn external(error: earthcatalog_small_parquet::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@
 mod chunk;
 mod chunk_message;
 mod chunks;
-pub mod decode;
 mod direct;
 mod exec;
 mod factory;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inventory;
 mod inventory_table;
 mod keys;
@@ -35,6 +36,7 @@ mod relation;
 mod spool;
 mod table;
 
+pub use earthcatalog_stac_rows::decode;
 pub use exec::{PlannedItems, StacExec};
 pub use factory::StacTableFactory;
 pub use format::Format;

@@ -30,7 +30,7 @@ pub struct Footprint {
 impl Footprint {
     /// Reads ISO WKB or EWKB, 2-D or with Z and M.
     pub fn from_wkb(wkb: &[u8]) -> Result<Self, FootprintError> {
-        let geometry = wkb::reader::read_wkb(wkb).map_err(|e| FootprintError(e.to_string()))?;
+        let geometry = earthcatalog_stac_rows::read_wkb(wkb).map_err(|e| FootprintError(e.to_string()))?;
         let mut footprint = Self::default();
         footprint.add(&geometry);
         Ok(footprint)

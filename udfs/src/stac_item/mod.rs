@@ -1,8 +1,5 @@
 //! `stac_item(*)`: the Item that a row was made from.
 
-pub mod canonical;
-mod geojson;
-mod member;
 mod rows;
 
 use std::collections::HashMap;
@@ -15,20 +12,12 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-pub use geojson::write_geometry;
-pub use member::PROPERTY_KEY;
-use member::{ItemColumns, Role};
+pub use earthcatalog_stac_rows::item::write_geometry;
+use earthcatalog_stac_rows::item::{ItemColumns, Role};
+pub use earthcatalog_stac_rows::{PROPERTY_KEY, is_ignored};
 pub use rows::RowItems;
 
 pub(crate) const NAME: &str = "stac_item";
-
-/// Columns of a row that say nothing about its Item: the cell, the bounds that `xmin` to `ymax` have as well, and what
-/// table functions add, unless a promoted property has such a name.
-pub fn is_ignored(column: &Field) -> bool {
-    let added = ["year", "sequence"].contains(&column.name().as_str());
-    ["grid_partition", "bbox"].contains(&column.name().as_str())
-        || added && !column.metadata().contains_key(PROPERTY_KEY)
-}
 
 /// `stac_item(*) -> Utf8View`: the STAC Item (JSON text) that a row of table `items` was made from, member for member
 /// equal as JSON values.
@@ -88,7 +77,7 @@ impl ScalarUDFImpl for StacItem {
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         for field in args.arg_fields {
             // A star that is not expanded yet has no type.
-            if field.data_type() != &DataType::Null && Role::of(field).is_none() {
+            if field.data_type() != &DataType::Null && Role::from_field(field).is_none() {
                 return plan_err!(
                     "stac_item: column {} ({}) is no column of an Item; name the columns to use, as in stac_item(id, geometry, properties)",
                     field.name(),
@@ -103,7 +92,7 @@ impl ScalarUDFImpl for StacItem {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let mut columns = ItemColumns::default();
         for (value, field) in args.args.iter().zip(as_planned(&args)?) {
-            let Some(role) = Role::of(&field) else {
+            let Some(role) = Role::from_field(&field) else {
                 return exec_err!("stac_item: column {} is no column of an Item", field.name());
             };
             columns.add(role, &value.to_array(args.number_rows)?)?;

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 
-use super::member::{ItemColumns, Role};
+use earthcatalog_stac_rows::item::{ItemColumns, Role};
 
 /// The Items that the rows of a batch were made from, as `stac_item(*)` gives them.
 pub struct RowItems(ItemColumns);
@@ -13,7 +13,7 @@ impl RowItems {
     pub fn try_new(batch: &RecordBatch) -> Result<Self> {
         let mut columns = ItemColumns::default();
         for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-            let Some(role) = Role::of(field) else {
+            let Some(role) = Role::from_field(field) else {
                 return plan_err!("column {} is no column of an Item", field.name());
             };
             columns.add(role, array)?;

@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, Time};
+use earthcatalog_small_parquet::{Offered, SmallFileReader};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
@@ -93,7 +94,8 @@ impl PartFileReader {
             in_file.extend(missing.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
         }
         let in_file = Arc::new(Schema::new(in_file));
-        let small_files = SmallFileReader::try_new(format, Arc::clone(&in_file))?;
+        let small_files =
+            SmallFileReader::try_new(Arc::clone(&format.small), Arc::clone(&in_file)).map_err(external)?;
         Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
     }
 
@@ -151,7 +153,7 @@ impl PartFileReader {
     fn decode(&mut self, of: &Arc<Of>, file: &LiveFile, bytes: Bytes, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         let decode_time = self.metrics.decode_time.clone();
         let _timer = decode_time.timer();
-        match self.small_files.offer(&bytes)? {
+        match self.small_files.offer(&bytes).map_err(external)? {
             Offered::Read(rows) => {
                 self.in_batch.push((Arc::clone(of), file.sequence, rows));
                 if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
@@ -173,7 +175,7 @@ impl PartFileReader {
     /// The rows of small files so far.
     fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
         let files = std::mem::take(&mut self.in_batch);
-        let Some(rows) = self.small_files.take_batch()? else { return Ok(None) };
+        let Some(rows) = self.small_files.take_batch().map_err(external)? else { return Ok(None) };
         let repeated = || files.iter().flat_map(|(of, sequence, n)| std::iter::repeat_n((of.as_ref(), *sequence), *n));
         let years = repeated().map(|(of, _)| of.bucket.year).collect();
         let sequences = repeated().map(|(_, sequence)| sequence).collect();
@@ -326,6 +328,10 @@ fn options() -> ArrowReaderOptions {
 struct UnreadablePartFile {
     location: String,
     source: DataFusionError,
+}
+
+fn external(error: earthcatalog_small_parquet::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 fn unreadable(file: &LiveFile, source: DataFusionError) -> DataFusionError {

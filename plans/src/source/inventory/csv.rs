@@ -177,22 +177,28 @@ impl Records {
     }
 }
 
+/// The rows of a file that comes in pieces; for [`crate::stac::fuzzing`].
+pub(in crate::stac) fn rows_of_pieces(pieces: &[&[u8]]) -> Vec<Vec<String>> {
+    let mut rows = vec![];
+    let mut records = Records::default();
+    let mut take = |record: Record<'_>| {
+        rows.push((0..record.ends.len()).map(|i| record.field(i).into_owned()).collect());
+        Ok(true)
+    };
+    for piece in pieces {
+        // It is `take` that could refuse, and it does not.
+        let _ = records.feed(piece, &mut take);
+    }
+    let _ = records.finish(&mut take);
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rows(pieces: &[&str]) -> Vec<Vec<String>> {
-        let mut rows = vec![];
-        let mut records = Records::default();
-        let mut take = |record: Record<'_>| {
-            rows.push((0..record.ends.len()).map(|i| record.field(i).into_owned()).collect());
-            Ok(true)
-        };
-        for piece in pieces {
-            records.feed(piece.as_bytes(), &mut take).unwrap();
-        }
-        records.finish(&mut take).unwrap();
-        rows
+        rows_of_pieces(&pieces.iter().map(|piece| piece.as_bytes()).collect::<Vec<_>>())
     }
 
     #[test]

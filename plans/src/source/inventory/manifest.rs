@@ -130,6 +130,15 @@ impl Layout {
     }
 }
 
+/// Where the data files of a manifest could be; for [`crate::stac::fuzzing`].
+pub(in crate::stac) fn candidates(location: &Url, manifest: &[u8]) -> Option<Vec<Url>> {
+    let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
+    Columns::by_name(manifest.file_schema.split(','))?;
+    let layouts = [Layout::SiblingData, Layout::Data, Layout::Beside].into_iter().chain((0..9).map(Layout::Above));
+    let files = |layout: Layout| manifest.files.iter().filter_map(move |file| layout.resolve(location, &file.key));
+    Some(layouts.flat_map(files).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,8 @@
 
 pub(super) mod batch;
 mod columns;
-mod csv;
-mod manifest;
+pub(super) mod csv;
+pub(super) mod manifest;
 pub(super) mod parquet;
 
 use std::sync::Arc;

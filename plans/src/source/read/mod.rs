@@ -3,7 +3,6 @@
 mod chunk_reader;
 mod document;
 pub(super) mod features;
-mod item_json;
 mod lines;
 mod local_files;
 pub(super) mod objects;
@@ -11,7 +10,6 @@ pub(super) mod pieces;
 mod raw;
 pub(super) mod rows;
 mod too_large;
-mod wkb_json;
 
 pub(super) use chunk_reader::{ChunkReader, ReadMetrics};
 pub(super) use document::document;

@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::common::Result;
+use earthcatalog_stac_rows::geoparquet::ItemWriter;
 use futures::stream::{StreamExt, TryStreamExt};
 
-use super::item_json::ItemWriter;
 use super::raw::{Blocks, ObjectName, Raw};
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
@@ -36,7 +37,8 @@ pub(in super::super) fn rows(file: &ParquetFile, rows: &Range<u64>) -> Result<Bl
     let blocks = batches.map_err(Into::into).map_ok(move |batch| {
         let writer = ItemWriter::new(&batch);
         let raw = |row| {
-            let body = writer.write(row).map_err(|message| Defect { kind: RejectKind::Unreadable, message });
+            let body =
+                writer.write(row).map(Bytes::from).map_err(|message| Defect { kind: RejectKind::Unreadable, message });
             Raw { object: object.clone(), position: Some(position + row as u64), range: None, body }
         };
         let block = (0..batch.num_rows()).map(raw).collect::<Vec<_>>();

@@ -8,10 +8,10 @@ use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
+use earthcatalog_manifests::{Bounds, BoundsBuilder, Recorded};
 use iceberg::io::FileIO;
 use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile};
 
-use super::column_bounds::{Bounds, BoundsBuilder, Recorded};
 use super::partition::{self, EPOCH_YEAR};
 use crate::model::items::{GRID_PARTITION, ItemSchema};
 use crate::table::error::Result;
@@ -62,7 +62,7 @@ impl LiveFiles {
     /// Those of a manifest that Iceberg has read.
     pub(crate) fn read(manifest: &Manifest, items: &ItemSchema) -> Self {
         let ids = manifest.metadata().schema();
-        let mut bounds = BoundsBuilder::new(items, |name| ids.field_id_by_name(name));
+        let mut bounds = BoundsBuilder::new(items.table_schema(), |name| ids.field_id_by_name(name));
         for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
             let bytes = |of: &HashMap<i32, Datum>| -> Vec<_> {
                 of.iter().filter_map(|(id, datum)| Some((*id, datum.to_bytes().ok()?.into_vec()))).collect()
@@ -120,7 +120,7 @@ fn within_year(files: &[LiveFile], bounds: &ArrayRef, side: usize) -> ArrayRef {
 fn year_bounds(year: Option<i32>) -> [Option<i64>; 2] {
     let start =
         |year: i32| Some(NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros());
-    [year.and_then(start), year.and_then(|y| start(y + 1)).map(|next| next - 1)]
+    [year.and_then(start), year.and_then(|y| start(y.checked_add(1)?)).map(|next| next - 1)]
 }
 
 /// Moments in the type of `datetime`.
@@ -218,7 +218,7 @@ impl ManifestSummaries<'_> {
             let cells = bounds.map(|bytes| str::from_utf8(bytes?).ok());
             return Some(Arc::new(cells.collect::<StringViewArray>()));
         }
-        let year = |bytes: &[u8]| Some(i32::from_le_bytes(bytes.try_into().ok()?) + EPOCH_YEAR);
+        let year = |bytes: &[u8]| i32::from_le_bytes(bytes.try_into().ok()?).checked_add(EPOCH_YEAR);
         Some(times(bounds.map(|bytes| year_bounds(bytes.and_then(year))[usize::from(upper)])))
     }
 }

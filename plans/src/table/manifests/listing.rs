@@ -1,22 +1,13 @@
 //! The live files of a manifest, with or without the statistics of their columns, which are nearly all of it.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
+use earthcatalog_manifests::{ADDED, BoundsBuilder, Columns, DELETED, EXISTING, Entry, Manifest};
 use iceberg::spec::ManifestFile;
-use serde::Deserialize;
 
-use super::avro::{Container, Reader, Type, Value};
-use super::column_bounds::{BoundsBuilder, Recorded};
 use super::files::{LiveFile, LiveFiles};
 use super::manifest_writer::ManifestForm;
 use super::partition::EPOCH_YEAR;
 use crate::model::items::ItemSchema;
-
-/// Values of `status`.
-pub(super) const EXISTING: i64 = 0;
-pub(super) const ADDED: i64 = 1;
-pub(super) const DELETED: i64 = 2;
 
 /// A live entry of a manifest.
 #[derive(Debug)]
@@ -38,25 +29,11 @@ pub(super) fn list(bytes: &[u8], manifest: &ManifestFile) -> Option<Vec<LiveFile
 
 /// As [`list`], with the statistics of the columns of `items`.
 pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, items: &ItemSchema) -> Option<LiveFiles> {
-    /// What is read of an Iceberg schema.
-    #[derive(Deserialize)]
-    struct Schema<'a> {
-        #[serde(borrow)]
-        fields: Vec<Field<'a>>,
-    }
-
-    #[derive(Deserialize)]
-    struct Field<'a> {
-        id: i32,
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    }
-
-    let container = open(bytes, manifest)?;
-    let schema: Schema = serde_json::from_slice(container.metadata.get("schema")?).ok()?;
-    let id = |name: &str| Some(schema.fields.iter().find(|field| field.name == name)?.id);
-    let (mut files, mut bounds) = (vec![], BoundsBuilder::new(items, id));
-    each_live(&container, manifest, Columns::Read, |file, entry| {
+    let opened = open(bytes, manifest)?;
+    let ids = opened.field_ids()?;
+    let id = |name: &str| Some(ids.iter().find(|(field, _)| field == name)?.1);
+    let (mut files, mut bounds) = (vec![], BoundsBuilder::new(items.table_schema(), id));
+    each_live(&opened, manifest, Columns::Read, |file, entry| {
         files.push(file);
         bounds.push(&entry.recorded);
     })?;
@@ -65,182 +42,59 @@ pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, items: &It
 
 /// The live entries of the manifest with these bytes, if they are of this form. `None`: as of [`list`].
 pub(super) fn entries(bytes: &Bytes, manifest: &ManifestFile, form: &ManifestForm) -> Option<Vec<LiveEntry>> {
-    let container = open(bytes, manifest)?;
-    if !form.is_that_of(&container.record, manifest) {
+    let opened = open(bytes, manifest)?;
+    if !form.is_that_of(opened.entry_type(), manifest) {
         return None;
     }
     let mut entries = vec![];
-    each_live(&container, manifest, Columns::Skipped, |file, entry| {
+    each_live(&opened, manifest, Columns::Skipped, |file, entry| {
         let snapshot = entry.snapshot.unwrap_or(manifest.added_snapshot_id);
         entries.push(LiveEntry { file, snapshot, data_file: bytes.slice_ref(entry.data_file) });
     })?;
     Some(entries)
 }
 
-fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Container<'a>> {
-    if manifest.key_metadata.is_some() { None } else { Container::open(bytes) }
+fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Manifest<'a>> {
+    if manifest.key_metadata.is_some() { None } else { Manifest::open(bytes) }
 }
 
 /// Hands over each live file, with its entry.
 fn each_live<'a>(
-    container: &Container<'a>,
+    opened: &Manifest<'a>,
     manifest: &ManifestFile,
     columns: Columns,
-    mut file: impl FnMut(LiveFile, &Entry<'a>),
+    mut take: impl FnMut(LiveFile, &Entry<'a>),
 ) -> Option<()> {
-    let Type::Record(fields) = &container.record else { return None };
-    for (records, bytes) in &container.blocks {
-        let mut reader = Reader { rest: bytes };
-        for _ in 0..*records {
-            let entry = Entry::read(fields, &mut reader, columns)?;
-            if let Some(live) = entry.live_file(manifest)? {
-                file(live, &entry);
-            }
-        }
-    }
-    Some(())
-}
-
-/// Whether statistics of columns are read.
-#[derive(Clone, Copy, PartialEq)]
-enum Columns {
-    Read,
-    Skipped,
-}
-
-/// A manifest entry (Iceberg spec, "Manifests"), as far as it is read.
-#[derive(Debug, Default)]
-struct Entry<'a> {
-    status: Option<i64>,
-    snapshot: Option<i64>,
-    sequence: Inherited,
-    file_sequence: Inherited,
-    path: Option<&'a str>,
-    rows: Option<i64>,
-    bytes: Option<i64>,
-    cell: Option<&'a str>,
-    year: Option<i32>,
-    /// Empty unless it was asked for.
-    recorded: Recorded<'a>,
-    data_file: &'a [u8],
-}
-
-/// A number that an added file has from its manifest, where it has none of its own.
-#[derive(Debug, Default, Clone, Copy)]
-enum Inherited {
-    /// The manifest has no such field, as in format version 1.
-    #[default]
-    NoField,
-    Null,
-    Own(i64),
-}
-
-impl<'a> Entry<'a> {
-    fn read(fields: &[(String, Type)], reader: &mut Reader<'a>, columns: Columns) -> Option<Self> {
-        let mut entry = Self::default();
-        for (name, of) in fields {
-            match (name.as_str(), of) {
-                ("data_file", Type::Record(fields)) => {
-                    let from_here = reader.rest;
-                    entry.read_data_file(fields, reader, columns)?;
-                    entry.data_file = &from_here[..from_here.len() - reader.rest.len()];
-                }
-                ("snapshot_id", _) => entry.snapshot = long(reader.value(of)?),
-                ("status", _) => entry.status = long(reader.value(of)?),
-                ("sequence_number", _) => entry.sequence = Inherited::of(reader.value(of)?),
-                ("file_sequence_number", _) => entry.file_sequence = Inherited::of(reader.value(of)?),
-                _ => _ = reader.value(of)?,
-            }
-        }
-        Some(entry)
-    }
-
-    fn read_data_file(&mut self, fields: &[(String, Type)], reader: &mut Reader<'a>, columns: Columns) -> Option<()> {
-        let Recorded { lower, upper, nulls } = &mut self.recorded;
-        for (name, of) in fields {
-            match (name.as_str(), of) {
-                ("partition", Type::Record(fields)) => {
-                    for (i, (_, of)) in fields.iter().enumerate() {
-                        match (i, reader.value(of)?) {
-                            (0, Value::Text(cell)) => self.cell = Some(cell),
-                            (1, Value::Int(year)) => self.year = Some(year.checked_add(EPOCH_YEAR)?),
-                            _ => {}
-                        }
-                    }
-                }
-                ("file_path", _) => self.path = text(reader.value(of)?),
-                ("record_count", _) => self.rows = long(reader.value(of)?),
-                ("file_size_in_bytes", _) => self.bytes = long(reader.value(of)?),
-                ("lower_bounds", _) if columns == Columns::Read => {
-                    reader.entries(of, |id, value| lower.extend(bytes(value).map(|bound| (id, bound))))?;
-                }
-                ("upper_bounds", _) if columns == Columns::Read => {
-                    reader.entries(of, |id, value| upper.extend(bytes(value).map(|bound| (id, bound))))?;
-                }
-                ("null_value_counts", _) if columns == Columns::Read => {
-                    reader.entries(of, |id, value| nulls.extend(long(value).map(|count| (id, count))))?;
-                }
-                _ => _ = reader.value(of)?,
-            }
+    opened.each_entry(columns, |entry| {
+        if let Some(file) = live_file(&entry, manifest)? {
+            take(file, &entry);
         }
         Some(())
-    }
-
-    /// The file, if it is live; an error (`None`) if the entry lacks something.
-    fn live_file(&self, manifest: &ManifestFile) -> Option<Option<LiveFile>> {
-        let added = match self.status? {
-            EXISTING => false,
-            ADDED => true,
-            DELETED => return Some(None),
-            _ => return None,
-        };
-        let inherited = (added || manifest.sequence_number == 0).then_some(manifest.sequence_number);
-        Some(Some(LiveFile {
-            location: self.path?.to_owned(),
-            rows: self.rows?.try_into().ok()?,
-            bytes: self.bytes?.try_into().ok()?,
-            cell: self.cell.map(str::to_owned),
-            year: self.year,
-            sequence: self.sequence.or(inherited)?.unwrap_or_default(),
-            file_sequence: self.file_sequence.or(inherited)?,
-        }))
-    }
+    })
 }
 
-impl Inherited {
-    fn of(value: Value) -> Self {
-        long(value).map_or(Self::Null, Self::Own)
-    }
-
-    fn or(self, inherited: Option<i64>) -> Option<Option<i64>> {
-        match self {
-            Self::NoField => None,
-            Self::Null => Some(inherited),
-            Self::Own(number) => Some(Some(number)),
-        }
-    }
-}
-
-fn long(value: Value) -> Option<i64> {
-    match value {
-        Value::Int(number) => Some(number.into()),
-        Value::Long(number) => Some(number),
-        _ => None,
-    }
-}
-
-fn bytes(value: Value<'_>) -> Option<&[u8]> {
-    match value {
-        Value::Bytes(bytes) => Some(bytes),
-        _ => None,
-    }
-}
-
-fn text(value: Value<'_>) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    }
+/// The file of an entry, if it is live; an error (`None`) if the entry lacks something.
+fn live_file(entry: &Entry<'_>, manifest: &ManifestFile) -> Option<Option<LiveFile>> {
+    let added = match entry.status? {
+        EXISTING => false,
+        ADDED => true,
+        DELETED => return Some(None),
+        _ => return None,
+    };
+    let inherited = (added || manifest.sequence_number == 0).then_some(manifest.sequence_number);
+    let year = match entry.years {
+        Some(years) => Some(years.checked_add(EPOCH_YEAR)?),
+        None => None,
+    };
+    Some(Some(LiveFile {
+        location: entry.path?.to_owned(),
+        rows: entry.rows?.try_into().ok()?,
+        bytes: entry.bytes?.try_into().ok()?,
+        cell: entry.cell.map(str::to_owned),
+        year,
+        sequence: entry.sequence.or(inherited)?.unwrap_or_default(),
+        file_sequence: entry.file_sequence.or(inherited)?,
+    }))
 }
 
 #[cfg(test)]

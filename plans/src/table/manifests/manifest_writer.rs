@@ -1,12 +1,13 @@
 //! Manifests, written from what is known of files without an object for every value.
 //!
-//! Iceberg's own writer makes a tree of each entry and compares it with the schema, which takes longer than to read,
-//! cover and write the Items of the file. Here that writer makes what stands before the entries, and the entries follow as
-//! the schema of that header says. An entry that stays is copied.
+//! Iceberg's own writer makes what stands before the entries, and [`earthcatalog_manifests`] the entries. One that stays
+//! is copied.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use earthcatalog_manifests::avro::Type;
+use earthcatalog_manifests::{ADDED, ColumnMetrics, DELETED, DataFile, EXISTING, EntryNumbers, Form, ManifestWriter};
 use iceberg::io::FileIO;
 use iceberg::spec::{
     FieldSummary, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestWriterBuilder, PrimitiveType,
@@ -14,9 +15,8 @@ use iceberg::spec::{
 };
 use url::Url;
 
-use super::avro::{Container, Type, Writer};
 use super::files::LiveFile;
-use super::listing::{ADDED, DELETED, EXISTING, LiveEntry};
+use super::listing::LiveEntry;
 use super::partition::EPOCH_YEAR;
 use crate::model::part_file::{PackedColumns, PartFile};
 use crate::table::error::{Result, WarehouseError};
@@ -27,9 +27,7 @@ const UNASSIGNED: i64 = -1;
 
 /// How the manifests of a table are written.
 pub(super) struct ManifestForm {
-    /// All that stands before the entries; ends with the marker that ends each block.
-    header: Vec<u8>,
-    entry: Type,
+    form: Form,
     partition_spec: i32,
     sort_order: Option<i64>,
     /// Types of the columns that may have statistics, by field id.
@@ -40,23 +38,22 @@ impl ManifestForm {
     /// Errors: Iceberg cannot write a manifest of the table.
     pub async fn of(metadata: &TableMetadata) -> Result<Self> {
         let header = iceberg_manifest(metadata, &[]).await?;
-        let Some(container) = Container::open(&header) else { return Err(unexpected("its header")) };
+        let Some(form) = Form::from_manifest(&header) else { return Err(unexpected("its header")) };
         let schema = metadata.current_schema();
         let primitive = |(id, field): (&i32, &iceberg::spec::NestedFieldRef)| {
             Some((*id, field.field_type.as_primitive_type()?.clone()))
         };
         Ok(Self {
-            entry: container.record,
+            form,
             partition_spec: metadata.default_partition_spec_id(),
             sort_order: i32::try_from(metadata.default_sort_order_id()).ok().map(i64::from),
             columns: schema.field_id_to_fields().iter().filter_map(primitive).collect(),
-            header: header.to_vec(),
         })
     }
 
     /// Whether entries of a manifest with this form of entries can be copied.
     pub fn is_that_of(&self, entry: &Type, manifest: &ManifestFile) -> bool {
-        *entry == self.entry && manifest.partition_spec_id == self.partition_spec
+        entry == self.form.entry_type() && manifest.partition_spec_id == self.partition_spec
     }
 }
 
@@ -83,7 +80,7 @@ pub(super) struct ManifestBuilder<'a> {
     form: &'a ManifestForm,
     /// Id of the snapshot that writes it.
     snapshot: i64,
-    entries: Writer,
+    entries: ManifestWriter<'a>,
     /// Files and rows by status.
     files: [u32; 3],
     rows: [u64; 3],
@@ -97,7 +94,7 @@ impl<'a> ManifestBuilder<'a> {
         Self {
             form,
             snapshot,
-            entries: Writer::default(),
+            entries: ManifestWriter::new(&form.form),
             files: [0; 3],
             rows: [0; 3],
             min_sequence: None,
@@ -119,94 +116,78 @@ impl<'a> ManifestBuilder<'a> {
             }
         }
         let url = Url::parse(&part.path).map_err(|e| invalid(e.to_string()))?;
+        let years = match part.year {
+            Some(year) => Some(years(year).ok_or_else(|| invalid(format!("year {year} is out of range")))?),
+            None => None,
+        };
+        let columns = part.columns.iter().map(|c| ColumnMetrics {
+            field_id: c.field_id,
+            values: c.values as i64,
+            nulls: c.nulls as i64,
+            lower: c.lower,
+            upper: c.upper,
+        });
         let file = DataFile {
             location: &to_location(&url)?,
             cell: Some(&part.cell),
-            year: part.year,
+            years,
             rows: part.rows,
             bytes: part.bytes,
             sort_order: self.form.sort_order,
-            columns: Some(&part.columns),
+            columns: (!part.columns.is_empty()).then_some(columns),
         };
-        self.entry(ADDED, self.snapshot, part.sequence, None, |writer, of| file.write(writer, of))?;
-        self.count(ADDED, part.rows, part.sequence, Some(&part.cell), part.year);
+        let numbers =
+            EntryNumbers { status: ADDED, snapshot: self.snapshot, sequence: part.sequence, file_sequence: None };
+        self.entries.add(numbers, &file).ok_or_else(unexpected_entry)?;
+        self.count(ADDED, part.rows, part.sequence, Some(&part.cell), years);
         Ok(())
     }
 
     /// An entry that stays.
     pub fn keep(&mut self, entry: &LiveEntry) -> Result<()> {
         let LiveEntry { file, snapshot, data_file } = entry;
-        self.entry(EXISTING, *snapshot, Some(file.sequence), file.file_sequence, |writer, _| {
-            writer.bytes.extend_from_slice(data_file);
-            Some(())
-        })?;
-        self.count(EXISTING, file.rows, Some(file.sequence), file.cell.as_deref(), file.year);
+        let (sequence, file_sequence) = (Some(file.sequence), file.file_sequence);
+        let numbers = EntryNumbers { status: EXISTING, snapshot: *snapshot, sequence, file_sequence };
+        self.entries.copy(numbers, data_file).ok_or_else(unexpected_entry)?;
+        self.count(EXISTING, file.rows, sequence, file.cell.as_deref(), file.year.and_then(years));
         Ok(())
     }
 
     /// Records a file as deleted.
     pub fn delete(&mut self, file: &LiveFile) -> Result<()> {
+        let years = file.year.and_then(years);
         let gone = DataFile {
             location: &file.location,
             cell: file.cell.as_deref(),
-            year: file.year,
+            years,
             rows: file.rows,
             bytes: file.bytes,
             sort_order: None,
-            columns: None,
+            columns: None::<std::iter::Empty<ColumnMetrics<'_>>>,
         };
-        self.entry(DELETED, self.snapshot, Some(file.sequence), file.file_sequence, |writer, of| {
-            gone.write(writer, of)
-        })?;
-        self.count(DELETED, file.rows, None, file.cell.as_deref(), file.year);
+        let (sequence, file_sequence) = (Some(file.sequence), file.file_sequence);
+        let numbers = EntryNumbers { status: DELETED, snapshot: self.snapshot, sequence, file_sequence };
+        self.entries.add(numbers, &gone).ok_or_else(unexpected_entry)?;
+        self.count(DELETED, file.rows, None, file.cell.as_deref(), years);
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        status: i64,
-        snapshot: i64,
-        sequence: Option<i64>,
-        file_sequence: Option<i64>,
-        data_file: impl Fn(&mut Writer, &Type) -> Option<()>,
-    ) -> Result<()> {
-        let writer = &mut self.entries;
-        let mut write = || {
-            let Type::Record(fields) = &self.form.entry else { return None };
-            for (name, of) in fields {
-                match name.as_str() {
-                    "status" => writer.number(of, Some(status))?,
-                    "snapshot_id" => writer.number(of, Some(snapshot))?,
-                    "sequence_number" => writer.number(of, sequence)?,
-                    "file_sequence_number" => writer.number(of, file_sequence)?,
-                    "data_file" => data_file(writer, of)?,
-                    _ => writer.null(of)?,
-                }
-            }
-            Some(())
-        };
-        write().ok_or_else(|| unexpected("the form of its entries"))
-    }
-
     /// `sequence`: of a live entry, where it has one of its own.
-    fn count(&mut self, status: i64, rows: u64, sequence: Option<i64>, cell: Option<&str>, year: Option<i32>) {
+    fn count(&mut self, status: i64, rows: u64, sequence: Option<i64>, cell: Option<&str>, years: Option<i32>) {
         self.files[status as usize] += 1;
-        self.rows[status as usize] += rows;
+        let total = &mut self.rows[status as usize];
+        *total = total.saturating_add(rows);
         self.min_sequence = self.min_sequence.into_iter().chain(sequence).min();
         self.cells.add(cell.map(str::to_owned));
-        self.years.add(year.map(|year| year - EPOCH_YEAR));
+        self.years.add(years);
     }
 
     /// The bytes of the manifest that will lie at `location`, and how a manifest list names it.
     pub fn finish(self, location: String) -> (Bytes, ManifestFile) {
-        let sync = &self.form.header[self.form.header.len() - 16..];
-        let mut manifest = Writer { bytes: self.form.header.clone() };
-        manifest.long(self.files.iter().map(|n| i64::from(*n)).sum());
-        manifest.sized(&self.entries.bytes);
-        manifest.bytes.extend_from_slice(sync);
+        let manifest = self.entries.finish();
         let file = ManifestFile {
             manifest_path: location,
-            manifest_length: manifest.bytes.len() as i64,
+            manifest_length: manifest.len() as i64,
             partition_spec_id: self.form.partition_spec,
             content: ManifestContentType::Data,
             sequence_number: UNASSIGNED,
@@ -225,59 +206,13 @@ impl<'a> ManifestBuilder<'a> {
             key_metadata: None,
             first_row_id: None,
         };
-        (manifest.bytes.into(), file)
+        (manifest.into(), file)
     }
 }
 
-/// Iceberg's `data_file`.
-struct DataFile<'a> {
-    location: &'a str,
-    cell: Option<&'a str>,
-    year: Option<i32>,
-    rows: u64,
-    bytes: u64,
-    sort_order: Option<i64>,
-    columns: Option<&'a PackedColumns>,
-}
-
-impl DataFile<'_> {
-    /// `None`: it has no place in a value of type `of`.
-    fn write(&self, writer: &mut Writer, of: &Type) -> Option<()> {
-        let Type::Record(fields) = of else { return None };
-        let columns = self.columns.filter(|columns| !columns.is_empty());
-        for (name, of) in fields {
-            match (name.as_str(), columns) {
-                ("content", _) => writer.number(of, Some(0))?,
-                ("file_path", _) => writer.text(of, Some(self.location))?,
-                ("file_format", _) => writer.text(of, Some("PARQUET"))?,
-                ("partition", _) => {
-                    let Type::Record(fields) = of else { return None };
-                    let [(_, cell), (_, year)] = &fields[..] else { return None };
-                    writer.text(cell, self.cell)?;
-                    writer.number(year, self.year.map(|year| i64::from(year - EPOCH_YEAR)))?;
-                }
-                ("record_count", _) => writer.number(of, Some(self.rows.try_into().ok()?))?,
-                ("file_size_in_bytes", _) => writer.number(of, Some(self.bytes.try_into().ok()?))?,
-                ("value_counts", Some(columns)) => {
-                    writer.entries(of, columns.iter().map(|c| (c.field_id, c.values as i64)), Writer::long)?;
-                }
-                ("null_value_counts", Some(columns)) => {
-                    writer.entries(of, columns.iter().map(|c| (c.field_id, c.nulls as i64)), Writer::long)?;
-                }
-                ("lower_bounds", Some(columns)) => {
-                    let bounds = columns.iter().filter_map(|c| Some((c.field_id, c.lower?)));
-                    writer.entries(of, bounds, Writer::sized)?;
-                }
-                ("upper_bounds", Some(columns)) => {
-                    let bounds = columns.iter().filter_map(|c| Some((c.field_id, c.upper?)));
-                    writer.entries(of, bounds, Writer::sized)?;
-                }
-                ("sort_order_id", _) => writer.number(of, self.sort_order)?,
-                _ => writer.null(of)?,
-            }
-        }
-        Some(())
-    }
+/// What Iceberg makes of a year.
+fn years(year: i32) -> Option<i32> {
+    year.checked_sub(EPOCH_YEAR)
 }
 
 /// Least and greatest value of a partition field over the files of a manifest.
@@ -324,6 +259,10 @@ fn length(of: &PrimitiveType) -> Option<usize> {
         | PrimitiveType::TimestamptzNs => 8,
         _ => return None,
     })
+}
+
+fn unexpected_entry() -> WarehouseError {
+    unexpected("the form of its entries")
 }
 
 /// Only another version of Iceberg's library can bring that about.

@@ -1,7 +1,5 @@
 //! Reading and writing manifests: the lists of data files behind a snapshot.
 
-mod avro;
-pub(crate) mod column_bounds;
 pub(crate) mod files;
 mod listing;
 mod manifest_writer;
