@@ -1,7 +1,7 @@
 //! Inventories: CSV rows are those of the `csv` crate, however the file is cut into pieces; a manifest's data files stay
 //! in its store.
 
-use earthcatalog_plans::stac::fuzzing::{csv_rows, manifest_files};
+use earthcatalog_plans::source::fuzzing::{csv_rows, manifest_files};
 
 /// The first byte says into pieces of how many bytes the rest is cut.
 pub fn fuzz_inventory_csv(data: &[u8]) {

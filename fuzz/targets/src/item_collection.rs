@@ -1,6 +1,6 @@
 //! A JSON document with Items: its features are the same however it is cut into pieces, and each is a part of it.
 
-use earthcatalog_plans::stac::fuzzing::features;
+use earthcatalog_plans::source::fuzzing::features;
 use serde_json::Value;
 
 /// The first byte says into pieces of how many bytes the rest is cut.

@@ -7,13 +7,7 @@ use arrow::array::{
     ArrayBuilder, ArrayRef, BinaryViewBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int32Builder,
     Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
 };
-<<<<<<<< HEAD:plans/src/table/manifests/column_bounds.rs
-use arrow::datatypes::{DataType, TimeUnit};
-
-use crate::model::items::ItemSchema;
-========
 use arrow::datatypes::{DataType, Schema, TimeUnit};
->>>>>>>> formats:plans/formats/manifests/src/column_bounds.rs
 
 /// Statistics of one column: an element per file, null where unknown.
 #[derive(Debug)]
@@ -25,24 +19,15 @@ pub struct Bounds {
 
 /// What a manifest records of the columns of one file, by field id: counts, and bounds as single values (Iceberg spec,
 /// "Binary single-value serialization").
-<<<<<<<< HEAD:plans/src/table/manifests/column_bounds.rs
-#[derive(Debug, Default)]
-pub(crate) struct Recorded<'a> {
-========
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Recorded<'a> {
->>>>>>>> formats:plans/formats/manifests/src/column_bounds.rs
     pub lower: Vec<(i32, &'a [u8])>,
     pub upper: Vec<(i32, &'a [u8])>,
     pub nulls: Vec<(i32, i64)>,
 }
 
 /// Builds the statistics of all columns that can have any, file by file.
-<<<<<<<< HEAD:plans/src/table/manifests/column_bounds.rs
-pub(crate) struct BoundsBuilder {
-========
 pub struct BoundsBuilder {
->>>>>>>> formats:plans/formats/manifests/src/column_bounds.rs
     files: usize,
     columns: Vec<Column>,
     /// Field ids in order, each with the index of its column.
@@ -197,7 +182,6 @@ mod tests {
     use arrow::datatypes::{Field, Float64Type};
 
     use super::*;
-    use crate::table::testing::items;
 
     #[test]
     fn each_file_has_an_element_in_each_column_null_where_nothing_is_recorded() {

@@ -25,7 +25,7 @@ use super::groups::{BucketFiles, YEAR};
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::SEQUENCE;
-use crate::sink::{Offered, PartFileFormat, SmallFileReader};
+use crate::sink::PartFileFormat;
 use crate::stores::{ParquetObject, stores};
 use crate::table::LiveFile;
 use crate::table::location::to_url;

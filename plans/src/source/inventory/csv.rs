@@ -177,8 +177,8 @@ impl Records {
     }
 }
 
-/// The rows of a file that comes in pieces; for [`crate::stac::fuzzing`].
-pub(in crate::stac) fn rows_of_pieces(pieces: &[&[u8]]) -> Vec<Vec<String>> {
+/// The rows of a file that comes in pieces; for [`crate::source::fuzzing`].
+pub(in crate::source) fn rows_of_pieces(pieces: &[&[u8]]) -> Vec<Vec<String>> {
     let mut rows = vec![];
     let mut records = Records::default();
     let mut take = |record: Record<'_>| {

@@ -130,8 +130,8 @@ impl Layout {
     }
 }
 
-/// Where the data files of a manifest could be; for [`crate::stac::fuzzing`].
-pub(in crate::stac) fn candidates(location: &Url, manifest: &[u8]) -> Option<Vec<Url>> {
+/// Where the data files of a manifest could be; for [`crate::source::fuzzing`].
+pub(in crate::source) fn candidates(location: &Url, manifest: &[u8]) -> Option<Vec<Url>> {
     let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
     Columns::by_name(manifest.file_schema.split(','))?;
     let layouts = [Layout::SiblingData, Layout::Data, Layout::Beside].into_iter().chain((0..9).map(Layout::Above));

@@ -18,7 +18,7 @@ use url::Url;
 use super::files::LiveFile;
 use super::listing::LiveEntry;
 use super::partition::EPOCH_YEAR;
-use crate::model::part_file::{PackedColumns, PartFile};
+use crate::model::part_file::PartFile;
 use crate::table::error::{Result, WarehouseError};
 use crate::table::location::to_location;
 

@@ -19,11 +19,7 @@ pub(super) enum CellType {
 }
 
 impl CellType {
-<<<<<<<< HEAD:plans/src/source/decode/cell.rs
-    /// `None` for types that [`crate::model::items::Promoted`] does not have.
-========
     /// `None` for types that [`crate::schema::Promoted`] does not have.
->>>>>>>> formats:plans/formats/stac-rows/src/decode/cell.rs
     pub fn of(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Utf8View => Self::Text,

@@ -13,11 +13,7 @@ use super::cell::{Cell, CellType};
 use super::envelope::Envelope;
 use super::members::ObjectText;
 use super::value::{Token, Value};
-<<<<<<<< HEAD:plans/src/source/decode/columns.rs
-use crate::model::items::ItemSchema;
-========
 use crate::schema::ItemSchema;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/columns.rs
 
 /// One builder for each column of [`ItemSchema::item_schema`].
 #[derive(Debug)]

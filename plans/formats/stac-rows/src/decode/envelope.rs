@@ -7,11 +7,7 @@ use super::properties::Properties;
 use super::scan::{Cursor, Malformed};
 use super::value::{Token, Value};
 use super::{Defect, excerpt};
-<<<<<<<< HEAD:plans/src/source/decode/envelope.rs
-use crate::model::chunk::RejectKind;
-========
 use crate::defect::RejectKind;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/envelope.rs
 
 /// Member of `extra` with the names of the members that the Item has not, though its columns would give them.
 pub(super) const ABSENT: &str = "earthcatalog:absent";

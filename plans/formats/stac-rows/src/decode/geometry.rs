@@ -348,11 +348,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-<<<<<<<< HEAD:plans/src/source/decode/geometry.rs
-    use crate::source::decode::lossless::rebuild::geojson;
-========
     use crate::decode::lossless::rebuild::geojson;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/geometry.rs
 
     /// The geometry as its WKB has it, its bounds, and whether the WKB tells all.
     fn read(text: &str) -> std::result::Result<(Value, Option<[f64; 4]>, bool), String> {

@@ -93,11 +93,7 @@ impl ObjectText {
 #[cfg(test)]
 mod tests {
     use super::*;
-<<<<<<<< HEAD:plans/src/source/decode/members.rs
-    use crate::source::decode::scan::Cursor;
-========
     use crate::decode::scan::Cursor;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/members.rs
 
     /// What is left of the members of `object`, as object text.
     fn kept(object: &str) -> String {

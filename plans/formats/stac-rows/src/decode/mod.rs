@@ -31,28 +31,8 @@ use arrow::error::ArrowError;
 use self::columns::Columns;
 use self::envelope::Envelope;
 use self::properties::Properties;
-<<<<<<<< HEAD:plans/src/source/decode/mod.rs
-use crate::model::chunk::RejectKind;
-use crate::model::items::ItemSchema;
-
-/// Why a text is no Item.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{message}")]
-pub struct Defect {
-    pub kind: RejectKind,
-    /// One sentence without a full stop: what is wrong, with the value or the byte offset.
-    pub message: String,
-}
-
-impl Defect {
-    fn new(kind: RejectKind, message: String) -> Self {
-        Self { kind, message }
-    }
-}
-========
 pub use crate::defect::{Defect, RejectKind};
 use crate::schema::ItemSchema;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/mod.rs
 
 /// Collects Items as rows of [`ItemSchema::item_schema`].
 #[derive(Debug)]

@@ -4,11 +4,7 @@ use super::cell::{self, Cell, CellType};
 use super::members::{Members, ObjectText};
 use super::scan::{Cursor, Malformed};
 use super::value::{Text, Token, Value};
-<<<<<<<< HEAD:plans/src/source/decode/properties.rs
-use crate::model::items::{Promoted, TIME_COLUMNS};
-========
 use crate::schema::{Promoted, TIME_COLUMNS};
->>>>>>>> formats:plans/formats/stac-rows/src/decode/properties.rs
 
 /// What the source says of one property that has a column.
 #[derive(Debug, Clone, Copy, Default)]

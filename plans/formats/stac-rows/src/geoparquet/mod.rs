@@ -13,15 +13,10 @@ use arrow::datatypes::{
 use chrono::{SecondsFormat, Timelike};
 use serde::Serialize;
 
-<<<<<<<< HEAD:plans/src/source/read/item_json.rs
-use super::wkb_json::write_geometry;
-use crate::model::items::write_time;
-========
 pub use self::wkb_json::{WkbError, write_geometry};
 use crate::canonical::write_time;
 
 mod wkb_json;
->>>>>>>> formats:plans/formats/stac-rows/src/geoparquet/mod.rs
 
 /// Members at the top of an Item; any other column is a property.
 const TOP: [&str; 9] =

@@ -5,11 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{assert_lossless, round_trip};
-<<<<<<<< HEAD:plans/src/source/decode/lossless/arbitrary.rs
-use crate::model::chunk::RejectKind;
-========
 use crate::defect::RejectKind;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/lossless/arbitrary.rs
 
 /// A number literal; `serde_json` keeps it as it is.
 fn number() -> impl Strategy<Value = Value> {

@@ -5,11 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use super::{assert_lossless, data};
-<<<<<<<< HEAD:plans/src/source/decode/lossless/generated.rs
-use crate::model::chunk::RejectKind::{self, InvalidDatetime, InvalidGeometry, InvalidId, MalformedJson, NotAFeature};
-========
 use crate::defect::RejectKind::{self, InvalidDatetime, InvalidGeometry, InvalidId, MalformedJson, NotAFeature};
->>>>>>>> formats:plans/formats/stac-rows/src/decode/lossless/generated.rs
 
 /// The bad objects that are no Items. All others are kept: they are Features with an id, and nothing of them is lost.
 const REJECTED: [(&str, RejectKind); 19] = [

@@ -13,12 +13,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::{Defect, ItemDecoder, scan};
-<<<<<<<< HEAD:plans/src/source/decode/lossless/mod.rs
-use crate::model::items::ItemSchema;
-========
 use crate::item::{ItemColumns, Role};
 use crate::schema::ItemSchema;
->>>>>>>> formats:plans/formats/stac-rows/src/decode/lossless/mod.rs
 
 /// The columns of the ingest script, and one of each other type.
 fn schema() -> ItemSchema {

@@ -8,11 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{assert_lossless, data, round_trip};
-<<<<<<<< HEAD:plans/src/source/decode/lossless/real.rs
-use crate::model::chunk::RejectKind::{self, InvalidDatetime, InvalidGeometry, InvalidId, NotAFeature};
-========
 use crate::defect::RejectKind::{self, InvalidDatetime, InvalidGeometry, InvalidId, NotAFeature};
->>>>>>>> formats:plans/formats/stac-rows/src/decode/lossless/real.rs
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![];

@@ -9,11 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-<<<<<<<< HEAD:plans/src/source/decode/lossless/rebuild.rs
-use crate::model::items::{ItemSchema, TIME_COLUMNS};
-========
 use crate::schema::{ItemSchema, TIME_COLUMNS};
->>>>>>>> formats:plans/formats/stac-rows/src/decode/lossless/rebuild.rs
 
 type Object = BTreeMap<String, Box<RawValue>>;
 
