@@ -303,4 +303,15 @@ mod tests {
         run.discard().await.unwrap();
         assert!(!folder.path().join("_checkpoints/a-1").exists());
     }
+
+    #[test]
+    fn the_folder_of_a_run_is_never_another_one() {
+        let warehouse = Url::parse("file:///data/wh/").unwrap();
+        for wrong in ["", ".", "..", "../..", "a/b", "a#b", "a?b", "%2e%2e", "a\n"] {
+            assert!(RunFolder::new(&warehouse, wrong).is_err(), "{wrong:?}");
+        }
+        assert!(below(&warehouse, "_checkpoints/../../x").is_err());
+        let folder = RunFolder::new(&warehouse, "my run").unwrap();
+        assert_eq!(folder.url().as_str(), "file:///data/wh/_checkpoints/my%20run/");
+    }
 }

@@ -552,4 +552,36 @@ mod tests {
         let error = committer.commit(Change::default()).await.unwrap_err();
         assert!(matches!(error, WarehouseError::NothingToCommit), "{error}");
     }
+
+    #[tokio::test]
+    async fn a_table_that_was_made_again_takes_nothing_of_an_older_run() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (warehouse, other) = (warehouse(&folder).await, warehouse(&elsewhere).await);
+        let [base, other] = [warehouse.load().await.unwrap(), other.load().await.unwrap()];
+        warehouse.catalog().swap(&base.metadata_location, &other.metadata_location).await;
+        let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("uuid") && error.contains("start again"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_changed_since_the_run_began_stops_its_commit() {
+        use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let base = warehouse.load().await.unwrap();
+        let schema = base.metadata.current_schema().as_struct().fields().to_vec();
+        let new = NestedField::optional(900, "of_another_engine", Type::Primitive(PrimitiveType::Int)).into();
+        let schema = Schema::builder().with_schema_id(7).with_fields(schema.into_iter().chain([new])).build().unwrap();
+        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let next = builder.add_current_schema(schema).unwrap().build().unwrap().metadata;
+        let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+        let location = location.with_next_version();
+        next.write_to(warehouse.io(), &location).await.unwrap();
+        warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+        let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("schema") && error.contains("start again"), "{error}");
+        assert_eq!(metadata_files(&folder), 2, "nothing of it is left behind");
+    }
 }

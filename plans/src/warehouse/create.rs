@@ -387,4 +387,25 @@ mod tests {
         let files = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
         assert_eq!(files, 1, "the losers' metadata files are gone");
     }
+
+    #[tokio::test]
+    async fn a_table_is_not_created_where_another_one_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        let first = Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+        let there = first.load().await.unwrap().metadata_location.clone();
+        let typo = catalog.replace("catalog", "catlog");
+        for refused in [
+            Warehouse::open_or_plan(&typo, &warehouse, &items, 1).await,
+            Warehouse::open_or_create(&typo, &warehouse, &items, 1).await,
+        ] {
+            let error = refused.expect_err("a second table").to_string();
+            assert!(error.contains(there.rsplit('/').next().unwrap()), "{error}");
+            assert!(error.contains("earthcatalog register") && error.contains("another folder"), "{error}");
+        }
+        let left = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
+        assert_eq!(left, 1, "the first table's metadata alone");
+        assert!(!std::path::Path::new(&typo).exists(), "no catalog was made either");
+    }
 }

@@ -218,4 +218,17 @@ mod tests {
         assert!(!MaxRejects::Percent(10.0).is_exceeded(10, 100, true));
         assert!(MaxRejects::Count(0).is_exceeded(1, 100, false));
     }
+
+    #[tokio::test]
+    async fn a_run_is_not_called_what_would_be_another_folder() {
+        let context = crate::session::session(1).unwrap();
+        let long = "x".repeat(201);
+        for wrong in [".", "..", "a/b", "a\\b", "a#b", "a?b", "a%20b", "a\tb", &long] {
+            let error = set(&context, &format!("SET earthcatalog.run = '{wrong}'")).await.unwrap_err().to_string();
+            assert!(error.contains("earthcatalog.run"), "{error}");
+        }
+        for right in ["r1", "2025-09-01 é", "...", ".a", "0199c0ff-ee01-99c0-ffee-0199c0ffee01"] {
+            set(&context, &format!("SET earthcatalog.run = '{right}'")).await.unwrap();
+        }
+    }
 }
