@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::stores::{ObjectError, StoreError};
 use crate::warehouse::WarehouseError;
@@ -24,6 +25,10 @@ pub enum MaintenanceError {
         seconds(.heard)
     )]
     Locked { lock: String, holder: String, heard: Duration },
+    #[error(
+        "no file was looked for that nothing names, because another table lies in the same folder: {metadata} (table-uuid {table}); its files are not this table's to delete: move one of the two to a folder of its own"
+    )]
+    AnotherTable { metadata: String, table: Uuid },
     #[error(transparent)]
     Checkpoints(Box<DataFusionError>),
     #[error("{location} is no lease: {reason}; delete it, if nobody works on the warehouse")]

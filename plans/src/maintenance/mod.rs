@@ -22,7 +22,7 @@ mod tests;
 
 pub use error::MaintenanceError;
 pub use expire::expire_snapshots;
-pub use lease::{HEARTBEAT, Lease, STALE_AFTER};
+pub use lease::{Acquired, HEARTBEAT, Lease, LeaseGuard, STALE_AFTER};
 pub use lock::CatalogLock;
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;

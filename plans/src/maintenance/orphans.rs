@@ -19,6 +19,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::ingest_record::RecordList;
 use crate::known_ids::KnownIds;
 use crate::stores::stores;
+use crate::warehouse::folder::metadata_in;
 use crate::warehouse::{Warehouse, layout};
 
 /// How far the clocks of a run's host and of the store may be apart.
@@ -44,6 +45,7 @@ const FILES_AT_ONCE: usize = 10_000;
 /// resumed has a checkpoint for each file that counts until it is committed.
 pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
     let start = Instant::now();
+    refuse_another_table(warehouse).await?;
     let cutoff = options.cutoff();
     let mut orphans = candidates(warehouse, cutoff).await?;
     let leftovers = Leftovers::find(warehouse).await?;
@@ -71,6 +73,22 @@ pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Re
     }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// Errors where metadata of another table lies in the folder: its files have names like ours.
+///
+/// The files of this table need not be looked into: it names the newest ones. The others are what lost commits left
+/// behind, and what has dropped off the log since the last clean-up, each of which is some kilobyte to read. They are all
+/// looked into, however young: of a table whose snapshots have expired, one metadata file is left, and that is its newest.
+async fn refuse_another_table(warehouse: &Warehouse) -> Result<()> {
+    let state = warehouse.load().await?;
+    let logged = state.metadata.metadata_log().iter().map(|log| log.metadata_file.as_str());
+    let named: HashSet<&str> = logged.chain([state.metadata_location.as_str()]).map(name).collect();
+    let found = metadata_in(warehouse.url(), |location| !named.contains(name(location))).await?;
+    match found.into_iter().rfind(|found| found.table != state.metadata.uuid()) {
+        None => Ok(()),
+        Some(other) => Err(MaintenanceError::AnotherTable { metadata: other.location, table: other.table }),
+    }
 }
 
 /// Hashes of the names of files that may be orphans.

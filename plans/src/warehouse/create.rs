@@ -12,6 +12,7 @@ use url::Url;
 use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
+use super::new_table::{create_table, has_table, refuse_another_table};
 use super::schema;
 use super::storage::file_io;
 use crate::items::{ItemSchema, Promoted};
@@ -79,6 +80,8 @@ pub struct Warehouse {
     latest: Arc<Mutex<Arc<TableState>>>,
     /// Whether it is only what it would be.
     planned: bool,
+    /// Whether it was absent, and this created it.
+    created: bool,
 }
 
 impl Warehouse {
@@ -90,28 +93,25 @@ impl Warehouse {
         let location = location_in(&catalog).await?;
         let io = file_io();
         let state = read_latest(&catalog, &io, location).await?;
-        Self::new(catalog, io, state)
+        Self::of_state(catalog, io, state)
     }
 
     /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
     /// Of several processes that create it at once, one does, and the others open it.
     ///
-    /// Errors: an existing table has another location, other promoted columns or another resolution.
+    /// Errors: an existing table has another location, other promoted columns or another resolution; the folder holds
+    /// another table.
     pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
         let file = Catalog::at(catalog)?;
-        let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
-        file.initialize().await?;
-        if file.metadata_location().await?.is_none() {
+        let folder = folder_url(warehouse)?;
+        let mut created = false;
+        if !has_table(&file).await? {
+            let location = to_location(&folder)?.trim_end_matches('/').to_owned();
             let metadata = schema::new_metadata(items, h3_resolution, &location)?;
-            let first = MetadataLocation::new_with_metadata(&location, &metadata);
-            let io = file_io();
-            metadata.write_to(&io, &first).await.map_err(WarehouseError::metadata(first.to_string()))?;
-            if !file.insert(&first.to_string()).await? {
-                // Another process was faster, and nothing names our file.
-                io.delete(first.to_string()).await.map_err(WarehouseError::metadata(first.to_string()))?;
-            }
+            created = create_table(&file, &folder, &metadata).await?;
         }
-        Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)
+        let opened = Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)?;
+        Ok(Self { created, ..opened })
     }
 
     /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
@@ -120,11 +120,13 @@ impl Warehouse {
         match Self::open(catalog).await {
             Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
             Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
-                let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+                let folder = folder_url(warehouse)?;
+                refuse_another_table(&Catalog::at(catalog)?, &folder, None).await?;
+                let location = to_location(&folder)?.trim_end_matches('/').to_owned();
                 let metadata = schema::new_metadata(items, h3_resolution, &location)?;
                 let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
                 let state = TableState { metadata: Arc::new(metadata), metadata_location };
-                Ok(Self { planned: true, ..Self::new(Catalog::at(catalog)?, file_io(), state)? })
+                Ok(Self { planned: true, ..Self::of_state(Catalog::at(catalog)?, file_io(), state)? })
             }
             Err(e) => Err(e),
         }
@@ -137,7 +139,8 @@ impl Warehouse {
         Ok(self)
     }
 
-    fn new(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
+    /// The table that `state` describes.
+    pub(super) fn of_state(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
         let metadata = &state.metadata;
         if metadata.format_version() != FormatVersion::V2 {
             let reason = format!("it has Iceberg format version {}, not 2", metadata.format_version());
@@ -154,6 +157,7 @@ impl Warehouse {
             io,
             latest: Arc::new(Mutex::new(Arc::new(state))),
             planned: false,
+            created: false,
         })
     }
 
@@ -175,6 +179,11 @@ impl Warehouse {
     /// Whether there is no such table yet, only a plan of it.
     pub fn is_planned(&self) -> bool {
         self.planned
+    }
+
+    /// Whether there was no such table, and opening it created it.
+    pub fn is_new(&self) -> bool {
+        self.created
     }
 
     /// URL of the folder or prefix with the files, ending in `/`.
@@ -273,7 +282,8 @@ async fn read_latest(catalog: &Catalog, io: &FileIO, mut location: String) -> Re
     }
 }
 
-async fn read(io: &FileIO, location: &str) -> Result<TableState> {
+/// The table as the metadata file at `location` says.
+pub(super) async fn read(io: &FileIO, location: &str) -> Result<TableState> {
     let metadata = TableMetadata::read_from(io, location).await.map_err(WarehouseError::metadata(location))?;
     Ok(TableState { metadata: Arc::new(metadata), metadata_location: location.to_owned() })
 }

@@ -2,6 +2,7 @@
 
 use datafusion::common::DataFusionError;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::items::ItemSchemaError;
 use crate::stores::{ObjectError, StoreError};
@@ -27,6 +28,24 @@ pub enum WarehouseError {
     NotItems { location: String, reason: String },
     #[error("the table in {catalog} has {what} {existing}, not {wanted}; {way_out}")]
     Disagrees { catalog: String, what: &'static str, existing: String, wanted: String, way_out: &'static str },
+    #[error(
+        "{folder} holds another table: {metadata} (table-uuid {table}); take that one into the catalog with `earthcatalog register --catalog {catalog} --warehouse {folder}`, or choose another folder for a new table"
+    )]
+    AnotherTable { folder: String, metadata: String, table: Uuid, catalog: String },
+    #[error("whether a table may be created in {folder} cannot be told: {reason}; try again")]
+    Creation { folder: String, reason: String },
+    #[error("catalog {catalog} already has a table; register into a catalog that has none")]
+    HasTable { catalog: String },
+    #[error(
+        "{folder} holds no table: there is no metadata file (metadata/*.metadata.json) in it; an ingest creates a table"
+    )]
+    NoMetadata { folder: String },
+    #[error("{folder} holds the metadata of several tables: {tables}; move those away that are not to be registered")]
+    SeveralTables { folder: String, tables: String },
+    #[error(
+        "{metadata} is of a table in {says}, and lies in {lies}; move the files back, Iceberg's metadata names them by their whole path"
+    )]
+    Moved { metadata: String, says: String, lies: String },
     #[error(transparent)]
     Schema(#[from] ItemSchemaError),
     #[error("{location}: {reason}")]

@@ -1,6 +1,8 @@
 //! The Iceberg table `items` over the part files of a warehouse: created, written to in one commit per run, and read.
 //!
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
+//! - `folder`: whose metadata lies in a folder; `new_table` creates a table where there is none, [`Warehouse::register`]
+//!   takes one that is there into a catalog.
 //! - [`commit`]: adds and removes files in one snapshot. The files are listed in manifests, which `manifest_writer` writes
 //!   and `listing` reads, both with `avro`; `column_bounds` holds their statistics as pruning wants them.
 //! - [`table`], [`factory`], [`views`]: the table in SQL.
@@ -21,6 +23,7 @@ mod drive;
 pub mod error;
 pub mod factory;
 pub(crate) mod files;
+pub(crate) mod folder;
 pub mod insert;
 pub mod layout;
 mod listing;
@@ -28,8 +31,10 @@ pub mod location;
 mod manifest_writer;
 pub(crate) mod manifests;
 pub mod metadata_tables;
+mod new_table;
 pub(crate) mod parquet_scan;
 pub(crate) mod pruned_by;
+mod register;
 pub mod rejects;
 mod replace;
 mod rows_as_read;

@@ -284,7 +284,11 @@ async fn a_branch_has_a_retention_of_its_own() {
     };
     let reference = SnapshotReference { snapshot_id: ids[1], retention };
     change(&warehouse, |builder| builder.set_ref("two", reference).unwrap()).await;
-    assert_eq!(expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().snapshots_removed, 0, "they are younger than a day");
+    assert_eq!(
+        expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().snapshots_removed,
+        0,
+        "they are younger than a day"
+    );
 }
 
 #[tokio::test]
