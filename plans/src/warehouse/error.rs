@@ -16,7 +16,7 @@ pub enum WarehouseError {
     NoCatalog { catalog: String },
     #[error("catalog {catalog} has no table {table}; an ingest creates it, or name another catalog")]
     NoTable { catalog: String, table: String },
-    #[error("catalog {catalog} cannot be read or written: {source}")]
+    #[error("catalog {catalog} cannot be read or written: {source}{}", super::catalog::advice(.source).map_or(String::new(), |advice| format!("; {advice}")))]
     Database { catalog: String, source: sqlx::Error },
     #[error("the catalog cannot be read or written: {0}")]
     CatalogObject(#[from] ObjectError),
@@ -52,6 +52,16 @@ pub enum WarehouseError {
     InvalidLocation { location: String, reason: String },
     #[error("part file {path} cannot be committed: {reason}")]
     InvalidPartFile { path: String, reason: String },
+    #[error("the table in {catalog} is not as it was when this began: its {what} was {was}, is {is}; start again")]
+    Changed { catalog: String, what: &'static str, was: String, is: String },
+    #[error(
+        "{} of the files to add are in the table already, such as {}: an earlier start committed them; `earthcatalog runs --discard RUN` removes what is left of that run", .paths.len(), .paths.first().map_or("", String::as_str)
+    )]
+    AlreadyLive { paths: Vec<String> },
+    #[error(
+        "{count} of the files to add are gone or damaged, such as {path}: {reason}; remove what is left of the run with `earthcatalog runs --discard RUN`, and start it again"
+    )]
+    MissingPartFiles { count: usize, path: String, reason: String },
     #[error("conflict: the table no longer has {} of the files to remove, such as {}; plan again on its current snapshot", missing.len(), missing.first().map_or("", String::as_str))]
     Conflict { missing: Vec<String> },
     #[error("commit gave up after {attempts} attempts: other writers were always faster; try again")]

@@ -10,6 +10,7 @@ use std::fmt;
 
 use url::Url;
 
+pub(super) use self::database::advice;
 use self::database::{Database, Swapped};
 use self::remote::RemoteCatalog;
 use super::error::{Result, WarehouseError};
@@ -106,6 +107,7 @@ impl Catalog {
             Place::Local(database) => match database.swap(expected, new).await {
                 Swapped::Yes => Swap::Done,
                 Swapped::No => Swap::Lost,
+                Swapped::Refused(e) => Swap::Refused(self.failed(e)),
                 Swapped::Unknown(e) => Swap::Unknown(self.failed(e)),
             },
         }
