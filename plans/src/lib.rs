@@ -34,6 +34,7 @@ pub mod maintenance;
 pub mod part_file;
 mod partition_numbers;
 pub mod query;
+pub mod run_id;
 pub mod session;
 mod session_schema;
 mod session_table;

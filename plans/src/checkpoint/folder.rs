@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::identity::Identity;
+use crate::run_id::RunId;
 use crate::stores::{self, ConditionalObject, Version, below, stores};
 use crate::warehouse::{RunReport, layout};
 
@@ -98,7 +99,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Errors where `run` is not a [`RunId`]: its folder would be another one.
     pub fn new(warehouse: &Url, run: &str) -> Result<Self> {
+        let run: RunId = run.parse().map_err(|e| DataFusionError::External(Box::new(e)))?;
         let url = below(warehouse, &format!("{}/{run}/", layout::CHECKPOINTS))?;
         Ok(Self { url, rejects: below(warehouse, &format!("{}/{run}/", layout::REJECTS))? })
     }
@@ -114,7 +117,9 @@ impl RunFolder {
         let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
         let mut runs = vec![];
         for name in folders.iter().filter_map(|folder| folder.filename()) {
-            runs.extend(Self::new(warehouse, name)?.read().await?);
+            // A folder of another name is not one of ours.
+            let Ok(folder) = Self::new(warehouse, name) else { continue };
+            runs.extend(folder.read().await?);
         }
         runs.sort_by_key(|run: &RunRecord| run.started);
         Ok(runs)
@@ -126,7 +131,7 @@ impl RunFolder {
         let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
         let mut of_jobs = vec![];
         for name in folders.iter().filter_map(|folder| folder.filename()) {
-            let folder = Self::new(warehouse, name)?;
+            let Ok(folder) = Self::new(warehouse, name) else { continue };
             if folder.read().await?.is_none() && files_below(&folder.url).await?.iter().any(is_of_job) {
                 of_jobs.push((name.to_owned(), folder));
             }
