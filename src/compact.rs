@@ -35,8 +35,9 @@ pub struct CompactOptions {
     pub since: Option<i32>,
     /// A snapshot for each so many buckets, in place of one for all.
     pub commit_every: Option<NonZero<usize>>,
-    /// How long replaced files and snapshots stay for readers that still hold them.
-    pub retain: Duration,
+    /// How long replaced files and snapshots stay for readers that still hold them; as long as the table says where it is
+    /// `None`.
+    pub retain: Option<Duration>,
     /// Whether to hold the catalog's advisory lock meanwhile, which spares two compactions the same work.
     pub use_lock: bool,
     /// Threads.
@@ -86,6 +87,9 @@ pub struct CompactSummary {
     pub snapshots_removed: u64,
     pub files_removed: u64,
     pub orphans_removed: u64,
+    /// Why nothing was removed that is older than the retention, where the table or its folder forbids it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_removed: Option<String>,
     pub seconds: f64,
 }
 
@@ -108,6 +112,7 @@ impl CompactSummary {
             snapshots_removed: removed.snapshots_removed,
             files_removed: removed.data_files_removed,
             orphans_removed: removed.orphans_removed,
+            not_removed: None,
             seconds: (seconds * 1000.0).round() / 1000.0,
         }
     }
@@ -130,6 +135,9 @@ impl fmt::Display for CompactSummary {
         if self.snapshots_removed + self.files_removed + self.orphans_removed > 0 {
             let (snapshots, files) = (count(self.snapshots_removed), count(self.files_removed));
             line("removed", format!("{snapshots} snapshots, {files} files, {} orphans", count(self.orphans_removed)))?;
+        }
+        if let Some(reason) = &self.not_removed {
+            line("kept", reason.clone())?;
         }
         line("time", format!("{:.1} s", self.seconds))?;
         let snapshots: Vec<_> = self.snapshots.iter().map(i64::to_string).collect();
@@ -170,7 +178,9 @@ pub async fn compact_warehouse(
             () = &mut interrupt => return Err(PipelineError::Interrupted(report.snapshot.iter().count() as u64)),
         };
         let replaced = report.replaced.unwrap_or_default();
-        Ok(CompactSummary::new(replaced, &removed, started.elapsed().as_secs_f64()))
+        let not_removed = removed.refused.map(|refusal| refusal.to_string());
+        let summary = CompactSummary::new(replaced, &removed.summary, started.elapsed().as_secs_f64());
+        Ok(CompactSummary { not_removed, ..summary })
     };
     let compacted = compacted.await;
     if let Some(lock) = lock {

@@ -7,6 +7,7 @@
 //! - [`script`]: SQL scripts with declared parameters.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`ingest`], [`backfill`],
 //!   [`incremental`], [`compact`], [`expire`] and [`info`] are their drivers.
+//! - [`register`]: takes a table into a catalog that has none.
 //! - [`dry_run`]: what a statement that writes would do.
 //! - [`runs`]: the runs of a warehouse; [`run_statistics`]: what each of them did, for the record.
 //! - [`query`]: SQL over a warehouse; [`prompt`]: the same, asked line by line; [`export`]: Items as they were;
@@ -35,6 +36,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod prompt;
 pub mod query;
+pub mod register;
 pub mod report;
 pub mod rows;
 pub mod run_statistics;

@@ -96,7 +96,7 @@ impl Place {
             bucket: None,
             since: None,
             commit_every: None,
-            retain: Duration::ZERO,
+            retain: Some(Duration::ZERO),
             use_lock: false,
             workers: 2,
             memory: None,

@@ -55,6 +55,8 @@ pub enum Command {
     Incremental(IncrementalArgs),
     /// List what is new in an inventory: what `incremental` would ingest
     Delta(DeltaArgs),
+    /// Take the table that lies in a warehouse into a catalog that has none, such as a new one in place of a lost one
+    Register(RegisterArgs),
     /// List the backfills of a warehouse, and how far they are
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
@@ -223,6 +225,15 @@ pub enum Scheduler {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct RegisterArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// How it is written what was registered
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct RunsArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
@@ -250,9 +261,10 @@ pub struct CompactArgs {
     pub since: Option<i32>,
     #[arg(long, value_name = "N")]
     pub commit_every: Option<NonZero<usize>>,
-    /// How long replaced files and snapshots stay for readers that still hold them
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
-    pub retain: Duration,
+    /// How long replaced files and snapshots stay for readers that still hold them [default: the table's
+    /// history.expire.max-snapshot-age-ms, or 5 days]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub retain: Option<Duration>,
     /// Hold the catalog's lock meanwhile, so that a second compaction does not do the same work
     #[arg(long)]
     pub use_lock: bool,
@@ -451,7 +463,9 @@ impl Command {
             Self::Backfill(args) => &args.resources.threads,
             Self::Incremental(args) => &args.resources.threads,
             Self::Delta(args) => &args.threads,
-            Self::Plans(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) | Self::Config(_) => return 1,
+            Self::Plans(_) | Self::Register(_) | Self::Runs(_) | Self::Info(_) | Self::Paths(_) | Self::Config(_) => {
+                return 1;
+            }
             Self::Scheduler(_) | Self::Cluster(_) => return 2,
             Self::Executor(args) => return args.slots(),
             Self::Ingest(args) => &args.threads,
@@ -543,7 +557,7 @@ mod tests {
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
         for ((name, pipeline), default) in
-            PIPELINES.into_iter().zip(["10000", "2", "auto", "1h", "10000", "text", "10000"])
+            PIPELINES.into_iter().zip(["10000", "2", "auto", "text", "10000", "text", "10000"])
         {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(args.threads.workers(), 7);
         let Command::Compact(args) = parsed(FILE, &["compact"]).unwrap().command else { panic!() };
         assert_eq!((args.resources.workers(), args.resources.memory), (2, Some(1_000_000_000)));
-        assert_eq!(args.retain.as_secs(), 300);
+        assert_eq!(args.retain.unwrap().as_secs(), 300);
     }
 
     #[test]

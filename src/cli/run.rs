@@ -17,7 +17,8 @@ use super::export::export;
 use super::sql::sql;
 use super::{
     BackfillArgs, CliError, Command, CompactArgs, DeltaArgs, ExpireArgs, ExplainArgs, IncrementalArgs, InfoArgs,
-    IngestArgs, PathsArgs, PlansArgs, ReportFormat, RunArgs, RunsArgs, ScriptArgs, Since, SourceArgs, WarehouseArgs,
+    IngestArgs, PathsArgs, PlansArgs, RegisterArgs, ReportFormat, RunArgs, RunsArgs, ScriptArgs, Since, SourceArgs,
+    WarehouseArgs,
 };
 use crate::backfill::BackfillOptions;
 use crate::compact::{CompactOptions, CompactSummary, PlannedBucket};
@@ -29,8 +30,9 @@ use crate::output::Format;
 use crate::paths::Question;
 use crate::pipeline::{PIPELINES, PipelineError, dry_run_statement, pipeline_session, run_statement};
 use crate::report::{Report, bytes, count};
+use crate::runs::RunsError;
 use crate::script::{Arguments, Script, Statement};
-use crate::{backfill, compact, demo, expire, incremental, info, ingest, paths, runs};
+use crate::{backfill, compact, demo, expire, incremental, info, ingest, paths, register, runs};
 
 /// Runs a command; what it has to say goes to `out`.
 pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
@@ -39,6 +41,7 @@ pub async fn run(command: Command, out: &mut dyn Write) -> Result<(), CliError> 
         Command::Backfill(args) => backfill(&args, out).await,
         Command::Incremental(args) => incremental(&args, out).await,
         Command::Delta(args) => delta(&args, out).await,
+        Command::Register(args) => register(&args, out).await,
         Command::Runs(args) => runs(&args, out).await,
         Command::Compact(args) => compact(&args, out).await,
         Command::Expire(args) => expire(&args, out).await,
@@ -92,6 +95,12 @@ async fn backfill(args: &BackfillArgs, out: &mut dyn Write) -> Result<(), CliErr
         e => CliError::pipeline(e, backfill::PIPELINE),
     })?;
     write_report(&summary, args.output, out)
+}
+
+async fn register(args: &RegisterArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_warehouse(&args.at)?;
+    let registered = register::register(&args.at.catalog, &args.at.warehouse).await;
+    write_report(&registered.map_err(RunsError::from)?, args.output, out)
 }
 
 async fn runs(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CliError> {

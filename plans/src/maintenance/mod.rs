@@ -5,6 +5,7 @@
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
 mod deletion;
+mod documents;
 mod error;
 mod expire;
 mod lease;
@@ -14,6 +15,7 @@ mod merge;
 mod orphans;
 mod process;
 mod reach;
+mod retention;
 mod rewrite;
 mod run_lease;
 mod summary;
@@ -27,18 +29,27 @@ pub use lock::CatalogLock;
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
 pub use run_lease::{RunLease, runs_at_work};
-pub use summary::{ExpireOptions, ExpireSummary};
+pub use summary::{Cleaned, ExpireOptions, ExpireSummary};
 
 use crate::warehouse::Warehouse;
 
 /// Cleans a warehouse: merges small manifests, removes snapshots that were replaced longer ago than the retention with
 /// what only they named, then files that nothing names. Safe beside writers, readers and another clean-up, and does
 /// nothing where there is nothing to do.
-pub async fn clean(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary, MaintenanceError> {
+///
+/// Where the table forbids to delete files, or another one lies in its folder, it does what is left to do, and says so.
+pub async fn clean(warehouse: &Warehouse, options: &ExpireOptions) -> Result<Cleaned, MaintenanceError> {
     // Merging first: it replaces the current snapshot, which without a retention expires at once. Orphans last: only
     // now it is known what is named.
-    let mut summary = merge_manifests(warehouse, options).await?;
-    summary += expire_snapshots(warehouse, options).await?;
-    summary += sweep_orphans(warehouse, options).await?;
-    Ok(summary)
+    let mut cleaned = Cleaned { summary: merge_manifests(warehouse, options).await?, refused: None };
+    let removed = async {
+        cleaned.summary += expire_snapshots(warehouse, options).await?;
+        cleaned.summary += sweep_orphans(warehouse, options).await?;
+        Ok(())
+    };
+    match removed.await {
+        Err(refusal) if MaintenanceError::is_refusal(&refusal) => cleaned.refused = Some(refusal),
+        removed => removed?,
+    }
+    Ok(cleaned)
 }

@@ -13,6 +13,8 @@ use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
 use super::new_table::{create_table, has_table, refuse_another_table};
+use super::requirements::Requirements;
+use super::resumable;
 use super::schema;
 use super::storage::file_io;
 use crate::items::{ItemSchema, Promoted};
@@ -60,10 +62,11 @@ impl TableState {
         Some(time.timestamp_millis())
     }
 
-    /// The snapshot that an ingest run committed, if it did and the table still retains it.
+    /// The snapshot that a run committed, if it did and the table still retains it, or the run can be resumed.
     pub fn run_snapshot(&self, run: &str) -> Option<i64> {
         let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
-        self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id())
+        let retained = self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id());
+        retained.or_else(|| resumable::noted(&self.metadata, run))
     }
 }
 
@@ -77,6 +80,8 @@ pub struct Warehouse {
     h3_resolution: u8,
     field_ids: Arc<BTreeMap<String, i32>>,
     io: FileIO,
+    /// What the table must still be when something is committed that was planned with this.
+    requirements: Requirements,
     latest: Arc<Mutex<Arc<TableState>>>,
     /// Whether it is only what it would be.
     planned: bool,
@@ -155,6 +160,7 @@ impl Warehouse {
             field_ids: Arc::new(schema::field_ids(metadata.current_schema())),
             catalog: Arc::new(catalog),
             io,
+            requirements: Requirements::new(metadata),
             latest: Arc::new(Mutex::new(Arc::new(state))),
             planned: false,
             created: false,
@@ -221,6 +227,10 @@ impl Warehouse {
             max_file_bytes: MAX_FILE_BYTES,
             checkpoints: None,
         }
+    }
+
+    pub(crate) fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     pub fn io(&self) -> &FileIO {

@@ -37,6 +37,8 @@ pub(crate) mod pruned_by;
 mod register;
 pub mod rejects;
 mod replace;
+pub(crate) mod requirements;
+pub(crate) mod resumable;
 mod rows_as_read;
 mod run;
 pub mod run_options;

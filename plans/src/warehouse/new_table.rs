@@ -12,9 +12,10 @@ use super::commit::backoff;
 use super::error::{Result, WarehouseError};
 use super::folder::metadata_in;
 use super::layout;
+use super::location::to_url;
 use super::storage::file_io;
 use crate::maintenance::{Acquired, Lease, LeaseGuard};
-use crate::stores::{ConditionalObject, below};
+use crate::stores::{self, ConditionalObject, below};
 
 /// How often it looks whether another process has created the table: a minute in all, after which that one counts as gone.
 const LOOKS: usize = 120;
@@ -75,6 +76,7 @@ async fn create_alone(
     catalog.initialize().await?;
     let location = first.parse::<MetadataLocation>().map_err(WarehouseError::metadata(first))?;
     metadata.write_to(&io, &location).await.map_err(WarehouseError::metadata(first))?;
+    stores::sync([to_url(first)?]).await?;
     let mut entry = catalog.insert(first).await;
     for _ in 1..ENTRIES {
         if entry.is_ok() {

@@ -7,6 +7,7 @@ use iceberg::spec::{DataFile, Literal, MAIN_BRANCH, PrimitiveLiteral, Snapshot, 
 use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::files::LiveFile;
+use super::resumable;
 use crate::ingest_record::RecordList;
 use crate::part_file::PartFile;
 
@@ -24,12 +25,14 @@ pub(super) fn bucket_of(file: &DataFile) -> (Option<&str>, Option<i32>) {
     (cell, year)
 }
 
-/// The metadata that follows `base`: with one more snapshot, which is the current one.
+/// The metadata that follows `base`: with one more snapshot, which is the current one. That it is the commit of the run
+/// `committed`, which has checkpoints, is noted.
 pub(crate) fn on_top_of(
     base: &TableState,
     id: i64,
     mut summary: Summary,
     manifest_list: String,
+    committed: Option<&str>,
 ) -> Result<TableMetadata> {
     let metadata = &base.metadata;
     inherit(&mut summary.additional_properties, base);
@@ -44,7 +47,9 @@ pub(crate) fn on_top_of(
         .with_manifest_list(manifest_list)
         .build();
     let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
-    let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.build());
+    let notes = committed.map(|run| resumable::note(run, id)).into_iter().collect();
+    let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.set_properties(notes));
+    let next = next.and_then(|builder| builder.build());
     Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)
 }
 

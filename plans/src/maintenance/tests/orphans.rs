@@ -33,9 +33,9 @@ async fn only_old_files_of_ours_that_nothing_names_go() {
     aged.iter().chain(&foreign).for_each(|path| age(path, DAY));
     let before = files(&folder);
 
-    let dry = sweep_orphans(&warehouse, &ExpireOptions { dry_run: true, ..ExpireOptions::default() }).await.unwrap();
+    let dry = sweep_orphans(&warehouse, &ExpireOptions { dry_run: true, ..HOUR }).await.unwrap();
     assert_eq!((dry.orphans_removed, files(&folder)), (4, before));
-    let done = sweep_orphans(&warehouse, &ExpireOptions::default()).await.unwrap();
+    let done = sweep_orphans(&warehouse, &HOUR).await.unwrap();
 
     assert_eq!((done.orphans_removed, done.bytes_removed), (4, dry.bytes_removed));
     for gone in [file(&old), file(&lonely), manifest, staged] {
@@ -44,7 +44,7 @@ async fn only_old_files_of_ours_that_nothing_names_go() {
     for kept in foreign.iter().chain([&file(&live), &file(&young)]) {
         assert!(kept.exists(), "{}", kept.display());
     }
-    assert_eq!(sweep_orphans(&warehouse, &ExpireOptions::default()).await.unwrap().orphans_removed, 0);
+    assert_eq!(sweep_orphans(&warehouse, &HOUR).await.unwrap().orphans_removed, 0);
     assert!(!wh.join("grid_partition=81c").exists(), "its folder was empty");
 }
 
