@@ -2,7 +2,7 @@
 --
 -- $catalog   VARCHAR               -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse VARCHAR               -- folder or URL of the data files
--- $retain    VARCHAR DEFAULT '1h'  -- how long to keep a snapshot after another has replaced it, and files that no snapshot names; use 0s only while nobody else reads the warehouse or writes to it with another engine
+-- $retain    VARCHAR DEFAULT NULL  -- how long a snapshot stays after another replaced it, and files stay that no snapshot names; the table's history.expire.max-snapshot-age-ms where it is not given, or 5 days; 0s only while nobody else reads the warehouse, or writes to it with another engine
 -- $dry_run   BOOLEAN DEFAULT FALSE -- say what would be removed, and change nothing
 
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);

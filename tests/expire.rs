@@ -80,3 +80,19 @@ fn a_bad_duration_is_explained_and_a_warehouse_of_another_catalog_refused() {
     let error = earthcatalog(["expire", "--catalog", catalog, "--warehouse", "elsewhere"]).fails(1);
     assert!(error.contains("elsewhere"), "{error}");
 }
+
+#[test]
+fn a_dry_run_counts_what_the_clean_up_then_removes() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = ingested(folder.path());
+    let dry = expire(&warehouse, &["--retain", "0s", "--dry-run"]);
+    let there = files(&warehouse.files).len();
+    let done = expire(&warehouse, &["--retain", "0s"]);
+    let counts = ["snapshots_removed", "data_files_removed", "metadata_files_removed", "orphans_removed"];
+    for count in counts.iter().chain(&["bytes_removed"]) {
+        assert_eq!(dry[count], done[count], "{count}: {dry}, {done}");
+    }
+    let removed: u64 = counts[1..].iter().map(|count| done[count].as_u64().unwrap()).sum();
+    // The clean-up itself writes one metadata file.
+    assert_eq!(files(&warehouse.files).len() as u64, there as u64 + 1 - removed);
+}

@@ -89,7 +89,7 @@ impl Place {
     }
 
     async fn compact(&self) -> Result<(), String> {
-        let args = CompactArgs { at: self.at(), ..CompactArgs::default() };
+        let args = CompactArgs { at: self.at(), retain: Some(Duration::ZERO), ..CompactArgs::default() };
         let session = pipeline_session(2, None).unwrap();
         compact(&session, &args, pending()).await.map(drop).map_err(|e| e.to_string())
     }
@@ -214,4 +214,156 @@ async fn without_faults_each_item_is_fetched_once() {
     place.ingest().await.unwrap();
     // The Items, the one that is missing, and the one that is none.
     assert_eq!(place.faults.requests(Operation::Get, "items/"), ITEMS as u64 + 2);
+}
+
+/// What may be done between a run that was killed, and its next start.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Ingest,
+    Expire,
+    Compact,
+}
+
+use Step::{Compact, Expire, Ingest};
+
+const ORDERS: [&[Step]; 11] = [
+    &[],
+    &[Ingest],
+    &[Expire],
+    &[Compact],
+    &[Ingest, Expire],
+    &[Expire, Ingest],
+    &[Ingest, Compact],
+    &[Compact, Ingest],
+    &[Expire, Compact],
+    &[Compact, Expire],
+    &[Ingest, Compact, Expire],
+];
+
+impl Place {
+    /// Six Items in two chunks, of two cells.
+    async fn small(name: &str) -> Self {
+        let place = Self { name: name.to_owned(), sound: Arc::default(), faults: Arc::new(Faults::new(0, 0., &[])) };
+        let mut inventory = "bucket,key\n".to_owned();
+        for n in 0..6 {
+            let item = format!(
+                r#"{{"type":"Feature","id":"i{n}","geometry":{{"type":"Point","coordinates":[{},50]}},"properties":{{"datetime":"2020-01-01T00:00:00Z"}}}}"#,
+                n % 2 * 60
+            );
+            place.put(&format!("items/{n}.json"), &item).await;
+            inventory += &format!(",items/{n}.json\n");
+        }
+        place.put("inventory.csv", &inventory).await;
+        place.process(Faults::new(0, 0., &[]))
+    }
+
+    /// The place as another process sees it.
+    fn process(mut self, faults: Faults) -> Self {
+        self.faults = Arc::new(faults);
+        let faulty = Arc::new(Faulty::over(self.sound.clone(), Arc::clone(&self.faults)));
+        let store = Retrying::over(faulty.clone(), faulty, Service::Other).with_backoff(Duration::ZERO);
+        stores().register_store(&Url::parse(&self.url("")).unwrap(), Arc::new(store));
+        self
+    }
+
+    /// Makes the leases of this process those of one that is gone.
+    async fn bury(&self) {
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        for folder in ["_runs", "metadata"] {
+            for path in self.files(folder).await.into_iter().filter(|path| path.ends_with(".json")) {
+                let bytes = self.sound.get(&path.as_str().into()).await.unwrap().bytes().await.unwrap();
+                let Ok(mut lease) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
+                if lease["pid"] == std::process::id() {
+                    lease["pid"] = gone.id().into();
+                    self.sound.put(&path.as_str().into(), lease.to_string().into()).await.unwrap();
+                }
+            }
+        }
+    }
+
+    async fn two_chunks(&self) -> Result<Report, String> {
+        let source = IngestOptions { chunk_size: Some(3), ..self.source() };
+        let options =
+            BackfillOptions { cluster: None, source, workers: 1, memory: None, restart: false, report_location: None };
+        run_backfill(&options, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
+    }
+
+    /// A step; before the table was created, there is nothing to clean.
+    async fn step(&self, step: Step) {
+        let done = match step {
+            Ingest => self.ingest().await.map(drop),
+            Expire => self.expire().await,
+            Compact => self.compact().await,
+        };
+        if let Err(e) = done {
+            assert!(e.contains("there is no catalog") || e.contains("has no table"), "{step:?}: {e}");
+        }
+    }
+
+    /// Names of the part files that the table names, and of those that there are.
+    async fn part_files(&self) -> [Vec<String>; 2] {
+        let session = session(1).unwrap();
+        query::open(&session, &self.url("catalog.db"), &self.url("wh")).await.unwrap();
+        let rows = session.sql(r#"SELECT file_path FROM "items$files""#).await.unwrap().execute_stream().await.unwrap();
+        let mut out = vec![];
+        output::write(rows, Format::Ndjson, &mut out).await.unwrap();
+        let name = |path: &str| path.trim_end_matches(['"', '}']).rsplit('/').next().unwrap().to_owned();
+        let named = String::from_utf8(out).unwrap().lines().map(name).collect::<Vec<_>>();
+        let there = self.files("").await.into_iter().filter(|path| path.contains("/grid_partition="));
+        let mut both = [named, there.map(|path| name(&path)).collect()];
+        both.iter_mut().for_each(|names| names.sort());
+        both
+    }
+}
+
+/// `EARTHCATALOG_KILL_POINTS=all` runs every point; otherwise every seventh, and each of those near the commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backfill_that_is_killed_at_any_request_ends_right_whatever_is_done_before_it_starts_again() {
+    let undisturbed = Place::small("kill-undisturbed").await;
+    let done = undisturbed.two_chunks().await.unwrap();
+    let (requests, expected) = (undisturbed.faults.made(), undisturbed.contents().await.unwrap());
+    assert_eq!((done.run.items, expected.lines().count()), (6, 6));
+
+    let all = std::env::var("EARTHCATALOG_KILL_POINTS").is_ok_and(|points| points == "all");
+    let (mut points, mut ended, mut failed) = (0, 0, vec![]);
+    for at in 1..=requests {
+        // The last requests are the commit, and what is done after it.
+        if !all && at % 7 != 0 && at + 25 < requests {
+            continue;
+        }
+        for (n, order) in ORDERS.iter().enumerate() {
+            if !all && n % 3 != (at % 3) as usize && at + 25 < requests {
+                continue;
+            }
+            points += 1;
+            let place = Place::small(&format!("kill-{at}-{n}")).await.process(Faults::killed_at(at));
+            if place.two_chunks().await.is_ok() {
+                ended += 1;
+            }
+            place.bury().await;
+            let place = place.process(Faults::new(0, 0., &[]));
+            for step in *order {
+                place.step(*step).await;
+            }
+            let outcome = async {
+                place.two_chunks().await?;
+                place.compact().await?;
+                place.expire().await?;
+                place.contents().await
+            };
+            match outcome.await {
+                Ok(contents) if contents != expected => failed.push(format!("{at} {order:?}: other rows:\n{contents}")),
+                Ok(_) => {
+                    let [named, there] = place.part_files().await;
+                    if named != there {
+                        failed.push(format!("{at} {order:?}: named {named:?}, there are {there:?}"));
+                    }
+                }
+                Err(e) => failed.push(format!("{at} {order:?}: {e}")),
+            }
+        }
+    }
+    println!("{points} times killed at one of {requests} requests, {ended} of them too late; {} fail", failed.len());
+    assert!(failed.is_empty(), "{} of {points}: {}", failed.len(), failed[..failed.len().min(12)].join("\n"));
 }

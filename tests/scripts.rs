@@ -192,7 +192,7 @@ fn explain_shows_the_plans_of_what_reads_and_writes_and_makes_nothing() {
     source.run("ingest", &[&source.inventory()]);
     let listing = source.warehouse().listing();
     for (pipeline, shown) in [
-        ("expire", "CallExec: expire_snapshots, table=earthcatalog.items, retain=1h, dry_run=false"),
+        ("expire", "CallExec: expire_snapshots, table=earthcatalog.items, retain=the table's, dry_run=false"),
         ("info", "CREATE TABLE buckets AS SELECT"),
         ("compact", "replaces buckets"),
     ] {

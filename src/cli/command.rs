@@ -23,6 +23,7 @@ use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::man::{self, ManArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
+use crate::commands::register::{self, RegisterArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
 use crate::commands::scheduler::{self, SchedulerArgs};
@@ -41,6 +42,8 @@ pub enum Command {
     Incremental(IncrementalArgs),
     /// List the objects that `incremental` would ingest
     Delta(DeltaArgs),
+    /// Take the table that lies in a warehouse into a catalog that has none, such as a new one in place of a lost one
+    Register(RegisterArgs),
     /// List the backfills of a warehouse and their progress
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
@@ -87,6 +90,7 @@ impl Command {
             Self::Backfill(args) => backfill::run(&args, out).await,
             Self::Incremental(args) => incremental::run(&args, out).await,
             Self::Delta(args) => delta::run(&args, out).await,
+            Self::Register(args) => register::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
@@ -126,6 +130,7 @@ impl Command {
             Self::Completions(_)
             | Self::Man(_)
             | Self::Pipelines(_)
+            | Self::Register(_)
             | Self::Runs(_)
             | Self::Info(_)
             | Self::Paths(_)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
+use clap::{Arg, ArgMatches, FromArgMatches};
 
 use super::{Cli, CliError, Command, command};
 use crate::commands::config::Setting;
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(args.threads.workers(), 7);
         let Command::Compact(args) = parsed(FILE, &["compact"]).unwrap().command else { panic!() };
         assert_eq!((args.resources.workers(), args.resources.memory), (2, Some(1_000_000_000)));
-        assert_eq!(args.retain.as_secs(), 300);
+        assert_eq!(args.retain.unwrap().as_secs(), 300);
     }
 
     #[test]

@@ -35,9 +35,10 @@ pub struct CompactArgs {
     pub since: Option<i32>,
     #[arg(long, value_name = "N")]
     pub commit_every: Option<NonZero<usize>>,
-    /// How long replaced files and snapshots are kept for readers that still use them
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1h")]
-    pub retain: Duration,
+    /// How long replaced files and snapshots are kept for readers that still use them [default: the table's
+    /// history.expire.max-snapshot-age-ms, or 5 days]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub retain: Option<Duration>,
     /// Hold the catalog's lock, so that a second compaction does not repeat the work
     #[arg(long)]
     pub use_lock: bool,
@@ -100,7 +101,9 @@ pub async fn compact(
             () = &mut interrupt => return Err(PipelineError::Interrupted(report.snapshot.iter().count() as u64)),
         };
         let replaced = report.replaced.unwrap_or_default();
-        Ok(CompactSummary::new(replaced, &removed, started.elapsed().as_secs_f64()))
+        let not_removed = removed.refused.map(|refusal| refusal.to_string());
+        let summary = CompactSummary::new(replaced, &removed.summary, started.elapsed().as_secs_f64());
+        Ok(CompactSummary { not_removed, ..summary })
     };
     let compacted = compacted.await;
     if let Some(lock) = lock {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use earthcatalog_plans::session::session;
+use earthcatalog_plans::session;
 
 use super::CommandError;
 use crate::arguments::ScriptArgs;

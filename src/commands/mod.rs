@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod man;
 pub mod paths;
 pub mod pipelines;
+pub mod register;
 pub mod run;
 pub mod runs;
 pub mod scheduler;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use earthcatalog_plans::maintenance::ExpireSummary;
-use earthcatalog_plans::session::session;
+use earthcatalog_plans::session;
 
 use super::CommandError;
 use crate::arguments::{ClusterArgs, ReportFormat, ScriptArgs};

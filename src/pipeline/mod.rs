@@ -19,7 +19,9 @@ use datafusion::physical_plan::common::collect;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::checkpoint::RunReport;
 use earthcatalog_plans::maintenance::MaintenanceError;
+use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::run::CommitExec;
+use earthcatalog_plans::scan::WarehouseTable;
 use earthcatalog_plans::session::{self, session_within};
 use earthcatalog_plans::table::WarehouseError;
 use futures::TryStreamExt;
@@ -103,9 +105,10 @@ impl Pipeline {
         interrupt: impl Future<Output = ()>,
     ) -> Result<Vec<(RunReport, Duration)>, PipelineError> {
         let mut interrupt = pin!(interrupt);
-        let mut reports = vec![];
+        let (mut reports, mut announced) = (vec![], false);
         for statement in self.script()?.bind(arguments)? {
             let started = Instant::now();
+            announced = announced || announce_new_table(session).await;
             if let Some(report) = run_statement(&statement, session, interrupt.as_mut(), None).await? {
                 reports.push((report, started.elapsed()));
             }
@@ -159,6 +162,19 @@ impl Pipeline {
         }
         Ok(last)
     }
+}
+
+/// Says on standard error that table `items` of the session did not exist before: a typo in the catalog's name looks like
+/// a new table. Whether there was one to speak of.
+async fn announce_new_table(session: &SessionContext) -> bool {
+    let Ok(provider) = session.table_provider("items").await else { return false };
+    let of_cells = provider.downcast_ref::<WarehouseTable>().map(WarehouseTable::warehouse);
+    let of_items = provider.downcast_ref::<ItemsTable>().map(ItemsTable::warehouse);
+    let Some(warehouse) = of_cells.or(of_items) else { return false };
+    if warehouse.is_new() {
+        eprintln!("created a new table in catalog {}, with its files in {}", warehouse.catalog(), warehouse.url());
+    }
+    true
 }
 
 /// Runs one statement; the report of its commit, if it commits. Its rows go to `out`, or nowhere.

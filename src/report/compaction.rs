@@ -29,6 +29,9 @@ pub struct CompactSummary {
     pub snapshots_removed: u64,
     pub files_removed: u64,
     pub orphans_removed: u64,
+    /// Why nothing was removed that is older than the retention, where the table or its folder forbids it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_removed: Option<String>,
     pub seconds: f64,
 }
 
@@ -51,6 +54,7 @@ impl CompactSummary {
             snapshots_removed: removed.snapshots_removed,
             files_removed: removed.data_files_removed,
             orphans_removed: removed.orphans_removed,
+            not_removed: None,
             seconds: millis(seconds),
         }
     }
@@ -76,6 +80,9 @@ impl fmt::Display for CompactSummary {
         if self.snapshots_removed + self.files_removed + self.orphans_removed > 0 {
             let (snapshots, files) = (count(self.snapshots_removed), count(self.files_removed));
             line("removed", format!("{snapshots} snapshots, {files} files, {} orphans", count(self.orphans_removed)))?;
+        }
+        if let Some(reason) = &self.not_removed {
+            line("kept", reason.clone())?;
         }
         line("time", format!("{:.1} s", self.seconds))?;
         let snapshots: Vec<_> = self.snapshots.iter().map(i64::to_string).collect();

@@ -52,7 +52,10 @@ impl Call {
     pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, table={NAMESPACE}.{TABLE}", self.procedure.name())?;
         if self.procedure.retains() {
-            write!(f, ", retain={}", humantime::format_duration(self.options.retain))?;
+            match self.options.retain {
+                Some(retain) => write!(f, ", retain={}", humantime::format_duration(retain))?,
+                None => write!(f, ", retain=the table's")?,
+            }
         }
         write!(f, ", dry_run={}", self.options.dry_run)
     }

@@ -22,7 +22,7 @@ use crate::table::Warehouse;
 /// A procedure, called as Iceberg's Spark procedures are.
 ///
 /// Its arguments are the table, which is one of a warehouse or a view of it; `retain`, how long what was replaced stays
-/// for readers (`'1h'`, `INTERVAL '1 hour'`; one hour); and `dry_run`, to count and touch nothing (`false`; always `true`
+/// for readers (`'1h'`, `INTERVAL '1 hour'`; as long as the table says, also where it is NULL); and `dry_run`, to count and touch nothing (`false`; always `true`
 /// where the session has `earthcatalog.dry_run`). All but the table may be left out, and be given by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Procedure {
@@ -182,20 +182,21 @@ impl Procedure {
         object_name_to_table_reference(ObjectName::from(name), true)
     }
 
-    fn retain(self, state: &SessionState, value: SqlExpr) -> Result<Duration> {
+    fn retain(self, state: &SessionState, value: SqlExpr) -> Result<Option<Duration>> {
         let written = value.to_string();
         let value = evaluate(state, value)?;
         let refuse =
             || plan_datafusion_err!("{}: retain is {written}, no duration such as '30m', '1h' or '7d'", self.name());
         match value {
+            value if value.is_null() => Ok(None),
             ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
                 let days = u64::try_from(interval.days).map_err(|_| refuse())?;
                 let nanoseconds = u64::try_from(interval.nanoseconds).map_err(|_| refuse())?;
-                Ok(Duration::from_secs(days * 24 * 60 * 60) + Duration::from_nanos(nanoseconds))
+                Ok(Some(Duration::from_secs(days * 24 * 60 * 60) + Duration::from_nanos(nanoseconds)))
             }
             value => {
                 let text = value.try_as_str().flatten().ok_or_else(refuse)?;
-                humantime::parse_duration(text).map_err(|_| refuse())
+                humantime::parse_duration(text).map(Some).map_err(|_| refuse())
             }
         }
     }

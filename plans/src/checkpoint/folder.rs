@@ -16,6 +16,7 @@ use url::Url;
 use super::identity::Identity;
 use super::run_report::RunReport;
 use crate::model::layout;
+use crate::model::run_id::RunId;
 use crate::stores::{self, ConditionalObject, Version, below, stores};
 
 /// The document `run.json`: what a run is, and how it ended.
@@ -99,7 +100,9 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Errors where `run` is not a [`RunId`]: its folder would be another one.
     pub fn new(warehouse: &Url, run: &str) -> Result<Self> {
+        let run: RunId = run.parse().map_err(|e| DataFusionError::External(Box::new(e)))?;
         let url = below(warehouse, &format!("{}/{run}/", layout::CHECKPOINTS))?;
         Ok(Self { url, rejects: below(warehouse, &format!("{}/{run}/", layout::REJECTS))? })
     }
@@ -115,7 +118,9 @@ impl RunFolder {
         let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
         let mut runs = vec![];
         for name in folders.iter().filter_map(|folder| folder.filename()) {
-            runs.extend(Self::new(warehouse, name)?.read().await?);
+            // A folder of another name is not one of ours.
+            let Ok(folder) = Self::new(warehouse, name) else { continue };
+            runs.extend(folder.read().await?);
         }
         runs.sort_by_key(|run: &RunRecord| run.started);
         Ok(runs)
@@ -127,7 +132,7 @@ impl RunFolder {
         let folders = store.list_with_delimiter(Some(&root)).await?.common_prefixes;
         let mut of_jobs = vec![];
         for name in folders.iter().filter_map(|folder| folder.filename()) {
-            let folder = Self::new(warehouse, name)?;
+            let Ok(folder) = Self::new(warehouse, name) else { continue };
             if folder.read().await?.is_none() && files_below(&folder.url).await?.iter().any(is_of_job) {
                 of_jobs.push((name.to_owned(), folder));
             }
@@ -303,5 +308,16 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("_checkpoints/a-1")).unwrap().count(), 1);
         run.discard().await.unwrap();
         assert!(!folder.path().join("_checkpoints/a-1").exists());
+    }
+
+    #[test]
+    fn the_folder_of_a_run_is_never_another_one() {
+        let warehouse = Url::parse("file:///data/wh/").unwrap();
+        for wrong in ["", ".", "..", "../..", "a/b", "a#b", "a?b", "%2e%2e", "a\n"] {
+            assert!(RunFolder::new(&warehouse, wrong).is_err(), "{wrong:?}");
+        }
+        assert!(below(&warehouse, "_checkpoints/../../x").is_err());
+        let folder = RunFolder::new(&warehouse, "my run").unwrap();
+        assert_eq!(folder.url().as_str(), "file:///data/wh/_checkpoints/my%20run/");
     }
 }

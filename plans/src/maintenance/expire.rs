@@ -3,32 +3,39 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures::{TryStreamExt, pin_mut};
 use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 use serde_json::{Value, json};
 
 use super::deletion::{Deleted, Doomed, delete};
+use super::documents;
 use super::reach::{Named, live_files, named};
+use super::retention::{self, Retention, refuse_without_gc};
 use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
+use crate::checkpoint::{RunFolder, RunRecord};
 use crate::table::leases::error::Result;
 use crate::table::manifests::{MetadataFiles, may_hold};
+use crate::table::resumable::needless_notes;
 use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// Data files that are looked up at a time: what this takes of memory is bounded, whatever the size of the table.
 const FILES_AT_ONCE: u64 = 50_000;
 
-/// Removes the snapshots that are neither current, nor named by a branch or tag, nor younger than the retention; then
-/// deletes the files that only they named, and metadata files that the table no longer needs.
+/// Removes the snapshots that are neither current, nor named by a branch or tag, nor younger than the retention, nor of
+/// those that the table or a branch wants to keep; then deletes the files that only they named, and metadata files that the table no longer needs.
 ///
 /// A snapshot's age counts from when another one replaced it: until then readers opened it. The table changes by
 /// compare-and-swap, and only what the newest metadata does not name is deleted, so that no writer loses anything. Killed
 /// half-way, it leaves orphans for [`sweep_orphans`](super::sweep_orphans).
 pub async fn expire_snapshots(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
     let start = Instant::now();
-    let expiry = Expiry { cutoff: options.cutoff() };
     let base = warehouse.load().await?;
+    refuse_without_gc(&base.metadata)?;
+    // Read before the table: a run that has ended by then repeats no commit any more.
+    let runs = RunFolder::runs(warehouse.url()).await?;
+    let expiry = Expiry { options: *options, runs };
     let mut summary = ExpireSummary::default();
     let planned = expiry.plan(&base)?.map(|(_, expired)| expired);
     let expired = match planned {
@@ -54,13 +61,17 @@ struct Expired {
 /// Deletes what the newest metadata does not name of what `expired` did.
 async fn remove_unreachable(warehouse: &Warehouse, expired: &Expired, dry_run: bool) -> Result<ExpireSummary> {
     let io = warehouse.io();
+    // Of another table, nothing can be said.
+    let newest = warehouse.load().await?;
+    warehouse.requirements().check_table(&newest.metadata, warehouse.catalog())?;
     // Others may have committed since. On top of the new metadata they can only have named what that names, or new
     // files; on top of the old one they lost.
-    let newest = warehouse.load().await?;
     let metadata = &newest.metadata;
     let gone: HashSet<i64> = expired.snapshots.iter().map(|s| s.snapshot_id()).collect();
     // Without the dry run, the newest metadata has none of them.
-    let retained = named(io, metadata, metadata.snapshots().filter(|s| !gone.contains(&s.snapshot_id()))).await?;
+    let stay: Vec<_> = metadata.snapshots().filter(|s| !gone.contains(&s.snapshot_id())).collect();
+    let documents = documents::only_in(io, &expired.snapshots, &stay).await?;
+    let retained = named(io, metadata, stay).await?;
     let mut doomed = named(io, metadata, &expired.snapshots).await?;
     doomed.lists.retain(|list| !retained.lists.contains(list));
     doomed.manifests.retain(|location, _| !retained.manifests.contains_key(location));
@@ -82,6 +93,7 @@ async fn remove_unreachable(warehouse: &Warehouse, expired: &Expired, dry_run: b
         .values()
         .map(|m| Doomed { location: m.manifest_path.clone(), bytes: u64::try_from(m.manifest_length).ok() });
     let unsized_files = doomed.lists.iter().chain(older).map(|l| Doomed { location: l.clone(), bytes: None });
+    let unsized_files = unsized_files.chain(documents);
     let metadata = delete(warehouse, manifests.chain(unsized_files).collect(), dry_run).await?;
     Ok(ExpireSummary {
         data_files_removed: data.files,
@@ -163,7 +175,9 @@ pub(super) fn hash(text: &str) -> u64 {
 /// Metadata without what ended before the cutoff.
 #[derive(Debug)]
 struct Expiry {
-    cutoff: DateTime<Utc>,
+    options: ExpireOptions,
+    /// Those with checkpoints.
+    runs: Vec<RunRecord>,
 }
 
 impl Rewrite for Expiry {
@@ -186,9 +200,10 @@ impl Expiry {
             let source = iceberg::Error::new(iceberg::ErrorKind::DataInvalid, e.to_string());
             at()(source)
         };
-        let referenced = referenced(&serde_json::to_value(metadata.as_ref()).map_err(json)?);
-        let cutoff = self.cutoff.timestamp_millis();
-        let ids = expired(metadata, &referenced, cutoff);
+        let cutoff = retention::cutoff(metadata, &self.options);
+        let document = serde_json::to_value(metadata.as_ref()).map_err(json)?;
+        let ids = Retention::new(metadata, &document, cutoff).expired(metadata);
+        let cutoff = cutoff.timestamp_millis();
 
         // The log has when each metadata file was written; the next one replaced it, and the base is replaced now.
         let log = metadata.metadata_log();
@@ -208,6 +223,8 @@ impl Expiry {
         for id in &ids {
             builder = builder.remove_statistics(*id).remove_partition_statistics(*id);
         }
+        let unfinished = self.runs.iter().filter(|run| run.finished.is_none()).map(RunRecord::commit);
+        let builder = builder.remove_properties(&needless_notes(metadata, unfinished)).map_err(at())?;
         let next = builder.remove_snapshots(&ids).build().map_err(at())?.metadata;
         // The builder has no say in the log but its length, which is one at least.
         let mut next = serde_json::to_value(next).map_err(json)?;
@@ -224,41 +241,10 @@ impl Expiry {
     }
 }
 
-/// Snapshots that branches and tags name: Iceberg's crate does not tell the names of references.
-fn referenced(metadata: &Value) -> HashSet<i64> {
-    let refs = metadata["refs"].as_object().into_iter().flatten();
-    refs.filter_map(|(_, reference)| reference["snapshot-id"].as_i64()).collect()
-}
-
-/// Snapshots that were replaced until `cutoff`, in milliseconds, in the order in which they were made.
-fn expired(metadata: &TableMetadata, referenced: &HashSet<i64>, cutoff: i64) -> Vec<i64> {
-    let mut replaced: HashMap<i64, i64> = HashMap::new();
-    let mut note = |snapshot, time: i64| {
-        let latest = replaced.entry(snapshot).or_insert(time);
-        *latest = time.max(*latest);
-    };
-    for pair in metadata.history().windows(2) {
-        note(pair[0].snapshot_id, pair[1].timestamp_ms);
-    }
-    // Branches, and what history no longer tells.
-    for snapshot in metadata.snapshots() {
-        if let Some(parent) = snapshot.parent_snapshot_id() {
-            note(parent, snapshot.timestamp_ms());
-        }
-    }
-    let current = metadata.current_snapshot_id();
-    let mut expired: Vec<_> = metadata
-        .snapshots()
-        .filter(|s| Some(s.snapshot_id()) != current && !referenced.contains(&s.snapshot_id()))
-        .filter(|s| replaced.get(&s.snapshot_id()).copied().unwrap_or(s.timestamp_ms()) <= cutoff)
-        .map(|s| (s.sequence_number(), s.snapshot_id()))
-        .collect();
-    expired.sort_unstable();
-    expired.into_iter().map(|(_, id)| id).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::tests::{append, file, files, named_files, part, replace};
     use super::*;
     use crate::table::testing::warehouse;
@@ -271,7 +257,8 @@ mod tests {
         append(&warehouse, [one.clone()]).await;
         replace(&warehouse, std::slice::from_ref(&one), two.clone()).await;
 
-        let expiry = Expiry { cutoff: DateTime::<Utc>::MAX_UTC };
+        let options = ExpireOptions { retain: Some(Duration::ZERO), dry_run: false };
+        let expiry = Expiry { options, runs: vec![] };
         let expired = rewrite_metadata(&warehouse, "expire", &expiry).await.unwrap().unwrap();
         append(&warehouse, [three.clone()]).await;
         replace(&warehouse, std::slice::from_ref(&two), four.clone()).await;
@@ -282,24 +269,5 @@ mod tests {
         // The snapshot between still names the second.
         assert!([two, three, four].iter().all(|part| file(part).exists()));
         assert_eq!(files(&folder), named_files(&warehouse).await);
-    }
-
-    #[tokio::test]
-    async fn age_counts_from_the_replacement_and_not_from_the_snapshot() {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = warehouse(&folder).await;
-        let mut ids = vec![];
-        for n in 1..=4 {
-            ids.push(append(&warehouse, [part(&warehouse, "81a", n)]).await);
-        }
-        let state = warehouse.load().await.unwrap();
-        let time = |n: usize| state.metadata.snapshot_by_id(ids[n]).unwrap().timestamp_ms();
-        let none = HashSet::new();
-        // Commits may be so fast that two have the same time: what is expected is computed from the times.
-        for cutoff in [time(0) - 1, time(1) - 1, time(1), time(2), time(3), i64::MAX] {
-            let expected: Vec<_> = (0..3).filter(|n| time(n + 1) <= cutoff).map(|n| ids[n]).collect();
-            assert_eq!(expired(&state.metadata, &none, cutoff), expected);
-        }
-        assert_eq!(expired(&state.metadata, &HashSet::from([ids[1]]), i64::MAX), [ids[0], ids[2]]);
     }
 }

@@ -92,7 +92,7 @@ impl Rewrite for Merge<'_> {
         let mut summary = snapshot::summary(Operation::Replace, &[], &[], &summary, metadata);
         let before = metadata.current_snapshot().into_iter();
         summary.additional_properties.extend(before.flat_map(|snapshot| KnownIds::same_properties(snapshot)));
-        let next = snapshot::on_top_of(base, self.snapshot, summary, files.write_list(merged, metadata).await?)?;
+        let next = snapshot::on_top_of(base, self.snapshot, summary, files.write_list(merged, metadata).await?, None)?;
         Ok(Some((next, small.len() as u64)))
     }
 }

@@ -5,11 +5,13 @@
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
 mod deletion;
+mod documents;
 mod expire;
 mod leftovers;
 mod merge;
 mod orphans;
 mod reach;
+mod retention;
 mod rewrite;
 mod summary;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod tests;
 pub use expire::expire_snapshots;
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
-pub use summary::{ExpireOptions, ExpireSummary};
+pub use summary::{Cleaned, ExpireOptions, ExpireSummary};
 
 use crate::table::Warehouse;
 pub use crate::table::leases::{CatalogLock, HEARTBEAT, Lease, MaintenanceError, RunLease, STALE_AFTER, runs_at_work};
@@ -26,11 +28,20 @@ pub use crate::table::leases::{CatalogLock, HEARTBEAT, Lease, MaintenanceError, 
 /// Cleans a warehouse: merges small manifests, removes snapshots that were replaced longer ago than the retention with
 /// what only they named, then files that nothing names. Safe beside writers, readers and another clean-up, and does
 /// nothing where there is nothing to do.
-pub async fn clean(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary, MaintenanceError> {
+///
+/// Where the table forbids to delete files, or another one lies in its folder, it does what is left to do, and says so.
+pub async fn clean(warehouse: &Warehouse, options: &ExpireOptions) -> Result<Cleaned, MaintenanceError> {
     // Merging first: it replaces the current snapshot, which without a retention expires at once. Orphans last: only
     // now it is known what is named.
-    let mut summary = merge_manifests(warehouse, options).await?;
-    summary += expire_snapshots(warehouse, options).await?;
-    summary += sweep_orphans(warehouse, options).await?;
-    Ok(summary)
+    let mut cleaned = Cleaned { summary: merge_manifests(warehouse, options).await?, refused: None };
+    let removed = async {
+        cleaned.summary += expire_snapshots(warehouse, options).await?;
+        cleaned.summary += sweep_orphans(warehouse, options).await?;
+        Ok(())
+    };
+    match removed.await {
+        Err(refusal) if MaintenanceError::is_refusal(&refusal) => cleaned.refused = Some(refusal),
+        removed => removed?,
+    }
+    Ok(cleaned)
 }

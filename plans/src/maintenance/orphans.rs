@@ -12,15 +12,17 @@ use super::deletion::delete_found;
 use super::expire::hash;
 use super::leftovers::Leftovers;
 use super::reach::{live_files, named};
+use super::retention::{self, refuse_without_gc};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::model::layout;
 use crate::stores::stores;
-use crate::table::Warehouse;
+use crate::table::folder::metadata_in;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::{MaintenanceError, Result};
 use crate::table::leases::run_lease;
+use crate::table::{TableState, Warehouse};
 
 /// How far the clocks of a run's host and of the store may be apart.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -45,7 +47,10 @@ const FILES_AT_ONCE: usize = 10_000;
 /// resumed has a checkpoint for each file that counts until it is committed.
 pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary> {
     let start = Instant::now();
-    let cutoff = options.cutoff();
+    let state = warehouse.load().await?;
+    refuse_without_gc(&state.metadata)?;
+    refuse_another_table(warehouse, &state).await?;
+    let cutoff = retention::cutoff(&state.metadata, options);
     let mut orphans = candidates(warehouse, cutoff).await?;
     let leftovers = Leftovers::find(warehouse).await?;
 
@@ -72,6 +77,21 @@ pub async fn sweep_orphans(warehouse: &Warehouse, options: &ExpireOptions) -> Re
     }
     summary.seconds = start.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// Errors where metadata of another table lies in the folder: its files have names like ours.
+///
+/// The files of this table need not be looked into: it names the newest ones. The others are what lost commits left
+/// behind, and what has dropped off the log since the last clean-up, each of which is some kilobyte to read. They are all
+/// looked into, however young: of a table whose snapshots have expired, one metadata file is left, and that is its newest.
+async fn refuse_another_table(warehouse: &Warehouse, state: &TableState) -> Result<()> {
+    let logged = state.metadata.metadata_log().iter().map(|log| log.metadata_file.as_str());
+    let named: HashSet<&str> = logged.chain([state.metadata_location.as_str()]).map(name).collect();
+    let found = metadata_in(warehouse.url(), |location| !named.contains(name(location))).await?;
+    match found.into_iter().rfind(|found| found.table != state.metadata.uuid()) {
+        None => Ok(()),
+        Some(other) => Err(MaintenanceError::AnotherTable { metadata: other.location, table: other.table }),
+    }
 }
 
 /// Hashes of the names of files that may be orphans.
@@ -160,6 +180,7 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
         orphans.remove(&hash(name(location)));
     };
     let state = warehouse.load().await?;
+    warehouse.requirements().check_table(&state.metadata, warehouse.catalog())?;
     let metadata = &state.metadata;
     spare(&state.metadata_location);
     metadata.metadata_log().iter().for_each(|log| spare(&log.metadata_file));

@@ -53,6 +53,7 @@ pub(super) async fn rewrite_metadata<R: Rewrite>(
 async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunLease) -> Result<Option<R::Outcome>> {
     for attempts in 1..=MAX_ATTEMPTS {
         let base = warehouse.load().await?;
+        warehouse.requirements().check_table(&base.metadata, warehouse.catalog())?;
         let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, change.snapshot());
         let written = write(change, &base, &mut files).await;
         let (location, outcome) = match written {
@@ -112,5 +113,7 @@ async fn write<R: Rewrite>(
     files: &mut MetadataFiles,
 ) -> Result<Option<(String, R::Outcome)>> {
     let Some((next, outcome)) = change.rewrite(base, files).await? else { return Ok(None) };
-    Ok(Some((files.write_metadata(&next, base).await?, outcome)))
+    let location = files.write_metadata(&next, base).await?;
+    files.sync().await?;
+    Ok(Some((location, outcome)))
 }

@@ -3,36 +3,20 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::table::leases::MaintenanceError;
+
 /// What [`clean`](super::clean) and its steps keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExpireOptions {
     /// How long a snapshot, and the files that only it needs, stay after another one replaced it: for readers that opened
     /// the table before. Files that no snapshot ever named stay as long after they were written, for runs to come to
-    /// their commit. With zero everything goes that is not current.
-    pub retain: Duration,
+    /// their commit. With zero everything goes that is not current, and that no branch or tag keeps. As long as the table
+    /// says where it is `None`: `history.expire.max-snapshot-age-ms`, or five days.
+    pub retain: Option<Duration>,
     /// Counts what would go, and touches nothing.
     pub dry_run: bool,
-}
-
-impl Default for ExpireOptions {
-    fn default() -> Self {
-        Self { retain: Duration::from_secs(60 * 60), dry_run: false }
-    }
-}
-
-impl ExpireOptions {
-    /// What ended until then goes.
-    pub(super) fn cutoff(&self) -> DateTime<Utc> {
-        if self.retain.is_zero() {
-            // A clock that is ahead of ours must not make things stay.
-            return DateTime::<Utc>::MAX_UTC;
-        }
-        let retain = chrono::TimeDelta::from_std(self.retain).ok();
-        retain.and_then(|retain| Utc::now().checked_sub_signed(retain)).unwrap_or(DateTime::<Utc>::MIN_UTC)
-    }
 }
 
 /// What went, or with `dry_run` would go.
@@ -61,4 +45,12 @@ impl AddAssign for ExpireSummary {
         self.manifests_merged += other.manifests_merged;
         self.seconds += other.seconds;
     }
+}
+
+/// What a clean-up did, and why it left files alone, if it had to.
+#[derive(Debug, Default)]
+pub struct Cleaned {
+    pub summary: ExpireSummary,
+    /// A refusal; what the summary says was done nevertheless.
+    pub refused: Option<MaintenanceError>,
 }

@@ -47,6 +47,9 @@ pub fn is_slices(name: &str) -> bool {
 /// Folder of Iceberg's files, below the warehouse.
 pub const METADATA: &str = "metadata";
 
+/// The lease of a process that creates the table of the warehouse, in the folder of metadata.
+pub const CREATING: &str = "creating.json";
+
 /// Folder of a bucket, below the warehouse: `grid_partition=<cell>/year=<yyyy>`.
 pub fn bucket_folder(cell: &str, year: Option<i32>) -> String {
     match year {
@@ -102,6 +105,9 @@ pub fn is_part_file(path: &str) -> bool {
 /// name them: each has an id in its name.
 pub fn is_metadata_file(path: &str) -> bool {
     let Some(name) = path.strip_prefix(METADATA).and_then(|path| path.strip_prefix('/')) else { return false };
+    if name == CREATING {
+        return true;
+    }
     let is_id = |text: &str| Uuid::try_parse(text).is_ok();
     let ends_in_id = |text: &str| text.len() > 36 && text.get(text.len() - 36..).is_some_and(is_id);
     if let Some(metadata) = name.strip_suffix(".metadata.json") {

@@ -5,6 +5,7 @@
 //! - [`bucket`]: a cell and a year; [`layout`]: the names of everything in a warehouse.
 //! - [`chunk`]: a part of an inventory, and what became of it.
 //! - [`part_file`], [`task_files`]: the files that a task writes, as it reports them.
+//! - [`run_id`]: the name of a run.
 //! - [`time`]: points in time as text.
 
 pub mod bucket;
@@ -13,6 +14,7 @@ pub mod item_key;
 pub mod items;
 pub mod layout;
 pub mod part_file;
+pub mod run_id;
 pub mod task_files;
 pub(crate) mod time;
 pub(crate) mod versions;

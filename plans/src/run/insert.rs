@@ -57,7 +57,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
     schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
 
     let options = RunOptions::of(config);
-    let run = options.run.unwrap_or_else(|| Uuid::now_v7().to_string());
+    let run = options.run.map_or_else(|| Uuid::now_v7().to_string(), String::from);
     // What is written again has no other ids than before.
     let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
     let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };

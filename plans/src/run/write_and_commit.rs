@@ -193,7 +193,8 @@ impl Run<'_> {
                     false => IdChange::Unknown,
                 };
                 let summary = self.records.summary(&self.target.run);
-                let change = Change { add, ingested, ids, summary, ..Change::default() };
+                let resumable = matches!(self.target.outcome, Outcome::AppendStaged(_));
+                let change = Change { add, ingested, ids, summary, resumable, ..Change::default() };
                 let snapshot = match (self.committer.commit(change).await, &self.target.outcome) {
                     (Ok(committed), _) => committed.snapshot,
                     // By an earlier start that did not live to say so, or another process: with these same files.

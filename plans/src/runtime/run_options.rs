@@ -9,11 +9,13 @@ use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, Ex
 use datafusion::common::{DataFusionError, Result, config_datafusion_err, config_err};
 use datafusion::prelude::SessionConfig;
 
+use crate::model::run_id::RunId;
+
 /// What a session says of the next runs and questions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunOptions {
     /// Id of the run; a new one for each INSERT where it is `None`. A run is committed once.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// How many rejects a run may have; any number where it is `None`.
     pub max_rejects: Option<MaxRejects>,
     /// Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is `None`.
@@ -114,7 +116,10 @@ impl ExtensionOptions for RunOptions {
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let given = Some(value).filter(|value| !value.is_empty());
         match key {
-            "run" => self.run = given.map(str::to_owned),
+            "run" => {
+                let run = given.map(str::parse).transpose();
+                self.run = run.map_err(|e| config_datafusion_err!("earthcatalog.run: {e}"))?;
+            }
             "max_rejects" => self.max_rejects = given.map(str::parse).transpose()?,
             "commit_every" | "workers" => {
                 let n = given.map(str::parse).transpose();
@@ -145,7 +150,11 @@ impl ExtensionOptions for RunOptions {
             description,
         };
         vec![
-            entry("run", self.run.clone(), "Id of the run; a new one for each INSERT where it is empty"),
+            entry(
+                "run",
+                self.run.clone().map(String::from),
+                "Id of the run; a new one for each INSERT where it is empty",
+            ),
             entry("max_rejects", self.max_rejects.map(|m| m.to_string()), "Rejects that a run may have: 100, or 0.5%"),
             entry(
                 "workers",
@@ -188,7 +197,7 @@ mod tests {
         set(&context, "SET earthcatalog.run = 'r1'").await.unwrap();
         let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
         let expected = RunOptions {
-            run: Some("r1".into()),
+            run: Some("r1".parse().unwrap()),
             max_rejects: Some(MaxRejects::Percent(0.5)),
             commit_every: None,
             workers: NonZero::new(1),
@@ -217,5 +226,18 @@ mod tests {
         assert!(MaxRejects::Percent(10.0).is_exceeded(11, 100, true));
         assert!(!MaxRejects::Percent(10.0).is_exceeded(10, 100, true));
         assert!(MaxRejects::Count(0).is_exceeded(1, 100, false));
+    }
+
+    #[tokio::test]
+    async fn a_run_is_not_called_what_would_be_another_folder() {
+        let context = crate::session::session(1).unwrap();
+        let long = "x".repeat(201);
+        for wrong in [".", "..", "a/b", "a\\b", "a#b", "a?b", "a%20b", "a\tb", &long] {
+            let error = set(&context, &format!("SET earthcatalog.run = '{wrong}'")).await.unwrap_err().to_string();
+            assert!(error.contains("earthcatalog.run"), "{error}");
+        }
+        for right in ["r1", "2025-09-01 é", "...", ".a", "0199c0ff-ee01-99c0-ffee-0199c0ffee01"] {
+            set(&context, &format!("SET earthcatalog.run = '{right}'")).await.unwrap();
+        }
     }
 }

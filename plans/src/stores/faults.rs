@@ -8,6 +8,7 @@
 //! | `rate=0.05` | share of the requests that fail (0) |
 //! | `seed=7` | which ones (0); the same requests for the same object fail in every run |
 //! | `kinds=before+after` | how (all): see [`Fault`] |
+//! | `kill=12` | the process ends at its 12th request, which is not made |
 //! | `log=FILE` | a line `OPERATION PATH` for each request is appended there |
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -67,7 +69,18 @@ pub struct Faults {
     rate: f64,
     kinds: Vec<Fault>,
     log: Option<File>,
+    death: Option<Death>,
+    made: AtomicU64,
     requests: Mutex<HashMap<(Operation, String), u64>>,
+}
+
+/// The end of a process, at one of its requests.
+#[derive(Debug, Clone, Copy)]
+struct Death {
+    /// Counted from 1.
+    at: u64,
+    /// Whether the process ends; otherwise it goes on, but no request of its does anything any more.
+    ends_process: bool,
 }
 
 /// Of a request that is to fail.
@@ -82,7 +95,18 @@ impl Faults {
 
     /// `rate` of the requests fail, in any of these ways.
     pub fn new(seed: u64, rate: f64, kinds: &[Fault]) -> Self {
-        Self { seed, rate, kinds: kinds.to_vec(), log: None, requests: Mutex::default() }
+        let (log, death, made, requests) = (None, None, AtomicU64::new(0), Mutex::default());
+        Self { seed, rate, kinds: kinds.to_vec(), log, death, made, requests }
+    }
+
+    /// As if the process were killed at its `n`-th request, counted from 1: neither that one nor a later one is made.
+    pub fn killed_at(n: u64) -> Self {
+        Self { death: Some(Death { at: n, ends_process: false }), ..Self::new(0, 0., &[]) }
+    }
+
+    /// Requests so far, of every kind.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Those of [`FAULTS`], the same for all stores of the process; `None` if it is not set.
@@ -109,11 +133,15 @@ impl Faults {
                 "seed" => faults.seed = value.parse().map_err(|e| invalid(&e))?,
                 "rate" => faults.rate = value.parse().map_err(|e| invalid(&e))?,
                 "kinds" => faults.kinds = value.split('+').map(Fault::parse).collect::<Result<_, _>>()?,
+                "kill" => {
+                    let at = value.parse().map_err(|e| invalid(&e))?;
+                    faults.death = Some(Death { at, ends_process: true });
+                }
                 "log" => {
                     let file = File::options().append(true).create(true).open(value);
                     faults.log = Some(file.map_err(|e| invalid(&e))?);
                 }
-                _ => return Err(format!("no option {name}; there are rate, seed, kinds and log")),
+                _ => return Err(format!("no option {name}; there are rate, seed, kinds, kill and log")),
             }
         }
         Ok(faults)
@@ -152,6 +180,13 @@ impl Faults {
 
     /// Fails before the request, or goes on; then says whether it is to fail afterwards.
     async fn before(&self, operation: Operation, path: &str) -> Result<Option<Drawn>> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(Death { ends_process, .. }) = self.death.filter(|death| number >= death.at) {
+            if ends_process {
+                std::process::abort();
+            }
+            return Err(injected("the process was killed"));
+        }
         let drawn = self.request(operation, path);
         match drawn.map(|drawn| drawn.fault) {
             Some(Fault::Before) => Err(injected("the connection was reset")),

@@ -17,6 +17,7 @@ mod open;
 mod parquet;
 mod resume;
 mod retry;
+mod sync;
 
 use std::collections::HashMap;
 use std::path::Path as FilePath;
@@ -34,6 +35,7 @@ pub use self::conditional::{ConditionalObject, ObjectError, Version};
 pub(crate) use self::delete::delete;
 pub use self::parquet::ParquetObject;
 pub use self::retry::Retrying;
+pub(crate) use self::sync::sync;
 
 /// Why a location names no object store.
 #[derive(Debug, Error)]
@@ -141,11 +143,21 @@ pub fn folder_url(location: &str) -> Result<Url, StoreError> {
     Ok(url)
 }
 
-/// The URL of a path below `folder`, whose URL ends in `/`.
+/// The URL of a path below `folder`, whose URL ends in `/`. The path is text, none of it encoded: its segments are names.
+///
+/// Errors where one of them would lead elsewhere.
 pub fn below(folder: &Url, path: &str) -> Result<Url, StoreError> {
     let invalid =
-        |e: url::ParseError| StoreError::InvalidLocation { location: format!("{folder}{path}"), reason: e.to_string() };
-    folder.join(path).map_err(invalid)
+        |reason: &str| StoreError::InvalidLocation { location: format!("{folder}{path}"), reason: reason.into() };
+    let names = path.strip_suffix('/').unwrap_or(path);
+    if names.split('/').any(|name| matches!(name, "" | "." | "..")) || path.contains('\\') {
+        return Err(invalid("it leads out of the folder"));
+    }
+    let mut url = folder.clone();
+    let mut segments = url.path_segments_mut().map_err(|()| invalid("a URL without a path"))?;
+    segments.pop_if_empty().extend(path.split('/'));
+    drop(segments);
+    Ok(url)
 }
 
 fn key(url: &Url) -> String {
@@ -174,6 +186,23 @@ mod tests {
         std::fs::write(&file, "{}").unwrap();
         let (store, path) = stores().locate(&location_url(file.to_str().unwrap()).unwrap()).unwrap();
         assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "{}");
+    }
+
+    #[tokio::test]
+    async fn what_lies_below_a_folder_is_never_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Url::from_directory_path(folder.path()).unwrap();
+        for wrong in ["", "..", "a/../../b", "./a", "/a", "a//b", "..\\a"] {
+            assert!(below(&url, wrong).is_err(), "{wrong:?}");
+        }
+        for name in ["a b", "100%", "%20", "what#ever?", "é", "a:b", "..."] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+            let found = below(&url, name).unwrap();
+            assert_eq!(found.to_file_path().unwrap(), folder.path().join(name));
+            let (store, path) = stores().locate(&found).unwrap();
+            assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), name);
+        }
+        assert!(below(&url, "a/b/").unwrap().as_str().ends_with("/a/b/"));
     }
 
     #[test]

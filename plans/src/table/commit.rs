@@ -18,10 +18,12 @@ use super::known_ids::{KnownIds, encode, merge};
 use super::location::to_location;
 use super::manifests::files::LiveFile;
 use super::manifests::{self, MetadataFiles};
+use super::resumable;
 use super::snapshot;
 use crate::model::layout::cell_of;
 use crate::model::part_file::PartFile;
 use crate::model::task_files::{IdFile, RecordFile};
+use crate::stores;
 
 /// Manifests that are in memory at a time while files are removed; a full one takes some 3 MB.
 const MANIFESTS: usize = 4;
@@ -42,6 +44,10 @@ pub struct Change {
     pub summary: BTreeMap<String, String>,
     /// Whether the added files hold the rows of the removed ones (Iceberg's operation `replace`).
     pub same_rows: bool,
+    /// Whether the added files may be of an earlier start of a run that can be resumed, which may have committed them:
+    /// they are looked for, in the table and in the store; and that the run is committed is known for as long as its
+    /// checkpoints are there.
+    pub resumable: bool,
 }
 
 /// What a change means for what is known of the ids in the table.
@@ -98,6 +104,9 @@ impl Committer {
     ///
     /// Errors, of which none but [`WarehouseError::UnknownOutcome`] leaves the change visible or metadata behind:
     /// - [`WarehouseError::Conflict`]: a file to remove is no longer live;
+    /// - [`WarehouseError::Changed`]: the table is another one, or has another schema, partitioning or order;
+    /// - [`WarehouseError::AlreadyLive`], [`WarehouseError::MissingPartFiles`]: files of an earlier start are in the table
+    ///   already, or are gone;
     /// - [`WarehouseError::CommittedBefore`]: a snapshot already has the change's run (`earthcatalog.run`);
     /// - [`WarehouseError::UnknownOutcome`]: the catalog failed in the middle, and cannot be read again.
     pub async fn commit(&self, mut change: Change) -> Result<Committed> {
@@ -111,13 +120,26 @@ impl Committer {
             return Err(WarehouseError::InvalidPartFile { path: twice[0].path.clone(), reason });
         }
         let base = self.warehouse.load().await?;
+        if change.resumable {
+            let run = change.summary.get(RUN);
+            if let Some((run, snapshot)) = run.and_then(|run| Some((run.clone(), base.run_snapshot(run)?))) {
+                return Err(WarehouseError::CommittedBefore { run, snapshot });
+            }
+            resumable::check_exist(&change.add).await?;
+        }
         let remove = Arc::new(change.remove.iter().map(|url| location_of(url)).collect::<Result<_>>()?);
         let plan = Plan { id: snapshot_id(), remove, change };
 
         // Manifests of added files name no sequence number, so that all attempts share them.
         let mut shared = MetadataFiles::new(self.warehouse.io(), &base.metadata, plan.id);
         let mut all_lost = true;
-        let outcome = match shared.write_added(&plan.change.add, &base.metadata).await {
+        let written = async {
+            let added = shared.write_added(&plan.change.add, &base.metadata).await?;
+            shared.sync().await?;
+            sync_added(&plan.change).await?;
+            Ok(added)
+        };
+        let outcome = match written.await {
             Ok(added) => self.attempt_until_committed(&plan, &added, &mut all_lost).await,
             Err(e) => Err(e),
         };
@@ -194,6 +216,7 @@ impl Committer {
         files: &mut MetadataFiles,
     ) -> Result<String> {
         let metadata = &base.metadata;
+        self.warehouse.requirements().check(metadata, self.warehouse.catalog())?;
         let run = plan.change.summary.get(RUN);
         if let Some((run, snapshot)) = run.and_then(|run| Some((run.clone(), base.run_snapshot(run)?))) {
             return Err(WarehouseError::CommittedBefore { run, snapshot });
@@ -202,6 +225,9 @@ impl Committer {
         let mut removed = vec![];
         if let Some(current) = metadata.current_snapshot() {
             let live = manifests::live_manifests(self.warehouse.io(), metadata, current).await?;
+            if plan.change.resumable {
+                resumable::refuse_live(self.warehouse.io(), &live, &plan.change.add).await?;
+            }
             let kept = self.without_removed(plan, live, base, files, &mut removed).await?;
             manifests.extend(kept);
         }
@@ -221,8 +247,11 @@ impl Committer {
         let known = known_ids(&plan.change.ids, base, self.warehouse.io(), files).await?;
         summary.additional_properties.extend(known);
         let list = files.write_list(manifests, metadata).await?;
-        let next = snapshot::on_top_of(base, plan.id, summary, list)?;
-        files.write_metadata(&next, base).await
+        let committed = run.filter(|_| plan.change.resumable).map(String::as_str);
+        let next = snapshot::on_top_of(base, plan.id, summary, list, committed)?;
+        let location = files.write_metadata(&next, base).await?;
+        files.sync().await?;
+        Ok(location)
     }
 
     /// The live manifests without the files to remove: most as they are, those concerned written again.
@@ -310,6 +339,13 @@ async fn known_ids(
     Ok(known.properties(files.write_known_ids(&known).await?).into())
 }
 
+/// Has a local disk keep the files that a change adds.
+async fn sync_added(change: &Change) -> Result<()> {
+    let paths = change.add.iter().map(|part| &part.path).chain(change.ingested.iter().map(|file| &file.path));
+    let urls = paths.map(|path| parsed(path)).collect::<Result<Vec<_>>>()?;
+    Ok(stores::sync(urls).await?)
+}
+
 /// A change in Iceberg's terms.
 struct Plan {
     /// Id of the snapshot to be.
@@ -320,9 +356,11 @@ struct Plan {
 }
 
 fn location_of(url: &str) -> Result<String> {
-    let invalid =
-        |e: url::ParseError| WarehouseError::InvalidLocation { location: url.to_owned(), reason: e.to_string() };
-    to_location(&Url::parse(url).map_err(invalid)?)
+    to_location(&parsed(url)?)
+}
+
+fn parsed(url: &str) -> Result<Url> {
+    Url::parse(url).map_err(|e| WarehouseError::InvalidLocation { location: url.to_owned(), reason: e.to_string() })
 }
 
 /// Random and positive, as Iceberg's own writers choose it.
@@ -552,5 +590,37 @@ mod tests {
         assert!(matches!(error, WarehouseError::InvalidPartFile { .. }), "{error}");
         let error = committer.commit(Change::default()).await.unwrap_err();
         assert!(matches!(error, WarehouseError::NothingToCommit), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_table_that_was_made_again_takes_nothing_of_an_older_run() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (warehouse, other) = (warehouse(&folder).await, warehouse(&elsewhere).await);
+        let [base, other] = [warehouse.load().await.unwrap(), other.load().await.unwrap()];
+        warehouse.catalog().swap(&base.metadata_location, &other.metadata_location).await;
+        let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("uuid") && error.contains("start again"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_changed_since_the_run_began_stops_its_commit() {
+        use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let base = warehouse.load().await.unwrap();
+        let schema = base.metadata.current_schema().as_struct().fields().to_vec();
+        let new = NestedField::optional(900, "of_another_engine", Type::Primitive(PrimitiveType::Int)).into();
+        let schema = Schema::builder().with_schema_id(7).with_fields(schema.into_iter().chain([new])).build().unwrap();
+        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let next = builder.add_current_schema(schema).unwrap().build().unwrap().metadata;
+        let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+        let location = location.with_next_version();
+        next.write_to(warehouse.io(), &location).await.unwrap();
+        warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+        let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("schema") && error.contains("start again"), "{error}");
+        assert_eq!(metadata_files(&folder), 2, "nothing of it is left behind");
     }
 }

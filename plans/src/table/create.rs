@@ -12,6 +12,9 @@ use url::Url;
 use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
+use super::new_table::{create_table, has_table, refuse_another_table};
+use super::requirements::Requirements;
+use super::resumable;
 use super::schema;
 use super::storage::file_io;
 use crate::model::items::{ItemSchema, Promoted};
@@ -51,10 +54,11 @@ impl TableState {
         Some(time.timestamp_millis())
     }
 
-    /// The snapshot that an ingest run committed, if it did and the table still retains it.
+    /// The snapshot that a run committed, if it did and the table still retains it, or the run can be resumed.
     pub fn run_snapshot(&self, run: &str) -> Option<i64> {
         let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
-        self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id())
+        let retained = self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id());
+        retained.or_else(|| resumable::noted(&self.metadata, run))
     }
 }
 
@@ -68,9 +72,13 @@ pub struct Warehouse {
     h3_resolution: u8,
     field_ids: Arc<BTreeMap<String, i32>>,
     io: FileIO,
+    /// What the table must still be when something is committed that was planned with this.
+    requirements: Requirements,
     latest: Arc<Mutex<Arc<TableState>>>,
     /// Whether it is only what it would be.
     planned: bool,
+    /// Whether it was absent, and this created it.
+    created: bool,
 }
 
 impl Warehouse {
@@ -82,28 +90,25 @@ impl Warehouse {
         let location = location_in(&catalog).await?;
         let io = file_io();
         let state = read_latest(&catalog, &io, location).await?;
-        Self::new(catalog, io, state)
+        Self::of_state(catalog, io, state)
     }
 
     /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
     /// Of several processes that create it at once, one does, and the others open it.
     ///
-    /// Errors: an existing table has another location, other promoted columns or another resolution.
+    /// Errors: an existing table has another location, other promoted columns or another resolution; the folder holds
+    /// another table.
     pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
         let file = Catalog::at(catalog)?;
-        let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
-        file.initialize().await?;
-        if file.metadata_location().await?.is_none() {
+        let folder = folder_url(warehouse)?;
+        let mut created = false;
+        if !has_table(&file).await? {
+            let location = to_location(&folder)?.trim_end_matches('/').to_owned();
             let metadata = schema::new_metadata(items, h3_resolution, &location)?;
-            let first = MetadataLocation::new_with_metadata(&location, &metadata);
-            let io = file_io();
-            metadata.write_to(&io, &first).await.map_err(WarehouseError::metadata(first.to_string()))?;
-            if !file.insert(&first.to_string()).await? {
-                // Another process was faster, and nothing names our file.
-                io.delete(first.to_string()).await.map_err(WarehouseError::metadata(first.to_string()))?;
-            }
+            created = create_table(&file, &folder, &metadata).await?;
         }
-        Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)
+        let opened = Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)?;
+        Ok(Self { created, ..opened })
     }
 
     /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
@@ -112,11 +117,13 @@ impl Warehouse {
         match Self::open(catalog).await {
             Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
             Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
-                let location = to_location(&folder_url(warehouse)?)?.trim_end_matches('/').to_owned();
+                let folder = folder_url(warehouse)?;
+                refuse_another_table(&Catalog::at(catalog)?, &folder, None).await?;
+                let location = to_location(&folder)?.trim_end_matches('/').to_owned();
                 let metadata = schema::new_metadata(items, h3_resolution, &location)?;
                 let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
                 let state = TableState { metadata: Arc::new(metadata), metadata_location };
-                Ok(Self { planned: true, ..Self::new(Catalog::at(catalog)?, file_io(), state)? })
+                Ok(Self { planned: true, ..Self::of_state(Catalog::at(catalog)?, file_io(), state)? })
             }
             Err(e) => Err(e),
         }
@@ -129,7 +136,8 @@ impl Warehouse {
         Ok(self)
     }
 
-    fn new(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
+    /// The table that `state` describes.
+    pub(super) fn of_state(catalog: Catalog, io: FileIO, state: TableState) -> Result<Self> {
         let metadata = &state.metadata;
         if metadata.format_version() != FormatVersion::V2 {
             let reason = format!("it has Iceberg format version {}, not 2", metadata.format_version());
@@ -144,8 +152,10 @@ impl Warehouse {
             field_ids: Arc::new(schema::field_ids(metadata.current_schema())),
             catalog: Arc::new(catalog),
             io,
+            requirements: Requirements::new(metadata),
             latest: Arc::new(Mutex::new(Arc::new(state))),
             planned: false,
+            created: false,
         })
     }
 
@@ -169,6 +179,11 @@ impl Warehouse {
         self.planned
     }
 
+    /// Whether there was no such table, and opening it created it.
+    pub fn is_new(&self) -> bool {
+        self.created
+    }
+
     /// URL of the folder or prefix with the files, ending in `/`.
     pub fn url(&self) -> &Url {
         &self.url
@@ -190,6 +205,10 @@ impl Warehouse {
     /// Iceberg field ids by dotted column path, for the writer of part files.
     pub fn field_ids(&self) -> &BTreeMap<String, i32> {
         &self.field_ids
+    }
+
+    pub(crate) fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     pub fn io(&self) -> &FileIO {
@@ -251,7 +270,8 @@ async fn read_latest(catalog: &Catalog, io: &FileIO, mut location: String) -> Re
     }
 }
 
-async fn read(io: &FileIO, location: &str) -> Result<TableState> {
+/// The table as the metadata file at `location` says.
+pub(super) async fn read(io: &FileIO, location: &str) -> Result<TableState> {
     let metadata = TableMetadata::read_from(io, location).await.map_err(WarehouseError::metadata(location))?;
     Ok(TableState { metadata: Arc::new(metadata), metadata_location: location.to_owned() })
 }
@@ -364,5 +384,26 @@ mod tests {
         assert_eq!(uuids.len(), 1);
         let files = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
         assert_eq!(files, 1, "the losers' metadata files are gone");
+    }
+
+    #[tokio::test]
+    async fn a_table_is_not_created_where_another_one_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, warehouse) = paths(&folder);
+        let items = declared(&[("platform", DataType::Utf8)]);
+        let first = Warehouse::open_or_create(&catalog, &warehouse, &items, 1).await.unwrap();
+        let there = first.load().await.unwrap().metadata_location.clone();
+        let typo = catalog.replace("catalog", "catlog");
+        for refused in [
+            Warehouse::open_or_plan(&typo, &warehouse, &items, 1).await,
+            Warehouse::open_or_create(&typo, &warehouse, &items, 1).await,
+        ] {
+            let error = refused.expect_err("a second table").to_string();
+            assert!(error.contains(there.rsplit('/').next().unwrap()), "{error}");
+            assert!(error.contains("earthcatalog register") && error.contains("another folder"), "{error}");
+        }
+        let left = std::fs::read_dir(folder.path().join("my warehouse/metadata")).unwrap().count();
+        assert_eq!(left, 1, "the first table's metadata alone");
+        assert!(!std::path::Path::new(&typo).exists(), "no catalog was made either");
     }
 }

@@ -2,6 +2,7 @@
 
 use datafusion::common::DataFusionError;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::model::items::ItemSchemaError;
 use crate::stores::{ObjectError, StoreError};
@@ -15,7 +16,7 @@ pub enum WarehouseError {
     NoCatalog { catalog: String },
     #[error("catalog {catalog} has no table {table}; an ingest creates it, or name another catalog")]
     NoTable { catalog: String, table: String },
-    #[error("catalog {catalog} cannot be read or written: {source}")]
+    #[error("catalog {catalog} cannot be read or written: {source}{}", super::catalog::advice(.source).map_or(String::new(), |advice| format!("; {advice}")))]
     Database { catalog: String, source: sqlx::Error },
     #[error("the catalog cannot be read or written: {0}")]
     CatalogObject(#[from] ObjectError),
@@ -27,12 +28,40 @@ pub enum WarehouseError {
     NotItems { location: String, reason: String },
     #[error("the table in {catalog} has {what} {existing}, not {wanted}; {way_out}")]
     Disagrees { catalog: String, what: &'static str, existing: String, wanted: String, way_out: &'static str },
+    #[error(
+        "{folder} holds another table: {metadata} (table-uuid {table}); take that one into the catalog with `earthcatalog register --catalog {catalog} --warehouse {folder}`, or choose another folder for a new table"
+    )]
+    AnotherTable { folder: String, metadata: String, table: Uuid, catalog: String },
+    #[error("whether a table may be created in {folder} cannot be told: {reason}; try again")]
+    Creation { folder: String, reason: String },
+    #[error("catalog {catalog} already has a table; register into a catalog that has none")]
+    HasTable { catalog: String },
+    #[error(
+        "{folder} holds no table: there is no metadata file (metadata/*.metadata.json) in it; an ingest creates a table"
+    )]
+    NoMetadata { folder: String },
+    #[error("{folder} holds the metadata of several tables: {tables}; move those away that are not to be registered")]
+    SeveralTables { folder: String, tables: String },
+    #[error(
+        "{metadata} is of a table in {says}, and lies in {lies}; move the files back, Iceberg's metadata names them by their whole path"
+    )]
+    Moved { metadata: String, says: String, lies: String },
     #[error(transparent)]
     Schema(#[from] ItemSchemaError),
     #[error("{location}: {reason}")]
     InvalidLocation { location: String, reason: String },
     #[error("part file {path} cannot be committed: {reason}")]
     InvalidPartFile { path: String, reason: String },
+    #[error("the table in {catalog} is not as it was when this began: its {what} was {was}, is {is}; start again")]
+    Changed { catalog: String, what: &'static str, was: String, is: String },
+    #[error(
+        "{} of the files to add are in the table already, such as {}: an earlier start committed them; `earthcatalog runs --discard RUN` removes what is left of that run", .paths.len(), .paths.first().map_or("", String::as_str)
+    )]
+    AlreadyLive { paths: Vec<String> },
+    #[error(
+        "{count} of the files to add are gone or damaged, such as {path}: {reason}; remove what is left of the run with `earthcatalog runs --discard RUN`, and start it again"
+    )]
+    MissingPartFiles { count: usize, path: String, reason: String },
     #[error("conflict: the table no longer has {} of the files to remove, such as {}; plan again on its current snapshot", missing.len(), missing.first().map_or("", String::as_str))]
     Conflict { missing: Vec<String> },
     #[error("commit gave up after {attempts} attempts: other writers were always faster; try again")]

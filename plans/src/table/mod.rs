@@ -1,6 +1,8 @@
 //! The Iceberg table `items` over the part files of a warehouse: opened or created, and changed in one commit per run.
 //!
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
+//! - `folder`: whose metadata lies in a folder; `new_table` creates a table where there is none, [`Warehouse::register`]
+//!   takes one that is there into a catalog.
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`ingest_record`]: which version of which object is in the table.
@@ -10,11 +12,16 @@ pub mod catalog;
 pub mod commit;
 pub mod create;
 pub mod error;
+pub(crate) mod folder;
 pub mod ingest_record;
 pub mod known_ids;
 pub mod leases;
 pub mod location;
 pub(crate) mod manifests;
+mod new_table;
+mod register;
+pub(crate) mod requirements;
+pub(crate) mod resumable;
 pub mod schema;
 pub(crate) mod snapshot;
 pub mod storage;

@@ -8,14 +8,17 @@ use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::manifests::files::LiveFile;
+use super::resumable;
 use crate::model::part_file::PartFile;
 
-/// The metadata that follows `base`: with one more snapshot, which is the current one.
+/// The metadata that follows `base`: with one more snapshot, which is the current one. That it is the commit of the run
+/// `committed`, which has checkpoints, is noted.
 pub(crate) fn on_top_of(
     base: &TableState,
     id: i64,
     mut summary: Summary,
     manifest_list: String,
+    committed: Option<&str>,
 ) -> Result<TableMetadata> {
     let metadata = &base.metadata;
     inherit(&mut summary.additional_properties, base);
@@ -30,7 +33,9 @@ pub(crate) fn on_top_of(
         .with_manifest_list(manifest_list)
         .build();
     let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
-    let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.build());
+    let notes = committed.map(|run| resumable::note(run, id)).into_iter().collect();
+    let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.set_properties(notes));
+    let next = next.and_then(|builder| builder.build());
     Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)
 }
 

@@ -201,3 +201,102 @@ async fn entries(warehouse: &Warehouse) -> BTreeSet<(String, i64, i64, Option<i6
     }
     entries
 }
+
+/// Another engine changes the table.
+async fn change(
+    warehouse: &Warehouse,
+    change: impl FnOnce(iceberg::spec::TableMetadataBuilder) -> iceberg::spec::TableMetadataBuilder,
+) {
+    let base = warehouse.load().await.unwrap();
+    let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let next = change(builder).build().unwrap().metadata;
+    let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+    let location = location.with_next_version();
+    next.write_to(warehouse.io(), &location).await.unwrap();
+    warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+}
+
+async fn set(warehouse: &Warehouse, property: &str, value: &str) {
+    let properties = [(property.to_owned(), value.to_owned())].into();
+    change(warehouse, |builder| builder.set_properties(properties).unwrap()).await;
+}
+
+#[tokio::test]
+async fn where_the_table_forbids_it_no_file_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let one = part(&warehouse, "81a", 1);
+    append(&warehouse, [one.clone()]).await;
+    replace(&warehouse, std::slice::from_ref(&one), part(&warehouse, "81a", 2)).await;
+    part(&warehouse, "81a", 3);
+    set(&warehouse, "gc.enabled", "false").await;
+    let before = files(&folder);
+    for options in [DRY, AT_ONCE] {
+        let error = expire_snapshots(&warehouse, &options).await.unwrap_err().to_string();
+        assert!(error.contains("gc.enabled"), "{error}");
+        let error = sweep_orphans(&warehouse, &options).await.unwrap_err().to_string();
+        assert!(error.contains("gc.enabled"), "{error}");
+    }
+    assert_eq!(files(&folder), before);
+    set(&warehouse, "gc.enabled", "true").await;
+    assert_eq!(expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().data_files_removed, 1);
+}
+
+#[tokio::test]
+async fn so_many_snapshots_stay_as_the_table_wants_to_keep() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    for n in 1..=5 {
+        append(&warehouse, [part(&warehouse, "81a", n)]).await;
+    }
+    set(&warehouse, "history.expire.min-snapshots-to-keep", "3").await;
+    assert_eq!(expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().snapshots_removed, 2);
+    let metadata = std::sync::Arc::clone(&warehouse.load().await.unwrap().metadata);
+    let mut sequences: Vec<_> = metadata.snapshots().map(|s| s.sequence_number()).collect();
+    sequences.sort();
+    assert_eq!(sequences, [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_branch_has_a_retention_of_its_own() {
+    use iceberg::spec::{SnapshotReference, SnapshotRetention};
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    let mut ids = vec![];
+    for n in 1..=5 {
+        ids.push(append(&warehouse, [part(&warehouse, "81a", n)]).await);
+    }
+    let retention =
+        SnapshotRetention::Branch { min_snapshots_to_keep: Some(2), max_snapshot_age_ms: None, max_ref_age_ms: None };
+    let reference = SnapshotReference { snapshot_id: ids[1], retention };
+    change(&warehouse, |builder| builder.set_ref("two", reference).unwrap()).await;
+    assert_eq!(expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().snapshots_removed, 2);
+    let metadata = std::sync::Arc::clone(&warehouse.load().await.unwrap().metadata);
+    let kept: Vec<_> = (0..5).filter(|n| metadata.snapshot_by_id(ids[*n]).is_some()).collect();
+    assert_eq!(kept, [0, 1, 4], "the branch's two, and the current one");
+
+    let retention = SnapshotRetention::Branch {
+        min_snapshots_to_keep: None,
+        max_snapshot_age_ms: Some(24 * 60 * 60 * 1000),
+        max_ref_age_ms: None,
+    };
+    let reference = SnapshotReference { snapshot_id: ids[1], retention };
+    change(&warehouse, |builder| builder.set_ref("two", reference).unwrap()).await;
+    assert_eq!(
+        expire_snapshots(&warehouse, &AT_ONCE).await.unwrap().snapshots_removed,
+        0,
+        "they are younger than a day"
+    );
+}
+
+#[tokio::test]
+async fn without_a_retention_of_ours_the_tables_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    for n in 1..=3 {
+        append(&warehouse, [part(&warehouse, "81a", n)]).await;
+    }
+    assert_eq!(expire_snapshots(&warehouse, &ExpireOptions::default()).await.unwrap().snapshots_removed, 0);
+    set(&warehouse, "history.expire.max-snapshot-age-ms", "0").await;
+    assert_eq!(expire_snapshots(&warehouse, &ExpireOptions::default()).await.unwrap().snapshots_removed, 2);
+}

@@ -20,8 +20,17 @@ use crate::model::part_file::PartFile;
 use crate::table::testing::{Row, write_part};
 use crate::table::{Change, Committer};
 
-const AT_ONCE: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: false };
-const DRY: ExpireOptions = ExpireOptions { retain: Duration::ZERO, dry_run: true };
+const AT_ONCE: ExpireOptions = ExpireOptions { retain: Some(Duration::ZERO), dry_run: false };
+const DRY: ExpireOptions = ExpireOptions { retain: Some(Duration::ZERO), dry_run: true };
+/// Long enough for what a test does, and shorter than a day.
+const HOUR: ExpireOptions = ExpireOptions { retain: Some(Duration::from_secs(3600)), dry_run: false };
+
+/// A clean-up that must be allowed to do everything.
+async fn clean(warehouse: &Warehouse, options: &ExpireOptions) -> Result<ExpireSummary, MaintenanceError> {
+    let cleaned = super::clean(warehouse, options).await?;
+    assert!(cleaned.refused.is_none(), "{:?}", cleaned.refused);
+    Ok(cleaned.summary)
+}
 
 /// An existing part file with one row, named as the sink names it.
 pub(super) fn part(warehouse: &Warehouse, cell: &str, number: u128) -> PartFile {

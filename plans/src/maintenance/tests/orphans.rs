@@ -33,9 +33,9 @@ async fn only_old_files_of_ours_that_nothing_names_go() {
     aged.iter().chain(&foreign).for_each(|path| age(path, DAY));
     let before = files(&folder);
 
-    let dry = sweep_orphans(&warehouse, &ExpireOptions { dry_run: true, ..ExpireOptions::default() }).await.unwrap();
+    let dry = sweep_orphans(&warehouse, &ExpireOptions { dry_run: true, ..HOUR }).await.unwrap();
     assert_eq!((dry.orphans_removed, files(&folder)), (4, before));
-    let done = sweep_orphans(&warehouse, &ExpireOptions::default()).await.unwrap();
+    let done = sweep_orphans(&warehouse, &HOUR).await.unwrap();
 
     assert_eq!((done.orphans_removed, done.bytes_removed), (4, dry.bytes_removed));
     for gone in [file(&old), file(&lonely), manifest, staged] {
@@ -44,7 +44,7 @@ async fn only_old_files_of_ours_that_nothing_names_go() {
     for kept in foreign.iter().chain([&file(&live), &file(&young)]) {
         assert!(kept.exists(), "{}", kept.display());
     }
-    assert_eq!(sweep_orphans(&warehouse, &ExpireOptions::default()).await.unwrap().orphans_removed, 0);
+    assert_eq!(sweep_orphans(&warehouse, &HOUR).await.unwrap().orphans_removed, 0);
     assert!(!wh.join("grid_partition=81c").exists(), "its folder was empty");
 }
 
@@ -122,4 +122,45 @@ async fn a_warehouse_on_an_object_store_is_swept_too() {
     let left: Vec<_> = store.list(Some(&root)).try_collect().await.unwrap();
     // Metadata, manifest list, two manifests; the part files were never written.
     assert_eq!(left.len(), 4, "{left:?}");
+}
+
+/// Another table's metadata in the folder of this one: what a lost catalog leaves behind.
+async fn beside_another_table(folder: &tempfile::TempDir) {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = warehouse(&elsewhere).await;
+    append(&other, [part(&other, "81a", 9)]).await;
+    for entry in fs::read_dir(elsewhere.path().join("wh/metadata")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join("wh/metadata").join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_folder_in_which_another_tables_metadata_lies_is_not_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    append(&warehouse, [part(&warehouse, "81a", 1)]).await;
+    let of_the_other = part(&warehouse, "81a", 2);
+    beside_another_table(&folder).await;
+    let before = files(&folder);
+    for options in [DRY, AT_ONCE] {
+        let error = sweep_orphans(&warehouse, &options).await.unwrap_err().to_string();
+        assert!(error.contains("another table") && error.contains(".metadata.json"), "{error}");
+    }
+    assert_eq!(files(&folder), before);
+    assert!(file(&of_the_other).exists());
+}
+
+#[tokio::test]
+async fn older_metadata_of_this_table_that_it_no_longer_names_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    append(&warehouse, [part(&warehouse, "81a", 1)]).await;
+    let metadata = folder.path().join("wh/metadata");
+    let first = fs::read_dir(&metadata).unwrap().map(|entry| entry.unwrap().path());
+    let first = first.into_iter().find(|path| path.to_str().unwrap().ends_with(".metadata.json")).unwrap();
+    let lost = metadata.join(format!("00007-{}.metadata.json", uuid::Uuid::new_v4()));
+    fs::copy(first, &lost).unwrap();
+    assert_eq!(sweep_orphans(&warehouse, &AT_ONCE).await.unwrap().orphans_removed, 1);
+    assert!(!lost.exists());
 }

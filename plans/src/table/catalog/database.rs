@@ -3,11 +3,15 @@
 //!
 //! A connection lives for one operation.
 
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use tempfile::TempDir;
 
 use super::{CATALOG, NAMESPACE, TABLE};
 
@@ -15,6 +19,13 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How long a connection waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of the header that say how a file is written and read: 1 for a rollback journal, 2 for a write-ahead log (file
+/// format, section 1.3.3).
+const JOURNAL: Range<usize> = 18..20;
+
+/// Name of a copy in its temporary folder.
+const COPY: &str = "catalog.db";
 
 const CREATE_TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS iceberg_tables (
@@ -42,13 +53,14 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// A file that others work on at the same time. The last to close folds the write-ahead log back, so that between
-    /// operations the file alone is the whole catalog and can be copied.
+    /// A file that others work on at the same time. It has no write-ahead log: between operations the file alone is the
+    /// whole catalog and can be copied, and to read it takes the permission to read it, and leaves nothing behind. A log
+    /// that an earlier version, or another engine, made is folded back by the next operation that writes.
     pub fn shared(file: PathBuf) -> Self {
         Self { file, scratch: false }
     }
 
-    /// A copy that is nobody else's. It has no write-ahead log, so that it can be read where nothing can be written.
+    /// A copy that is nobody else's.
     pub fn scratch(file: PathBuf) -> Self {
         Self { file, scratch: true }
     }
@@ -59,20 +71,7 @@ impl Database {
 
     /// Creates the file and its tables where they are absent.
     pub async fn initialize(&self) -> Result<()> {
-        // Switching a new file to WAL reports "locked" at once, whatever the busy timeout.
-        let start = Instant::now();
-        let mut connection = loop {
-            let mut options = self.options().create_if_missing(true);
-            if !self.scratch {
-                options = options.journal_mode(SqliteJournalMode::Wal);
-            }
-            match options.connect().await {
-                Err(e) if is_busy(&e) && start.elapsed() < BUSY_TIMEOUT => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                outcome => break outcome?,
-            }
-        };
+        let mut connection = self.connect(self.options().create_if_missing(true)).await?;
         for statement in CREATE_TABLES {
             sqlx::query(statement).execute(&mut connection).await?;
         }
@@ -81,7 +80,12 @@ impl Database {
 
     /// Location of the table's current metadata; `None` where the catalog has no table.
     pub async fn metadata_location(&self) -> Result<Option<String>> {
-        let mut connection = self.options().connect().await?;
+        if !self.scratch
+            && let Some(copy) = without_log(&self.file).await.map_err(sqlx::Error::Io)?
+        {
+            return Box::pin(Self::scratch(copy.path().join(COPY)).metadata_location()).await;
+        }
+        let mut connection = self.connect(self.read_options()).await?;
         let row = sqlx::query(
             "SELECT metadata_location FROM iceberg_tables
              WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
@@ -98,7 +102,7 @@ impl Database {
 
     /// Enters the table, unless there is one: then `false`, and nothing changes.
     pub async fn insert(&self, metadata_location: &str) -> Result<bool> {
-        let mut connection = self.options().connect().await?;
+        let mut connection = self.connect(self.options()).await?;
         let inserted = async {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             sqlx::query(
@@ -131,8 +135,12 @@ impl Database {
 
     /// Points the table from `expected` to `new`, if it points at `expected`.
     pub async fn swap(&self, expected: &str, new: &str) -> Swapped {
-        // A connection that never opened has changed nothing.
-        let Ok(mut connection) = self.options().connect().await else { return Swapped::No };
+        let mut connection = match self.connect(self.options()).await {
+            Ok(connection) => connection,
+            Err(e) if is_busy(&e) => return Swapped::No,
+            // A connection that never opened has changed nothing.
+            Err(e) => return Swapped::Refused(e),
+        };
         let updated = sqlx::query(
             "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
              WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?",
@@ -151,16 +159,39 @@ impl Database {
             Ok(done) if done.rows_affected() == 1 => Swapped::Yes,
             Ok(_) => Swapped::No,
             Err(e) if is_busy(&e) => Swapped::No,
+            // SQLite rolled the statement back.
+            Err(e) if advice(&e).is_some() => Swapped::Refused(e),
             Err(e) => Swapped::Unknown(e),
+        }
+    }
+
+    /// Opens the file. What else waits for its turn does so in SQLite; but a change of the journal mode is told "locked"
+    /// at once.
+    async fn connect(&self, options: SqliteConnectOptions) -> Result<SqliteConnection> {
+        let start = Instant::now();
+        loop {
+            match options.connect().await {
+                Err(e) if is_busy(&e) && start.elapsed() < BUSY_TIMEOUT => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                outcome => return outcome,
+            }
         }
     }
 
     fn options(&self) -> SqliteConnectOptions {
         let options = SqliteConnectOptions::new().filename(&self.file).disable_statement_logging();
+        let options = options.journal_mode(SqliteJournalMode::Delete);
         match self.scratch {
-            true => options.journal_mode(SqliteJournalMode::Delete).synchronous(SqliteSynchronous::Off),
-            false => options.busy_timeout(BUSY_TIMEOUT).synchronous(SqliteSynchronous::Full),
+            true => options.synchronous(SqliteSynchronous::Off),
+            // The folder is synced, too: a journal that comes back after a power cut would undo the commit.
+            false => options.busy_timeout(BUSY_TIMEOUT).synchronous(SqliteSynchronous::Extra),
         }
+    }
+
+    fn read_options(&self) -> SqliteConnectOptions {
+        let options = SqliteConnectOptions::new().filename(&self.file).disable_statement_logging();
+        options.busy_timeout(BUSY_TIMEOUT).read_only(true)
     }
 }
 
@@ -169,11 +200,53 @@ impl Database {
 pub(super) enum Swapped {
     Yes,
     No,
+    /// Nothing was changed, and trying again is of no use.
+    Refused(sqlx::Error),
     Unknown(sqlx::Error),
+}
+
+/// What to do about an error that stays one however often it is tried; `None` for any other.
+pub(crate) fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    // Primary result codes: https://www.sqlite.org/rescode.html.
+    Some(match primary_code(error)? {
+        3 | 8 => "the file or its folder is read-only here: get the permission to write to both",
+        11 => "the file is damaged: make a new catalog, and take the table into it with `earthcatalog register`",
+        13 => "the disk is full: make room",
+        14 => {
+            "it cannot be opened: it must be a file, and you need the permission to read it, and to write to its folder"
+        }
+        26 => "it is not a SQLite file: name another one",
+        _ => return None,
+    })
+}
+
+/// A copy, under the name [`COPY`] in a temporary folder, of a file that says that it has a write-ahead log where there is
+/// none, with the log switched off: to read such a file itself, SQLite makes the log, for which it needs the permission to
+/// write, and which stays behind where it has that of somebody else. `None` for any other file.
+async fn without_log(file: &Path) -> io::Result<Option<TempDir>> {
+    let file = file.to_owned();
+    let copied = tokio::task::spawn_blocking(move || {
+        let mut header = [0; JOURNAL.end];
+        let has_header = File::open(&file).and_then(|mut opened| opened.read_exact(&mut header)).is_ok();
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        if !has_header || header[JOURNAL] != [2, 2] || Path::new(&log).exists() {
+            return Ok(None);
+        }
+        let mut bytes = fs::read(&file)?;
+        bytes[JOURNAL].fill(1);
+        let folder = TempDir::with_prefix("earthcatalog-")?;
+        fs::write(folder.path().join(COPY), bytes)?;
+        Ok(Some(folder))
+    });
+    copied.await.map_err(io::Error::other)?
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    Some(error.as_database_error()?.code()?.parse::<i32>().ok()? & 0xff)
 }
 
 /// SQLITE_BUSY or SQLITE_LOCKED, whatever the extended code: the statement was not executed.
 fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    primary_code(error).is_some_and(|code| matches!(code, 5 | 6))
 }

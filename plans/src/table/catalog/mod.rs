@@ -10,6 +10,7 @@ use std::fmt;
 
 use url::Url;
 
+pub(super) use self::database::advice;
 use self::database::{Database, Swapped};
 use self::remote::RemoteCatalog;
 use super::error::{Result, WarehouseError};
@@ -106,6 +107,7 @@ impl Catalog {
             Place::Local(database) => match database.swap(expected, new).await {
                 Swapped::Yes => Swap::Done,
                 Swapped::No => Swap::Lost,
+                Swapped::Refused(e) => Swap::Refused(self.failed(e)),
                 Swapped::Unknown(e) => Swap::Unknown(self.failed(e)),
             },
         }
@@ -175,5 +177,61 @@ mod tests {
     fn a_catalog_is_called_by_its_path_or_url() {
         assert_eq!(Catalog::at("/data/my catalog.db").unwrap().to_string(), "/data/my catalog.db");
         assert_eq!(Catalog::at("memory://bucket/catalog.db").unwrap().to_string(), "memory://bucket/catalog.db");
+    }
+
+    /// A catalog as earlier versions made it.
+    async fn with_a_write_ahead_log(file: &std::path::Path) {
+        use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+        use sqlx::{ConnectOptions, Connection};
+        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
+        catalog.initialize().await.unwrap();
+        catalog.insert("v0").await.unwrap();
+        let options = SqliteConnectOptions::new().filename(file).journal_mode(SqliteJournalMode::Wal);
+        options.connect().await.unwrap().close().await.unwrap();
+        assert_eq!(journal(file), [2, 2]);
+    }
+
+    /// File format, section 1.3.3: 1 is the rollback journal, 2 the write-ahead log.
+    fn journal(file: &std::path::Path) -> Vec<u8> {
+        std::fs::read(file).unwrap()[18..20].to_vec()
+    }
+
+    fn names(folder: &tempfile::TempDir) -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_catalog_has_no_write_ahead_log_and_loses_that_of_earlier_versions_with_its_next_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.db");
+        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
+        catalog.initialize().await.unwrap();
+        assert_eq!(journal(&file), [1, 1]);
+        std::fs::remove_file(&file).unwrap();
+
+        with_a_write_ahead_log(&file).await;
+        let before = std::fs::read(&file).unwrap();
+        // A reader leaves it as it is, and nothing beside it.
+        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v0"));
+        assert!(std::fs::read(&file).unwrap() == before);
+        assert_eq!(names(&folder), ["catalog.db"]);
+
+        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
+        assert_eq!((journal(&file), names(&folder)), (vec![1, 1], vec!["catalog.db".to_owned()]));
+        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
+    }
+
+    #[tokio::test]
+    async fn what_sqlite_refuses_is_no_lost_race() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("text.db"), "this is not a database, by no means; it is text").unwrap();
+        std::fs::create_dir(path("folder.db")).unwrap();
+        for (name, advice) in [("text.db", "not a SQLite file"), ("folder.db", "permission")] {
+            let swap = Catalog::at(&path(name)).unwrap().swap("v0", "v1").await;
+            let Swap::Refused(error) = swap else { panic!("{name}: {swap:?}") };
+            assert!(error.to_string().contains(name) && error.to_string().contains(advice), "{error}");
+        }
     }
 }

@@ -74,7 +74,7 @@ impl RemoteCatalog {
             match copy.database.swap(expected, new).await {
                 Swapped::Yes => Ok(Some((seen, copy))),
                 Swapped::No => Ok(None),
-                Swapped::Unknown(e) => Err(self.failed(e)),
+                Swapped::Refused(e) | Swapped::Unknown(e) => Err(self.failed(e)),
             }
         };
         let (seen, copy) = match changed.await {
@@ -200,11 +200,14 @@ mod tests {
         // File format, section 1.3.3: 1 is the rollback journal, 2 the write-ahead log.
         assert_eq!((&seen.bytes[..15], &seen.bytes[18..20]), (&b"SQLite format 3"[..], &[1, 1][..]));
 
-        // Given a file with a write-ahead log, as it is on a local disk,
+        // Given a file with a write-ahead log, as earlier versions and other engines make it,
         let folder = tempfile::tempdir().unwrap();
         let local = Catalog::at(folder.path().join("catalog.db").to_str().unwrap()).unwrap();
         local.initialize().await.unwrap();
         local.insert("v0").await.unwrap();
+        let wal = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("catalog.db"));
+        let wal = wal.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+        sqlx::Connection::close(sqlx::ConnectOptions::connect(&wal).await.unwrap()).await.unwrap();
         let copied = std::fs::read(folder.path().join("catalog.db")).unwrap();
         assert_eq!(copied[18..20], [2, 2]);
         object.replace(&seen, copied.into()).await.unwrap().unwrap();

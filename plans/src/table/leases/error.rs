@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::stores::{ObjectError, StoreError};
 use crate::table::WarehouseError;
@@ -24,6 +25,14 @@ pub enum MaintenanceError {
         seconds(.heard)
     )]
     Locked { lock: String, holder: String, heard: Duration },
+    #[error(
+        "no file was looked for that nothing names, because another table lies in the same folder: {metadata} (table-uuid {table}); its files are not this table's to delete: move one of the two to a folder of its own"
+    )]
+    AnotherTable { metadata: String, table: Uuid },
+    #[error(
+        "nothing was removed, because the table says gc.enabled=false: others may need its files; set gc.enabled to true with the engine that set it, if nobody does"
+    )]
+    GcDisabled,
     #[error(transparent)]
     Checkpoints(Box<DataFusionError>),
     #[error("{location} is no lease: {reason}; delete it, if nobody works on the warehouse")]
@@ -45,6 +54,11 @@ impl From<DataFusionError> for MaintenanceError {
 }
 
 impl MaintenanceError {
+    /// Whether files must not be deleted, for a reason that lies in the table or its folder: what was done before stands.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::GcDisabled | Self::AnotherTable { .. })
+    }
+
     /// Turns a store's error about `location` into one of ours; for `map_err`.
     pub(crate) fn store(location: impl Into<String>) -> impl FnOnce(object_store::Error) -> Self {
         let named = ObjectError::store(location);

@@ -66,7 +66,7 @@ impl Lease {
         process.is_running().unwrap_or_else(|| now - self.heartbeat < STALE_AFTER)
     }
 
-    pub(super) fn parse(bytes: &[u8], location: &str) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], location: &str) -> Result<Self> {
         let invalid = |e: serde_json::Error| {
             let (location, reason) = (location.to_owned(), e.to_string());
             MaintenanceError::InvalidLease { location, reason }
@@ -74,7 +74,7 @@ impl Lease {
         serde_json::from_slice(bytes).map_err(invalid)
     }
 
-    pub(super) fn to_bytes(&self) -> Bytes {
+    pub(crate) fn to_bytes(&self) -> Bytes {
         // Strings and numbers only.
         serde_json::to_vec(self).expect("a lease is JSON").into()
     }

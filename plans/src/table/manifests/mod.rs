@@ -30,6 +30,7 @@ use crate::model::items::ItemSchema;
 use crate::model::layout;
 use crate::model::part_file::PartFile;
 use crate::model::task_files::IdFile;
+use crate::stores;
 
 /// Entries of a manifest that we write. Replacing one file rewrites one manifest, and a scan that prunes by cell
 /// skips most of them.
@@ -271,6 +272,12 @@ impl MetadataFiles {
         self.written.push(location.to_string());
         next.write_to(&self.io, &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
         Ok(location.to_string())
+    }
+
+    /// Has a local disk keep what was written, before something that lasts names it.
+    pub async fn sync(&self) -> Result<()> {
+        let urls = self.written.iter().map(|location| to_url(location)).collect::<Result<Vec<_>>>()?;
+        Ok(stores::sync(urls).await?)
     }
 
     /// Deletes what was written. Only for what certainly did not become visible.

@@ -12,6 +12,7 @@ pub(crate) fn bucket_of(file: &DataFile) -> (Option<&str>, Option<i32>) {
         _ => None,
     };
     let cell = value(0).and_then(|v| if let PrimitiveLiteral::String(cell) = v { Some(cell.as_str()) } else { None });
-    let year = value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { year.checked_add(EPOCH_YEAR) } else { None });
+    let year =
+        value(1).and_then(|v| if let PrimitiveLiteral::Int(year) = v { year.checked_add(EPOCH_YEAR) } else { None });
     (cell, year)
 }

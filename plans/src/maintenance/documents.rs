@@ -1,0 +1,70 @@
+//! What snapshots name in their summaries, beside Iceberg's own: the record of what was ingested, and the known ids.
+
+use std::collections::{BTreeSet, HashSet};
+
+use iceberg::io::FileIO;
+use iceberg::spec::SnapshotRef;
+
+use super::deletion::Doomed;
+use crate::table::WarehouseError;
+use crate::table::ingest_record::RecordList;
+use crate::table::known_ids::KnownIds;
+use crate::table::leases::error::Result;
+use crate::table::location::to_location;
+
+/// The documents that only `expired` snapshots name, and the files that only these name.
+///
+/// Nothing where a document cannot be read: then nobody knows what the others need.
+pub(super) async fn only_in<'a>(
+    io: &FileIO,
+    expired: impl IntoIterator<Item = &'a SnapshotRef>,
+    stay: &[&'a SnapshotRef],
+) -> Result<Vec<Doomed>> {
+    let needed = documents(stay.iter().copied());
+    let gone: BTreeSet<_> = documents(expired).difference(&needed).cloned().collect();
+    if gone.is_empty() {
+        return Ok(vec![]);
+    }
+    let (Ok(needed), Ok(mut doomed)) = (named(io, &needed).await, named(io, &gone).await) else { return Ok(vec![]) };
+    let needed: HashSet<String> = needed.into_iter().map(|file| file.location).collect();
+    doomed.retain(|file| !needed.contains(&file.location));
+    Ok(doomed)
+}
+
+/// Which kind a document is, and its Iceberg location.
+type Document = (&'static str, String);
+
+fn documents<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotRef>) -> BTreeSet<Document> {
+    let of_snapshot = |snapshot: &'a SnapshotRef| {
+        let properties = &snapshot.summary().additional_properties;
+        [RecordList::PROPERTY, KnownIds::PROPERTY]
+            .into_iter()
+            .filter_map(|kind| Some((kind, properties.get(kind)?.clone())))
+    };
+    snapshots.into_iter().flat_map(of_snapshot).collect()
+}
+
+/// The documents, and the files that they name.
+async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed>, WarehouseError> {
+    let mut named = vec![];
+    let mut seen = HashSet::new();
+    for (kind, location) in documents {
+        named.push(Doomed { location: location.clone(), bytes: None });
+        let files: Vec<(String, u64)> = match *kind {
+            RecordList::PROPERTY => {
+                RecordList::read(io, location).await?.files.into_iter().map(|file| (file.path, file.bytes)).collect()
+            }
+            _ => KnownIds::read(io, location).await?.files().map(|file| (file.path.clone(), file.bytes)).collect(),
+        };
+        for (path, bytes) in files {
+            // A document names its files by URL.
+            let url = url::Url::parse(&path)
+                .map_err(|e| WarehouseError::InvalidLocation { location: path.clone(), reason: e.to_string() })?;
+            let location = to_location(&url)?;
+            if seen.insert(location.clone()) {
+                named.push(Doomed { location, bytes: Some(bytes) });
+            }
+        }
+    }
+    Ok(named)
+}
