@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use earthcatalog_plans::checkpoint::RunReport;
-use earthcatalog_plans::stores::{ConditionalObject, ObjectError, StoreError, below, folder_url, location_url};
+use earthcatalog_plans::stores::{
+    ConditionalObject, ObjectError, StoreError, below, folder_of, folder_url, location_url,
+};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -59,7 +61,7 @@ impl RunStatistics {
 pub async fn append(statistics: &RunStatistics, location: Option<&str>, catalog: &str) -> Result<(), StatisticsError> {
     let folder = match location {
         Some(folder) => folder_url(folder)?,
-        None => location_url(catalog)?,
+        None => folder_of(&location_url(catalog)?),
     };
     let document = ConditionalObject::at(&below(&folder, FILE)?)?;
     let mut line = serde_json::to_vec(statistics)?;

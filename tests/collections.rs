@@ -77,7 +77,9 @@ fn items_of_different_collections_with_one_id_are_different_items() {
     // Given every id in every collection, by an ingest and by a backfill,
     let ingested = Warehouse::below(&folder.path().join("ingested"));
     let backfilled = Warehouse::below(&folder.path().join("backfilled"));
-    ["ingested", "backfilled"].map(|name| fs::create_dir(folder.path().join(name)).unwrap());
+    for name in ["ingested", "backfilled"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
     ingested.ingest(&items, &[]).ok();
     run(command().args(["backfill", "--inventory"]).arg(&items).args(backfilled.flags())).ok();
     for warehouse in [&ingested, &backfilled] {

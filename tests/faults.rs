@@ -283,10 +283,10 @@ impl Place {
     }
 
     async fn two_chunks(&self) -> Result<Report, String> {
-        let source = IngestOptions { chunk_size: Some(3), ..self.source() };
-        let options =
-            BackfillOptions { cluster: None, source, workers: 1, memory: None, restart: false, report_location: None };
-        run_backfill(&options, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
+        let source = SourceArgs { chunk_size: Some(3), ..self.source() };
+        let args = BackfillArgs { source, ..BackfillArgs::default() };
+        let session = pipeline_session(1, None).unwrap();
+        backfill(&session, &args, pending()).await.map(|summary| summary.report).map_err(|e| e.to_string())
     }
 
     /// A step; before the table was created, there is nothing to clean.

@@ -6,7 +6,7 @@ use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
 use crate::table::catalog::Swap;
-use crate::table::commit::backoff;
+use crate::table::catalog::backoff;
 use crate::table::leases::RunLease;
 use crate::table::leases::error::{MaintenanceError, Result};
 use crate::table::manifests::MetadataFiles;

@@ -222,13 +222,9 @@ async fn the_logical_plan_shows_what_was_added() {
     };
     let rows = optimized("SELECT id FROM item_cells WHERE ST_Intersects(geometry, ST_Point(2.5, 48.5))").await;
     let filter = rows.lines().find(|line| line.contains("Filter:")).unwrap().trim();
-    assert!(
-        filter.starts_with(
-            "Filter: item_cells.xmin <= Float64(2.5) AND item_cells.xmax >= Float64(2.5) AND item_cells.ymin <= Float64(48.5) \
-             AND item_cells.ymax >= Float64(48.5) AND st_intersects(item_cells.geometry"
-        ),
-        "{rows}"
-    );
+    let added = ["xmin <= Float64(2.5)", "xmax >= Float64(2.5)", "ymin <= Float64(48.5)", "ymax >= Float64(48.5)"];
+    assert!(added.iter().all(|added| filter.contains(&format!("item_cells.{added}"))), "{rows}");
+    assert!(filter.contains("st_intersects(item_cells.geometry"), "{rows}");
 }
 
 #[tokio::test]

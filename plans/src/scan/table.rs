@@ -239,7 +239,7 @@ fn pruning_predicates(session: &dyn Session, schema: &SchemaRef, filters: &[Expr
 fn matches(predicates: &[PruningPredicate], containers: &dyn PruningStatistics) -> BooleanArray {
     let mut matches = vec![true; containers.num_containers()];
     for predicate in predicates {
-        // DataFusion 53 cannot compare view columns with the bounds that it makes of LIKE; then nothing is pruned.
+        // A predicate that cannot be evaluated over bounds prunes nothing; the rows are filtered all the same.
         let Ok(of_this) = predicate.prune(containers) else { continue };
         matches.iter_mut().zip(of_this).for_each(|(matches, of_this)| *matches &= of_this);
     }
@@ -428,7 +428,7 @@ mod tests {
             ("grid_partition IN ('81b', '__none__')", 2),
             ("grid_partition NOT IN ('81a', '81b')", 1),
             ("grid_partition > '81a'", 2),
-            ("grid_partition LIKE '81%'", 4),
+            ("grid_partition LIKE '81%'", 3),
             ("datetime >= '2020-01-01'", 2),
             ("datetime >= '2020-01-01T00:00:00Z' AND datetime < '2020-02-01T00:00:00Z'", 1),
             ("datetime < TIMESTAMP '2019-06-01'", 1),

@@ -160,6 +160,14 @@ pub fn below(folder: &Url, path: &str) -> Result<Url, StoreError> {
     Ok(url)
 }
 
+/// The URL of the folder that holds `file`, ending in `/`.
+pub fn folder_of(file: &Url) -> Url {
+    let mut folder = file.clone();
+    let kept = file.path().rfind('/').map_or("/", |slash| &file.path()[..=slash]);
+    folder.set_path(kept);
+    folder
+}
+
 fn key(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.authority())
 }
@@ -177,6 +185,14 @@ mod tests {
         assert_eq!(location_url("/a/b/../c d").unwrap().as_str(), "file:///a/c%20d");
         assert_eq!(location_url("s3://bucket/key").unwrap().as_str(), "s3://bucket/key");
         assert_eq!(folder_url("s3://bucket/wh").unwrap().as_str(), "s3://bucket/wh/");
+    }
+
+    #[test]
+    fn a_file_lies_in_its_folder() {
+        for (file, folder) in [("s3://b/x/c%20d.db", "s3://b/x/"), ("file:///c.db", "file:///"), ("s3://b/", "s3://b/")]
+        {
+            assert_eq!(folder_of(&Url::parse(file).unwrap()).as_str(), folder);
+        }
     }
 
     #[tokio::test]

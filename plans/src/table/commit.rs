@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use iceberg::io::FileIO;
@@ -10,7 +9,7 @@ use iceberg::spec::{ManifestFile, Operation};
 use url::Url;
 use uuid::Uuid;
 
-use super::catalog::Swap;
+use super::catalog::{Swap, backoff};
 use super::create::{RUN, TableState, Warehouse};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
@@ -367,12 +366,6 @@ fn parsed(url: &str) -> Result<Url> {
 pub(crate) fn snapshot_id() -> i64 {
     let (high, low) = Uuid::new_v4().as_u64_pair();
     ((high ^ low) >> 1) as i64
-}
-
-/// A random time that grows with the attempts, up to a second.
-pub(crate) fn backoff(attempt: usize) -> Duration {
-    let most = (10 * attempt as u64).min(1000);
-    Duration::from_millis(Uuid::new_v4().as_u64_pair().1 % most)
 }
 
 #[cfg(test)]

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::DateTime;
-use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
 use url::Url;
 
 use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
+use super::committed_runs;
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
-use super::new_table::{create_table, has_table, refuse_another_table};
 use super::requirements::Requirements;
-use super::resumable;
 use super::schema;
 use super::storage::file_io;
 use crate::model::items::{ItemSchema, Promoted};
@@ -58,7 +56,7 @@ impl TableState {
     pub fn run_snapshot(&self, run: &str) -> Option<i64> {
         let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
         let retained = self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id());
-        retained.or_else(|| resumable::noted(&self.metadata, run))
+        retained.or_else(|| committed_runs::noted(&self.metadata, run))
     }
 }
 
@@ -93,47 +91,14 @@ impl Warehouse {
         Self::of_state(catalog, io, state)
     }
 
-    /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
-    /// Of several processes that create it at once, one does, and the others open it.
-    ///
-    /// Errors: an existing table has another location, other promoted columns or another resolution; the folder holds
-    /// another table.
-    pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
-        let file = Catalog::at(catalog)?;
-        let folder = folder_url(warehouse)?;
-        let mut created = false;
-        if !has_table(&file).await? {
-            let location = to_location(&folder)?.trim_end_matches('/').to_owned();
-            let metadata = schema::new_metadata(items, h3_resolution, &location)?;
-            created = create_table(&file, &folder, &metadata).await?;
-        }
-        let opened = Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)?;
-        Ok(Self { created, ..opened })
+    /// The same, which its opener has created.
+    pub(super) fn created(self, created: bool) -> Self {
+        Self { created, ..self }
     }
 
-    /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
-    /// be planned with.
-    pub async fn open_or_plan(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
-        match Self::open(catalog).await {
-            Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
-            Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
-                let folder = folder_url(warehouse)?;
-                refuse_another_table(&Catalog::at(catalog)?, &folder, None).await?;
-                let location = to_location(&folder)?.trim_end_matches('/').to_owned();
-                let metadata = schema::new_metadata(items, h3_resolution, &location)?;
-                let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
-                let state = TableState { metadata: Arc::new(metadata), metadata_location };
-                Ok(Self { planned: true, ..Self::of_state(Catalog::at(catalog)?, file_io(), state)? })
-            }
-            Err(e) => Err(e),
-        }
-    }
-
-    fn agreeing(self, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
-        self.check_location(warehouse)?;
-        self.check_promoted(items.promoted())?;
-        self.check_resolution(h3_resolution)?;
-        Ok(self)
+    /// A table that does not exist, as `state` says that it would be.
+    pub(super) fn planned(catalog: Catalog, state: TableState) -> Result<Self> {
+        Ok(Self { planned: true, ..Self::of_state(catalog, file_io(), state)? })
     }
 
     /// The table that `state` describes.

@@ -10,6 +10,7 @@
 
 pub mod catalog;
 pub mod commit;
+pub(crate) mod committed_runs;
 pub mod create;
 pub mod error;
 pub(crate) mod folder;
@@ -24,6 +25,7 @@ pub(crate) mod requirements;
 pub(crate) mod resumable;
 pub mod schema;
 pub(crate) mod snapshot;
+mod sqlite;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,5 +1,6 @@
-//! [`create_table`]: creates the table of a warehouse, in a folder that holds no other one's.
+//! Creates the table of a warehouse, in a folder that holds no other one's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,15 +8,17 @@ use iceberg::MetadataLocation;
 use iceberg::spec::TableMetadata;
 use url::Url;
 
-use super::catalog::Catalog;
-use super::commit::backoff;
+use super::catalog::{Catalog, backoff};
+use super::create::{TableState, Warehouse};
 use super::error::{Result, WarehouseError};
 use super::folder::metadata_in;
 use super::leases::{Acquired, Lease, LeaseGuard};
-use super::location::to_url;
+use super::location::{to_location, to_url};
+use super::schema;
 use super::storage::file_io;
+use crate::model::items::ItemSchema;
 use crate::model::layout;
-use crate::stores::{self, ConditionalObject, below};
+use crate::stores::{self, ConditionalObject, below, folder_url};
 
 /// How often it looks whether another process has created the table: a minute in all, after which that one counts as gone.
 const LOOKS: usize = 120;
@@ -23,13 +26,58 @@ const LOOKS: usize = 120;
 /// How often a catalog is asked to enter the table that may or may not have done so.
 const ENTRIES: usize = 5;
 
+impl Warehouse {
+    /// Opens the table of `catalog`, or creates it, and with it the catalog, over the folder `warehouse`.
+    /// Of several processes that create it at once, one does, and the others open it.
+    ///
+    /// Errors: an existing table has another location, other promoted columns or another resolution; the folder holds
+    /// another table.
+    pub async fn open_or_create(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        let file = Catalog::at(catalog)?;
+        let folder = folder_url(warehouse)?;
+        let mut created = false;
+        if !has_table(&file).await? {
+            let location = to_location(&folder)?.trim_end_matches('/').to_owned();
+            let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+            created = create_table(&file, &folder, &metadata).await?;
+        }
+        let opened = Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution)?;
+        Ok(opened.created(created))
+    }
+
+    /// As [`Self::open_or_create`], but where there is no table, nothing is created: what is returned is empty, and can
+    /// be planned with.
+    pub async fn open_or_plan(catalog: &str, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        match Self::open(catalog).await {
+            Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
+            Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
+                let folder = folder_url(warehouse)?;
+                refuse_another_table(&Catalog::at(catalog)?, &folder, None).await?;
+                let location = to_location(&folder)?.trim_end_matches('/').to_owned();
+                let metadata = schema::new_metadata(items, h3_resolution, &location)?;
+                let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
+                let state = TableState { metadata: Arc::new(metadata), metadata_location };
+                Self::planned(Catalog::at(catalog)?, state)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn agreeing(self, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
+        self.check_location(warehouse)?;
+        self.check_promoted(items.promoted())?;
+        self.check_resolution(h3_resolution)?;
+        Ok(self)
+    }
+}
+
 /// Creates the table in the catalog, and with it the catalog, unless there is one by then; whether it did.
 ///
 /// A folder takes one table: whoever creates one holds the folder's lease meanwhile. A process that dies in the middle
 /// leaves the lease behind, which names its metadata file, so that the next one of the same catalog knows it for no table.
 ///
 /// Errors: [`WarehouseError::AnotherTable`] where the folder holds metadata of a table.
-pub(super) async fn create_table(catalog: &Catalog, folder: &Url, metadata: &TableMetadata) -> Result<bool> {
+async fn create_table(catalog: &Catalog, folder: &Url, metadata: &TableMetadata) -> Result<bool> {
     let first = MetadataLocation::new_with_metadata(metadata.location(), metadata).to_string();
     let lock = ConditionalObject::at(&below(folder, &format!("{}/{}", layout::METADATA, layout::CREATING))?)?;
     let purpose = format!("create {first} for {catalog}");

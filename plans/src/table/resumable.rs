@@ -1,14 +1,13 @@
 //! What a commit looks after where its files may be of an earlier start of the same run.
 //!
 //! That start may have died between its commit and the checkpoint that says so. Its snapshot may have expired since, with
-//! the files that a compaction replaced. So the commit notes itself in the table's properties, which every engine hands
-//! on, and the note stays for as long as a checkpoint could repeat it.
+//! the files that a compaction replaced.
 
 use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
-use iceberg::spec::{ManifestFile, TableMetadata};
+use iceberg::spec::ManifestFile;
 use object_store::ObjectStoreExt;
 use url::Url;
 
@@ -18,32 +17,11 @@ use super::manifests;
 use crate::model::part_file::PartFile;
 use crate::stores::{ObjectError, stores};
 
-/// Table property with the snapshot that a run committed which has checkpoints, behind it the id of its commit.
-const COMMITTED: &str = "earthcatalog.committed.";
-
 /// Files that are looked for at a time.
 const CONCURRENCY: usize = 32;
 
 /// Manifests that are in memory at a time.
 const MANIFESTS: usize = 8;
-
-/// The property that notes the commit of a run.
-pub(super) fn note(run: &str, snapshot: i64) -> (String, String) {
-    (format!("{COMMITTED}{run}"), snapshot.to_string())
-}
-
-/// The snapshot that a run committed, whether or not it is retained.
-pub(super) fn noted(metadata: &TableMetadata, run: &str) -> Option<i64> {
-    metadata.properties().get(&format!("{COMMITTED}{run}"))?.parse().ok()
-}
-
-/// The properties of a table that note commits which no checkpoint can repeat: all but those of `unfinished` runs, by the
-/// ids of their commits.
-pub(crate) fn needless_notes(metadata: &TableMetadata, unfinished: impl IntoIterator<Item = String>) -> Vec<String> {
-    let unfinished: HashSet<String> = unfinished.into_iter().map(|commit| format!("{COMMITTED}{commit}")).collect();
-    let notes = metadata.properties().keys().filter(|key| key.starts_with(COMMITTED));
-    notes.filter(|key| !unfinished.contains(*key)).cloned().collect()
-}
 
 /// Errors where a file to add is live already.
 pub(super) async fn refuse_live(io: &FileIO, live: &[ManifestFile], add: &[PartFile]) -> Result<()> {
@@ -91,6 +69,7 @@ fn parsed(url: &str) -> Result<Url> {
 #[cfg(test)]
 mod tests {
     use super::super::commit::{Change, Committer};
+    use super::super::committed_runs::{needless_notes, noted};
     use super::super::create::RUN;
     use super::super::testing::{Row, warehouse, write_part};
     use super::*;

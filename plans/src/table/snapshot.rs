@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use iceberg::spec::{MAIN_BRANCH, Snapshot, Summary, TableMetadata};
 
+use super::committed_runs;
 use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::manifests::files::LiveFile;
-use super::resumable;
 use crate::model::part_file::PartFile;
 
 /// The metadata that follows `base`: with one more snapshot, which is the current one. That it is the commit of the run
@@ -33,7 +33,7 @@ pub(crate) fn on_top_of(
         .with_manifest_list(manifest_list)
         .build();
     let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
-    let notes = committed.map(|run| resumable::note(run, id)).into_iter().collect();
+    let notes = committed.map(|run| committed_runs::note(run, id)).into_iter().collect();
     let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.set_properties(notes));
     let next = next.and_then(|builder| builder.build());
     Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)

@@ -69,16 +69,18 @@ mod tests {
     use datafusion::physical_plan::empty::EmptyExec;
 
     use super::*;
+    use crate::model::item_key::ItemKey;
 
     #[test]
     fn a_filter_that_knows_many_ids_stays_and_another_comes_back_with_all_of_them() {
-        let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8View, false)]));
+        let text = |name: &str, nullable| Field::new(name, DataType::Utf8View, nullable);
+        let schema = Arc::new(Schema::new(vec![text("collection", true), text("id", false)]));
         let columns = DFSchema::try_from(Arc::clone(&schema)).unwrap();
         let state = crate::session::session(1).unwrap().state();
         for (most, stays) in [(MOST_IDS as u64, false), (MOST_IDS as u64 + 1, true)] {
             let ids: Arc<Repeated> = Arc::new((0..most).map(|n| IdHash::from_bits(n << 20)).collect());
             let function = is_repeated(Arc::clone(&ids));
-            let predicate = not(function.call(vec![ident("id")]));
+            let predicate = not(function.call(ItemKey::COLUMNS.map(ident).to_vec()));
             let predicate = state.create_physical_expr(predicate, &columns).unwrap();
             let filter = FilterExec::try_new(predicate, Arc::new(EmptyExec::new(Arc::clone(&schema)))).unwrap();
             assert_eq!(knows_too_much(&filter), stays);

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{CATALOG, NAMESPACE, TABLE};
+use crate::table::sqlite::{advice, primary_code};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -205,21 +206,6 @@ pub(super) enum Swapped {
     Unknown(sqlx::Error),
 }
 
-/// What to do about an error that stays one however often it is tried; `None` for any other.
-pub(crate) fn advice(error: &sqlx::Error) -> Option<&'static str> {
-    // Primary result codes: https://www.sqlite.org/rescode.html.
-    Some(match primary_code(error)? {
-        3 | 8 => "the file or its folder is read-only here: get the permission to write to both",
-        11 => "the file is damaged: make a new catalog, and take the table into it with `earthcatalog register`",
-        13 => "the disk is full: make room",
-        14 => {
-            "it cannot be opened: it must be a file, and you need the permission to read it, and to write to its folder"
-        }
-        26 => "it is not a SQLite file: name another one",
-        _ => return None,
-    })
-}
-
 /// A copy, under the name [`COPY`] in a temporary folder, of a file that says that it has a write-ahead log where there is
 /// none, with the log switched off: to read such a file itself, SQLite makes the log, for which it needs the permission to
 /// write, and which stays behind where it has that of somebody else. `None` for any other file.
@@ -240,10 +226,6 @@ async fn without_log(file: &Path) -> io::Result<Option<TempDir>> {
         Ok(Some(folder))
     });
     copied.await.map_err(io::Error::other)?
-}
-
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    Some(error.as_database_error()?.code()?.parse::<i32>().ok()? & 0xff)
 }
 
 /// SQLITE_BUSY or SQLITE_LOCKED, whatever the extended code: the statement was not executed.

@@ -1,8 +1,10 @@
 //! The catalog: a SQLite file that points at the table's current metadata, on a local disk or in an object store.
 //!
 //! - [`database`]: the file itself, which other engines open.
+//! - [`backoff`]: how long to wait for other writers.
 //! - [`remote`]: the file as an object, replaced as a whole.
 
+mod backoff;
 mod database;
 mod remote;
 
@@ -10,7 +12,7 @@ use std::fmt;
 
 use url::Url;
 
-pub(super) use self::database::advice;
+pub(crate) use self::backoff::backoff;
 use self::database::{Database, Swapped};
 use self::remote::RemoteCatalog;
 use super::error::{Result, WarehouseError};
