@@ -37,7 +37,7 @@ fn write(folder: &Path, name: &str, items: &[Value]) -> PathBuf {
 /// Every id in every collection, all at one place.
 fn same_ids(folder: &Path) -> PathBuf {
     let items = COLLECTIONS.iter().flat_map(|collection| {
-        IDS.map(|id| item(*collection, id, 0.0, "2021-01-01T00:00:00Z", &format!("{}", collection.unwrap_or("none"))))
+        IDS.map(|id| item(*collection, id, 0.0, "2021-01-01T00:00:00Z", collection.unwrap_or("none")))
     });
     write(folder, "items.ndjson", &items.collect::<Vec<_>>())
 }

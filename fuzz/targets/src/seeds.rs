@@ -86,7 +86,7 @@ pub fn small_file_format() -> Arc<SmallFileFormat> {
 
 fn rows(n: usize) -> RecordBatch {
     let schema = row_schema();
-    let has = |i: usize| i % 3 > 0;
+    let has = |i: usize| !i.is_multiple_of(3);
     let long = || (0..n).map(|i| has(i).then_some(i as i64 * 1_000_003 - 7));
     let double = || (0..n).map(|i| has(i + 1).then_some(i as f64 * 1.5 - 3.0));
     let columns = schema.fields().iter().map(|field| -> ArrayRef {

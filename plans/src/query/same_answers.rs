@@ -100,7 +100,7 @@ async fn reading(
     .await;
     let opened = Warehouse::open(&format!("{f}/catalog.db")).await.unwrap();
     for (i, versions) in deliveries.iter().enumerate() {
-        writing.register_batch(&format!("source{i}"), batch(opened.items(), versions)).unwrap();
+        writing.register_batch(format!("source{i}"), batch(opened.items(), versions)).unwrap();
         run(format!("INSERT INTO items SELECT * FROM h3_fanout(source{i}, {resolution})")).await;
         if compact {
             run(COMPACT.to_owned()).await;

@@ -52,9 +52,10 @@ pub(super) async fn check_exist(add: &[PartFile]) -> Result<()> {
     });
     let damaged: Vec<_> =
         heads.buffered(CONCURRENCY).try_filter_map(|damaged| std::future::ready(Ok(damaged))).try_collect().await?;
-    match damaged.into_iter().enumerate().last() {
+    let count = damaged.len();
+    match damaged.into_iter().next() {
         None => Ok(()),
-        Some((last, (path, reason))) => Err(WarehouseError::MissingPartFiles { count: last + 1, path, reason }),
+        Some((path, reason)) => Err(WarehouseError::MissingPartFiles { count, path, reason }),
     }
 }
 

@@ -86,10 +86,11 @@ fn row(n: usize) -> Row {
     Row {
         id: format!("item {n}"),
         text: [None, Some("é𝄞 ".repeat(n * 7)), Some(String::new())][n % 3].clone(),
-        number: (n % 2 == 0).then_some(n as i64 - 5),
-        float: (n % 4 > 0).then_some(n as f64 - 1.5),
-        flag: (n % 5 > 0).then_some(n % 3 == 0),
-        extensions: (n % 4 > 0).then(|| (1..n % 4).map(|k| (k < 2).then(|| format!("extension {k}"))).collect()),
+        number: n.is_multiple_of(2).then_some(n as i64 - 5),
+        float: (!n.is_multiple_of(4)).then_some(n as f64 - 1.5),
+        flag: (!n.is_multiple_of(5)).then_some(n.is_multiple_of(3)),
+        extensions: (!n.is_multiple_of(4))
+            .then(|| (1..n % 4).map(|k| (k < 2).then(|| format!("extension {k}"))).collect()),
     }
 }
 
