@@ -19,9 +19,10 @@ use crate::program::{Warehouse, accounted, command};
 use crate::server::Server;
 
 /// Questions of all kinds: scans, aggregates, sorts, joins, windows, functions of ours and of space.
-const QUESTIONS: [&str; 15] = [
+const QUESTIONS: [&str; 16] = [
     "SELECT count(*) FROM item_cells",
     "SELECT count(*) FROM items",
+    "SELECT count(*) FROM items WHERE id = 'nobody'",
     "SELECT platform, count(*) AS n FROM items GROUP BY platform ORDER BY platform",
     "SELECT id, row_number() OVER (ORDER BY id) AS n FROM items ORDER BY n",
     "SELECT * FROM items ORDER BY id",

@@ -19,6 +19,9 @@ pub fn cluster_config(config: SessionConfig) -> SessionConfig {
         .with_ballista_broadcast_join_threshold_bytes(64 << 20)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold", 0)
         .set_u64("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
+        // Stages are as they were planned. Planned anew while a job runs, an input that turned out to be empty below an operator
+        // that requires a distribution made new stages for ever (Ballista 55.0).
+        .set_bool(ballista_core::config::BALLISTA_ADAPTIVE_PLANNER_ENABLED, false)
         // The limits of memory are for one.
         .set_u64(ballista_core::config::BALLISTA_SCHEDULER_MAX_PARTITIONS_PER_TASK, 1)
         // A sort goes to disk, a hash table does not.
