@@ -72,9 +72,9 @@ async fn buckets_are_merged_where_they_are_read() {
     Commit: table=earthcatalog.items, replaces buckets
       WriteGeoParquet: warehouse=file://<folder>/warehouse/
         Projection: CAST(buckets().id AS Utf8View) AS id, CAST(buckets().grid_partition AS Utf8View) AS grid_partition, CAST(buckets().collection AS Utf8View) AS collection,
-          Filter: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets().created DESC NULLS
+          Filter: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().collection, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, bucket
             Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax, buck
-              WindowAggr: windowExpr=[[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets
+              WindowAggr: windowExpr=[[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().collection, buckets().id] ORDER BY [buckets().updated DE
                 Projection: buckets().id, buckets().grid_partition, buckets().collection, buckets().geometry, buckets().bbox, buckets().xmin, buckets().ymin, buckets().xmax,
                   TableScan: buckets() projection=[id, grid_partition, collection, geometry, bbox, xmin, ymin, xmax, ymax, datetime, start_datetime, mid_datetime, end_datetim
     physical_plan
@@ -82,10 +82,10 @@ async fn buckets_are_merged_where_they_are_read() {
       WriteGeoParquetExec: warehouse=file://<folder>/warehouse/
         SortExec: expr=[grid_partition@1 ASC NULLS LAST, date_part(year, datetime@9) ASC NULLS LAST, platform@19 ASC NULLS LAST, datetime@9 ASC NULLS LAST], preserve_partitio
           ProjectionExec: expr=[CAST(id@0 AS Utf8View) as id, CAST(grid_partition@1 AS Utf8View) as grid_partition, CAST(collection@2 AS Utf8View) as collection, CAST(geometr
-            FilterExec: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buckets().created DESC
+            FilterExec: row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().collection, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST,
               ProjectionExec: expr=[id@0 as id, grid_partition@1 as grid_partition, collection@2 as collection, geometry@3 as geometry, bbox@4 as bbox, xmin@5 as xmin, ymin@6
-                BoundedWindowAggExec: wdw=[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().id] ORDER BY [buckets().updated DESC NULLS LAST, buc
-                  SortExec: expr=[grid_partition@1 ASC NULLS LAST, year@33 ASC NULLS LAST, id@0 ASC NULLS LAST, updated@14 DESC NULLS LAST, created@13 DESC NULLS LAST, sequen
+                BoundedWindowAggExec: wdw=[row_number() PARTITION BY [buckets().grid_partition, buckets().year, buckets().collection, buckets().id] ORDER BY [buckets().update
+                  SortExec: expr=[grid_partition@1 ASC NULLS LAST, year@33 ASC NULLS LAST, collection@2 ASC NULLS LAST, id@0 ASC NULLS LAST, updated@14 DESC NULLS LAST, creat
                     ProjectionExec: expr=[id@0 as id, grid_partition@1 as grid_partition, collection@2 as collection, geometry@3 as geometry, bbox@4 as bbox, xmin@5 as xmin,
                       BucketScanExec: warehouse=file://<folder>/warehouse/, buckets=0/0, files=0/0, groups=1
     ");

@@ -87,6 +87,12 @@ impl Database {
             return Box::pin(Self::scratch(copy.path().join(COPY)).metadata_location()).await;
         }
         let mut connection = self.connect(self.read_options()).await?;
+        // Whoever creates the catalog makes the file first, and may have come no further.
+        let tables = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'iceberg_tables'");
+        if tables.fetch_optional(&mut connection).await?.is_none() {
+            connection.close().await?;
+            return Ok(None);
+        }
         let row = sqlx::query(
             "SELECT metadata_location FROM iceberg_tables
              WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",

@@ -175,6 +175,17 @@ mod tests {
         assert!(error.to_string().contains("catalog.db") && error.to_string().contains("not a database"), "{error}");
     }
 
+    #[tokio::test]
+    async fn a_catalog_whose_creation_was_cut_off_has_no_table_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.db");
+        std::fs::write(&file, "").unwrap();
+        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
+        assert_eq!(catalog.metadata_location().await.unwrap(), None);
+        catalog.initialize().await.unwrap();
+        assert!(catalog.insert("v0").await.unwrap());
+    }
+
     #[test]
     fn a_catalog_is_called_by_its_path_or_url() {
         assert_eq!(Catalog::at("/data/my catalog.db").unwrap().to_string(), "/data/my catalog.db");
