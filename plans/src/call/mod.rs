@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
-//! - [`Procedure`]: what can be called, with what; [`node`] and [`exec`] are a call in a plan. It runs when the plan does,
+//! - [`Procedure`]: what can be called, with what; `node` and `exec` are a call in a plan. It runs when the plan does,
 //!   never when it is made, and so not under EXPLAIN.
 
 mod exec;

@@ -1,12 +1,12 @@
 //! The words of the engine: what Items, cells, chunks and files are. Knows nothing of stores, sessions or tables.
 //!
-//! - [`items`]: the schema of table `items`; [`versions`]: which version of an Item is the newest.
+//! - [`items`]: the schema of table `items`; `versions`: which version of an Item is the newest.
 //! - [`item_key`]: what tells an Item from others.
 //! - [`bucket`]: a cell and a year; [`layout`]: the names of everything in a warehouse.
 //! - [`chunk`]: a part of an inventory, and what became of it.
 //! - [`part_file`], [`task_files`]: the files that a task writes, as it reports them.
 //! - [`run_id`]: the name of a run.
-//! - [`time`]: points in time as text.
+//! - `time`: points in time as text.
 
 pub mod bucket;
 pub mod chunk;

@@ -69,7 +69,7 @@ impl WarehouseTable {
         Self { pinned: Some(as_of), schema: Arc::clone(&self.schema), ..Self::new(self.warehouse.clone()) }
     }
 
-    /// The table with one more column, [`SEQUENCE`], behind the others.
+    /// The table with one more column, `SEQUENCE`, behind the others.
     pub fn with_sequence(warehouse: Warehouse) -> Self {
         let fields = warehouse.items().table_schema().fields().iter().cloned();
         let sequence = Arc::new(Field::new(SEQUENCE, DataType::Int64, false));

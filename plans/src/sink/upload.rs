@@ -189,7 +189,7 @@ async fn remove(store: Arc<dyn ObjectStore>, paths: Vec<Path>, mut puts: JoinSet
     drop(delete(&store, paths).await);
 }
 
-/// A file that is written in parts from [`PART_BYTES`] on, so that memory stays bounded.
+/// A file that is written in parts from `PART_BYTES` on, so that memory stays bounded.
 #[derive(Debug)]
 pub struct LargeUpload {
     store: Arc<dyn ObjectStore>,

@@ -1,8 +1,8 @@
 //! Compaction: `INSERT OVERWRITE items SELECT … FROM buckets(items, 2)` merges the part files of each bucket into one.
 //!
-//! - [`function`]: table function `buckets`, and [`table`], what it returns.
-//! - [`scan`]: its leaf operator, one partition per group of buckets; [`groups`] packs them, [`read`] reads their files,
-//!   [`group_message`] takes a group elsewhere.
+//! - `function`: table function `buckets`, and `table`, what it returns.
+//! - `scan`: its leaf operator, one partition per group of buckets; `groups` packs them, `read` reads their files,
+//!   `group_message` takes a group elsewhere.
 //!
 //! The sink and the commit are those of every INSERT; the commit also removes the files that the scan read.
 

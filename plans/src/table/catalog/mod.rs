@@ -1,8 +1,8 @@
 //! The catalog: a SQLite file that points at the table's current metadata, on a local disk or in an object store.
 //!
-//! - [`database`]: the file itself, which other engines open.
-//! - [`backoff`]: how long to wait for other writers.
-//! - [`remote`]: the file as an object, replaced as a whole.
+//! - `database`: the file itself, which other engines open.
+//! - `backoff`: how long to wait for other writers.
+//! - `remote`: the file as an object, replaced as a whole.
 
 mod backoff;
 mod database;
