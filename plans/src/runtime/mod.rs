@@ -20,7 +20,7 @@ pub(crate) use memory::within;
 pub(crate) use named_table::{find_table, named_table};
 pub(crate) use parquet_scan::{ScanFile, parquet_scan};
 pub use plan_part::RUN_ON_CLUSTER;
-pub(crate) use plan_part::{plan_part, runs_on_cluster};
+pub(crate) use plan_part::{plan_here, plan_part, runs_on_cluster};
 pub use run_options::{MaxRejects, RunOptions};
 pub use slices::Slices;
 pub(crate) use slices::SlicesMessage;

@@ -1,4 +1,4 @@
-//! [`plan_part`]: plans a part of a larger plan; [`runs_on_cluster`]: who runs the whole.
+//! [`plan_part`]: plans a part of a larger plan; [`plan_here`]: plans what this process runs; [`runs_on_cluster`]: who runs the whole.
 
 use std::sync::Arc;
 
@@ -18,15 +18,50 @@ pub(crate) fn runs_on_cluster(session: &dyn Session) -> bool {
     state.is_some_and(|state| state.physical_optimizers().iter().any(|rule| rule.name() == RUN_ON_CLUSTER))
 }
 
-/// Plans a part of a larger plan: whether a cluster runs it is for the whole to say.
+/// Plans a part of a larger plan, to which the rules for physical plans are still to be applied.
+///
+/// They may not be applied twice: the last of them ties the sides of a join together, and the first choose the sides.
 pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    let of_whole = |rule: &Arc<dyn PhysicalOptimizerRule + Send + Sync>| rule.name() == RUN_ON_CLUSTER;
+    plan_with(session, part, |_| false).await
+}
+
+/// Plans what this process runs, whoever runs the other plans of the session.
+pub(crate) async fn plan_here(session: &dyn Session, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    plan_with(session, plan, |rule| rule.name() != RUN_ON_CLUSTER).await
+}
+
+type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
+
+async fn plan_with(
+    session: &dyn Session,
+    plan: &LogicalPlan,
+    is_applied: impl Fn(&Rule) -> bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
     match session.as_any().downcast_ref::<SessionState>() {
-        Some(state) if state.physical_optimizers().iter().any(of_whole) => {
-            let rules = state.physical_optimizers().iter().filter(|rule| !of_whole(rule)).cloned().collect();
+        Some(state) => {
+            let rules = state.physical_optimizers().iter().filter(|rule| is_applied(rule)).cloned().collect();
             let state = SessionStateBuilder::new_from_existing(state.clone()).with_physical_optimizer_rules(rules);
-            state.build().create_physical_plan(part).await
+            state.build().create_physical_plan(plan).await
         }
-        _ => session.create_physical_plan(part).await,
+        None => session.create_physical_plan(plan).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::displayable;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_is_left_to_the_rules_of_the_whole() {
+        let context = crate::session::session(2).unwrap();
+        let sql = "SELECT * FROM (VALUES (1), (2)) AS a (n) JOIN (VALUES (2), (3)) AS b (n) USING (n)";
+        let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
+        let text = |plan: Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(false).to_string();
+        let part = plan_part(&context.state(), &plan).await.unwrap();
+        assert!(text(Arc::clone(&part)).contains("mode=Auto"), "{}", text(part));
+        let here = text(plan_here(&context.state(), &plan).await.unwrap());
+        assert!(here.contains("HashJoinExec") && !here.contains("mode=Auto"), "{here}");
     }
 }

@@ -25,7 +25,7 @@ use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{DIGEST, SEQUENCE, digest, newest_first, newest_first_of_commits};
-use crate::runtime::plan_part;
+use crate::runtime::plan_here;
 use crate::scan::WarehouseTable;
 use crate::table::Warehouse;
 use crate::table::known_ids::{IdHash, Repeated, is_repeated};
@@ -70,12 +70,12 @@ impl LeftBehind {
         let files = buckets.buckets.iter().map(|bucket| bucket.files.len()).sum::<usize>();
         let of_buckets = rows_left_behind(buckets, repeated)?;
         let of_buckets = match files > MOST_FILES_OF_A_QUESTION {
-            true => plan_part(session, &of_buckets).await?,
+            true => plan_here(session, &of_buckets).await?,
             false => session.create_physical_plan(&of_buckets).await?,
         };
         let unclear = found.add(of_buckets, session).await?;
         if !unclear.is_empty() {
-            let of_all_columns = plan_part(session, &rows_left_behind_by_digest(versions, unclear)?).await?;
+            let of_all_columns = plan_here(session, &rows_left_behind_by_digest(versions, unclear)?).await?;
             found.add(of_all_columns, session).await?;
         }
         Ok(found)
