@@ -15,6 +15,7 @@ mod faults;
 mod incremental;
 mod interop;
 mod object_store;
+mod other_engines;
 mod plans;
 mod program;
 mod python;

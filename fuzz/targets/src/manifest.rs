@@ -1,6 +1,6 @@
 //! Iceberg manifests: what parses is written and parses to the same entries.
 
-use earthcatalog_manifests::{Columns, Entry, EntryNumbers, Form, Inherited, Manifest, ManifestWriter};
+use earthcatalog_manifests::{Columns, Entry, EntryNumbers, Form, Inherited, Manifest, ManifestWriter, is_whole};
 
 pub fn fuzz_manifest(data: &[u8]) {
     let Some(manifest) = Manifest::open(data) else { return };
@@ -23,7 +23,8 @@ pub fn fuzz_manifest(data: &[u8]) {
             return;
         }
     }
-    let written = writer.finish();
+    let written = writer.finish().expect("the form has a header");
+    assert!(is_whole(&written));
     let manifest = Manifest::open(&written).expect("what is written is read");
     let again = entries(&manifest, Columns::Read).expect("what is written is read");
     assert_eq!(again.len(), all.len());

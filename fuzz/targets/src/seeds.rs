@@ -188,7 +188,7 @@ fn manifests() -> Vec<Vec<u8>> {
         let numbers = EntryNumbers { status: ADDED, snapshot: 77, sequence: (n > 0).then_some(4), file_sequence: None };
         writer.add(numbers, &file).unwrap();
     }
-    vec![writer.finish(), empty]
+    vec![writer.finish().expect("the form has a header"), empty]
 }
 
 /// A manifest without entries, by Iceberg's library.

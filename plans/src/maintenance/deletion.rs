@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use url::Url;
 
 use crate::stores::{self, stores};
 use crate::table::Warehouse;
@@ -35,8 +36,11 @@ pub(super) async fn delete(warehouse: &Warehouse, doomed: Vec<Doomed>, dry_run: 
     let (store, root) = stores().locate(warehouse.url())?;
     let mut found: Vec<(Path, Option<u64>)> = vec![];
     for file in doomed {
-        let (_, path) = stores().locate(&to_url(&file.location)?)?;
-        if path.prefix_matches(&root) {
+        let url = to_url(&file.location)?;
+        // The same path in another bucket is another file.
+        let is_of_store = |a: &Url, b: &Url| (a.scheme(), a.authority()) == (b.scheme(), b.authority());
+        let (_, path) = stores().locate(&url)?;
+        if is_of_store(&url, warehouse.url()) && path.prefix_matches(&root) {
             found.push((path, file.bytes));
         }
     }

@@ -7,6 +7,7 @@ use iceberg::spec::SnapshotRef;
 
 use super::deletion::Doomed;
 use crate::table::WarehouseError;
+use crate::table::gone::unless_gone;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
@@ -14,7 +15,7 @@ use crate::table::location::to_location;
 
 /// The documents that only `expired` snapshots name, and the files that only these name.
 ///
-/// Nothing where a document cannot be read: then nobody knows what the others need.
+/// Nothing where a document cannot be read: then nobody knows what the others need. One that is gone needs nothing.
 pub(super) async fn only_in<'a>(
     io: &FileIO,
     expired: impl IntoIterator<Item = &'a SnapshotRef>,
@@ -52,9 +53,13 @@ async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed
         named.push(Doomed { location: location.clone(), bytes: None });
         let files: Vec<(String, u64)> = match *kind {
             RecordList::PROPERTY => {
-                RecordList::read(io, location).await?.files.into_iter().map(|file| (file.path, file.bytes)).collect()
+                let list = unless_gone(io, location, RecordList::read(io, location)).await?.unwrap_or_default();
+                list.files.into_iter().map(|file| (file.path, file.bytes)).collect()
             }
-            _ => KnownIds::read(io, location).await?.files().map(|file| (file.path.clone(), file.bytes)).collect(),
+            _ => {
+                let known = unless_gone(io, location, KnownIds::read(io, location)).await?.unwrap_or_default();
+                known.files().map(|file| (file.path.clone(), file.bytes)).collect()
+            }
         };
         for (path, bytes) in files {
             // A document names its files by URL.

@@ -24,7 +24,7 @@ use crate::table::{TableState, Warehouse, WarehouseError};
 const FILES_AT_ONCE: u64 = 50_000;
 
 /// Removes the snapshots that are neither current, nor named by a branch or tag, nor younger than the retention, nor of
-/// those that the table or a branch wants to keep; then deletes the files that only they named, and metadata files that the table no longer needs.
+/// those that the table or a branch wants to keep, nor the last that knows what was ingested; then deletes the files that only they named, and metadata files that the table no longer needs.
 ///
 /// A snapshot's age counts from when another one replaced it: until then readers opened it. The table changes by
 /// compare-and-swap, and only what the newest metadata does not name is deleted, so that no writer loses anything. Killed
@@ -202,7 +202,9 @@ impl Expiry {
         };
         let cutoff = retention::cutoff(metadata, &self.options);
         let document = serde_json::to_value(metadata.as_ref()).map_err(json)?;
-        let ids = Retention::new(metadata, &document, cutoff).expired(metadata);
+        let mut ids = Retention::new(metadata, &document, cutoff).expired(metadata);
+        let keeper = base.keeper_of_record();
+        ids.retain(|id| Some(*id) != keeper);
         let cutoff = cutoff.timestamp_millis();
 
         // The log has when each metadata file was written; the next one replaced it, and the base is replaced now.

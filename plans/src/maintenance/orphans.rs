@@ -18,6 +18,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::model::layout;
 use crate::stores::stores;
 use crate::table::folder::metadata_in;
+use crate::table::gone::unless_gone;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::{MaintenanceError, Result};
@@ -187,12 +188,14 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
     let lists = metadata.snapshots().filter_map(|s| s.summary().additional_properties.get(RecordList::PROPERTY));
     for list in lists.collect::<BTreeSet<_>>() {
         spare(list);
-        RecordList::read(warehouse.io(), list).await?.files.iter().for_each(|file| spare(&file.path));
+        let read = unless_gone(warehouse.io(), list, RecordList::read(warehouse.io(), list)).await?;
+        read.iter().flat_map(|list| &list.files).for_each(|file| spare(&file.path));
     }
     let documents = metadata.snapshots().filter_map(|s| s.summary().additional_properties.get(KnownIds::PROPERTY));
     for document in documents.collect::<BTreeSet<_>>() {
         spare(document);
-        KnownIds::read(warehouse.io(), document).await?.files().for_each(|file| spare(&file.path));
+        let read = unless_gone(warehouse.io(), document, KnownIds::read(warehouse.io(), document)).await?;
+        read.iter().flat_map(KnownIds::files).for_each(|file| spare(&file.path));
     }
     metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
     metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));

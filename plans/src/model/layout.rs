@@ -47,6 +47,10 @@ pub fn is_slices(name: &str) -> bool {
 /// Folder of Iceberg's files, below the warehouse.
 pub const METADATA: &str = "metadata";
 
+/// With what names begin that no engine takes for files of a table: a clean-up passes over them, though no metadata of Iceberg
+/// names them.
+const HIDDEN: &str = "_";
+
 /// The lease of a process that creates the table of the warehouse, in the folder of metadata.
 pub const CREATING: &str = "creating.json";
 
@@ -116,7 +120,10 @@ pub fn is_metadata_file(path: &str) -> bool {
         return parts.is_some_and(|(number, id)| version(number) && is_id(id));
     }
     for (prefix, end) in [("ingested-", ".json"), ("ids-", ".json"), ("ids-", ".parquet")] {
-        if let Some(id) = name.strip_prefix(prefix).and_then(|name| name.strip_suffix(end)) {
+        // They are hidden since other engines are known to clean up.
+        if let Some(id) =
+            name.strip_prefix(HIDDEN).unwrap_or(name).strip_prefix(prefix).and_then(|name| name.strip_suffix(end))
+        {
             return is_id(id);
         }
     }
@@ -166,17 +173,17 @@ pub fn is_ingested_file(path: &str) -> bool {
 
 /// Name of the document that names the lists of ids, in the folder of metadata; `id` is unique.
 pub fn known_ids_name(id: Uuid) -> String {
-    format!("ids-{id}.json")
+    format!("{HIDDEN}ids-{id}.json")
 }
 
 /// Name of a list of ids, in the folder of metadata; `id` is unique.
 pub fn id_list_name(id: Uuid) -> String {
-    format!("ids-{id}.parquet")
+    format!("{HIDDEN}ids-{id}.parquet")
 }
 
 /// Name of the list of the files of the ingest record, in the folder of metadata; `id` is unique.
 pub fn record_list_name(id: Uuid) -> String {
-    format!("ingested-{id}.json")
+    format!("{HIDDEN}ingested-{id}.json")
 }
 
 #[cfg(test)]

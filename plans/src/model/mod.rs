@@ -2,6 +2,7 @@
 //!
 //! - [`items`]: the schema of table `items`; `versions`: which version of an Item is the newest.
 //! - [`item_key`]: what tells an Item from others.
+//! - [`field_ids`]: columns by Iceberg field id.
 //! - [`bucket`]: a cell and a year; [`layout`]: the names of everything in a warehouse.
 //! - [`chunk`]: a part of an inventory, and what became of it.
 //! - [`part_file`], [`task_files`]: the files that a task writes, as it reports them.
@@ -10,6 +11,7 @@
 
 pub mod bucket;
 pub mod chunk;
+pub mod field_ids;
 pub mod item_key;
 pub mod items;
 pub mod layout;

@@ -40,32 +40,54 @@ pub fn intersects_frame(geometry: &Column, frame: &Frame) -> Expr {
 
 /// A predicate on `xmin … ymax` that is true wherever `predicate`, of a row of a warehouse, is; `None` if none follows.
 pub(super) fn implied(predicate: &Expr) -> Option<Expr> {
-    combined(predicate, &implied_by_part)
+    combined(predicate, &implied_by_part, &Expr::and, &Expr::or, &Expr::clone)
 }
 
-/// A predicate on `grid_partition` that is true of at least one row of each Item for which `predicate` is true; `None` if
-/// none follows. `resolution` is that of the cells.
-pub(super) fn implied_cells(predicate: &Expr, resolution: u8) -> Option<Expr> {
-    combined(predicate, &|part| {
-        let function = meeting(part)?;
-        may_share_cell(&column_and_constant(function)?.1, resolution)
-    })
+/// A predicate on `grid_partition` that is true of at least one row of each Item for which all `predicates` are true; `None`
+/// if none follows. `resolution` is that of the cells.
+///
+/// Of several places that an Item meets, the cells of one: no row need be in those of all.
+pub(super) fn implied_cells(predicates: &[Expr], resolution: u8) -> Option<Expr> {
+    let of_part = |part: &Expr| {
+        let place = column_and_constant(meeting(part)?)?.1;
+        Some(Cells { predicate: may_share_cell(&place, resolution)?, area: Frame::of(&place)?.area() })
+    };
+    let fewer = |a: Cells, b: Cells| if b.area < a.area { b } else { a };
+    let either = |a: Cells, b: Cells| Cells { predicate: a.predicate.or(b.predicate), area: a.area + b.area };
+    // Of all rows of an Item or of none.
+    let as_it_is = |predicate: &Expr| Cells { predicate: predicate.clone(), area: 0.0 };
+    let of_one = |predicate: &Expr| combined(predicate, &of_part, &fewer, &either, &as_it_is);
+    predicates.iter().filter_map(of_one).reduce(fewer).map(|cells| cells.predicate)
 }
 
-/// What `predicate` implies, where `of_part` knows it of what is neither AND nor OR.
-fn combined(predicate: &Expr, of_part: &dyn Fn(&Expr) -> Option<Expr>) -> Option<Expr> {
-    let implied = |predicate: &Expr| combined(predicate, of_part);
+/// A predicate on cells, and the area in square degrees of the places of which they are.
+struct Cells {
+    predicate: Expr,
+    area: f64,
+}
+
+/// What `predicate` implies, where `of_part` knows it of what is neither AND nor OR; `and` and `or` put two of those together,
+/// and what is cheap implies itself, as `as_it_is` makes it.
+fn combined<T>(
+    predicate: &Expr,
+    of_part: &dyn Fn(&Expr) -> Option<T>,
+    and: &dyn Fn(T, T) -> T,
+    or: &dyn Fn(T, T) -> T,
+    as_it_is: &dyn Fn(&Expr) -> T,
+) -> Option<T> {
+    let implied = |predicate: &Expr| combined(predicate, of_part, and, or, as_it_is);
     match predicate {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => match (implied(left), implied(right)) {
-            (Some(left), Some(right)) => Some(left.and(right)),
+            (Some(left), Some(right)) => Some(and(left, right)),
             (left, right) => left.or(right),
         },
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let alternative = |side: &Expr| implied(side).or_else(|| is_cheap(side).then(|| side.clone()));
-            if implied(left).is_none() && implied(right).is_none() {
+            let (of_left, of_right) = (implied(left), implied(right));
+            if of_left.is_none() && of_right.is_none() {
                 return None;
             }
-            Some(alternative(left)?.or(alternative(right)?))
+            let itself = |side: &Expr| is_cheap(side).then(|| as_it_is(side));
+            Some(or(of_left.or_else(|| itself(left))?, of_right.or_else(|| itself(right))?))
         }
         Expr::IsTrue(inner) => implied(inner),
         other => of_part(other),

@@ -23,6 +23,11 @@ impl Frame {
         frame.is_finite().then_some(frame)
     }
 
+    /// In square degrees.
+    pub(super) fn area(&self) -> f64 {
+        (self.xmax - self.xmin) * (self.ymax - self.ymin)
+    }
+
     fn is_finite(&self) -> bool {
         [self.xmin, self.ymin, self.xmax, self.ymax].iter().all(|side| side.is_finite())
     }

@@ -72,9 +72,9 @@ impl ItemsTable {
     /// Rows for which `filters` are true, at least one of each Item with one version.
     fn rows(&self, filters: &[Expr], columns: &[&str]) -> Result<LogicalPlan> {
         let resolution = self.versions.warehouse().h3_resolution();
-        let cells = filters.iter().filter_map(|filter| implied_cells(filter, resolution));
+        let cells = implied_cells(filters, resolution);
         let mut rows = self.scan_versions()?;
-        if let Some(filter) = conjunction(cells.chain(filters.iter().cloned())) {
+        if let Some(filter) = conjunction(cells.into_iter().chain(filters.iter().cloned())) {
             rows = rows.filter(filter)?;
         }
         rows.project(columns.iter().map(|name| ident(*name)))?.build()

@@ -3,18 +3,26 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryViewArray, Float64Array, RecordBatch, StringViewArray, StructArray, TimestampMicrosecondArray,
-    new_null_array,
+    ArrayRef, AsArray, BinaryViewArray, Float64Array, RecordBatch, StringViewArray, StructArray,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{DataType, FieldRef};
 use arrow::util::pretty::pretty_format_batches;
-use datafusion::physical_plan::displayable;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
+use earthcatalog_udfs::cover::{Coverer, Footprint};
 use geo::Geometry;
+use h3o::Resolution;
 use proptest::prelude::*;
 
+use super::bounds::implied_cells;
+use super::frame::Frame;
 use super::views::register_views;
-use crate::model::items::ItemSchema;
+use crate::model::items::{BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema};
+use crate::runtime::{find_operator, plan_part};
 use crate::table::testing::{Row, write_part};
 use crate::table::{Change, Committer, Warehouse};
 
@@ -37,6 +45,12 @@ fn wkt(text: &str) -> Option<Geometry> {
     super::constant::constant_geometry(&made)
 }
 
+fn wkb(geometry: &Geometry) -> Vec<u8> {
+    let mut wkb = vec![];
+    wkb::writer::write_geometry(&mut wkb, geometry, &wkb::writer::WriteOptions::default()).unwrap();
+    wkb
+}
+
 fn batch(items: &ItemSchema, versions: &[Version]) -> RecordBatch {
     let geometries: Vec<_> = versions.iter().map(|v| v.geometry.as_deref().and_then(wkt)).collect();
     let bounds: Vec<_> = geometries.iter().map(|g| g.as_ref().and_then(super::Frame::of)).collect();
@@ -48,11 +62,7 @@ fn batch(items: &ItemSchema, versions: &[Version]) -> RecordBatch {
         let micros = versions.iter().map(|v| of(v).map(|days| days * DAY));
         Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
-    let wkb = geometries.iter().map(|geometry| {
-        let mut wkb = vec![];
-        wkb::writer::write_geometry(&mut wkb, geometry.as_ref()?, &wkb::writer::WriteOptions::default()).unwrap();
-        Some(wkb)
-    });
+    let wkb = geometries.iter().map(|geometry| Some(wkb(geometry.as_ref()?)));
     let wkb: Vec<_> = wkb.collect();
     let column = |field: &FieldRef| -> ArrayRef {
         match (field.name().as_str(), field.data_type()) {
@@ -112,7 +122,7 @@ async fn reading(
 }
 
 const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
-    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, id
+    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, collection, id
         ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
     FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 2))) WHERE age_rank = 1";
 
@@ -245,6 +255,27 @@ async fn an_item_with_one_version_is_read_from_the_cells_in_question_alone() {
     assert!(count.contains("| 3     |"), "{count}");
 }
 
+/// One Item, in cells of which none is near both places.
+#[tokio::test]
+async fn an_item_that_meets_two_places_is_found_by_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide = version("wide", "POLYGON((-10 48, 10 48, 10 49, -10 49, -10 48))", 18_000, None);
+    let context = reading(&folder, 1, &[vec![wide]], false).await;
+    let meets = |x: f64| format!("ST_Intersects(geometry, ST_Point({x}, 48.5))");
+    let (west, east) = (meets(-9.5), meets(9.5));
+    for sql in [
+        format!("SELECT id FROM items WHERE {west} AND {east}"),
+        format!("SELECT id FROM (SELECT * FROM items WHERE {west}) AS s WHERE {east}"),
+        format!("SELECT a.id FROM items AS a JOIN items AS b USING (id) WHERE a.{west} AND b.{east}")
+            .replace("a.ST_Intersects(", "ST_Intersects(a.")
+            .replace("b.ST_Intersects(", "ST_Intersects(b."),
+        format!("SELECT id FROM items WHERE {west} AND id IN (SELECT id FROM items WHERE {east})"),
+        format!("SELECT id FROM items WHERE NOT (NOT {west} OR NOT {east})"),
+    ] {
+        assert!(text(&context, &sql).await.contains("| wide |"), "{sql}");
+    }
+}
+
 #[tokio::test]
 async fn a_version_that_comes_again_or_from_another_engine_is_looked_up_everywhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,6 +315,21 @@ async fn after_a_compaction_of_all_buckets_each_item_has_one_version_wherever_it
     assert!(again.contains("buckets=0/"), "{again}");
 }
 
+/// Table `items` plans a part of a question, and the rules for the whole question go over it again. A join whose sides already
+/// tell each other what they hold cannot be turned any more: one plan in a thousand failed for that.
+#[tokio::test]
+async fn sides_of_a_join_in_a_part_of_a_plan_can_still_be_turned() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = moved(&folder).await;
+    let sql = "SELECT * FROM (SELECT id FROM item_cells WHERE xmin > 5) AS a JOIN item_versions AS b USING (id)";
+    let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
+    let is_tied = |plan: Arc<dyn ExecutionPlan>| {
+        !find_operator::<HashJoinExec>(&plan).expect("a join").dynamic_expressions_produced().is_empty()
+    };
+    assert!(is_tied(context.state().create_physical_plan(&plan).await.unwrap()));
+    assert!(!is_tied(plan_part(&context.state(), &plan).await.unwrap()));
+}
+
 /// Shapes that are ordinary, on the antimeridian split or not, round a pole, wide, or empty.
 fn any_geometry() -> impl Strategy<Value = String> {
     let number =
@@ -320,6 +366,46 @@ fn any_geometry() -> impl Strategy<Value = String> {
             .prop_map(|(x, y, x2, y2)| format!("GEOMETRYCOLLECTION(POINT({x} {y}), LINESTRING({x} {y}, {x2} {y2}))")),
         Just("POLYGON EMPTY".to_owned()),
     ]
+}
+
+/// Shapes of which many lie near and inside each other.
+fn crowded_geometry() -> impl Strategy<Value = String> {
+    let near = prop::sample::select(vec![-10.0, -9.0, -2.0, 0.0, 0.5, 8.0, 9.5, 10.0f64]);
+    (near, 0.0..3.0f64, prop::sample::select(vec![0.0, 0.5, 4.0, 20.0, 60.0f64]), 0.0..2.0f64).prop_map(
+        |(x, y, w, h)| {
+            let (y, h) = (48.0 + (y * 4.0).round() / 4.0, 0.25 + (h * 4.0).round() / 4.0);
+            match w {
+                0.0 => format!("POINT({x} {y})"),
+                w => {
+                    let (x2, y2) = (x + w, y + h);
+                    format!("POLYGON(({x} {y}, {x2} {y}, {x2} {y2}, {x} {y2}, {x} {y}))")
+                }
+            }
+        },
+    )
+}
+
+/// Two to four places in AND, OR and NOT, and what is not of a place.
+fn crowded_predicate() -> impl Strategy<Value = String> {
+    let meets = (prop::sample::select(vec!["ST_Intersects", "ST_Covers", "ST_Overlaps"]), crowded_geometry())
+        .prop_map(|(relation, place)| format!("{relation}(geometry, ST_GeomFromText('{place}'))"));
+    let misses = crowded_geometry().prop_map(|place| format!("ST_Disjoint(geometry, ST_GeomFromText('{place}'))"));
+    let leaf = prop_oneof![6 => meets, 1 => misses, 1 => Just("xmin < 0".to_owned()), 1 => Just("id = 'a'".to_owned())];
+    leaf.prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            4 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} AND {b})")),
+            2 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} OR {b})")),
+            1 => inner.prop_map(|a| format!("NOT ({a})")),
+        ]
+    })
+}
+
+/// For each of a footprint's rows, one per cell, whether `predicate` is true of it.
+fn true_of_rows(context: &SessionContext, rows: &RecordBatch, predicate: Expr) -> Vec<bool> {
+    let schema = DFSchema::try_from(rows.schema()).unwrap();
+    let predicate = context.state().create_physical_expr(predicate, &schema).unwrap();
+    let values = predicate.evaluate(rows).unwrap().into_array(rows.num_rows()).unwrap();
+    values.as_boolean().iter().map(|value| value == Some(true)).collect()
 }
 
 fn any_version() -> impl Strategy<Value = Version> {
@@ -395,5 +481,44 @@ proptest! {
                 }
             }
         });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    /// The cells by which an Item is looked for are those of one of its rows at least, however many places are asked for.
+    #[test]
+    fn an_item_is_in_the_cells_of_every_question_that_is_true_of_it(
+        footprint in crowded_geometry(),
+        resolution in 0u8..3,
+        predicates in prop::collection::vec(crowded_predicate(), 1..3),
+    ) {
+        thread_local!(static CONTEXT: SessionContext = crate::session::session(1).unwrap());
+        CONTEXT.with(|context| {
+            let geometry = wkt(&footprint).unwrap();
+            let frame = Frame::of(&geometry).unwrap();
+            let covered = Footprint::from_geometry(&geometry);
+            let cells = Coverer::new(Resolution::try_from(resolution).unwrap()).cover(&covered).unwrap();
+            let sides = [frame.xmin, frame.ymin, frame.xmax, frame.ymax];
+            let wkb = wkb(&geometry);
+            let mut columns = vec![
+                ("id", Arc::new(StringViewArray::from_iter_values(cells.iter().map(|_| "a"))) as ArrayRef),
+                ("geometry", Arc::new(BinaryViewArray::from_iter_values(cells.iter().map(|_| &wkb)))),
+                (GRID_PARTITION, Arc::new(StringViewArray::from_iter_values(cells.iter().map(ToString::to_string)))),
+            ];
+            for (name, side) in BOUNDS_COLUMNS.into_iter().zip(sides) {
+                columns.push((name, Arc::new(Float64Array::from_value(side, cells.len()))));
+            }
+            let rows = RecordBatch::try_from_iter(columns).unwrap();
+            let schema = DFSchema::try_from(rows.schema()).unwrap();
+            let parsed = |sql: &String| context.state().create_logical_expr(sql, &schema).unwrap();
+            let predicates: Vec<Expr> = predicates.iter().map(parsed).collect();
+            let is_true = predicates.iter().all(|p| true_of_rows(context, &rows, p.clone())[0]);
+            if is_true && let Some(of_cells) = implied_cells(&predicates, resolution) {
+                prop_assert!(true_of_rows(context, &rows, of_cells).contains(&true));
+            }
+            Ok(())
+        })?;
     }
 }

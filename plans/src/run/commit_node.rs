@@ -35,7 +35,10 @@ pub enum Outcome {
     /// They are added to the table.
     Append,
     /// They take the place of the files of the buckets that the input scans.
-    ReplaceBuckets,
+    ReplaceBuckets {
+        /// Whether of each Item the newest version is left, as it was.
+        keeps_newest: bool,
+    },
     /// They are kept by the checkpoints of their chunks, for [`Self::AppendStaged`].
     Stage(Arc<Staging>),
     /// They hold what was staged before; they are added to the table, and the run ends.
@@ -48,7 +51,8 @@ impl CommitTarget {
         write!(f, "table={NAMESPACE}.{TABLE}")?;
         match self.outcome {
             Outcome::Append => {}
-            Outcome::ReplaceBuckets => write!(f, ", replaces buckets")?,
+            Outcome::ReplaceBuckets { keeps_newest: true } => write!(f, ", replaces buckets")?,
+            Outcome::ReplaceBuckets { keeps_newest: false } => write!(f, ", replaces buckets with other rows")?,
             Outcome::Stage(_) => write!(f, ", stages chunks")?,
             Outcome::AppendStaged(_) => write!(f, ", appends what is staged")?,
         }

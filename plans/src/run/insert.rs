@@ -12,6 +12,7 @@ use datafusion::optimizer::AnalyzerRule;
 use uuid::Uuid;
 
 use super::commit_node::{Commit, CommitTarget, Outcome};
+use super::keeps_newest::keeps_newest;
 use crate::runtime::RunOptions;
 use crate::scan::buckets::{BucketSource, BucketsTable};
 use crate::scan::{StagedTable, WarehouseTable};
@@ -53,6 +54,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
     } else {
         return Ok(Transformed::no(LogicalPlan::Dml(dml)));
     };
+    warehouse.check_writable()?;
     let schema = warehouse.items().table_schema();
     schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
 
@@ -88,7 +90,7 @@ fn outcome(dml: &DmlStatement, table: &WarehouseTable) -> Result<Outcome> {
         ),
         (InsertOp::Append, [BucketSource::Staged(staging)]) => Ok(Outcome::AppendStaged(Arc::clone(staging))),
         (InsertOp::Append, _) => Ok(Outcome::Append),
-        (_, [BucketSource::Table(..)]) => Ok(Outcome::ReplaceBuckets),
+        (_, [BucketSource::Table(..)]) => Ok(Outcome::ReplaceBuckets { keeps_newest: keeps_newest(&dml.input) }),
         _ => plan_err!(
             "{} {name}: what is replaced are the buckets that the query reads, and this one reads none; select from buckets({name}, 2), or add rows with INSERT INTO",
             dml.op

@@ -9,6 +9,7 @@ mod commit_exec;
 mod commit_node;
 mod drive;
 mod insert;
+mod keeps_newest;
 mod replace;
 mod rows_as_read;
 mod stage;

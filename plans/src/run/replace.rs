@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use datafusion::common::{Result, exec_datafusion_err, exec_err, internal_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_datafusion_err};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::checkpoint::{Replaced, Totals};
@@ -23,6 +23,8 @@ struct Rewritten {
 pub(super) struct Replacement {
     /// Buckets by partition of the scan, until the partition is finished.
     partitions: Vec<Vec<BucketFiles>>,
+    /// Whether of each Item the newest version is left, as it was.
+    keeps_newest: bool,
     /// Whether the partitions of the sink are those of the scan.
     follows_partitions: bool,
     /// Not yet committed.
@@ -33,10 +35,16 @@ pub(super) struct Replacement {
 
 impl Replacement {
     /// The buckets that a scan in `plan` reads.
-    pub fn of_buckets_in(plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+    pub fn of_buckets_in(plan: &Arc<dyn ExecutionPlan>, keeps_newest: bool) -> Result<Self> {
         let scan = BucketScanExec::find(plan);
-        let scan = scan.ok_or_else(|| internal_datafusion_err!("a plan that replaces buckets reads none"))?;
+        let none = || {
+            plan_datafusion_err!(
+                "INSERT OVERWRITE replaces the buckets that its query reads, and this one reads none: its condition is never true"
+            )
+        };
+        let scan = scan.ok_or_else(none)?;
         Ok(Self {
+            keeps_newest,
             partitions: scan.groups().to_vec(),
             follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
             finished: BTreeMap::new(),
@@ -99,13 +107,17 @@ impl Replacement {
         }
         let add: Vec<PartFile> = self.finished.values().flat_map(|bucket| bucket.new.iter().cloned()).collect();
         let rows: u64 = add.iter().map(|part| part.rows).sum();
-        let same_rows = rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
+        let same_rows =
+            self.keeps_newest && rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
         Ok(Some(Change { add, remove, same_rows, ..Change::default() }))
     }
 
     /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing
-    /// out may settle it.
+    /// out may settle it. Of rows that are other than they were, nothing is known.
     pub fn ids(&self) -> IdChange {
+        if !self.keeps_newest {
+            return IdChange::Unknown;
+        }
         let last = self.partitions.iter().all(Vec::is_empty) && self.report.left_out.is_empty();
         match self.settles.clone().filter(|_| last) {
             Some(document) => IdChange::Settled(document),

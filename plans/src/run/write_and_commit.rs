@@ -37,7 +37,7 @@ pub(super) async fn write_and_commit(
     let staged = match &target.outcome {
         Outcome::Stage(staging) => return stage::stage(input, target, staging, progress, context).await,
         Outcome::AppendStaged(staging) => Some(stage::staged(staging)?),
-        Outcome::Append | Outcome::ReplaceBuckets => None,
+        Outcome::Append | Outcome::ReplaceBuckets { .. } => None,
     };
     if let Some(ended) = staged.as_ref().and_then(|staged| staged.finished.clone()) {
         return Ok(ended.into_report());
@@ -51,7 +51,7 @@ pub(super) async fn write_and_commit(
     let sink = find_operator::<WriteGeoParquetExec>(input);
     let tasks = tasks_of_job(sink, target)?;
     let replacement = match target.outcome {
-        Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input)?),
+        Outcome::ReplaceBuckets { keeps_newest } => Some(Replacement::of_buckets_in(input, keeps_newest)?),
         _ => None,
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));

@@ -1,7 +1,8 @@
 //! What plans run with: the options of a session and its tables, memory, operators found in a plan, plans over Parquet
-//! files, and what each partition of a leaf must know.
+//! files, by field id where they have them, and what each partition of a leaf must know.
 
 mod balanced;
+mod by_field_id;
 mod external_table;
 mod find_operator;
 mod memory;
@@ -13,6 +14,7 @@ mod run_options;
 mod slices;
 
 pub(crate) use balanced::balanced;
+pub use by_field_id::by_field_id;
 pub(crate) use external_table::one_location;
 pub use find_operator::find_operator;
 pub(crate) use find_operator::{leaf_by_partition, rows_of_right};

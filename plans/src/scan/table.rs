@@ -21,6 +21,7 @@ use super::described::describe;
 use super::pruned_by::{ByCell, PrunedBy};
 use super::scan_metrics;
 use super::statistics::{self, Chosen};
+use crate::model::field_ids::with_field_ids;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::{ScanFile, parquet_scan};
 use crate::table::known_ids::{KnownIds, Repeated};
@@ -138,9 +139,7 @@ impl WarehouseTable {
 
     async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
         let Some(snapshot) = self.snapshot(state)? else { return Ok(vec![]) };
-        let live = manifests::live_manifests(self.warehouse.io(), &state.metadata, snapshot).await?;
-        manifests::refuse_delete_files(&live)?;
-        Ok(live)
+        Ok(manifests::readable_manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
     }
 
     /// The files of the snapshot that a statement sees.
@@ -173,7 +172,7 @@ impl WarehouseTable {
             *reason += live(&manifests[i]);
         }
         let kept: Vec<_> = kept.values().set_indices().map(|i| manifests[i].clone()).collect();
-        let read = self.cache.load(self.warehouse.io(), &kept, self.warehouse.items()).await?;
+        let read = self.cache.load(self.warehouse.io(), &kept, self.warehouse.columns()).await?;
         let mut choose = |of: Arc<LiveFiles>| {
             let chosen = matches(&predicates, &*of);
             if chosen.false_count() > 0 {
@@ -292,7 +291,7 @@ impl TableProvider for WarehouseTable {
                 files.push(ScanFile { url: to_url(&file.location)?, bytes: file.bytes, sequence, statistics });
             }
         }
-        let plan = parquet_scan(session, table_schema(&schema), files, statistics, projection, limit).await?;
+        let plan = parquet_scan(session, self.table_schema(&schema)?, files, statistics, projection, limit).await?;
         scan_metrics::note(&plan, of, bytes_of, pruned);
         Ok(describe(plan, note))
     }
@@ -320,13 +319,18 @@ fn keep_first(chosen: &mut Vec<Chosen>, limit: u64) {
     }
 }
 
-/// Where each column comes from: `sequence` is known of a file, the others are in it.
-fn table_schema(schema: &SchemaRef) -> TableSchema {
-    let (of_file, in_file): (Vec<_>, Vec<_>) = schema.fields().iter().cloned().partition(|f| f.name() == SEQUENCE);
-    TableSchema::builder(Arc::new(Schema::new(in_file))).with_table_partition_cols(of_file).build()
-}
-
 impl WarehouseTable {
+    /// Where each column comes from: `sequence` is known of a file, the others are in it; under which names, field ids tell
+    /// where another engine has changed the schema.
+    fn table_schema(&self, schema: &SchemaRef) -> Result<TableSchema> {
+        let (of_file, in_file): (Vec<_>, Vec<_>) = schema.fields().iter().cloned().partition(|f| f.name() == SEQUENCE);
+        let in_file = match self.warehouse.has_first_schema() {
+            true => Schema::new(in_file),
+            false => Schema::new(with_field_ids(&in_file, "", self.warehouse.field_ids())?),
+        };
+        Ok(TableSchema::builder(Arc::new(in_file)).with_table_partition_cols(of_file).build())
+    }
+
     /// Why nothing can be written to this table, if nothing can.
     pub(crate) fn refuses_rows(&self) -> Option<WarehouseError> {
         let snapshot = self.pinned?;

@@ -1,12 +1,12 @@
 //! How part files are written: their schema, their settings, and what is recorded of each column.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::common::{DataFusionError, Result};
 use earthcatalog_small_parquet::{LeafPath, SmallFileFormat};
-use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, PARQUET_FIELD_ID_META_KEY, encode_arrow_schema};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr};
@@ -14,6 +14,7 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::WriteTarget;
 use super::geo::{GEOMETRY, GeoColumns};
+use crate::model::field_ids::with_field_ids;
 
 /// Rows of a row group, at most.
 pub const ROW_GROUP_ROWS: usize = 100_000;
@@ -97,30 +98,6 @@ pub(super) fn properties(rows: &Schema) -> Result<WriterPropertiesBuilder> {
 
 fn is_unbounded(path: &[String]) -> bool {
     path.first().is_some_and(|column| UNBOUNDED.contains(&column.as_str()))
-}
-
-fn with_field_ids<'a>(
-    fields: impl IntoIterator<Item = &'a FieldRef>,
-    parent: &str,
-    ids: &BTreeMap<String, i32>,
-) -> Result<Vec<Field>> {
-    let with_id = |field: &FieldRef| {
-        let path = format!("{parent}{}", field.name());
-        let id = ids.get(&path).ok_or_else(|| plan_datafusion_err!("the table has no field id for column {path}"))?;
-        let children = format!("{path}.");
-        let data_type = match field.data_type() {
-            DataType::Struct(fields) => DataType::Struct(with_field_ids(fields, &children, ids)?.into()),
-            DataType::List(element) => match with_field_ids([element], &children, ids)?.pop() {
-                Some(element) => DataType::List(Arc::new(element)),
-                None => field.data_type().clone(),
-            },
-            other => other.clone(),
-        };
-        let mut metadata = field.metadata().clone();
-        metadata.insert(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string());
-        Ok(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(metadata))
-    };
-    fields.into_iter().map(with_id).collect()
 }
 
 /// The Arrow schema as readers shall see it: plain text and binary, which every one of them knows, in place of views.

@@ -21,6 +21,10 @@ type Result<T> = std::result::Result<T, ObjectError>;
 pub enum ObjectError {
     #[error("{location}: {source}")]
     Store { location: String, source: Box<object_store::Error> },
+    #[error(
+        "{location}: its store takes a write on condition (If-Match) for any other, so that one of two writers at once would be lost without a word; keep the catalog on a disk, or in a store that has conditional writes"
+    )]
+    Unconditional { location: String },
     #[error("{location}: {source}")]
     File { location: String, source: io::Error },
 }
@@ -41,7 +45,7 @@ impl ObjectError {
     /// Whether the store said no: then a change has not been made, and asking again is of no use.
     pub fn is_refusal(&self) -> bool {
         use object_store::Error::*;
-        let Self::Store { source, .. } = self else { return false };
+        let Self::Store { source, .. } = self else { return matches!(self, Self::Unconditional { .. }) };
         matches!(
             **source,
             NotFound { .. }
@@ -147,6 +151,25 @@ impl ConditionalObject {
         Ok(replaced.then_some(Version { bytes, tag }))
     }
 
+    /// Errors with [`ObjectError::Unconditional`] where the store takes a write although its condition is not met: of an object
+    /// beside this one, which is not there.
+    pub async fn check_store(&self) -> Result<()> {
+        if self.local.is_some() {
+            return Ok(());
+        }
+        let beside = Path::from(format!("{}.probe-{}", self.path, uuid::Uuid::new_v4()));
+        let other = PutMode::Update(UpdateVersion { e_tag: Some("\"0\"".to_owned()), version: None });
+        match self.store.put_opts(&beside, Bytes::new().into(), PutOptions::from(other)).await {
+            Ok(_) => {
+                // If it stays, it is an empty object of a name that tells what it was for.
+                drop(self.store.delete(&beside).await);
+                Err(ObjectError::Unconditional { location: self.location.clone() })
+            }
+            // However it says no. Where it says nothing, the write that follows will.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Deletes what was `seen`; `false` if that is no longer what is there.
     ///
     /// No object store deletes conditionally: there the object first becomes `last`, which everybody else must take for
@@ -245,6 +268,85 @@ mod tests {
             assert!(object.replace(&two, "4".into()).await.unwrap().is_none());
             assert!(!object.delete(&two, "4".into()).await.unwrap());
         }
+    }
+
+    /// A store that takes every write, as some that call themselves compatible do.
+    #[derive(Debug)]
+    struct Unconditional(object_store::memory::InMemory);
+
+    impl std::fmt::Display for Unconditional {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ObjectStore for Unconditional {
+        async fn put_opts(
+            &self,
+            path: &Path,
+            bytes: object_store::PutPayload,
+            _: PutOptions,
+        ) -> object_store::Result<object_store::PutResult> {
+            self.0.put_opts(path, bytes, PutOptions::default()).await
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            path: &Path,
+            options: object_store::PutMultipartOptions,
+        ) -> object_store::Result<Box<dyn object_store::MultipartUpload>> {
+            self.0.put_multipart_opts(path, options).await
+        }
+
+        async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<object_store::GetResult> {
+            self.0.get_opts(path, options).await
+        }
+
+        fn delete_stream(
+            &self,
+            paths: futures::stream::BoxStream<'static, object_store::Result<Path>>,
+        ) -> futures::stream::BoxStream<'static, object_store::Result<Path>> {
+            self.0.delete_stream(paths)
+        }
+
+        fn list(
+            &self,
+            prefix: Option<&Path>,
+        ) -> futures::stream::BoxStream<'static, object_store::Result<object_store::ObjectMeta>> {
+            self.0.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<object_store::ListResult> {
+            self.0.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(
+            &self,
+            from: &Path,
+            to: &Path,
+            options: object_store::CopyOptions,
+        ) -> object_store::Result<()> {
+            self.0.copy_opts(from, to, options).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_takes_every_write_is_found_out_and_nothing_stays_there() {
+        let (_folder, places) = places();
+        for object in places {
+            object.check_store().await.unwrap();
+        }
+        let store = Arc::new(Unconditional(object_store::memory::InMemory::new()));
+        let object = ConditionalObject {
+            location: "s3://bucket/catalog.db".to_owned(),
+            store: store.clone(),
+            path: Path::from("catalog.db"),
+            local: None,
+        };
+        let error = object.check_store().await.unwrap_err();
+        assert!(error.is_refusal() && error.to_string().contains("s3://bucket/catalog.db"), "{error}");
+        assert_eq!(store.0.list_with_delimiter(None).await.unwrap().objects, []);
     }
 
     #[tokio::test]

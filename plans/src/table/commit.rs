@@ -224,6 +224,10 @@ impl Committer {
         let mut removed = vec![];
         if let Some(current) = metadata.current_snapshot() {
             let live = manifests::live_manifests(self.warehouse.io(), metadata, current).await?;
+            if !plan.remove.is_empty() {
+                // Those that came meanwhile are about rows that were read without them.
+                manifests::refuse_delete_files(&live)?;
+            }
             if plan.change.resumable {
                 resumable::refuse_live(self.warehouse.io(), &live, &plan.change.add).await?;
             }
@@ -310,7 +314,8 @@ async fn known_ids(
     let added = match change {
         IdChange::Unknown => return Ok(vec![]),
         IdChange::Settled(document) if base.known_ids() == Some(document) => {
-            let known = KnownIds { repeated: None, ..KnownIds::read(io, document).await? };
+            let Some(known) = KnownIds::of(io, base).await? else { return Ok(vec![]) };
+            let known = KnownIds { repeated: None, ..known };
             return Ok(known.properties(files.write_known_ids(&known).await?).into());
         }
         IdChange::Same | IdChange::Settled(_) => {
@@ -320,15 +325,23 @@ async fn known_ids(
         IdChange::Added(added) => added,
     };
     let Some(known) = KnownIds::of(io, base).await? else { return Ok(vec![]) };
+    match with_added(&known, added, files).await {
+        // Another engine has deleted a list: nothing is known from now on.
+        Err(_) if known.is_incomplete(io).await => Ok(vec![]),
+        properties => properties,
+    }
+}
+
+/// What is known of the ids once these are added.
+async fn with_added(known: &KnownIds, added: &[IdFile], files: &mut MetadataFiles) -> Result<Vec<(String, String)>> {
     let unreadable = |e: DataFusionError| WarehouseError::Ids { reason: e.strip_backtrace() };
     let merged = merge(added, &known.lists).await.map_err(unreadable)?;
     let mut lists = known.lists[..merged.kept].to_vec();
     let (bytes, ids) = merged.list;
     lists.push(files.write_id_list(bytes, ids).await?);
-    let repeated = match (known.repeated, merged.repeated) {
-        (before, new) if new.is_empty() => before,
-        (before, mut repeated) => {
-            let known = KnownIds { lists: vec![], repeated: before };
+    let repeated = match merged.repeated {
+        new if new.is_empty() => known.repeated.clone(),
+        mut repeated => {
             repeated.extend(known.repeated().await.map_err(unreadable)?);
             let ids = repeated.len() as u64;
             Some(files.write_id_list(encode(repeated).map_err(unreadable)?, ids).await?)
@@ -370,6 +383,7 @@ pub(crate) fn snapshot_id() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::location::to_url;
     use super::super::testing::{record, warehouse};
     use super::*;
 
@@ -583,6 +597,53 @@ mod tests {
         assert!(matches!(error, WarehouseError::InvalidPartFile { .. }), "{error}");
         let error = committer.commit(Change::default()).await.unwrap_err();
         assert!(matches!(error, WarehouseError::NothingToCommit), "{error}");
+    }
+
+    /// Any bit of a manifest list or a manifest, a window of zeroes, a cut: nothing is read, and nothing committed on top.
+    #[tokio::test]
+    async fn a_damaged_list_or_manifest_is_named_and_nothing_is_committed_on_top_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let [one, two] = ["1", "2"].map(|name| record(&warehouse, "81a", Some(2020), name));
+        committer.commit(add([one.clone()])).await.unwrap();
+        let state = warehouse.load().await.unwrap();
+        let current = state.metadata.current_snapshot().unwrap();
+        let manifests = manifests::live_manifests(warehouse.io(), &state.metadata, current).await.unwrap();
+        let list = current.manifest_list().to_owned();
+        for location in [list.clone(), manifests[0].manifest_path.clone()] {
+            let file = to_url(&location).unwrap().to_file_path().unwrap();
+            let whole = std::fs::read(&file).unwrap();
+            let flipped = (0..whole.len()).step_by(7).map(|at| {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 1 << (at % 8);
+                bytes
+            });
+            let zeroed = (0..whole.len()).step_by(50).map(|at| {
+                let mut bytes = whole.clone();
+                bytes[at..(at + 64).min(whole.len())].fill(0);
+                bytes
+            });
+            let cut = (0..whole.len()).step_by(50).map(|at| whole[..at].to_vec());
+            for bytes in flipped.chain(zeroed).chain(cut) {
+                std::fs::write(&file, &bytes).unwrap();
+                let read = async {
+                    let live = manifests::live_manifests(warehouse.io(), &state.metadata, current).await?;
+                    manifests::list(warehouse.io(), live).await
+                };
+                let error = read.await.unwrap_err().to_string();
+                assert!(error.contains(&location) && error.contains("damaged"), "{error}");
+                // An append reads no manifests, but the list of them.
+                let remove = if location == list { vec![] } else { vec![one.path.clone()] };
+                let change = Change { remove, ..add([two.clone()]) };
+                let error = committer.commit(change).await.unwrap_err().to_string();
+                assert!(error.contains(&location), "{error}");
+            }
+            std::fs::write(&file, &whole).unwrap();
+        }
+        assert_eq!(live(&warehouse).await.len(), 1);
+        committer.commit(add([two])).await.unwrap();
+        assert_eq!(live(&warehouse).await.len(), 2);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::datatypes::DataType;
 use chrono::DateTime;
 use iceberg::io::FileIO;
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
@@ -13,7 +14,7 @@ use super::committed_runs;
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
 use super::requirements::Requirements;
-use super::schema;
+use super::schema::{self, Columns};
 use super::storage::file_io;
 use crate::model::items::{ItemSchema, Promoted};
 use crate::stores::folder_url;
@@ -36,14 +37,15 @@ impl TableState {
     /// A property of the current snapshot that each of ours hands on to the next; of the last one that has it, where
     /// another engine has committed since.
     pub fn inherited(&self, property: &str) -> Option<&str> {
-        let mut snapshot = self.metadata.current_snapshot();
-        while let Some(current) = snapshot {
-            if let Some(value) = current.summary().additional_properties.get(property) {
-                return Some(value);
-            }
-            snapshot = current.parent_snapshot_id().and_then(|parent| self.metadata.snapshot_by_id(parent));
-        }
-        None
+        let keeper = self.keeper(property)?;
+        keeper.summary().additional_properties.get(property).map(String::as_str)
+    }
+
+    /// The snapshot of which the current one inherits `property`.
+    pub(super) fn keeper(&self, property: &str) -> Option<&SnapshotRef> {
+        let parent = |of: &&SnapshotRef| self.metadata.snapshot_by_id(of.parent_snapshot_id()?);
+        let mut line = std::iter::successors(self.metadata.current_snapshot(), parent);
+        line.find(|snapshot| snapshot.summary().additional_properties.contains_key(property))
     }
 
     /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
@@ -66,9 +68,11 @@ pub struct Warehouse {
     catalog: Arc<Catalog>,
     /// URL of the table's location, ending in `/`.
     url: Url,
-    items: ItemSchema,
+    columns: Arc<Columns>,
+    has_first_schema: bool,
+    /// That of the table, where it is not by cell and year.
+    foreign_partitioning: Option<String>,
     h3_resolution: u8,
-    field_ids: Arc<BTreeMap<String, i32>>,
     io: FileIO,
     /// What the table must still be when something is committed that was planned with this.
     requirements: Requirements,
@@ -112,9 +116,10 @@ impl Warehouse {
         url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
         Ok(Self {
             url,
-            items: schema::item_schema(metadata)?,
+            columns: Arc::new(schema::columns(metadata)?),
+            has_first_schema: schema::is_first(metadata),
+            foreign_partitioning: schema::foreign_partitioning(metadata),
             h3_resolution: schema::h3_resolution(metadata)?,
-            field_ids: Arc::new(schema::field_ids(metadata.current_schema())),
             catalog: Arc::new(catalog),
             io,
             requirements: Requirements::new(metadata),
@@ -160,7 +165,26 @@ impl Warehouse {
 
     /// Columns of the table.
     pub fn items(&self) -> &ItemSchema {
-        &self.items
+        &self.columns.items
+    }
+
+    /// Columns that another engine has added and no file of ours can hold, each with the reason.
+    pub fn unkept_columns(&self) -> &[String] {
+        &self.columns.unkept
+    }
+
+    /// Errors where another engine has given the table another partitioning: rows are written by cell and year.
+    pub fn check_writable(&self) -> Result<()> {
+        self.foreign_partitioning.as_ref().map_or(Ok(()), |existing| {
+            let way_out = "rows can be read, but not written, until the engine that changed it changes it back";
+            let existing = format!("({existing})");
+            Err(self.disagrees("the partitioning", &existing, "(grid_partition, year(datetime))", way_out))
+        })
+    }
+
+    /// Whether all files name columns as the table does, and need not be read by field id.
+    pub(crate) fn has_first_schema(&self) -> bool {
+        self.has_first_schema
     }
 
     pub fn h3_resolution(&self) -> u8 {
@@ -169,7 +193,11 @@ impl Warehouse {
 
     /// Iceberg field ids by dotted column path, for the writer of part files.
     pub fn field_ids(&self) -> &BTreeMap<String, i32> {
-        &self.field_ids
+        &self.columns.field_ids
+    }
+
+    pub(crate) fn columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     pub(crate) fn requirements(&self) -> &Requirements {
@@ -188,12 +216,19 @@ impl Warehouse {
         if wanted == existing { Ok(()) } else { Err(self.disagrees("its files in", &existing, &wanted, way_out)) }
     }
 
-    /// Errors unless the table promotes exactly these properties, in any order.
+    /// Errors unless the table promotes exactly these properties, in any order, each in a column of that type or of a wider one,
+    /// as another engine may have made it.
     pub fn check_promoted(&self, wanted: &[Promoted]) -> Result<()> {
-        let existing = listed(self.items.promoted());
-        let wanted = listed(wanted);
+        let existing = self.items().promoted();
+        let is_there = |wanted: &Promoted| {
+            let found = existing.iter().find(|p| p.property == wanted.property);
+            found.is_some_and(|found| is_or_widened(&wanted.data_type, &found.data_type))
+        };
+        if wanted.len() == existing.len() && wanted.iter().all(is_there) {
+            return Ok(());
+        }
         let way_out = "leave out the column list to take the table's own, or write to another catalog and warehouse";
-        if wanted == existing { Ok(()) } else { Err(self.disagrees("the columns", &existing, &wanted, way_out)) }
+        Err(self.disagrees("the columns", &listed(existing), &listed(wanted), way_out))
     }
 
     /// Errors unless the table's cells have this H3 resolution.
@@ -241,6 +276,12 @@ pub(super) async fn read(io: &FileIO, location: &str) -> Result<TableState> {
     Ok(TableState { metadata: Arc::new(metadata), metadata_location: location.to_owned() })
 }
 
+/// Iceberg lets a column become wider.
+fn is_or_widened(from: &DataType, to: &DataType) -> bool {
+    let widened = [(DataType::Int32, DataType::Int64), (DataType::Float32, DataType::Float64)];
+    from == to || widened.iter().any(|(narrow, wide)| (narrow, wide) == (from, to))
+}
+
 fn listed(promoted: &[Promoted]) -> String {
     let mut columns: Vec<_> = promoted.iter().map(|p| format!("{:?} {}", p.property, p.data_type)).collect();
     columns.sort();
@@ -249,7 +290,7 @@ fn listed(promoted: &[Promoted]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::{Field, Schema};
 
     use super::*;
 

@@ -24,6 +24,10 @@ pub enum WarehouseError {
     Store(#[from] StoreError),
     #[error("{location}: {source}")]
     Metadata { location: String, source: Box<iceberg::Error> },
+    #[error(
+        "{location} is damaged: {reason}; put it back from a backup, or take an older state of the table into a new catalog with `earthcatalog register`"
+    )]
+    Damaged { location: String, reason: String },
     #[error("{location} is no table of Items: {reason}")]
     NotItems { location: String, reason: String },
     #[error("the table in {catalog} has {what} {existing}, not {wanted}; {way_out}")]

@@ -6,6 +6,7 @@
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`ingest_record`]: which version of which object is in the table.
+//! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
 
 pub mod catalog;
@@ -14,6 +15,7 @@ pub(crate) mod committed_runs;
 pub mod create;
 pub mod error;
 pub(crate) mod folder;
+pub(crate) mod gone;
 pub mod ingest_record;
 pub mod known_ids;
 pub mod leases;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use iceberg::spec::{
     DEFAULT_SCHEMA_NAME_MAPPING, ListType, MappedField, NameMapping, NestedField, NestedFieldRef, NullOrder,
-    PrimitiveType, Schema, SortDirection, SortField, SortOrder, StructType, TableMetadata, TableMetadataBuilder,
-    Transform, Type, UnboundPartitionSpec,
+    PartitionSpec, PrimitiveType, Schema, SortDirection, SortField, SortOrder, StructType, TableMetadata,
+    TableMetadataBuilder, Transform, Type, UnboundPartitionSpec,
 };
 
 use super::error::{Result, WarehouseError};
@@ -17,53 +17,80 @@ use crate::model::items::{GRID_PARTITION, ItemSchema, Promoted, timestamp};
 pub const GRID_TYPE: &str = "earthcatalog.grid.type";
 /// Property with the H3 resolution of `grid_partition`.
 pub const GRID_RESOLUTION: &str = "earthcatalog.grid.resolution";
-/// Property with a JSON object from promoted column to STAC property.
-pub const PROMOTED: &str = "earthcatalog.promoted";
+/// Property with a JSON object from the field id of a promoted column to its STAC property: another engine may rename the
+/// column, or drop it and add one of its name.
+pub const PROMOTED: &str = "earthcatalog.promoted-fields";
+/// The same from name to STAC property, in tables that were made before.
+const PROMOTED_BY_NAME: &str = "earthcatalog.promoted";
 /// Partition field of the year of `datetime`.
 pub const YEAR: &str = "year";
+
+/// Columns that table function `buckets` and scans add to those of the table.
+const ADDED_BY_BUCKETS: [&str; 2] = ["year", "sequence"];
 
 /// Metadata of a new, empty table of `items` at `location`.
 pub fn new_metadata(items: &ItemSchema, h3_resolution: u8, location: &str) -> Result<TableMetadata> {
     let schema = iceberg_schema(items, location)?;
     let spec = partition_spec(&schema).map_err(WarehouseError::metadata(location))?;
     let order = sort_order(items, &schema).map_err(WarehouseError::metadata(location))?;
-    let promoted: serde_json::Map<String, serde_json::Value> =
-        items.promoted().iter().map(|p| (p.column.clone(), p.property.clone().into())).collect();
     let properties = HashMap::from([
         (GRID_TYPE.to_owned(), "h3".to_owned()),
         (GRID_RESOLUTION.to_owned(), h3_resolution.to_string()),
-        (PROMOTED.to_owned(), serde_json::Value::from(promoted).to_string()),
         ("write.parquet.compression-codec".to_owned(), "zstd".to_owned()),
     ]);
     let version = iceberg::spec::FormatVersion::V2;
     let build = || {
-        // Creation assigns the field ids anew, so that only its result can be mapped to names.
+        // Creation assigns the field ids anew, so that only its result can be mapped to names and properties.
         let new = TableMetadataBuilder::new(schema, spec, order, location.to_owned(), version, properties)?;
         let new = new.build()?.metadata;
         let mapping = serde_json::to_string(&name_mapping(new.current_schema().as_struct()))?;
-        let mapping = HashMap::from([(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), mapping)]);
-        Ok(new.into_builder(None).set_properties(mapping)?.build()?.metadata)
+        let by_id = |p: &Promoted| {
+            let id = required_id(new.current_schema(), &p.column)?;
+            Ok((id.to_string(), p.property.clone().into()))
+        };
+        let promoted = items.promoted().iter().map(by_id).collect::<iceberg::Result<serde_json::Map<_, _>>>()?;
+        let promoted = serde_json::Value::from(promoted).to_string();
+        let of_ids =
+            HashMap::from([(DEFAULT_SCHEMA_NAME_MAPPING.to_owned(), mapping), (PROMOTED.to_owned(), promoted)]);
+        Ok(new.into_builder(None).set_properties(of_ids)?.build()?.metadata)
     };
     build().map_err(WarehouseError::metadata(location))
 }
 
-/// The Items' schema of an existing table.
-pub fn item_schema(metadata: &TableMetadata) -> Result<ItemSchema> {
+/// The columns of an existing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    pub items: ItemSchema,
+    /// Field ids by dotted path: `id`, `bbox`, `bbox.xmin`, `stac_extensions.element`.
+    pub field_ids: BTreeMap<String, i32>,
+    /// What other engines have added and files that we write cannot hold: each column with the reason.
+    pub unkept: Vec<String>,
+}
+
+/// The columns of an existing table: those of Items, and of other engines.
+pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     let not_items = |reason: String| WarehouseError::NotItems { location: metadata.location().to_owned(), reason };
-    let promoted = metadata.properties().get(PROMOTED);
-    let promoted = promoted.ok_or_else(|| not_items(format!("it has no property {PROMOTED}")))?;
-    let promoted: HashMap<String, String> =
-        serde_json::from_str(promoted).map_err(|e| not_items(format!("property {PROMOTED}: {e}")))?;
+    let property_of = promoted(metadata).map_err(not_items)?;
     let fields = metadata.current_schema().as_struct().fields();
+    let own = ItemSchema::try_new(vec![])?;
+    let is_own = |name: &str| own.table_schema().index_of(name).is_ok();
+    let (mut promoted, mut others, mut unkept) = (vec![], vec![], vec![]);
     // The order of columns is the schema's: a JSON object has none.
-    let columns = fields.iter().filter_map(|field| Some((field, promoted.get(&field.name)?)));
-    let columns = columns.map(|(field, property)| {
-        let data_type = arrow_type(&field.field_type)
-            .ok_or_else(|| not_items(format!("column {} has type {}", field.name, field.field_type)))?;
-        Ok(Promoted::new(property, &data_type)?)
-    });
-    let items = ItemSchema::try_new(columns.collect::<Result<_>>()?)?;
-    for column in items.table_schema().fields() {
+    for field in fields.iter().filter(|field| !is_own(&field.name)) {
+        let (name, arrow) = (&field.name, arrow_type(&field.field_type));
+        match (property_of(field), arrow) {
+            (Some(property), Some(data_type)) => promoted.push(Promoted::in_column(name, &property, &data_type)?),
+            (Some(_), None) => return Err(not_items(format!("column {name} has type {}", field.field_type))),
+            (None, _) if ADDED_BY_BUCKETS.contains(&name.as_str()) => {
+                unkept.push(format!("{name} (a name that earthcatalog uses)"));
+            }
+            (None, _) if field.required => unkept.push(format!("{name} (required)")),
+            (None, Some(data_type)) => others.push(Field::new(name, data_type, true)),
+            (None, None) => unkept.push(format!("{name} ({})", field.field_type)),
+        }
+    }
+    let items = ItemSchema::with_others(promoted, others)?;
+    for column in own.table_schema().fields() {
         let field = fields.iter().find(|f| f.name == *column.name());
         let field = field.ok_or_else(|| not_items(format!("column {} is missing", column.name())))?;
         let expected = iceberg_type(column.data_type(), &mut 0);
@@ -71,7 +98,33 @@ pub fn item_schema(metadata: &TableMetadata) -> Result<ItemSchema> {
             return Err(not_items(format!("column {} has type {}", field.name, field.field_type)));
         }
     }
-    Ok(items)
+    Ok(Columns { items, field_ids: field_ids(metadata.current_schema()), unkept })
+}
+
+/// The STAC property of a column, if it is a promoted one; the reason, if that cannot be told.
+fn promoted(metadata: &TableMetadata) -> Result<impl Fn(&NestedFieldRef) -> Option<String>, String> {
+    let parsed = |name: &str| {
+        let json = metadata.properties().get(name)?;
+        Some(serde_json::from_str::<HashMap<String, String>>(json).map_err(|e| format!("property {name}: {e}")))
+    };
+    let by_id = parsed(PROMOTED).transpose()?;
+    let by_name = parsed(PROMOTED_BY_NAME).transpose()?;
+    if by_id.is_none() && by_name.is_none() {
+        return Err(format!("it has no property {PROMOTED}"));
+    }
+    Ok(move |field: &NestedFieldRef| match (&by_id, &by_name) {
+        (Some(by_id), _) => by_id.get(&field.id.to_string()).cloned(),
+        (None, Some(by_name)) => by_name.get(&field.name).cloned(),
+        (None, None) => None,
+    })
+}
+
+/// Whether files that name columns as the schema does now are all that there can be: another engine has never changed it.
+pub fn is_first(metadata: &TableMetadata) -> bool {
+    let schema = metadata.current_schema();
+    schema.schema_id() == 0
+        && metadata.schemas_iter().len() == 1
+        && metadata.last_column_id() == schema.highest_field_id()
 }
 
 /// H3 resolution of an existing table.
@@ -83,8 +136,7 @@ pub fn h3_resolution(metadata: &TableMetadata) -> Result<u8> {
     })
 }
 
-/// Field ids by dotted path: `id`, `bbox`, `bbox.xmin`, `stac_extensions.element`.
-pub fn field_ids(schema: &Schema) -> BTreeMap<String, i32> {
+fn field_ids(schema: &Schema) -> BTreeMap<String, i32> {
     schema.field_id_to_name_map().iter().map(|(id, name)| (name.clone(), *id)).collect()
 }
 
@@ -129,7 +181,7 @@ fn iceberg_type(data_type: &DataType, last_id: &mut i32) -> Option<Type> {
     }))
 }
 
-/// Type of a promoted column; `None` where no promoted column has such a type.
+/// Type of a column beside those that every table of Items has; `None` where our files hold no such column.
 fn arrow_type(field_type: &Type) -> Option<DataType> {
     Some(match field_type.as_primitive_type()? {
         PrimitiveType::String => DataType::Utf8View,
@@ -162,6 +214,27 @@ fn partition_spec(schema: &Schema) -> iceberg::Result<UnboundPartitionSpec> {
         .add_partition_field(id(GRID_PARTITION)?, GRID_PARTITION, Transform::Identity)?
         .add_partition_field(id("datetime")?, YEAR, Transform::Year)?
         .build())
+}
+
+/// Whether a partition spec is that of buckets: by cell, then by year.
+pub fn is_by_bucket(spec: &PartitionSpec, metadata: &TableMetadata) -> bool {
+    let id = |name: &str| metadata.current_schema().field_id_by_name(name);
+    let fields = spec.fields().iter().map(|field| (Some(field.source_id), field.transform));
+    fields.eq([(id(GRID_PARTITION), Transform::Identity), (id("datetime"), Transform::Year)])
+}
+
+/// The partitioning of new files, where it is not by bucket.
+pub fn foreign_partitioning(metadata: &TableMetadata) -> Option<String> {
+    let spec = metadata.default_partition_spec();
+    let fields = || spec.fields().iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
+    (!is_by_bucket(spec, metadata)).then(fields)
+}
+
+/// Id of the sort order in which rows lie in our files, if the table has one.
+pub fn sort_order_id(metadata: &TableMetadata) -> Option<i64> {
+    let schema = metadata.current_schema();
+    let own = sort_order(&columns(metadata).ok()?.items, schema).ok()?;
+    metadata.sort_orders_iter().find(|order| order.fields == own.fields).map(|order| order.order_id)
 }
 
 fn sort_order(items: &ItemSchema, schema: &Schema) -> iceberg::Result<SortOrder> {
@@ -207,7 +280,9 @@ mod tests {
     #[test]
     fn the_metadata_alone_restores_the_schema_of_the_items() {
         let metadata = new_metadata(&its_live(), 3, "file:///wh").unwrap();
-        assert_eq!(item_schema(&metadata).unwrap(), its_live());
+        let Columns { items, unkept, .. } = columns(&metadata).unwrap();
+        assert_eq!((items, unkept), (its_live(), vec![]));
+        assert!(is_first(&metadata));
         assert_eq!(h3_resolution(&metadata).unwrap(), 3);
     }
 
@@ -247,7 +322,7 @@ mod tests {
         let mut json = serde_json::to_value(new_metadata(&its_live(), 1, "file:///wh").unwrap()).unwrap();
         json["properties"].as_object_mut().unwrap().remove(PROMOTED);
         let metadata: TableMetadata = serde_json::from_str(&json.to_string()).unwrap();
-        let error = item_schema(&metadata).unwrap_err().to_string();
-        assert_eq!(error, "file:///wh is no table of Items: it has no property earthcatalog.promoted");
+        let error = columns(&metadata).unwrap_err().to_string();
+        assert_eq!(error, "file:///wh is no table of Items: it has no property earthcatalog.promoted-fields");
     }
 }

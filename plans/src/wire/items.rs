@@ -1,20 +1,17 @@
-//! [`ItemSchema`] as a message: its promoted properties as the fields of a schema.
+//! [`ItemSchema`] as a message: the schema of the table, whose fields say what they are.
 
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use datafusion_proto::protobuf;
 
 use crate::model::items::ItemSchema;
 
 pub(super) fn encode(items: &ItemSchema) -> Result<protobuf::Schema> {
-    let field =
-        |promoted: &crate::model::items::Promoted| Field::new(&promoted.property, promoted.data_type.clone(), true);
-    let declared = Schema::new(items.promoted().iter().map(field).collect::<Vec<_>>());
-    Ok((&declared).try_into()?)
+    Ok(items.table_schema().as_ref().try_into()?)
 }
 
 pub(super) fn decode(message: Option<&protobuf::Schema>) -> Result<ItemSchema> {
-    ItemSchema::from_declared(&schema(message)?).map_err(|e| DataFusionError::External(Box::new(e)))
+    ItemSchema::from_table(&schema(message)?).map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
 /// An Arrow schema that must be there.
@@ -25,18 +22,20 @@ pub(super) fn schema(message: Option<&protobuf::Schema>) -> Result<Schema> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::DataType;
+    use arrow::datatypes::{DataType, Field};
 
     use super::*;
+    use crate::model::items::Promoted;
 
     #[test]
-    fn promoted_properties_come_back_with_their_stac_names() {
-        let declared = Schema::new(vec![
-            Field::new("proj:code", DataType::Utf8, true),
-            Field::new("latitude", DataType::Float64, true),
-            Field::new("count", DataType::Int32, true),
-        ]);
-        let items = ItemSchema::from_declared(&declared).unwrap();
+    fn columns_come_back_with_their_names_and_what_they_are() {
+        let promoted = [
+            Promoted::new("proj:code", &DataType::Utf8),
+            Promoted::in_column("lat", "latitude", &DataType::Float64),
+            Promoted::new("count", &DataType::Int32),
+        ];
+        let others = vec![Field::new("quality", DataType::Int64, true)];
+        let items = ItemSchema::with_others(promoted.map(Result::unwrap).to_vec(), others).unwrap();
         assert_eq!(decode(Some(&encode(&items).unwrap())).unwrap(), items);
     }
 }

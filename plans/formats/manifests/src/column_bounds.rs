@@ -42,7 +42,7 @@ struct Column {
 }
 
 impl BoundsBuilder {
-    /// For the columns of `table` that have an id in the schema of the manifest.
+    /// For the columns of `table` that have an id.
     pub fn new(table: &Schema, field_id: impl Fn(&str) -> Option<i32>) -> Self {
         let (mut columns, mut by_id) = (vec![], vec![]);
         for field in table.fields() {
@@ -154,9 +154,16 @@ impl Values {
         match self {
             Self::Boolean(values) => values.append_option(exactly(bytes).map(|[byte]| byte != 0)),
             Self::Int32(values) => values.append_option(exactly(bytes).map(i32::from_le_bytes)),
-            Self::Int64(values) => values.append_option(exactly(bytes).map(i64::from_le_bytes)),
+            // A column may have been narrower when the file was written.
+            Self::Int64(values) => {
+                let int = || exactly(bytes).map(i32::from_le_bytes).map(i64::from);
+                values.append_option(exactly(bytes).map(i64::from_le_bytes).or_else(int));
+            }
             Self::Float32(values) => values.append_option(exactly(bytes).map(f32::from_le_bytes)),
-            Self::Float64(values) => values.append_option(exactly(bytes).map(f64::from_le_bytes)),
+            Self::Float64(values) => {
+                let float = || exactly(bytes).map(f32::from_le_bytes).map(f64::from);
+                values.append_option(exactly(bytes).map(f64::from_le_bytes).or_else(float));
+            }
             Self::Text(values) => values.append_option(str::from_utf8(bytes).ok()),
             Self::Bytes(values) => values.append_null(),
             Self::Micros(values) => values.append_option(exactly(bytes).map(i64::from_le_bytes)),

@@ -9,6 +9,8 @@
 //!   manifest with these entries ([`ManifestWriter`]), which every reader of Iceberg reads. Same entries, same bytes.
 //! - **Refused in reading** (`None`, and the caller takes Iceberg's reader): compressed blocks, schemas that refer to
 //!   named types, and whatever is malformed. Every byte is accounted for: markers, counts, sizes of blocks.
+//! - **In**: the bytes of any Avro file. **Out**: the same with a hash of them for a marker ([`seal`]), and whether that, or
+//!   else the structure, is as it was written ([`is_whole`]).
 //! - **Refused in writing** (`None`): a value for which the form has no place.
 //! - **Whatever the bytes are**, nothing panics, no call nests deeper than the schema's JSON (which its parser limits),
 //!   and nothing is allocated or repeated for more than the bytes at hand: each element takes a byte at least, so that
@@ -30,8 +32,10 @@
 pub mod avro;
 mod column_bounds;
 mod entry;
+mod seal;
 mod writer;
 
 pub use column_bounds::{Bounds, BoundsBuilder, Recorded};
 pub use entry::{ADDED, Columns, DELETED, EXISTING, Entry, Inherited, Manifest};
+pub use seal::{is_whole, seal};
 pub use writer::{ColumnMetrics, DataFile, EntryNumbers, Form, ManifestWriter};

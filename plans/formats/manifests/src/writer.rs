@@ -2,6 +2,7 @@
 //! as the schema of that header says.
 
 use super::avro::{Container, SYNC, Type, Writer};
+use super::seal::seal;
 
 /// How the manifests of a table are written.
 pub struct Form {
@@ -109,15 +110,17 @@ impl<'a> ManifestWriter<'a> {
         Some(())
     }
 
-    /// The bytes of the manifest.
-    pub fn finish(self) -> Vec<u8> {
+    /// The bytes of the manifest, sealed. `None`: the form has no header.
+    pub fn finish(self) -> Option<Vec<u8>> {
         let header = &self.form.header;
         let sync = &header[header.len().saturating_sub(SYNC)..];
         let mut manifest = Writer { bytes: header.clone() };
-        manifest.long(self.count);
-        manifest.sized(&self.entries.bytes);
-        manifest.bytes.extend_from_slice(sync);
-        manifest.bytes
+        if self.count > 0 {
+            manifest.long(self.count);
+            manifest.sized(&self.entries.bytes);
+            manifest.bytes.extend_from_slice(sync);
+        }
+        seal(manifest.bytes)
     }
 }
 

@@ -35,7 +35,7 @@ mod wkb_form;
 
 pub use canonical::write_time;
 pub use defect::{Defect, RejectKind};
-pub use item::{PROPERTY_KEY, is_ignored};
+pub use item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
 pub use schema::{
     BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, timestamp,
 };

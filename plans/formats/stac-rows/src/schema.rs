@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use thiserror::Error;
 
-use crate::item::{PROPERTY_KEY, is_ignored};
+use crate::item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
 
 /// Name of the column with the H3 cell of a row (15 hex digits), or [`NO_CELL`].
 pub const GRID_PARTITION: &str = "grid_partition";
@@ -48,7 +48,7 @@ pub enum NotItems {
 pub struct Promoted {
     /// Name of the property in `properties`, such as `proj:code`.
     pub property: String,
-    /// Name of the column: the property with `:` as `_`.
+    /// Name of the column: the property with `:` as `_`, unless another engine has renamed it.
     pub column: String,
     /// Utf8View, Boolean, Int32, Int64, Float32, Float64 or Timestamp(µs, UTC).
     pub data_type: DataType,
@@ -57,7 +57,12 @@ pub struct Promoted {
 impl Promoted {
     /// `declared` is the name in `CREATE EXTERNAL TABLE`, where `"proj:code"` is the property and `proj_code` its column.
     pub fn new(declared: &str, data_type: &DataType) -> Result<Self, ItemSchemaError> {
-        let column = declared.replace(':', "_");
+        Self::in_column(&declared.replace(':', "_"), declared, data_type)
+    }
+
+    /// As [`Self::new`], in a column of another name.
+    pub fn in_column(column: &str, property: &str, data_type: &DataType) -> Result<Self, ItemSchemaError> {
+        let column = column.to_owned();
         let data_type = match data_type {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
             DataType::Timestamp(..) => timestamp(),
@@ -66,7 +71,7 @@ impl Promoted {
             }
             other => return Err(ItemSchemaError::UnsupportedType { column, data_type: other.clone() }),
         };
-        Ok(Self { property: declared.to_owned(), column, data_type })
+        Ok(Self { property: property.to_owned(), column, data_type })
     }
 }
 
@@ -87,23 +92,36 @@ impl Promoted {
 /// | `assets`, `links` | Utf8View, JSON text as in the source | absent |
 /// | `properties` | Utf8View, JSON object of what has no column or does not fit it exactly | nothing is left |
 /// | `extra` | Utf8View, JSON object of other top-level members, and what the columns cannot reproduce | nothing is left |
+/// | columns of other engines | as they made them | that engine has not filled them |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemSchema {
     promoted: Vec<Promoted>,
+    others: Vec<FieldRef>,
     table: SchemaRef,
     item: SchemaRef,
 }
 
 impl ItemSchema {
     pub fn try_new(promoted: Vec<Promoted>) -> Result<Self, ItemSchemaError> {
-        let table = Arc::new(Schema::new(table_fields(&promoted)));
+        Self::with_others(promoted, vec![])
+    }
+
+    /// `others` are columns that other engines have added: they say nothing of the Item, and stay with its row. Each can be
+    /// null.
+    pub fn with_others(promoted: Vec<Promoted>, others: Vec<Field>) -> Result<Self, ItemSchemaError> {
+        let mark = |field: Field| {
+            let metadata = HashMap::from([(OTHER_KEY.to_owned(), "true".to_owned())]);
+            Arc::new(field.with_nullable(true).with_metadata(metadata))
+        };
+        let others: Vec<FieldRef> = others.into_iter().map(mark).collect();
+        let table = Arc::new(Schema::new(table_fields(&promoted, &others)));
         for (i, field) in table.fields().iter().enumerate() {
             if table.fields()[..i].iter().any(|earlier| earlier.name() == field.name()) {
                 return Err(ItemSchemaError::DuplicateColumn { column: field.name().clone() });
             }
         }
         let item = table.fields().iter().filter(|f| f.name() != GRID_PARTITION).cloned().collect::<Fields>();
-        Ok(Self { promoted, table, item: Arc::new(Schema::new(item)) })
+        Ok(Self { promoted, others, table, item: Arc::new(Schema::new(item)) })
     }
 
     /// The schema that a column list declares, as `CREATE EXTERNAL TABLE items (platform VARCHAR, "proj:code" VARCHAR, …)`.
@@ -112,13 +130,16 @@ impl ItemSchema {
         Self::try_new(promoted.collect::<Result<_, _>>()?)
     }
 
-    /// The schema behind the Arrow schema of a table of Items: its promoted columns carry [`PROPERTY_KEY`].
+    /// The schema behind the Arrow schema of a table of Items: its promoted columns carry [`PROPERTY_KEY`], those of other
+    /// engines [`OTHER_KEY`].
     pub fn from_table(table: &Schema) -> Result<Self, ItemSchemaError> {
         let promoted = table.fields().iter().filter_map(|f| {
             let property = f.metadata().get(PROPERTY_KEY)?;
-            Some(Promoted::new(property, f.data_type()))
+            Some(Promoted::in_column(f.name(), property, f.data_type()))
         });
-        Self::try_new(promoted.collect::<Result<_, _>>()?)
+        let others = table.fields().iter().filter(|f| f.metadata().contains_key(OTHER_KEY));
+        let others = others.map(|f| f.as_ref().clone());
+        Self::with_others(promoted.collect::<Result<_, _>>()?, others.collect())
     }
 
     /// Columns of table `items`: one row per Item and cell.
@@ -133,6 +154,11 @@ impl ItemSchema {
 
     pub fn promoted(&self) -> &[Promoted] {
         &self.promoted
+    }
+
+    /// Columns that other engines have added.
+    pub fn others(&self) -> &[FieldRef] {
+        &self.others
     }
 
     /// Checks that rows of `schema` are whole Items of this table; in which cell, of which year and commit they are may be
@@ -157,7 +183,7 @@ impl ItemSchema {
 
     /// The columns by which rows are sorted within a part file, nulls last.
     pub fn sort_columns(&self) -> Vec<&str> {
-        let platform = self.promoted.iter().map(|p| p.column.as_str()).filter(|c| *c == "platform");
+        let platform = self.promoted.iter().filter(|p| p.property == "platform").map(|p| p.column.as_str());
         platform.chain(["datetime"]).collect()
     }
 }
@@ -167,7 +193,7 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn table_fields(promoted: &[Promoted]) -> Fields {
+fn table_fields(promoted: &[Promoted], others: &[FieldRef]) -> Fields {
     let text = |name: &str| Field::new(name, DataType::Utf8View, true);
     let mut fields = vec![
         Field::new("id", DataType::Utf8View, false),
@@ -186,7 +212,7 @@ fn table_fields(promoted: &[Promoted]) -> Fields {
     fields.push(text("stac_version"));
     fields.push(Field::new("stac_extensions", DataType::List(element), true));
     fields.extend(["assets", "links", "properties", "extra"].map(text));
-    fields.into()
+    fields.into_iter().map(Arc::new).chain(others.iter().cloned()).collect()
 }
 
 fn geometry_field() -> Field {

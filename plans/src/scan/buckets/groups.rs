@@ -10,7 +10,7 @@ use crate::sink::MAX_FILE_BYTES;
 use crate::table::LiveFile;
 
 /// Column with the year of a row's bucket; null where `datetime` is null.
-pub(super) const YEAR: &str = "year";
+pub(crate) const YEAR: &str = "year";
 
 /// Bytes of files that one group should hold. Text is compressed to a tenth, and two sorts hold it twice each: a worker
 /// has some forty times as much in memory.

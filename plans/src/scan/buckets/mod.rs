@@ -16,6 +16,7 @@ mod table;
 
 pub use function::BucketsFunction;
 pub use groups::BucketFiles;
+pub(crate) use groups::YEAR;
 pub use scan::BucketScanExec;
 pub(crate) use scan::SentGroups;
 pub use table::{BucketSource, BucketsTable};

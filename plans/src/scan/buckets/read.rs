@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use super::groups::{BucketFiles, YEAR};
 use crate::model::bucket::Bucket;
+use crate::model::field_ids::position;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::SEQUENCE;
 use crate::sink::PartFileFormat;
@@ -55,7 +56,7 @@ struct Of {
 pub(super) struct PartFileReader {
     /// Columns of [`super::BucketsTable`], all or some.
     schema: SchemaRef,
-    /// What is read of the files for that.
+    /// What is read of the files for that, with the field ids of the table.
     in_file: SchemaRef,
     batch_rows: usize,
     metrics: ReadMetrics,
@@ -93,7 +94,11 @@ impl PartFileReader {
             let missing = ItemKey::COLUMNS.into_iter().filter(|name| schema.column_with_name(name).is_none());
             in_file.extend(missing.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
         }
-        let in_file = Arc::new(Schema::new(in_file));
+        let with_id = |field: FieldRef| match format.arrow.field_with_name(field.name()) {
+            Ok(of_table) => Arc::new(field.as_ref().clone().with_metadata(of_table.metadata().clone())),
+            Err(_) => field,
+        };
+        let in_file = Arc::new(Schema::new(in_file.into_iter().map(with_id).collect::<Vec<_>>()));
         let small_files =
             SmallFileReader::try_new(Arc::clone(&format.small), Arc::clone(&in_file)).map_err(external)?;
         Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
@@ -163,7 +168,7 @@ impl PartFileReader {
             Offered::OtherFormat => {
                 ready.extend(self.take_batch()?);
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
-                let mask = mask(&self.in_file, builder.parquet_schema());
+                let mask = mask(&self.in_file, builder.schema(), builder.parquet_schema());
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
                     ready.push_back(self.of_file(&rows?, of, file)?);
                 }
@@ -185,9 +190,21 @@ impl PartFileReader {
     /// The rows of one file, which may have other columns than the table, fewer, or of another type.
     fn of_file(&self, rows: &RecordBatch, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
         let n = rows.num_rows();
+        let rows = &self.as_in_table(rows)?;
         let years = std::iter::repeat_n(of.bucket.year, n).collect();
         let columns = self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))?;
         newer(columns, rows, std::iter::repeat_n(of, n))
+    }
+
+    /// The columns that are wanted of those of a file, which finds them by field id, under the names that the table has for them.
+    fn as_in_table(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let (schema, options) = (rows.schema(), RecordBatchOptions::new().with_row_count(Some(rows.num_rows())));
+        let found = self.in_file.fields().iter().filter_map(|field| {
+            let i = position(field, schema.fields())?;
+            Some((Arc::new(schema.field(i).clone().with_name(field.name())), Arc::clone(rows.column(i))))
+        });
+        let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = found.unzip();
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 
     fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
@@ -287,7 +304,7 @@ async fn open_in_parts(
     let (store, path) = stores().locate(&to_url(&file.location)?)?;
     let object = ParquetObject::new(store, path, file.bytes);
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
-    let mask = mask(&in_file, builder.parquet_schema());
+    let mask = mask(&in_file, builder.schema(), builder.parquet_schema());
     // Text is compressed to an eighth or so.
     let rows = file.rows as usize * (BATCH_BYTES / 8) / file.bytes.max(1) as usize;
     let batches = builder.with_projection(mask).with_batch_size(rows.clamp(1, most_rows)).build()?;
@@ -309,10 +326,8 @@ async fn read_local(files: &[BucketFile], paths: Vec<PathBuf>) -> Result<Vec<Byt
     read.collect()
 }
 
-fn mask(wanted: &SchemaRef, file: &SchemaDescriptor) -> ProjectionMask {
-    let names = file.root_schema().get_fields().iter().enumerate();
-    let wanted = names.filter(|(_, field)| wanted.column_with_name(field.name()).is_some());
-    ProjectionMask::roots(file, wanted.map(|(i, _)| i))
+fn mask(wanted: &Schema, in_file: &Schema, file: &SchemaDescriptor) -> ProjectionMask {
+    ProjectionMask::roots(file, wanted.fields().iter().filter_map(|field| position(field, in_file.fields())))
 }
 
 /// Types are those of Parquet, whatever the writer's own were.

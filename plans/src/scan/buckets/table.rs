@@ -82,8 +82,15 @@ impl BucketSource {
 }
 
 impl BucketsTable {
-    /// Errors: the table promotes a property under the name of one of the columns added here.
+    /// Errors: the table promotes a property under the name of one of the columns added here, or has a column that would be
+    /// lost when its buckets are written again.
     pub fn try_new(source: BucketSource, threshold: usize) -> Result<Self> {
+        if let (BucketSource::Table(..), [_, ..]) = (&source, source.warehouse().unkept_columns()) {
+            return plan_err!(
+                "buckets: files of earthcatalog cannot hold all columns that another engine has added, and their values would be lost: {}; rename or drop them, or give them a type of VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP",
+                source.warehouse().unkept_columns().join(", ")
+            );
+        }
         let schema = source.schema();
         if let Some((_, field)) = [YEAR, SEQUENCE].iter().find_map(|name| schema.column_with_name(name)) {
             return plan_err!(
@@ -156,9 +163,10 @@ impl TableProvider for BucketsTable {
         filters: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = buckets(self.source.files(session).await?);
+        let files = self.source.files(session).await?;
         // Versions in other buckets are looked up where all are read anyhow, and not for some of them.
-        let every = self.threshold <= 2 && filters.is_empty();
+        let every = self.threshold <= 2 && filters.is_empty() && files.iter().all(|file| file.cell.is_some());
+        let all = buckets(files);
         let (mut left_behind, settles) =
             if every { self.left_behind(session, &all).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Swap;
@@ -17,6 +18,8 @@ use crate::table::error::{Result, WarehouseError};
 pub(super) struct RemoteCatalog {
     object: ConditionalObject,
     seen: Arc<Mutex<Option<Seen>>>,
+    /// Once the store is known to keep to the conditions of a write.
+    checked: Arc<OnceCell<()>>,
 }
 
 /// The catalog as it was read or written last.
@@ -29,7 +32,7 @@ struct Seen {
 
 impl RemoteCatalog {
     pub fn at(url: &Url) -> Result<Self> {
-        Ok(Self { object: ConditionalObject::at(url)?, seen: Arc::default() })
+        Ok(Self { object: ConditionalObject::at(url)?, seen: Arc::default(), checked: Arc::default() })
     }
 
     /// Creates the object with empty tables, unless there is one.
@@ -109,6 +112,7 @@ impl RemoteCatalog {
     /// Uploads a changed copy of what was `seen`; `false` if the catalog is no longer that.
     async fn replace(&self, seen: &Seen, copy: Copy, metadata_location: &str) -> Result<bool> {
         let bytes = self.bytes(copy).await?;
+        self.checked.get_or_try_init(|| self.object.check_store()).await?;
         let Some(version) = self.object.replace(&seen.version, bytes).await? else { return Ok(false) };
         self.remember(&Seen { version, metadata_location: Some(metadata_location.to_owned()) });
         Ok(true)

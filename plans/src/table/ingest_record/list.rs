@@ -4,12 +4,20 @@ use iceberg::io::FileIO;
 use serde::{Deserialize, Serialize};
 
 use crate::model::task_files::RecordFile;
+use crate::table::gone::unless_gone;
 use crate::table::{TableState, WarehouseError};
 
 /// The document that lists the files of the record, in the order of their commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordList {
     pub files: Vec<RecordFile>,
+}
+
+impl TableState {
+    /// The snapshot of which the current one inherits the record of what was ingested; `None` if there is no such record.
+    pub fn keeper_of_record(&self) -> Option<i64> {
+        self.keeper(RecordList::PROPERTY).map(|keeper| keeper.snapshot_id())
+    }
 }
 
 impl RecordList {
@@ -24,11 +32,9 @@ impl RecordList {
         serde_json::from_slice(&bytes).map_err(invalid).map_err(WarehouseError::metadata(location))
     }
 
-    /// The list of a table; empty where nothing is recorded.
+    /// The list of a table; empty where nothing is recorded, or another engine has deleted the list.
     pub async fn of(io: &FileIO, table: &TableState) -> Result<Self, WarehouseError> {
-        match table.inherited(Self::PROPERTY) {
-            Some(location) => Self::read(io, location).await,
-            None => Ok(Self::default()),
-        }
+        let Some(location) = table.inherited(Self::PROPERTY) else { return Ok(Self::default()) };
+        Ok(unless_gone(io, location, Self::read(io, location)).await?.unwrap_or_default())
     }
 }

@@ -7,10 +7,13 @@ use datafusion::physical_plan::common::collect;
 use iceberg::io::FileIO;
 use iceberg::spec::Snapshot;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::file::IdHash;
 use super::merge::sorted;
 use crate::model::task_files::IdFile;
+use crate::table::gone::unless_gone;
+use crate::table::location::to_location;
 use crate::table::{TableState, WarehouseError};
 
 /// The ids of a table as of one snapshot.
@@ -52,11 +55,12 @@ impl KnownIds {
         serde_json::from_slice(&bytes).map_err(invalid).map_err(WarehouseError::metadata(location))
     }
 
-    /// What is known of the current snapshot of a table; `None` if another engine made it, and so nothing is.
+    /// What is known of the current snapshot of a table; `None` if another engine made it, or deleted the document, and so
+    /// nothing is.
     pub async fn of(io: &FileIO, table: &TableState) -> Result<Option<Self>, WarehouseError> {
         match (table.metadata.current_snapshot(), table.known_ids()) {
             (None, _) => Ok(Some(Self::default())),
-            (_, Some(location)) => Ok(Some(Self::read(io, location).await?)),
+            (_, Some(location)) => unless_gone(io, location, Self::read(io, location)).await,
             (Some(_), None) => Ok(None),
         }
     }
@@ -80,7 +84,11 @@ impl KnownIds {
         match (property(Self::PROPERTY), count) {
             (Some(_), Some(0)) => Ok(Some(Repeated::new())),
             (Some(location), Some(count)) if count <= Self::MOST_REPEATED => {
-                Ok(Some(Self::read(io, location).await?.repeated().await?))
+                let Some(known) = unless_gone(io, location, Self::read(io, location)).await? else { return Ok(None) };
+                match known.repeated().await {
+                    Err(_) if known.is_incomplete(io).await => Ok(None),
+                    repeated => repeated.map(Some),
+                }
             }
             _ => Ok(None),
         }
@@ -89,6 +97,19 @@ impl KnownIds {
     /// Every file that the document names.
     pub fn files(&self) -> impl Iterator<Item = &IdFile> {
         self.lists.iter().chain(&self.repeated)
+    }
+
+    /// Whether a file that the document names is gone.
+    pub async fn is_incomplete(&self, io: &FileIO) -> bool {
+        for file in self.files() {
+            let location = Url::parse(&file.path).ok().and_then(|url| to_location(&url).ok());
+            if let Some(location) = location
+                && matches!(io.exists(&location).await, Ok(false))
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// The ids that may have more than one version.

@@ -13,9 +13,10 @@ use iceberg::io::FileIO;
 use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile};
 
 use super::partition::{self, EPOCH_YEAR};
-use crate::model::items::{GRID_PARTITION, ItemSchema};
+use crate::model::items::GRID_PARTITION;
 use crate::table::error::Result;
 use crate::table::manifests;
+use crate::table::schema::Columns;
 
 /// Files whose statistics stay in memory between statements; one takes about 2 kB.
 const CACHED_FILES: usize = 50_000;
@@ -27,9 +28,9 @@ pub struct LiveFile {
     pub location: String,
     pub rows: u64,
     pub bytes: u64,
-    /// `grid_partition` of all its rows.
+    /// `grid_partition` of all its rows; `None` where the file is partitioned otherwise.
     pub cell: Option<String>,
-    /// Year of `datetime` of all its rows; `None` where it is null.
+    /// Year of `datetime` of all its rows; `None` where it is null, or the file is partitioned otherwise.
     pub year: Option<i32>,
     /// Data sequence number: greater in a later commit.
     pub sequence: i64,
@@ -60,9 +61,8 @@ impl LiveFiles {
     }
 
     /// Those of a manifest that Iceberg has read.
-    pub(crate) fn read(manifest: &Manifest, items: &ItemSchema) -> Self {
-        let ids = manifest.metadata().schema();
-        let mut bounds = BoundsBuilder::new(items.table_schema(), |name| ids.field_id_by_name(name));
+    pub(crate) fn read(manifest: &Manifest, listed: &ManifestFile, columns: &Columns) -> Self {
+        let mut bounds = bounds_of(columns);
         for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
             let bytes = |of: &HashMap<i32, Datum>| -> Vec<_> {
                 of.iter().filter_map(|(id, datum)| Some((*id, datum.to_bytes().ok()?.into_vec()))).collect()
@@ -75,7 +75,7 @@ impl LiveFiles {
                 nulls: file.null_value_counts().iter().map(|(id, n)| (*id, *n as i64)).collect(),
             });
         }
-        Self::new(live_files(manifest), bounds)
+        Self::new(live_files(manifest, listed), bounds)
     }
 
     pub fn bounds(&self, column: &str) -> Option<&Bounds> {
@@ -83,14 +83,20 @@ impl LiveFiles {
     }
 }
 
-/// The live files of a manifest that was read, and so knows its sequence number.
-pub(crate) fn live_files(manifest: &Manifest) -> Vec<LiveFile> {
-    manifest.entries().iter().filter(|entry| entry.is_alive()).map(live_file).collect()
+/// Takes in what is recorded of the table's columns, whatever their names were then.
+pub(super) fn bounds_of(columns: &Columns) -> BoundsBuilder {
+    BoundsBuilder::new(columns.items.table_schema(), |name| columns.field_ids.get(name).copied())
 }
 
-fn live_file(entry: &ManifestEntryRef) -> LiveFile {
+/// The live files of a manifest that was read, and so knows its sequence number; `listed` is what a snapshot says of it.
+pub(crate) fn live_files(manifest: &Manifest, listed: &ManifestFile) -> Vec<LiveFile> {
+    let live = manifest.entries().iter().filter(|entry| entry.is_alive());
+    live.map(|entry| live_file(entry, listed.partitions.is_some())).collect()
+}
+
+fn live_file(entry: &ManifestEntryRef, is_by_bucket: bool) -> LiveFile {
     let file = entry.data_file();
-    let (cell, year) = partition::bucket_of(file);
+    let (cell, year) = if is_by_bucket { partition::bucket_of(file) } else { (None, None) };
     LiveFile {
         location: file.file_path().to_owned(),
         rows: file.record_count(),
@@ -105,7 +111,8 @@ fn live_file(entry: &ManifestEntryRef) -> LiveFile {
 /// The partition's own value, which every row has.
 fn cell_bounds(files: &[LiveFile]) -> Bounds {
     let cells: ArrayRef = Arc::new(files.iter().map(|f| f.cell.as_deref()).collect::<StringViewArray>());
-    let nulls = files.iter().map(|f| Some(if f.cell.is_none() { f.rows } else { 0 })).collect();
+    // Every row has one.
+    let nulls = files.iter().map(|_| Some(0)).collect();
     Bounds { min: Arc::clone(&cells), max: cells, nulls }
 }
 
@@ -184,7 +191,10 @@ impl PruningStatistics for Buckets<'_> {
 
     /// All or nothing: rows without a `datetime` have a bucket of their own.
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let nulls = |file: &LiveFile| if file.year.is_none() { file.rows } else { 0 };
+        let nulls = |file: &LiveFile| {
+            file.cell.as_ref()?;
+            Some(if file.year.is_none() { file.rows } else { 0 })
+        };
         (column.name == "datetime")
             .then(|| Arc::new(self.0.files.iter().map(nulls).collect::<UInt64Array>()) as ArrayRef)
     }
@@ -279,7 +289,7 @@ impl FileCache {
         &self,
         io: &FileIO,
         manifests: &[ManifestFile],
-        items: &ItemSchema,
+        columns: &Arc<Columns>,
     ) -> Result<Vec<Arc<LiveFiles>>> {
         let (mut known, mut missing) = (HashMap::new(), vec![]);
         {
@@ -291,7 +301,7 @@ impl FileCache {
                 }
             }
         }
-        for (path, files) in manifests::list_with_bounds(io, missing, items).await? {
+        for (path, files) in manifests::list_with_bounds(io, missing, columns).await? {
             let files = Arc::new(files);
             self.read.lock().unwrap_or_else(PoisonError::into_inner).keep(path.clone(), Arc::clone(&files));
             known.insert(path, files);

@@ -1,13 +1,13 @@
 //! The live files of a manifest, with or without the statistics of their columns, which are nearly all of it.
 
 use bytes::Bytes;
-use earthcatalog_manifests::{ADDED, BoundsBuilder, Columns, DELETED, EXISTING, Entry, Manifest};
+use earthcatalog_manifests::{ADDED, Columns as Of, DELETED, EXISTING, Entry, Manifest};
 use iceberg::spec::ManifestFile;
 
-use super::files::{LiveFile, LiveFiles};
+use super::files::{self, LiveFile, LiveFiles};
 use super::manifest_writer::ManifestForm;
 use super::partition::EPOCH_YEAR;
-use crate::model::items::ItemSchema;
+use crate::table::schema::Columns;
 
 /// A live entry of a manifest.
 #[derive(Debug)]
@@ -23,17 +23,15 @@ pub(super) struct LiveEntry {
 /// to Iceberg's reader: encrypted, compressed, or in format version 1.
 pub(super) fn list(bytes: &[u8], manifest: &ManifestFile) -> Option<Vec<LiveFile>> {
     let mut files = vec![];
-    each_live(&open(bytes, manifest)?, manifest, Columns::Skipped, |file, _| files.push(file))?;
+    each_live(&open(bytes, manifest)?, manifest, Of::Skipped, |file, _| files.push(file))?;
     Some(files)
 }
 
-/// As [`list`], with the statistics of the columns of `items`.
-pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, items: &ItemSchema) -> Option<LiveFiles> {
+/// As [`list`], with the statistics of `columns`.
+pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, columns: &Columns) -> Option<LiveFiles> {
     let opened = open(bytes, manifest)?;
-    let ids = opened.field_ids()?;
-    let id = |name: &str| Some(ids.iter().find(|(field, _)| field == name)?.1);
-    let (mut files, mut bounds) = (vec![], BoundsBuilder::new(items.table_schema(), id));
-    each_live(&opened, manifest, Columns::Read, |file, entry| {
+    let (mut files, mut bounds) = (vec![], files::bounds_of(columns));
+    each_live(&opened, manifest, Of::Read, |file, entry| {
         files.push(file);
         bounds.push(&entry.recorded);
     })?;
@@ -47,7 +45,7 @@ pub(super) fn entries(bytes: &Bytes, manifest: &ManifestFile, form: &ManifestFor
         return None;
     }
     let mut entries = vec![];
-    each_live(&opened, manifest, Columns::Skipped, |file, entry| {
+    each_live(&opened, manifest, Of::Skipped, |file, entry| {
         let snapshot = entry.snapshot.unwrap_or(manifest.added_snapshot_id);
         entries.push(LiveEntry { file, snapshot, data_file: bytes.slice_ref(entry.data_file) });
     })?;
@@ -62,7 +60,7 @@ fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Manifest<'a>> {
 fn each_live<'a>(
     opened: &Manifest<'a>,
     manifest: &ManifestFile,
-    columns: Columns,
+    columns: Of,
     mut take: impl FnMut(LiveFile, &Entry<'a>),
 ) -> Option<()> {
     opened.each_entry(columns, |entry| {
@@ -82,7 +80,8 @@ fn live_file(entry: &Entry<'_>, manifest: &ManifestFile) -> Option<Option<LiveFi
         _ => return None,
     };
     let inherited = (added || manifest.sequence_number == 0).then_some(manifest.sequence_number);
-    let year = match entry.years {
+    let is_by_bucket = manifest.partitions.is_some();
+    let year = match entry.years.filter(|_| is_by_bucket) {
         Some(years) => Some(years.checked_add(EPOCH_YEAR)?),
         None => None,
     };
@@ -90,7 +89,7 @@ fn live_file(entry: &Entry<'_>, manifest: &ManifestFile) -> Option<Option<LiveFi
         location: entry.path?.to_owned(),
         rows: entry.rows?.try_into().ok()?,
         bytes: entry.bytes?.try_into().ok()?,
-        cell: entry.cell.map(str::to_owned),
+        cell: entry.cell.filter(|_| is_by_bucket).map(str::to_owned),
         year,
         sequence: entry.sequence.or(inherited)?.unwrap_or_default(),
         file_sequence: entry.file_sequence.or(inherited)?,
@@ -142,10 +141,10 @@ mod tests {
         let mut all = vec![];
         for (manifest, bytes) in manifests(&warehouse).await {
             let iceberg = manifest.load_manifest(warehouse.io()).await.unwrap();
-            let expected = files::live_files(&iceberg);
+            let expected = files::live_files(&iceberg, &manifest);
             assert_eq!(list(&bytes, &manifest), Some(expected.clone()));
-            let with_bounds = list_with_bounds(&bytes, &manifest, warehouse.items()).unwrap();
-            let read_by_iceberg = LiveFiles::read(&iceberg, warehouse.items());
+            let with_bounds = list_with_bounds(&bytes, &manifest, warehouse.columns()).unwrap();
+            let read_by_iceberg = LiveFiles::read(&iceberg, &manifest, warehouse.columns());
             assert_eq!(with_bounds.files, expected);
             for field in warehouse.items().table_schema().fields() {
                 let [ours, iceberg] = [&with_bounds, &read_by_iceberg].map(|read| read.bounds(field.name()));
@@ -175,7 +174,7 @@ mod tests {
             for at in (0..bytes.len()).step_by(3) {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= 0x55;
-                list_with_bounds(&damaged, &manifest, warehouse.items());
+                list_with_bounds(&damaged, &manifest, warehouse.columns());
             }
         }
     }

@@ -21,6 +21,7 @@ use super::partition::EPOCH_YEAR;
 use crate::model::part_file::PartFile;
 use crate::table::error::{Result, WarehouseError};
 use crate::table::location::to_location;
+use crate::table::schema;
 
 /// Stands for a number that the manifest list assigns.
 const UNASSIGNED: i64 = -1;
@@ -39,15 +40,15 @@ impl ManifestForm {
     pub async fn of(metadata: &TableMetadata) -> Result<Self> {
         let header = iceberg_manifest(metadata, &[]).await?;
         let Some(form) = Form::from_manifest(&header) else { return Err(unexpected("its header")) };
-        let schema = metadata.current_schema();
+        let current = metadata.current_schema();
         let primitive = |(id, field): (&i32, &iceberg::spec::NestedFieldRef)| {
             Some((*id, field.field_type.as_primitive_type()?.clone()))
         };
         Ok(Self {
             form,
             partition_spec: metadata.default_partition_spec_id(),
-            sort_order: i32::try_from(metadata.default_sort_order_id()).ok().map(i64::from),
-            columns: schema.field_id_to_fields().iter().filter_map(primitive).collect(),
+            sort_order: schema::sort_order_id(metadata),
+            columns: current.field_id_to_fields().iter().filter_map(primitive).collect(),
         })
     }
 
@@ -183,8 +184,8 @@ impl<'a> ManifestBuilder<'a> {
     }
 
     /// The bytes of the manifest that will lie at `location`, and how a manifest list names it.
-    pub fn finish(self, location: String) -> (Bytes, ManifestFile) {
-        let manifest = self.entries.finish();
+    pub fn finish(self, location: String) -> Result<(Bytes, ManifestFile)> {
+        let manifest = self.entries.finish().ok_or_else(unexpected_entry)?;
         let file = ManifestFile {
             manifest_path: location,
             manifest_length: manifest.len() as i64,
@@ -206,7 +207,7 @@ impl<'a> ManifestBuilder<'a> {
             key_metadata: None,
             first_row_id: None,
         };
-        (manifest.into(), file)
+        Ok((manifest.into(), file))
     }
 }
 

@@ -6,6 +6,7 @@ mod manifest_writer;
 mod partition;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
@@ -26,7 +27,7 @@ use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::known_ids::KnownIds;
 use super::location::to_url;
-use crate::model::items::ItemSchema;
+use super::schema::{self, Columns};
 use crate::model::layout;
 use crate::model::part_file::PartFile;
 use crate::model::task_files::IdFile;
@@ -49,6 +50,24 @@ pub(crate) async fn live_manifests(
     Ok(all_manifests(io, metadata, snapshot).await?.into_iter().filter(live).collect())
 }
 
+/// As [`live_manifests`], to be read only: where entries are partitioned otherwise than by cell and year, a manifest says
+/// nothing of those, and neither do its files.
+pub(crate) async fn readable_manifests(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshot: &Snapshot,
+) -> Result<Vec<ManifestFile>> {
+    let mut live = live_manifests(io, metadata, snapshot).await?;
+    refuse_delete_files(&live)?;
+    for manifest in &mut live {
+        let spec = metadata.partition_spec_by_id(manifest.partition_spec_id);
+        if !spec.is_some_and(|spec| schema::is_by_bucket(spec, metadata)) {
+            manifest.partitions = None;
+        }
+    }
+    Ok(live)
+}
+
 /// The manifests that a snapshot names.
 pub(crate) async fn all_manifests(
     io: &FileIO,
@@ -58,6 +77,7 @@ pub(crate) async fn all_manifests(
     let location = snapshot.manifest_list();
     let read = async { io.new_input(location)?.read().await };
     let bytes = read.await.map_err(WarehouseError::metadata(location))?;
+    refuse_damaged(&bytes, location)?;
     let list = ManifestList::parse_with_version(&bytes, metadata.format_version());
     let list = list.map_err(WarehouseError::metadata(location))?;
     Ok(list.consume_entries().into_iter().collect())
@@ -90,27 +110,35 @@ pub(crate) async fn list(
 }
 
 /// The live files of a manifest without the statistics of their columns.
+///
+/// Errors: [`WarehouseError::Damaged`] where its bytes are not those that were written, or the list says otherwise.
 pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec<LiveFile>> {
-    match listing::list(&content(&io, &manifest).await?, &manifest) {
-        Some(files) => Ok(files),
-        None => on_a_task(async move { Ok(files::live_files(&decoded(&io, &manifest).await?)) }).await,
-    }
+    let files = match listing::list(&content(&io, &manifest).await?, &manifest) {
+        Some(files) => files,
+        None => {
+            let manifest = manifest.clone();
+            on_a_task(async move { Ok(files::live_files(&decoded(&io, &manifest).await?, &manifest)) }).await?
+        }
+    };
+    check_count(&manifest, files.len())?;
+    Ok(files)
 }
 
 /// The paths of manifests and their live files with statistics, with bounded concurrency, in the order given.
 pub(super) async fn list_with_bounds(
     io: &FileIO,
     manifests: impl IntoIterator<Item = ManifestFile>,
-    items: &ItemSchema,
+    columns: &Arc<Columns>,
 ) -> Result<Vec<(String, LiveFiles)>> {
     let read = |manifest: ManifestFile| {
-        let (io, items) = (io.clone(), items.clone());
+        let (io, columns) = (io.clone(), Arc::clone(columns));
         on_a_task(async move {
             let bytes = content(&io, &manifest).await?;
-            let files = match listing::list_with_bounds(&bytes, &manifest, &items) {
+            let files = match listing::list_with_bounds(&bytes, &manifest, &columns) {
                 Some(files) => files,
-                None => LiveFiles::read(&decoded(&io, &manifest).await?, &items),
+                None => LiveFiles::read(&decoded(&io, &manifest).await?, &manifest, &columns),
             };
+            check_count(&manifest, files.files.len())?;
             Ok((manifest.manifest_path, files))
         })
     };
@@ -119,7 +147,35 @@ pub(super) async fn list_with_bounds(
 
 async fn content(io: &FileIO, manifest: &ManifestFile) -> Result<Bytes> {
     let read = async { io.new_input(&manifest.manifest_path)?.read().await };
-    read.await.map_err(WarehouseError::metadata(&manifest.manifest_path))
+    let bytes = read.await.map_err(WarehouseError::metadata(&manifest.manifest_path))?;
+    refuse_damaged(&bytes, &manifest.manifest_path)?;
+    if manifest.manifest_length > 0 && bytes.len() as i64 != manifest.manifest_length {
+        let reason = format!("it has {} bytes, and {} in the manifest list", bytes.len(), manifest.manifest_length);
+        return Err(WarehouseError::Damaged { location: manifest.manifest_path.clone(), reason });
+    }
+    Ok(bytes)
+}
+
+fn refuse_damaged(bytes: &[u8], location: &str) -> Result<()> {
+    match earthcatalog_manifests::is_whole(bytes) {
+        true => Ok(()),
+        false => {
+            let reason = "its bytes are not those that were written".to_owned();
+            Err(WarehouseError::Damaged { location: location.to_owned(), reason })
+        }
+    }
+}
+
+/// Errors where a manifest list says that a manifest has another number of live files.
+fn check_count(manifest: &ManifestFile, files: usize) -> Result<()> {
+    let listed = manifest.added_files_count.zip(manifest.existing_files_count);
+    match listed.map(|(added, existing)| u64::from(added) + u64::from(existing)) {
+        Some(listed) if listed != files as u64 => {
+            let reason = format!("it has {files} live files, and {listed} in the manifest list");
+            Err(WarehouseError::Damaged { location: manifest.manifest_path.clone(), reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn decoded(io: &FileIO, manifest: &ManifestFile) -> Result<Manifest> {
@@ -223,11 +279,16 @@ impl MetadataFiles {
         let location = format!("{}/metadata/snap-{}-{}.avro", self.location, self.snapshot, Uuid::new_v4());
         self.written.push(location.clone());
         let write = async {
-            let writer = self.io.new_output(&location)?.writer().await?;
+            let (memory, name) = (FileIO::new_with_memory(), "memory:/list.avro");
             let (parent, sequence) = (base.current_snapshot_id(), base.next_sequence_number());
+            let writer = memory.new_output(name)?.writer().await?;
             let mut list = ManifestListWriter::v2(writer, self.snapshot, parent, sequence);
             list.add_manifests(manifests.into_iter())?;
-            list.close().await
+            list.close().await?;
+            let list = memory.new_input(name)?.read().await?;
+            let unsealed = || iceberg::Error::new(iceberg::ErrorKind::Unexpected, "Iceberg's writer made no Avro file");
+            let sealed = earthcatalog_manifests::seal(list.into()).ok_or_else(unsealed)?;
+            self.io.new_output(&location)?.write(sealed.into()).await
         };
         write.await.map_err(WarehouseError::metadata(&location))?;
         Ok(location)
@@ -291,7 +352,7 @@ impl MetadataFiles {
 }
 
 async fn write_manifest(io: &FileIO, manifest: ManifestBuilder<'_>, location: String) -> Result<ManifestFile> {
-    let (bytes, file) = manifest.finish(location);
+    let (bytes, file) = manifest.finish(location)?;
     let write = async { io.new_output(&file.manifest_path)?.write(bytes).await };
     write.await.map_err(WarehouseError::metadata(&file.manifest_path))?;
     Ok(file)
@@ -305,11 +366,13 @@ async fn live_entries(
     metadata: &TableMetadata,
 ) -> Result<Vec<LiveEntry>> {
     if let Some(entries) = listing::entries(&content(io, &manifest).await?, &manifest, form) {
+        check_count(&manifest, entries.len())?;
         return Ok(entries);
     }
     // Another writer has written it in another way: Iceberg writes it in ours.
     let (entries, _) = decoded(io, &manifest).await?.into_parts();
     let entries: Vec<_> = entries.into_iter().filter(|entry| entry.is_alive()).collect();
+    check_count(&manifest, entries.len())?;
     let written = manifest_writer::iceberg_manifest(metadata, &entries).await?;
     let location = manifest.manifest_path.clone();
     let ours = ManifestFile { key_metadata: None, partition_spec_id: metadata.default_partition_spec_id(), ..manifest };
@@ -321,7 +384,7 @@ async fn live_entries(
 }
 
 /// Errors if a manifest lists delete files, which none of our readers applies.
-pub(crate) fn refuse_delete_files(manifests: &[ManifestFile]) -> Result<()> {
+pub(super) fn refuse_delete_files(manifests: &[ManifestFile]) -> Result<()> {
     match manifests.iter().find(|m| m.content == ManifestContentType::Deletes) {
         Some(m) => Err(WarehouseError::DeleteFiles { manifest: m.manifest_path.clone() }),
         None => Ok(()),

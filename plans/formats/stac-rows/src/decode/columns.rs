@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BinaryViewBuilder, BooleanBuilder, Float32Builder, Float64Array, Float64Builder, Int32Builder,
     Int64Builder, ListBuilder, RecordBatch, StringViewBuilder, StructArray, TimestampMicrosecondBuilder,
+    new_null_array,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
@@ -128,6 +129,10 @@ impl Columns {
         columns.push(Arc::new(self.stac_version.finish()));
         columns.push(Arc::new(self.stac_extensions.finish()));
         columns.extend(self.json.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        // Those of other engines, of which no Item says anything.
+        let (decoded, rows) = (columns.len(), columns[0].len());
+        let others = self.schema.fields().iter().skip(decoded);
+        columns.extend(others.map(|field| new_null_array(field.data_type(), rows)));
         RecordBatch::try_new(self.schema.clone(), columns)
     }
 }

@@ -25,13 +25,17 @@ const ABSENT: &str = "earthcatalog:absent";
 /// Field metadata that names the STAC property which a promoted column holds (`proj:code` for `proj_code`).
 pub const PROPERTY_KEY: &str = "stac.property";
 
+/// Field metadata that marks a column which another engine has added to the table.
+pub const OTHER_KEY: &str = "earthcatalog.other";
+
 const BOUNDS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
 /// Columns of a row that say nothing about its Item: the cell, the bounds that `xmin` to `ymax` have as well, and what
-/// table functions add, unless a promoted property has such a name.
+/// table functions add, unless a promoted property has such a name; and columns of other engines.
 pub fn is_ignored(column: &Field) -> bool {
     let added = ["year", "sequence"].contains(&column.name().as_str());
     ["grid_partition", "bbox"].contains(&column.name().as_str())
+        || column.metadata().contains_key(OTHER_KEY)
         || added && !column.metadata().contains_key(PROPERTY_KEY)
 }
 

@@ -1,0 +1,171 @@
+"""PyIceberg as another engine on the table: changes it, and says what is in it.
+
+usage: other_engine.py CATALOG WAREHOUSE STEP...
+
+Each STEP is done in its order. `read` prints, as one line of JSON, the rows as a list of objects without geometry and bounds.
+"""
+
+import json
+import sys
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.expressions import EqualTo
+from pyiceberg.transforms import MonthTransform
+from pyiceberg.types import DateType, DoubleType, LongType, StringType
+
+catalog_path, warehouse, *steps = sys.argv[1:]
+catalog = SqlCatalog("earthcatalog", uri=f"sqlite:///{catalog_path}", warehouse=warehouse)
+name = "earthcatalog.items"
+
+
+def rows(table, **options):
+    return table.scan(**options).to_arrow()
+
+
+def rewritten(table, column, values):
+    """The table with other values in a column, as an engine fills one: every row is written again."""
+    read = rows(table)
+    at = read.schema.get_field_index(column)
+    field = read.schema.field(at)
+    table.overwrite(read.set_column(at, field, values(read).cast(field.type)))
+
+
+def add_and_fill(table):
+    with table.update_schema() as update:
+        update.add_column("quality", LongType())
+        update.add_column("remark", StringType())
+    rewritten(table, "quality", lambda read: pc.cast(pc.utf8_length(pc.cast(read["id"], pa.string())), pa.int64()))
+    rewritten(table, "remark", lambda read: pa.array([f"about {id}" for id in read["id"].to_pylist()]))
+
+
+def add_a_date(table):
+    with table.update_schema() as update:
+        update.add_column("checked", DateType())
+    rewritten(table, "checked", lambda read: pa.array([date(2024, 5, 1)] * read.num_rows, pa.date32()))
+
+
+def add_a_sequence(table):
+    with table.update_schema() as update:
+        update.add_column("sequence", LongType())
+
+
+def drop_checked(table):
+    with table.update_schema() as update:
+        update.delete_column("checked")
+
+
+def rename(table):
+    with table.update_schema() as update:
+        update.rename_column("platform", "mission")
+
+
+def drop(table):
+    with table.update_schema() as update:
+        update.delete_column("scene_2_id")
+
+
+def drop_and_add(table):
+    drop(table)
+    with catalog.load_table(name).update_schema() as update:
+        update.add_column("scene_2_id", StringType())
+
+
+def swap_names(table):
+    with table.update_schema() as update:
+        update.rename_column("scene_1_id", "scene")
+    with catalog.load_table(name).update_schema() as update:
+        update.rename_column("scene_2_id", "scene_1_id")
+    with catalog.load_table(name).update_schema() as update:
+        update.rename_column("scene", "scene_2_id")
+
+
+def widen(table):
+    with table.update_schema() as update:
+        update.update_column("percent_valid_pixels", LongType())
+
+
+def rename_id(table):
+    with table.update_schema() as update:
+        update.rename_column("id", "identifier")
+
+
+def by_month(table):
+    with table.update_spec() as update:
+        update.remove_field("year")
+        update.add_field("datetime", MonthTransform(), "month")
+
+
+def by_year(table):
+    from pyiceberg.transforms import YearTransform
+
+    with table.update_spec() as update:
+        update.remove_field("month")
+        update.add_field("datetime", YearTransform(), "year")
+
+
+def append(table):
+    """One more Item, as a copy of one that is there."""
+    read = rows(table).slice(0, 1)
+    at = read.schema.get_field_index("id")
+    table.append(read.set_column(at, read.schema.field(at), pa.array(["appended"], read.schema.field(at).type)))
+
+
+def delete(table):
+    table.delete(EqualTo("id", "b"))
+
+
+def tag_and_branch(table):
+    snapshot = table.current_snapshot().snapshot_id
+    with table.manage_snapshots() as manage:
+        manage.create_tag(snapshot, "kept")
+        manage.create_branch(snapshot, "work")
+
+
+def roll_back(table):
+    before = table.current_snapshot().parent_snapshot_id
+    with table.manage_snapshots() as manage:
+        manage.rollback_to_snapshot(before) if hasattr(manage, "rollback_to_snapshot") else manage.set_current_snapshot(before)
+
+
+def expire(table):
+    from datetime import datetime
+
+    table.maintenance.expire_snapshots().older_than(datetime.now() + timedelta(days=1)).commit()
+
+
+def remove_orphans(table):
+    """As engines do it: what Iceberg's metadata does not name goes."""
+    import os
+    from urllib.parse import unquote, urlparse
+
+    def local(location):
+        return os.path.realpath(unquote(urlparse(location).path))
+
+    named = {local(table.metadata_location)} | {local(entry.metadata_file) for entry in table.metadata.metadata_log}
+    for snapshot in table.metadata.snapshots:
+        named.add(local(snapshot.manifest_list))
+        for manifest in snapshot.manifests(table.io):
+            named.add(local(manifest.manifest_path))
+            named |= {local(entry.data_file.file_path) for entry in manifest.fetch_manifest_entry(table.io)}
+    named |= {local(statistics.statistics_path) for statistics in table.metadata.statistics}
+    for folder, _, files in os.walk(warehouse):
+        for file in files:
+            # Hidden files and folders are nobody's but their owner's.
+            path = os.path.join(folder, file)
+            if any(part.startswith((".", "_")) for part in os.path.relpath(path, warehouse).split(os.sep)):
+                continue
+            if os.path.realpath(path) not in named:
+                os.remove(path)
+
+
+def read(table):
+    hidden = {"geometry", "bbox", "xmin", "ymin", "xmax", "ymax", "stac_extensions", "assets", "links"}
+    table_rows = rows(table).drop_columns([c for c in rows(table).column_names if c in hidden]).to_pylist()
+    print(json.dumps(sorted(table_rows, key=str), default=str))
+
+
+for step in steps:
+    globals()[step](catalog.load_table(name))
