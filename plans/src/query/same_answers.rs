@@ -291,6 +291,24 @@ async fn a_version_that_comes_again_or_from_another_engine_is_looked_up_everywhe
     let newest = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
     assert!(!newest.contains("OncePerItemExec"), "{newest}");
     assert!(text(&context, "SELECT count(*) FROM items").await.contains("| 2        |"));
+
+    // The next compaction looks at all Items, and lists them again: what the other engine and a move left behind is gone.
+    let before = text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await;
+    let writing = crate::session::session(2).unwrap();
+    let f = folder.path().display();
+    let table =
+        format!("CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')");
+    text(&writing, &table).await;
+    text(&writing, COMPACT).await;
+    assert_eq!(before, text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await);
+    assert!(text(&context, "SELECT count(*) FROM item_cells WHERE id = 'a'").await.contains("| 1        |"));
+    let once = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
+    assert!(once.contains("OncePerItemExec") && !once.contains("Window"), "{once}");
+    // The list is as good as any: an Item that comes again is looked up.
+    text(&writing, "INSERT INTO items (id, grid_partition) VALUES ('a', '811efffffffffff'), ('z', '811efffffffffff')")
+        .await;
+    let again = plan(&context, "SELECT id FROM items WHERE updated > '1970-01-01'").await;
+    assert!(again.contains("OncePerItemExec") && again.contains("Window"), "{again}");
 }
 
 #[tokio::test]

@@ -206,6 +206,7 @@ mod tests {
             run,
             max_rejects,
             outcome: Outcome::Append,
+            keeps_newest: false,
             identity: None,
             commit_every: None,
         })

@@ -23,6 +23,8 @@ pub struct CommitTarget {
     pub run: String,
     pub max_rejects: Option<MaxRejects>,
     pub outcome: Outcome,
+    /// Whether the input leaves, of the buckets that it reads, the newest version of each Item, as it was.
+    pub keeps_newest: bool,
     /// What a run that can be resumed does; known once it is planned.
     pub identity: Option<Identity>,
     /// A snapshot for each so many buckets that were replaced; one for all where it is `None`.
@@ -35,10 +37,7 @@ pub enum Outcome {
     /// They are added to the table.
     Append,
     /// They take the place of the files of the buckets that the input scans.
-    ReplaceBuckets {
-        /// Whether of each Item the newest version is left, as it was.
-        keeps_newest: bool,
-    },
+    ReplaceBuckets,
     /// They are kept by the checkpoints of their chunks, for [`Self::AppendStaged`].
     Stage(Arc<Staging>),
     /// They hold what was staged before; they are added to the table, and the run ends.
@@ -51,8 +50,8 @@ impl CommitTarget {
         write!(f, "table={NAMESPACE}.{TABLE}")?;
         match self.outcome {
             Outcome::Append => {}
-            Outcome::ReplaceBuckets { keeps_newest: true } => write!(f, ", replaces buckets")?,
-            Outcome::ReplaceBuckets { keeps_newest: false } => write!(f, ", replaces buckets with other rows")?,
+            Outcome::ReplaceBuckets if self.keeps_newest => write!(f, ", replaces buckets")?,
+            Outcome::ReplaceBuckets => write!(f, ", replaces buckets with other rows")?,
             Outcome::Stage(_) => write!(f, ", stages chunks")?,
             Outcome::AppendStaged(_) => write!(f, ", appends what is staged")?,
         }

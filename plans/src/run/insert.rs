@@ -62,6 +62,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
     let run = options.run.map_or_else(|| Uuid::now_v7().to_string(), String::from);
     // What is written again has no other ids than before.
     let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
+    let keeps_newest = keeps_newest(&dml.input);
     let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };
     let write = WriteGeoParquet { input: dml.input, target: Arc::new(target) };
     let target = CommitTarget {
@@ -69,6 +70,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
         run,
         max_rejects: options.max_rejects,
         outcome,
+        keeps_newest,
         identity: None,
         commit_every: options.commit_every,
     };
@@ -90,7 +92,7 @@ fn outcome(dml: &DmlStatement, table: &WarehouseTable) -> Result<Outcome> {
         ),
         (InsertOp::Append, [BucketSource::Staged(staging)]) => Ok(Outcome::AppendStaged(Arc::clone(staging))),
         (InsertOp::Append, _) => Ok(Outcome::Append),
-        (_, [BucketSource::Table(..)]) => Ok(Outcome::ReplaceBuckets { keeps_newest: keeps_newest(&dml.input) }),
+        (_, [BucketSource::Table(..)]) => Ok(Outcome::ReplaceBuckets),
         _ => plan_err!(
             "{} {name}: what is replaced are the buckets that the query reads, and this one reads none; select from buckets({name}, 2), or add rows with INSERT INTO",
             dml.op

@@ -2,7 +2,7 @@
 //!
 //! - [`InsertIntoWarehouse`]: makes INSERT a plan; [`CommitExec`] runs it on the head.
 //! - `write_and_commit`: drives the sink to its end, then commits; `stage`: the same, chunk by chunk, to be resumed.
-//! - `replace`: the buckets that an INSERT OVERWRITE writes again.
+//! - `replace`: the buckets that an INSERT OVERWRITE writes again; `keeps_newest`: whether it is a compaction.
 
 mod check_rejects;
 mod commit_exec;
@@ -11,7 +11,6 @@ mod drive;
 mod insert;
 mod keeps_newest;
 mod replace;
-mod rows_as_read;
 mod stage;
 mod write_and_commit;
 

@@ -11,8 +11,9 @@ use crate::model::bucket::Bucket;
 use crate::model::part_file::PartFile;
 use crate::runtime::leaf_by_partition;
 use crate::scan::buckets::{BucketFiles, BucketScanExec};
+use crate::scan::{Settles, list_ids};
 use crate::table::location::to_url;
-use crate::table::{Change, IdChange};
+use crate::table::{Change, IdChange, Warehouse};
 
 /// A bucket that is being written again.
 struct Rewritten {
@@ -30,7 +31,7 @@ pub(super) struct Replacement {
     /// Not yet committed.
     finished: BTreeMap<Bucket, Rewritten>,
     report: Replaced,
-    settles: Option<String>,
+    settles: Option<Settles>,
 }
 
 impl Replacement {
@@ -48,7 +49,7 @@ impl Replacement {
             partitions: scan.groups().to_vec(),
             follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
             finished: BTreeMap::new(),
-            settles: scan.settles().map(str::to_owned),
+            settles: scan.settles().cloned(),
             report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
         })
     }
@@ -114,15 +115,21 @@ impl Replacement {
 
     /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing
     /// out may settle it. Of rows that are other than they were, nothing is known.
-    pub fn ids(&self) -> IdChange {
+    ///
+    /// `committed` are the snapshots of this run so far.
+    pub async fn ids(&self, warehouse: &Warehouse, committed: &[i64]) -> Result<IdChange> {
         if !self.keeps_newest {
-            return IdChange::Unknown;
+            return Ok(IdChange::Unknown);
         }
         let last = self.partitions.iter().all(Vec::is_empty) && self.report.left_out.is_empty();
-        match self.settles.clone().filter(|_| last) {
-            Some(document) => IdChange::Settled(document),
+        Ok(match self.settles.as_ref().filter(|_| last) {
+            Some(Settles::Listed(document)) => IdChange::Settled(document.clone()),
+            Some(Settles::Unlisted(snapshot)) => {
+                let list = Arc::new(list_ids(warehouse, *snapshot).await?);
+                IdChange::Listed { as_of: committed.iter().copied().chain([*snapshot]).collect(), list }
+            }
             None => IdChange::Same,
-        }
+        })
     }
 
     /// The finished buckets are committed.

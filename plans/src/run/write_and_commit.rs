@@ -13,7 +13,6 @@ use super::check_rejects::check_rejects;
 use super::commit_node::{CommitTarget, Outcome};
 use super::drive::Partitions;
 use super::replace::Replacement;
-use super::rows_as_read::writes_rows_as_read;
 use super::stage;
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder, RunProgress, RunRecords, RunReport};
 use crate::maintenance::RunLease;
@@ -37,7 +36,7 @@ pub(super) async fn write_and_commit(
     let staged = match &target.outcome {
         Outcome::Stage(staging) => return stage::stage(input, target, staging, progress, context).await,
         Outcome::AppendStaged(staging) => Some(stage::staged(staging)?),
-        Outcome::Append | Outcome::ReplaceBuckets { .. } => None,
+        Outcome::Append | Outcome::ReplaceBuckets => None,
     };
     if let Some(ended) = staged.as_ref().and_then(|staged| staged.finished.clone()) {
         return Ok(ended.into_report());
@@ -51,13 +50,12 @@ pub(super) async fn write_and_commit(
     let sink = find_operator::<WriteGeoParquetExec>(input);
     let tasks = tasks_of_job(sink, target)?;
     let replacement = match target.outcome {
-        Outcome::ReplaceBuckets { keeps_newest } => Some(Replacement::of_buckets_in(input, keeps_newest)?),
+        Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input, target.keeps_newest)?),
         _ => None,
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
     let lease = RunLease::begin(&target.warehouse, &target.run).await?;
-    let rows_as_read = matches!(target.outcome, Outcome::Append) || sink.is_some_and(writes_rows_as_read);
-    let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![], rows_as_read };
+    let mut run = Run { target, committer, lease, records, replacement, snapshots: vec![] };
     let mut partitions = Partitions::of(input, &context);
     let driven = run.drive(&mut partitions, progress).await;
     for record in partitions.stop().await {
@@ -130,8 +128,6 @@ struct Run<'a> {
     records: RunRecords,
     replacement: Option<Replacement>,
     snapshots: Vec<i64>,
-    /// Whether what is written of buckets are rows of them, none of them changed.
-    rows_as_read: bool,
 }
 
 impl Run<'_> {
@@ -188,10 +184,9 @@ impl Run<'_> {
             }
             None if add.is_empty() => return Ok(()),
             None => {
-                let ids = match self.rows_as_read {
-                    true => IdChange::Added(ids),
-                    false => IdChange::Unknown,
-                };
+                // What was staged is listed by its chunks, as it was before.
+                let is_listed = matches!(self.target.outcome, Outcome::Append) || self.target.keeps_newest;
+                let ids = if is_listed { IdChange::Added(ids) } else { IdChange::Unknown };
                 let summary = self.records.summary(&self.target.run);
                 let resumable = matches!(self.target.outcome, Outcome::AppendStaged(_));
                 let change = Change { add, ingested, ids, summary, resumable, ..Change::default() };
@@ -213,7 +208,7 @@ impl Run<'_> {
     async fn replace(&mut self, replacement: &mut Replacement, add: Vec<PartFile>) -> Result<()> {
         replacement.take_parts(add)?;
         while let Some(mut change) = replacement.change()? {
-            change.ids = if self.rows_as_read { replacement.ids() } else { IdChange::Unknown };
+            change.ids = replacement.ids(&self.target.warehouse, &self.snapshots).await?;
             change.summary = self.records.summary(&self.run_of_next_snapshot());
             match self.committer.commit(change).await {
                 Ok(Committed { snapshot, .. }) => {

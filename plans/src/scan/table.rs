@@ -20,6 +20,7 @@ use super::as_of::AsOf;
 use super::described::describe;
 use super::pruned_by::{ByCell, PrunedBy};
 use super::scan_metrics;
+use super::settles::Settles;
 use super::statistics::{self, Chosen};
 use crate::model::field_ids::with_field_ids;
 use crate::model::versions::SEQUENCE;
@@ -124,12 +125,13 @@ impl WarehouseTable {
         Ok(repeated)
     }
 
-    /// The snapshot that a statement sees, and the location of what is known of its ids, if something is.
-    pub(crate) async fn known_ids_document(&self, session: &dyn Session) -> Result<Option<(i64, String)>> {
+    /// The snapshot that a statement sees, if there is one, and of what a compaction of all of it may say that it is settled.
+    pub(crate) async fn settles(&self, session: &dyn Session) -> Result<Option<(i64, Settles)>> {
         let state = self.state(session).await?;
         let Some(snapshot) = self.snapshot(&state)? else { return Ok(None) };
+        let id = snapshot.snapshot_id();
         let document = snapshot.summary().additional_properties.get(KnownIds::PROPERTY);
-        Ok(document.map(|document| (snapshot.snapshot_id(), document.clone())))
+        Ok(Some((id, document.map_or(Settles::Unlisted(id), |document| Settles::Listed(document.clone())))))
     }
 
     /// Bytes of all files, if the snapshot tells.

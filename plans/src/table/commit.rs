@@ -61,6 +61,9 @@ pub enum IdChange {
     Added(Vec<IdFile>),
     /// As of the document at this location, one version of each is left.
     Settled(String),
+    /// On top of one of these snapshots, of whose ids nothing is known, one version of each is left; and the list of them, as a
+    /// file, and how many there are.
+    Listed { as_of: Vec<i64>, list: Arc<(Vec<u8>, u64)> },
 }
 
 impl Change {
@@ -316,6 +319,14 @@ async fn known_ids(
         IdChange::Settled(document) if base.known_ids() == Some(document) => {
             let Some(known) = KnownIds::of(io, base).await? else { return Ok(vec![]) };
             let known = KnownIds { repeated: None, ..known };
+            return Ok(known.properties(files.write_known_ids(&known).await?).into());
+        }
+        IdChange::Listed { as_of, list } => {
+            if !base.metadata.current_snapshot_id().is_some_and(|current| as_of.contains(&current)) {
+                return Ok(vec![]);
+            }
+            let (bytes, ids) = list.as_ref();
+            let known = KnownIds { lists: vec![files.write_id_list(bytes.clone(), *ids).await?], repeated: None };
             return Ok(known.properties(files.write_known_ids(&known).await?).into());
         }
         IdChange::Same | IdChange::Settled(_) => {

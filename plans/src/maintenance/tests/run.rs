@@ -21,6 +21,7 @@ async fn run(warehouse: &Warehouse, run: &str, part: &PartFile) -> datafusion::c
         run,
         max_rejects: None,
         outcome: Outcome::Append,
+        keeps_newest: false,
         identity: None,
         commit_every: None,
     };

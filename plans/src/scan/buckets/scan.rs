@@ -28,6 +28,7 @@ use super::read::{PartFileReader, ReadMetrics};
 use crate::checkpoint::Totals;
 use crate::model::items::GRID_PARTITION;
 use crate::runtime::{Slices, find_operator, partition_numbers};
+use crate::scan::settles::Settles;
 use crate::sink::{PartFileFormat, WriteTarget};
 use crate::table::Warehouse;
 
@@ -46,7 +47,7 @@ pub struct BucketScanExec {
     numbers: Vec<usize>,
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
-    settles: Option<String>,
+    settles: Option<Settles>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -150,15 +151,14 @@ impl BucketScanExec {
         })
     }
 
-    /// The same scan; once its buckets are compacted, each id of which the document at this location says otherwise has
-    /// one version.
-    pub(super) fn settling(self, document: Option<String>) -> Self {
-        Self { settles: document, ..self }
+    /// The same scan; once its buckets are compacted, each Item has one version.
+    pub(super) fn settling(self, settles: Option<Settles>) -> Self {
+        Self { settles, ..self }
     }
 
-    /// The document with the ids that have one version each, once these buckets are compacted.
-    pub(crate) fn settles(&self) -> Option<&str> {
-        self.settles.as_deref()
+    /// Whose ids have one version each, once these buckets are compacted.
+    pub(crate) fn settles(&self) -> Option<&Settles> {
+        self.settles.as_ref()
     }
 
     /// The same scan, to be sent to another process; many files go to an object in `folder`.

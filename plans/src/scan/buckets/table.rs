@@ -17,6 +17,7 @@ use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::Totals;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
+use crate::scan::settles::Settles;
 use crate::scan::{AsOf, StagedTable, Staging, WarehouseTable};
 use crate::table::{LiveFile, Warehouse};
 
@@ -108,18 +109,16 @@ impl BucketsTable {
         &self.source
     }
 
-    /// What newer versions have left behind in `buckets`, which are all of a table, and the document that says for which ids that
-    /// may be so, if there are any. Nothing, where that is not known: then a bucket is compacted for itself.
+    /// What newer versions have left behind in `buckets`, which are all of a table, and of which state of it that is so. Where
+    /// it is not known which ids may have several versions, all are looked up.
     async fn left_behind(
         &self,
         session: &dyn Session,
         buckets: &[BucketFiles],
-    ) -> Result<(LeftBehind, Option<String>)> {
+    ) -> Result<(LeftBehind, Option<Settles>)> {
         let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
         let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
-        let Some((snapshot, document)) = table.known_ids_document(session).await? else {
-            return Ok(Default::default());
-        };
+        let Some((snapshot, settles)) = table.settles(session).await? else { return Ok(Default::default()) };
         let repeated = table.repeated_ids(session).await?;
         if repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
             return Ok(Default::default());
@@ -127,7 +126,7 @@ impl BucketsTable {
         let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
         let schema = Arc::clone(&self.schema);
         let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
-        Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(document)))
+        Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(settles)))
     }
 
     /// Whether `filter` is about the bucket of a row alone.

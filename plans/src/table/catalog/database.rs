@@ -86,7 +86,22 @@ impl Database {
         {
             return Box::pin(Self::scratch(copy.path().join(COPY)).metadata_location()).await;
         }
-        let mut connection = self.connect(self.read_options()).await?;
+        match self.location(self.read_options()).await {
+            // A writer died in the middle of a change: the first to open the file with permission to write undoes that.
+            Err(e) if is_unfinished(&e) && !self.scratch => match self.location(self.options()).await {
+                Err(e) if advice(&e).is_some() => {
+                    let copy = with_journal(&self.file).await.map_err(sqlx::Error::Io)?;
+                    let copied = Self::scratch(copy.path().join(COPY));
+                    copied.location(copied.options()).await
+                }
+                read => read,
+            },
+            read => read,
+        }
+    }
+
+    async fn location(&self, options: SqliteConnectOptions) -> Result<Option<String>> {
+        let mut connection = self.connect(options).await?;
         // Whoever creates the catalog makes the file first, and may have come no further.
         let tables = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'iceberg_tables'");
         if tables.fetch_optional(&mut connection).await?.is_none() {
@@ -234,7 +249,70 @@ async fn without_log(file: &Path) -> io::Result<Option<TempDir>> {
     copied.await.map_err(io::Error::other)?
 }
 
+/// A copy, under the name [`COPY`] in a temporary folder, of a file and the journal that undoes the last change of it.
+async fn with_journal(file: &Path) -> io::Result<TempDir> {
+    let journal = |file: &Path| {
+        let mut journal = file.to_owned().into_os_string();
+        journal.push("-journal");
+        journal
+    };
+    let file = file.to_owned();
+    let copied = tokio::task::spawn_blocking(move || {
+        let folder = TempDir::with_prefix("earthcatalog-")?;
+        let copy = folder.path().join(COPY);
+        // In this order: somebody may undo the change meanwhile, and then there is no journal any more.
+        let journaled = fs::copy(journal(&file), journal(&copy));
+        fs::copy(&file, &copy)?;
+        match journaled {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(folder),
+        }
+    });
+    copied.await.map_err(io::Error::other)?
+}
+
+/// SQLITE_READONLY_ROLLBACK: to read the file, a change that was not finished has to be undone.
+fn is_unfinished(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "776")
+}
+
 /// SQLITE_BUSY or SQLITE_LOCKED, whatever the extended code: the statement was not executed.
 fn is_busy(error: &sqlx::Error) -> bool {
     primary_code(error).is_some_and(|code| matches!(code, 5 | 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_that_its_writer_did_not_live_to_finish_is_undone_by_whoever_reads_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let database = Database::shared(file("catalog.db"));
+        database.initialize().await.unwrap();
+        assert!(database.insert("v0").await.unwrap());
+        // Without waiting for the disk, the journal is complete at once.
+        let options = database.options().synchronous(SqliteSynchronous::Off);
+        let mut writer = options.connect().await.unwrap();
+        for statement in ["BEGIN IMMEDIATE", "UPDATE iceberg_tables SET metadata_location = 'torn'"] {
+            sqlx::query(statement).execute(&mut writer).await.unwrap();
+        }
+        for name in ["killed.db", "unwritable.db"] {
+            fs::copy(file("catalog.db"), file(name)).unwrap();
+            fs::copy(file("catalog.db-journal"), file(&format!("{name}-journal"))).unwrap();
+        }
+        drop(writer);
+
+        let killed = Database::shared(file("killed.db"));
+        let error = killed.location(killed.read_options()).await.unwrap_err();
+        assert!(is_unfinished(&error), "{error}");
+        assert_eq!(killed.metadata_location().await.unwrap().as_deref(), Some("v0"));
+        assert!(!file("killed.db-journal").exists(), "it is undone for good");
+        // Who may not write reads a copy.
+        let copy = with_journal(&file("unwritable.db")).await.unwrap();
+        let copied = Database::scratch(copy.path().join(COPY));
+        assert_eq!(copied.location(copied.options()).await.unwrap().as_deref(), Some("v0"));
+        assert!(file("unwritable.db-journal").exists());
+    }
 }
