@@ -77,6 +77,11 @@ fn ask(cluster: &Cluster, there: &Warehouse, here: &Warehouse) {
         let expected = here.sql(question).ok();
         assert!(!expected.is_empty() && asked == expected, "{question}\n{asked}\n{expected}");
     }
+    // A limit of memory here is none of the plans that the executors run.
+    for question in QUESTIONS.into_iter().filter(|question| question.contains("ORDER BY")).take(2) {
+        let limited = cluster.run("sql", there, &[question, "--output", "ndjson", "--memory", "200MB"]).ok();
+        assert_eq!(limited, here.sql(question).ok(), "{question} within a limit of memory");
+    }
 }
 
 #[test]

@@ -20,6 +20,24 @@ fn place(warehouse: &Warehouse) -> String {
 }
 
 #[test]
+fn a_question_of_thousands_of_alternatives_is_answered_and_more_are_refused_with_another_way() {
+    let alternatives = |n: usize| (0..n).map(|i| format!("id = '{i}'")).collect::<Vec<_>>().join(" OR ");
+    let warehouse = TOUR.warehouse();
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |condition: &str| {
+        let file = folder.path().join("question.sql");
+        std::fs::write(&file, format!("SELECT count(*) AS n FROM items WHERE {condition}")).unwrap();
+        let mut arguments = vec!["sql".into(), "--file".into(), file.into_os_string()];
+        arguments.extend(["--output".into(), "ndjson".into()]);
+        arguments.extend(warehouse.flags().map(std::ffi::OsString::from));
+        earthcatalog(arguments)
+    };
+    assert_eq!(ask(&alternatives(2_000)).ok().trim(), r#"{"n":0}"#);
+    let refused = ask(&alternatives(20_000)).fails(1);
+    assert!(refused.contains("20000 operators") && refused.contains("IN (…)"), "{refused}");
+}
+
+#[test]
 fn a_question_in_space_reads_some_files_and_has_the_answer_of_one_that_reads_all() {
     let warehouse = TOUR.warehouse();
     let place = place(&warehouse);

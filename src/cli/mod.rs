@@ -11,6 +11,7 @@ pub use parse::parse;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Parser;
 use earthcatalog_plans::wire;
@@ -29,6 +30,10 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Bytes of address space for the stack of the thread that plans, and of those that run; memory is taken only as it is used.
+const STACK: usize = 1 << 30;
+const STACK_OF_WORKER: usize = 64 << 20;
+
 /// The program: arguments in, exit code out.
 pub fn main() -> ExitCode {
     wire::set_commit(version::COMMIT);
@@ -36,6 +41,16 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return error.report(),
     };
+    // Plans are trees, and are walked as such: a condition with thousands of alternatives is as deep.
+    let deep = thread::Builder::new().stack_size(STACK).spawn(|| run(cli));
+    match deep.map(thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => CliError::Threads(error).report(),
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = execute(cli.command, &mut out);
     match result.and_then(|()| out.flush().map_err(|error| CliError::Command(error.into()))) {
@@ -52,6 +67,7 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     let workers = command.workers();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
+        .thread_stack_size(STACK_OF_WORKER)
         // Where files are local, each worker has a few to read and to write at a time. Left alone, tokio starts
         // threads by the dozen for them, and the allocator keeps memory for each.
         .max_blocking_threads(8 + 4 * workers)

@@ -1,5 +1,6 @@
 //! [`JobExec`]: runs its input on a cluster, as one job.
 
+use earthcatalog_plans::runtime::only_input;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,10 +113,8 @@ impl ExecutionPlan for JobExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("JobExec has one input");
-        };
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("JobExec", &children)?);
         let progress = Arc::clone(&self.progress);
         let new = Self::try_new(input, Arc::clone(&self.cluster), self.folder.clone())?;
         Ok(Arc::new(Self { progress, ..new }))

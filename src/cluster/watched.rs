@@ -1,10 +1,11 @@
 //! [`WatchedExec`]: hands on what its input yields, and keeps its error.
 
+use earthcatalog_plans::runtime::only_input;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -60,10 +61,8 @@ impl ExecutionPlan for WatchedExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("WatchedExec has one input");
-        };
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("WatchedExec", &children)?);
         Ok(Arc::new(Self::new(input, Arc::clone(&self.error))))
     }
 

@@ -52,7 +52,8 @@ pub async fn run(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CommandErro
     let warehouse = Warehouse::open(&args.at.catalog).await?;
     warehouse.check_location(&args.at.warehouse)?;
     if let Some(run) = &args.discard {
-        return discard(&warehouse, run).await;
+        let discarded = discard(&warehouse, run).await?;
+        return Ok(args.output.write(&discarded, out)?);
     }
     Ok(args.output.write(&runs(&warehouse).await?, out)?)
 }
@@ -62,8 +63,16 @@ async fn runs(warehouse: &Warehouse) -> Result<Runs, CommandError> {
     Ok(Runs(CheckpointedRun::all(warehouse).await?.into_iter().map(Run::new).collect()))
 }
 
+/// A run whose checkpoints are gone.
+#[derive(Debug, Clone, Serialize)]
+pub struct Discarded {
+    pub discarded: String,
+    /// The snapshot that it committed, which stays.
+    pub snapshot: Option<i64>,
+}
+
 /// Removes the checkpoints of a run. An error while a process works on it.
-async fn discard(warehouse: &Warehouse, run: &str) -> Result<(), CommandError> {
+async fn discard(warehouse: &Warehouse, run: &str) -> Result<Discarded, CommandError> {
     let folder = RunFolder::new(warehouse.url(), run)?;
     let Some(record) = folder.read().await? else {
         return Err(CommandError::NoRun { run: run.to_owned(), warehouse: warehouse.url().to_string() });
@@ -71,7 +80,9 @@ async fn discard(warehouse: &Warehouse, run: &str) -> Result<(), CommandError> {
     if runs_at_work(warehouse).await?.contains(&record.commit()) {
         return Err(CommandError::AtWork { run: run.to_owned() });
     }
-    Ok(folder.discard().await?)
+    folder.discard().await?;
+    let snapshot = record.finished.and_then(|finished| finished.report.snapshot);
+    Ok(Discarded { discarded: run.to_owned(), snapshot })
 }
 
 impl Run {
@@ -88,6 +99,16 @@ impl Run {
             started,
             chunks,
             chunks_done,
+        }
+    }
+}
+
+impl fmt::Display for Discarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "discarded {}: ", self.discarded)?;
+        match self.snapshot {
+            Some(snapshot) => write!(f, "snapshot {snapshot} and its rejects stay; the run begins from the start"),
+            None => write!(f, "the run begins from the start"),
         }
     }
 }

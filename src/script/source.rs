@@ -17,6 +17,9 @@ pub(super) struct Source {
 /// Lines of a statement that an error quotes at most.
 const QUOTED_LINES: usize = 12;
 
+/// Characters of a line that an error quotes, at most.
+const QUOTED_CHARACTERS: usize = 160;
+
 impl Source {
     pub(super) fn new(name: &str, text: &str) -> Self {
         Self { name: name.into(), text: text.into() }
@@ -49,13 +52,21 @@ impl Source {
     pub(super) fn quote(&self, first: u64, last: u64) -> String {
         let lines: Vec<_> = (1u64..).zip(self.text.lines()).filter(|(n, _)| (first..=last).contains(n)).collect();
         let show = |lines: &[(u64, &str)]| {
-            lines.iter().map(|(n, line)| format!("\n{n:>6} | {line}")).collect::<Vec<_>>().concat()
+            lines.iter().map(|(n, line)| format!("\n{n:>6} | {}", cut(line))).collect::<Vec<_>>().concat()
         };
         if lines.len() <= QUOTED_LINES {
             return show(&lines);
         }
         let half = QUOTED_LINES / 2;
         format!("{}\n       …{}", show(&lines[..half]), show(&lines[lines.len() - half..]))
+    }
+}
+
+/// The beginning of a line that is long.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(QUOTED_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 

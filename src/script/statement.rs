@@ -14,12 +14,14 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use earthcatalog_plans::call::plan_statement;
 use earthcatalog_plans::query::bounded_memory::bounded;
+use earthcatalog_plans::runtime::find_operator;
 
 use super::effect::Effect;
 use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
 use super::parameters::Value;
 use super::source::{Source, significant};
+use crate::cluster::JobExec;
 use crate::reason::reason;
 
 /// A statement that is ready to run, and where it came from.
@@ -41,6 +43,9 @@ pub struct Planned {
     statement: Statement,
 }
 
+/// Operators of a statement, at most. Each may be one level of the plan's tree.
+const MOST_OPERATORS: usize = 5_000;
+
 /// What NULL becomes in `OPTIONS`, where the grammar has no NULL; no script can write it.
 const NO_OPTION: &str = "\0";
 
@@ -57,6 +62,13 @@ impl Statement {
             true => Token::EscapedStringLiteral(NO_OPTION.to_owned()),
             false => Token::make_keyword("NULL"),
         };
+        let operators = tokens.iter().filter(|token| is_operator(&token.token)).count();
+        if operators > MOST_OPERATORS {
+            let message = format!(
+                "the statement has {operators} operators, and plans are as deep as those are many; up to {MOST_OPERATORS} can be planned: write `id IN (…)`, or join with a table of the values"
+            );
+            return Err(ScriptError::Parse { place: source.place(start), message, quote });
+        }
         let mut bound = Vec::with_capacity(tokens.len());
         for token in tokens {
             let Token::Placeholder(name) = &token.token else {
@@ -141,7 +153,9 @@ impl Planned {
     /// The same, in such a way that what sorts whole Items more than once keeps to a limit of memory, where there is one.
     pub fn within_memory(mut self) -> Result<Self, ScriptError> {
         let pool = self.context.memory_pool();
-        if matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
+        // What a cluster runs keeps to the limits of its executors.
+        let is_here = find_operator::<JobExec>(&self.plan).is_none();
+        if is_here && matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
             self.plan = bounded(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
         }
         Ok(self)
@@ -155,6 +169,15 @@ impl Planned {
     /// An error of the running plan, with the place and text of its statement.
     pub fn failed(&self, error: DataFusionError) -> ScriptError {
         self.statement.failed(error)
+    }
+}
+
+/// Whether it is an operator between two expressions.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(word.keyword, Keyword::AND | Keyword::OR),
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
+        _ => false,
     }
 }
 

@@ -192,10 +192,12 @@ impl RunFolder {
         self.remove(|name| name == layout::CHECKPOINT || layout::is_slices(name)).await
     }
 
-    /// Removes everything, its rejects included: the run begins from the start.
+    /// Removes everything, so that the run begins from the start; its rejects, too, unless the run has ended: then they
+    /// belong to what it committed.
     pub async fn discard(&self) -> Result<()> {
+        let has_ended = self.read().await?.is_some_and(|record| record.finished.is_some());
         self.remove(|_| true).await?;
-        self.keep_rejects(&HashSet::new()).await
+        if has_ended { Ok(()) } else { self.keep_rejects(&HashSet::new()).await }
     }
 
     /// Removes the files with rejects that are not `named` by a checkpoint: those of attempts that do not count.

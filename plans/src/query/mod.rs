@@ -5,6 +5,7 @@
 //! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
 //! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
+//! - `wrong_answers`: questions that DataFusion answers wrongly, which are refused.
 //! - [`register_views`]: the tables of a warehouse in SQL.
 //! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 
@@ -22,6 +23,7 @@ mod spatial_pruning;
 mod views;
 mod warehouse_of;
 mod warehouse_scan;
+mod wrong_answers;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ pub use spatial_pruning::SpatialPruning;
 pub(crate) use views::ITEMS;
 pub use views::register_views;
 pub(crate) use warehouse_of::warehouse_of;
+pub(crate) use wrong_answers::RefuseWrongAnswers;
 
 /// DataFusion's rules, with [`SpatialPruning`] behind the one that moves filters towards the tables.
 pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

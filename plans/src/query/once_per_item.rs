@@ -26,6 +26,7 @@ use futures::StreamExt;
 use twox_hash::XxHash64;
 
 use crate::model::item_key::ItemKey;
+use crate::runtime::only_input;
 
 /// Memory for an id that has come, in bytes: 16 for what stands for it, and room in the table.
 const ID_BYTES: usize = 28;
@@ -139,11 +140,9 @@ impl ExecutionPlan for OncePerItemExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::try_new(input)?.with_partitions_apart(self.apart))),
-            _ => internal_err!("OncePerItemExec has one input"),
-        }
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("OncePerItemExec", &children)?);
+        Ok(Arc::new(Self::try_new(input)?.with_partitions_apart(self.apart)))
     }
 
     /// A plan that runs again has seen nothing.
@@ -167,7 +166,7 @@ impl ExecutionPlan for OncePerItemExec {
     }
 
     fn statistics_from_inputs(&self, inputs: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
-        let [input] = inputs else { return internal_err!("OncePerItemExec has one input") };
+        let input = only_input("OncePerItemExec", inputs)?;
         Ok(Arc::new(input.as_ref().clone().to_inexact()))
     }
 

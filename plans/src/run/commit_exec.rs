@@ -24,7 +24,7 @@ use super::commit_node::{Commit, CommitTarget};
 use super::stage::resumable;
 use super::write_and_commit::write_and_commit;
 use crate::checkpoint::{RunProgress, RunReport};
-use crate::runtime::{RunOptions, find_operator};
+use crate::runtime::{RunOptions, find_operator, only_input};
 
 /// Runs its input, a sink, partition by partition, at most as many at once as the session has target partitions, and
 /// commits the files as one snapshot, or as one for each so many buckets where it replaces buckets. Output: one partition
@@ -115,10 +115,8 @@ impl ExecutionPlan for CommitExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("CommitExec has one input");
-        };
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("CommitExec", &children)?);
         Ok(Arc::new(Self::with_run(input, Arc::clone(&self.target), Arc::clone(&self.run))))
     }
 
@@ -167,7 +165,7 @@ impl ExtensionPlanner for CommitPlanner {
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(commit) = node.as_any().downcast_ref::<Commit>() else { return Ok(None) };
-        let [input] = inputs else { return internal_err!("Commit has one input, not {}", inputs.len()) };
+        let input = only_input("Commit", inputs)?;
         let (input, target) = resumable(input, &commit.target).await?;
         Ok(Some(Arc::new(CommitExec::new(input, target))))
     }

@@ -21,7 +21,7 @@ use datafusion::prelude::SessionContext;
 use self::inventory_factory::InventoryTableFactory;
 use self::schema::SessionSchema;
 use crate::call::CallPlanner;
-use crate::query::optimizer_rules;
+use crate::query::{RefuseWrongAnswers, optimizer_rules};
 use crate::run::{CommitPlanner, InsertIntoWarehouse};
 use crate::runtime::{RunOptions, within};
 use crate::scan::buckets::BucketsFunction;
@@ -56,6 +56,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_analyzer_rule(Arc::new(RefuseWrongAnswers))
         .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
         .with_optimizer_rules(optimizer_rules())
         .with_physical_optimizer_rules(physical_optimizer_rules())

@@ -33,7 +33,7 @@ use super::task::Task;
 use crate::checkpoint::{Checkpoints, TaskOf};
 use crate::model::items::GRID_PARTITION;
 use crate::model::part_file::{SINK_SCHEMA, encode};
-use crate::runtime::partition_numbers;
+use crate::runtime::{only_input, partition_numbers};
 use crate::source;
 
 /// Writes each partition of its input, the columns of table `items`, as GeoParquet below a warehouse.
@@ -145,10 +145,8 @@ impl ExecutionPlan for WriteGeoParquetExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("WriteGeoParquetExec has one input");
-        };
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("WriteGeoParquetExec", &children)?);
         check_columns(&input, &self.target)?;
         let properties = Arc::new(properties_of(&input));
         Ok(Arc::new(Self { input, properties, metrics: ExecutionPlanMetricsSet::new(), ..Self::clone(&self) }))

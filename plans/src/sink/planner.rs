@@ -1,10 +1,11 @@
 //! Turns the logical node [`WriteGeoParquet`] into its operator.
 
+use crate::runtime::only_input;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::{Result, internal_err};
+use datafusion::common::Result;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
@@ -30,9 +31,7 @@ impl ExtensionPlanner for WriteGeoParquetPlanner {
         let Some(write) = node.as_any().downcast_ref::<WriteGeoParquet>() else {
             return Ok(None);
         };
-        let [input] = physical_inputs else {
-            return internal_err!("WriteGeoParquet has one input, not {}", physical_inputs.len());
-        };
+        let input = only_input("WriteGeoParquet", physical_inputs)?;
         Ok(Some(Arc::new(WriteGeoParquetExec::try_new(Arc::clone(input), Arc::clone(&write.target))?)))
     }
 }

@@ -563,6 +563,34 @@ mod tests {
         assert_eq!(live(&warehouse).await.len(), 1);
     }
 
+    /// As another engine rolls a table back: the branch points at an older snapshot.
+    #[tokio::test]
+    async fn a_run_that_the_table_was_rolled_back_from_can_be_committed_again() {
+        use iceberg::spec::{MAIN_BRANCH, SnapshotReference, SnapshotRetention};
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let committer = Committer::new(warehouse.clone());
+        let first = committer.commit(add([record(&warehouse, "81a", Some(2020), "0")])).await.unwrap();
+        let change = |name: &str| Change {
+            summary: [(RUN.to_owned(), "r1".to_owned())].into(),
+            ..add([record(&warehouse, "81a", Some(2020), name)])
+        };
+        committer.commit(change("1")).await.unwrap();
+        let base = warehouse.load().await.unwrap();
+        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let branch = SnapshotReference::new(first.snapshot, SnapshotRetention::branch(None, None, None));
+        let next = builder.set_ref(MAIN_BRANCH, branch).unwrap().build().unwrap().metadata;
+        let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+        let location = location.with_next_version();
+        next.write_to(warehouse.io(), &location).await.unwrap();
+        warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+
+        assert_eq!(committer.find_run("r1").await.unwrap(), None);
+        let again = committer.commit(change("2")).await.unwrap();
+        assert_eq!(committer.find_run("r1").await.unwrap(), Some(again.snapshot));
+        assert_eq!(live(&warehouse).await.len(), 2);
+    }
+
     #[tokio::test]
     async fn many_files_make_even_manifests_and_replacing_one_rewrites_one() {
         let folder = tempfile::tempdir().unwrap();

@@ -43,9 +43,7 @@ impl TableState {
 
     /// The snapshot of which the current one inherits `property`.
     pub(super) fn keeper(&self, property: &str) -> Option<&SnapshotRef> {
-        let parent = |of: &&SnapshotRef| self.metadata.snapshot_by_id(of.parent_snapshot_id()?);
-        let mut line = std::iter::successors(self.metadata.current_snapshot(), parent);
-        line.find(|snapshot| snapshot.summary().additional_properties.contains_key(property))
+        self.line().find(|snapshot| snapshot.summary().additional_properties.contains_key(property))
     }
 
     /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
@@ -54,11 +52,27 @@ impl TableState {
         Some(time.timestamp_millis())
     }
 
-    /// The snapshot that a run committed, if it did and the table still retains it, or the run can be resumed.
+    /// The snapshot that a run committed, if it did and the table still retains it, or the run can be resumed. None that the
+    /// table was rolled back from: its rows are not there.
     pub fn run_snapshot(&self, run: &str) -> Option<i64> {
         let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
-        let retained = self.metadata.snapshots().find(of_run).map(|s| s.snapshot_id());
-        retained.or_else(|| committed_runs::noted(&self.metadata, run))
+        let retained = self.metadata.snapshots().filter(of_run).map(|s| s.snapshot_id());
+        retained.chain(committed_runs::noted(&self.metadata, run)).find(|id| !self.is_rolled_back(*id))
+    }
+
+    /// Whether a snapshot is retained, and the current one does not descend from it.
+    fn is_rolled_back(&self, snapshot: i64) -> bool {
+        let Some(snapshot) = self.metadata.snapshot_by_id(snapshot) else { return false };
+        let is_it = |other: &&SnapshotRef| other.snapshot_id() == snapshot.snapshot_id();
+        // Behind the last ancestor that is retained, nothing is known.
+        let oldest = self.line().map(|ancestor| ancestor.sequence_number()).last();
+        !self.line().any(|ancestor| is_it(&ancestor)) && oldest.is_none_or(|oldest| snapshot.sequence_number() > oldest)
+    }
+
+    /// The current snapshot, and those that it descends from, as far as the table retains them.
+    fn line(&self) -> impl Iterator<Item = &SnapshotRef> {
+        let parent = |of: &&SnapshotRef| self.metadata.snapshot_by_id(of.parent_snapshot_id()?);
+        std::iter::successors(self.metadata.current_snapshot(), parent)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf;
 use url::Url;
 
 use super::items;
 use crate::checkpoint::Totals;
-use crate::runtime::{Slices, SlicesMessage};
+use crate::runtime::{Slices, SlicesMessage, only_input};
 use crate::scan::buckets::{BucketScanExec, SentGroups};
 use crate::sink::WriteTarget;
 
@@ -84,7 +84,7 @@ impl TryFrom<&BucketScanExec> for BucketScanMessage {
 
 impl BucketScanMessage {
     pub fn into_operator(self, inputs: &[Arc<dyn ExecutionPlan>]) -> Result<BucketScanExec> {
-        let [numbers] = inputs else { return internal_err!("a scan that is sent has one input, not {}", inputs.len()) };
+        let numbers = only_input("a scan that is sent", inputs)?;
         let target = WriteTarget {
             warehouse: Url::parse(&self.warehouse).map_err(|e| DataFusionError::External(Box::new(e)))?,
             run: String::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_plan::ExecutionPlan;
@@ -15,6 +15,7 @@ use super::functions;
 use super::stac::StacMessage;
 use super::write::WriteMessage;
 use crate::query::OncePerItemExec;
+use crate::runtime::only_input;
 use crate::scan::buckets::BucketScanExec;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::StacExec;
@@ -45,13 +46,11 @@ impl PhysicalExtensionCodec for PlanCodec {
             Kind::WriteGeoParquet => Arc::new(decode::<WriteMessage>(message)?.into_operator(inputs)?),
             Kind::Stac => Arc::new(decode::<StacMessage>(message)?.into_operator(inputs)?),
             Kind::BucketScan => Arc::new(decode::<BucketScanMessage>(message)?.into_operator(inputs)?),
-            Kind::OncePerItem => match inputs {
-                [input] => {
-                    let apart = message.first().is_some_and(|apart| *apart != 0);
-                    Arc::new(OncePerItemExec::try_new(Arc::clone(input))?.with_partitions_apart(apart))
-                }
-                _ => return internal_err!("OncePerItemExec has one input, not {}", inputs.len()),
-            },
+            Kind::OncePerItem => {
+                let apart = message.first().is_some_and(|apart| *apart != 0);
+                let input = Arc::clone(only_input("OncePerItemExec", inputs)?);
+                Arc::new(OncePerItemExec::try_new(input)?.with_partitions_apart(apart))
+            }
             Kind::Foreign | Kind::Planned => self.of_cluster.try_decode(message, inputs, context, converter)?,
         })
     }

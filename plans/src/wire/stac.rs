@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf;
 use url::Url;
 
 use super::items;
-use crate::runtime::{Slices, SlicesMessage};
+use crate::runtime::{Slices, SlicesMessage, only_input};
 use crate::source::{StacExec, StacOptions};
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -65,7 +65,7 @@ impl TryFrom<&StacExec> for StacMessage {
 
 impl StacMessage {
     pub fn into_operator(self, inputs: &[Arc<dyn ExecutionPlan>]) -> Result<StacExec> {
-        let [numbers] = inputs else { return internal_err!("a scan that is sent has one input, not {}", inputs.len()) };
+        let numbers = only_input("a scan that is sent", inputs)?;
         let location = Url::parse(&self.location).map_err(|e| DataFusionError::External(Box::new(e)))?;
         let options = StacOptions {
             fetch_concurrency: self.fetch_concurrency as usize,

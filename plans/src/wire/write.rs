@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf;
 use url::Url;
 
 use super::items;
 use crate::checkpoint::Checkpoints;
+use crate::runtime::only_input;
 use crate::scan::buckets::BucketScanExec;
 use crate::sink::{WriteGeoParquetExec, WriteTarget};
 
@@ -68,7 +69,7 @@ impl TryFrom<&WriteGeoParquetExec> for WriteMessage {
 
 impl WriteMessage {
     pub fn into_operator(self, inputs: &[Arc<dyn ExecutionPlan>]) -> Result<WriteGeoParquetExec> {
-        let [input] = inputs else { return internal_err!("WriteGeoParquetExec has one input, not {}", inputs.len()) };
+        let input = only_input("WriteGeoParquetExec", inputs)?;
         let url = |text: &str| Url::parse(text).map_err(|e| DataFusionError::External(Box::new(e)));
         let checkpoints = self.checkpoints.map(|message| {
             let CheckpointsMessage { folder, staged, of_job } = message;

@@ -1,13 +1,14 @@
 //! [`RowNumberExec`]: `row_number()` over sorted rows, batch by batch.
 
+use crate::runtime::only_input;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::{concat, partition};
+use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::window::{StandardWindowExpr, WindowExpr};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
@@ -89,10 +90,8 @@ impl ExecutionPlan for RowNumberExec {
         apply_expression_roots(self.group.iter(), f)
     }
 
-    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let (Some(input), true) = (children.pop(), children.is_empty()) else {
-            return internal_err!("RowNumberExec has one input");
-        };
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = Arc::clone(only_input("RowNumberExec", &children)?);
         let (group, properties) = (Arc::clone(&self.group), Arc::clone(&self.properties));
         Ok(Arc::new(Self { input, group, properties, metrics: ExecutionPlanMetricsSet::new() }))
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, Time};
@@ -40,6 +41,9 @@ const FETCHES: usize = 2;
 
 /// Bytes of the batches that are made of small files.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// A cast that fails where a value has no place in the other type.
+const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// A file, and the bucket that it belongs to.
 type BucketFile = (Arc<Of>, LiveFile);
@@ -214,7 +218,8 @@ impl PartFileReader {
                 (YEAR, _) => Arc::clone(&years),
                 (SEQUENCE, _) => Arc::clone(&sequences),
                 (_, Some(column)) if column.data_type() == field.data_type() => Arc::clone(column),
-                (_, Some(column)) => cast(column, field.data_type())?,
+                // What does not fit is no null: it would be lost.
+                (_, Some(column)) => cast_with_options(column, field.data_type(), &EXACT)?,
                 (_, None) => new_null_array(field.data_type(), rows.num_rows()),
             })
         });
