@@ -17,7 +17,7 @@ use super::format::PartFileFormat;
 use super::large_file::LargeFileEncoder;
 use super::small_file::SmallFileEncoder;
 use super::statistics::column_statistics;
-use super::upload::{LargeUpload, Uploads};
+use super::upload::{KeptFiles, LargeUpload, Uploads};
 use super::{WriteTarget, rejects};
 use crate::model::bucket::Bucket;
 use crate::model::chunk::ChunkOutcome;
@@ -86,15 +86,9 @@ impl Written {
         &self.records
     }
 
-    /// The files count: their records.
-    pub fn keep(self) -> Vec<SinkRecord> {
-        self.uploads.keep();
-        self.records
-    }
-
-    /// Removes the files: they do not count.
-    pub async fn remove(self) {
-        self.uploads.remove().await;
+    /// The files count, or may: their records, and what removes them if they do not.
+    pub fn keep(self) -> (Vec<SinkRecord>, KeptFiles) {
+        (self.records, self.uploads.keep())
     }
 }
 

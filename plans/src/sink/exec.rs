@@ -180,7 +180,7 @@ impl ExecutionPlan for WriteGeoParquetExec {
         let records = async move {
             let records = match task {
                 Some(task) => task.once(attempt, write).await?,
-                None => write(attempt).await?.keep(),
+                None => write(attempt).await?.keep().0,
             };
             encode(&records)
         };

@@ -58,16 +58,13 @@ impl Task {
         let (id, started) = (attempt.id().to_owned(), Instant::now());
         let written = write(attempt).await?;
         let checkpoint = Checkpoint::new(&id, written.records(), &self.warehouse, started.elapsed().as_secs_f64());
-        match checkpoint.record(&self.checkpoint).await {
-            Ok(Recorded::Ours) => Ok(written.keep()),
-            Ok(Recorded::Theirs(done)) => {
-                written.remove().await;
+        // From here on the checkpoint may name the files, also if nobody waits for it any more, or its answer is lost.
+        let (records, files) = written.keep();
+        match checkpoint.record(&self.checkpoint).await? {
+            Recorded::Ours => Ok(records),
+            Recorded::Theirs(done) => {
+                files.remove().await;
                 Ok(self.resumed(*done))
-            }
-            Err(unknown) => {
-                // The checkpoint may come to light after all, and then names the files.
-                written.keep();
-                Err(unknown)
             }
         }
     }

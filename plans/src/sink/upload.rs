@@ -116,8 +116,9 @@ impl Uploads {
     }
 
     /// Keeps the files: the attempt has succeeded.
-    pub fn keep(mut self) {
-        self.paths.clear();
+    pub fn keep(mut self) -> KeptFiles {
+        let (store, paths, _) = self.take();
+        KeptFiles { store, paths }
     }
 
     /// Removes the files, as far as the store lets it; what stays is unreferenced.
@@ -137,6 +138,20 @@ impl Uploads {
             Some(Err(error)) => Err(DataFusionError::ExecutionJoin(Box::new(error))),
             None => Ok(()),
         }
+    }
+}
+
+/// Files that stay, unless they are removed on purpose.
+#[derive(Debug)]
+pub struct KeptFiles {
+    store: Arc<dyn ObjectStore>,
+    paths: Vec<Path>,
+}
+
+impl KeptFiles {
+    /// Removes the files, as far as the store lets it; what stays is unreferenced.
+    pub async fn remove(self) {
+        drop(delete(&self.store, self.paths).await);
     }
 }
 

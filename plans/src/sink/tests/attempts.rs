@@ -12,11 +12,20 @@ use futures::StreamExt;
 
 use super::sample::{ALASKA, GREENLAND, row};
 use super::*;
+use std::time::Duration;
+
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use object_store::memory::InMemory;
+
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::model::chunk::{ChunkCounts, ChunkId, ChunkOutcome, Reject, RejectKind};
 use crate::model::items::NO_CELL;
+use crate::model::layout;
 use crate::sink::WriteTarget;
 use crate::sink::attempt::{Attempt, AttemptMetrics, RowSource};
 use crate::sink::format::PartFileFormat;
+use crate::sink::upload::removals;
+use crate::stores::faults::{Fault, Faults, Faulty};
 
 #[tokio::test]
 async fn every_bucket_becomes_a_file_in_its_folder() {
@@ -154,7 +163,7 @@ async fn the_last_record_is_that_of_the_chunk_and_names_its_rejects() {
 
     let input = stream(vec![batch(&rows)]);
     let attempt = attempt("memory://chunk/wh/", RowSource::Chunk { keeps_items: true }, metrics());
-    let records = attempt.run(input, || Some(outcome)).await.unwrap().keep();
+    let records = attempt.run(input, || Some(outcome)).await.unwrap().keep().0;
 
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((records.len(), record.committed), (3, 2));
@@ -173,7 +182,7 @@ async fn where_rows_may_have_been_dropped_the_committed_items_are_the_ids_that_w
     let counts = ChunkCounts { listed: 9, items: 9, ..Default::default() };
     let outcome = ChunkOutcome { chunk, counts, rejects: vec![], ingested: vec![] };
     let attempt = attempt("memory://ids-written/wh/", RowSource::Chunk { keeps_items: false }, metrics());
-    let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep();
+    let records = attempt.run(stream(vec![batch(&rows)]), || Some(outcome)).await.unwrap().keep().0;
     let Some(SinkRecord::Chunk(record)) = records.last() else { panic!("{records:?}") };
     assert_eq!((record.committed, &record.rejects), (2, &None));
     assert_eq!((record.counts.items, &record.counts.skipped), (2, &[("filtered".to_owned(), 7)].into()));
@@ -186,7 +195,7 @@ async fn a_bucket_that_is_larger_than_a_file_may_be_has_several_cut_in_its_order
     let target = WriteTarget { max_file_bytes: 1, ..target("memory://cut/wh/") };
     let format = Arc::new(PartFileFormat::try_new(&target).unwrap());
     let attempt = Attempt::try_new(Arc::new(target), format, 0, None, RowSource::Query, metrics()).unwrap();
-    let records = attempt.run(stream(days.map(rows).to_vec()), || None).await.unwrap().keep();
+    let records = attempt.run(stream(days.map(rows).to_vec()), || None).await.unwrap().keep().0;
     let parts: Vec<_> = records.iter().map(|r| if let SinkRecord::Data(part) = r { part } else { panic!() }).collect();
     assert_eq!(parts.iter().map(|part| part.rows).collect::<Vec<_>>(), [2_001; 3]);
     assert!(parts.iter().all(|part| (part.cell.as_str(), part.year) == (ALASKA, Some(2020))));
@@ -205,4 +214,32 @@ async fn a_null_in_a_required_column_is_an_error_that_names_it() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("id of a row is null"), "{error}");
+}
+
+/// Its future is dropped when another partition fails, while the checkpoint is being written: then it may be there.
+#[tokio::test]
+async fn what_a_checkpoint_names_stays_whenever_its_task_is_cancelled() {
+    let rows = batch(&[row("a", ALASKA, "S1A", "2020-01-01T00:00:00Z")]);
+    let mut cancelled = 0;
+    for seed in 0..120 {
+        let warehouse = location_url(&format!("memory://cancelled-{seed}/wh/")).unwrap();
+        let sound = Arc::new(InMemory::new());
+        let faults = Arc::new(Faults::new(seed, 0.6, &[Fault::After, Fault::Latency]));
+        stores().register_store(&warehouse, Arc::new(Faulty::over(sound.clone(), faults)));
+        let folder = warehouse.join("_checkpoints/run/").unwrap();
+        let checkpoints = Checkpoints { folder, staged: false, of_job: true };
+        let plan = Arc::new(sink(warehouse.as_str(), &[vec![rows.clone()]]).with_checkpoints("run", checkpoints));
+        let running = collect(plan, SessionContext::new().task_ctx());
+        let ended = tokio::time::timeout(Duration::from_millis(seed % 40), running).await;
+        removals().await;
+        let checkpoint = format!("wh/_checkpoints/run/partition-00000/{}", layout::CHECKPOINT);
+        let Ok(found) = sound.get(&checkpoint.into()).await else { continue };
+        cancelled += usize::from(ended.is_err());
+        let checkpoint: Checkpoint = serde_json::from_slice(&found.bytes().await.unwrap()).unwrap();
+        for file in checkpoint.files {
+            let there = sound.head(&format!("wh/{}", file.path).into()).await;
+            assert!(there.is_ok(), "seed {seed}: {} is gone, and the checkpoint names it", file.path);
+        }
+    }
+    assert!(cancelled > 0, "no task was cancelled after its checkpoint");
 }
