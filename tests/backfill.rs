@@ -294,7 +294,12 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     assert_eq!(text.matches("finished").count(), 2, "{text}");
 
     let run = resumed["run"].as_str().unwrap();
-    runs(&["--discard", run]).ok();
+    let rejects = || warehouse.value(&format!("SELECT count(*) FROM rejects WHERE run = '{run}'")).as_u64().unwrap();
+    let rejected = rejects();
+    assert!(rejected > 0);
+    let discarded = runs(&["--discard", run]).ok();
+    assert!(discarded.contains(&format!("snapshot {} and its rejects stay", resumed["snapshot"])), "{discarded}");
+    assert_eq!(rejects(), rejected, "they belong to what is committed");
     assert_eq!(runs(&[]).ok().matches("finished").count(), 1);
     let error = runs(&["--discard", run]).fails(1);
     assert!(error.contains(&format!("there is no run {run}")), "{error}");

@@ -75,3 +75,37 @@ pub(super) async fn delete_found(warehouse: &Warehouse, files: HashMap<Path, u64
     let bytes = deleted.paths.iter().filter_map(|path| files.get(path)).sum();
     Ok(Deleted { files: deleted.paths.len() as u64, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::items::ItemSchema;
+    use crate::table::location::to_location;
+
+    #[tokio::test]
+    async fn the_same_path_in_another_bucket_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = folder.path().join("catalog.db");
+        let items = ItemSchema::try_new(vec![]).unwrap();
+        let (here, there) = ("memory://deleted-here/wh/", "memory://not-deleted-there/wh/");
+        let warehouse = Warehouse::open_or_create(catalog.to_str().unwrap(), here, &items, 1).await.unwrap();
+        let put = async |url: String| {
+            let url = Url::parse(&url).unwrap();
+            let (store, path) = stores().locate(&url).unwrap();
+            store.put(&path, "x".into()).await.unwrap();
+            Doomed { location: to_location(&url).unwrap(), bytes: Some(1) }
+        };
+        let [one, other] = [put(format!("{here}1.parquet")).await, put(format!("{there}2.parquet")).await];
+        put(format!("{here}2.parquet")).await;
+
+        let deleted = delete(&warehouse, vec![one, other], false).await.unwrap();
+
+        assert_eq!(deleted, Deleted { files: 1, bytes: 1 });
+        let is_there = async |url: String| {
+            let (store, path) = stores().locate(&Url::parse(&url).unwrap()).unwrap();
+            store.head(&path).await.is_ok()
+        };
+        assert!(!is_there(format!("{here}1.parquet")).await);
+        assert!(is_there(format!("{here}2.parquet")).await && is_there(format!("{there}2.parquet")).await);
+    }
+}
