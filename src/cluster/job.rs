@@ -1,6 +1,5 @@
 //! [`JobExec`]: runs its input on a cluster, as one job.
 
-use earthcatalog_plans::runtime::only_input;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion_proto::protobuf::LogicalPlanNode;
 use earthcatalog_plans::find_operator;
+use earthcatalog_plans::runtime::only_input;
 use earthcatalog_plans::stores::stores;
 use earthcatalog_plans::wire::{Planned, sliced};
 use futures::stream::{self, BoxStream};

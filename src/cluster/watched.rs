@@ -1,6 +1,5 @@
 //! [`WatchedExec`]: hands on what its input yields, and keeps its error.
 
-use earthcatalog_plans::runtime::only_input;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +9,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use earthcatalog_plans::runtime::only_input;
 use futures::StreamExt;
 
 /// The first error of a task's plan.

@@ -6,15 +6,17 @@ Each STEP is done in its order. `read` prints, as one line of JSON, the rows as 
 """
 
 import json
+import os
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo
-from pyiceberg.transforms import MonthTransform
-from pyiceberg.types import DateType, DoubleType, LongType, StringType
+from pyiceberg.transforms import MonthTransform, YearTransform
+from pyiceberg.types import DateType, LongType, StringType
 
 catalog_path, warehouse, *steps = sys.argv[1:]
 catalog = SqlCatalog("earthcatalog", uri=f"sqlite:///{catalog_path}", warehouse=warehouse)
@@ -52,19 +54,22 @@ def add_a_sequence(table):
         update.add_column("sequence", LongType())
 
 
+def drop_column(table, column):
+    with table.update_schema() as update:
+        update.delete_column(column)
+
+
+def rename_column(table, before, after):
+    with table.update_schema() as update:
+        update.rename_column(before, after)
+
+
 def drop_checked(table):
-    with table.update_schema() as update:
-        update.delete_column("checked")
-
-
-def rename(table):
-    with table.update_schema() as update:
-        update.rename_column("platform", "mission")
+    drop_column(table, "checked")
 
 
 def drop(table):
-    with table.update_schema() as update:
-        update.delete_column("scene_2_id")
+    drop_column(table, "scene_2_id")
 
 
 def drop_and_add(table):
@@ -73,13 +78,17 @@ def drop_and_add(table):
         update.add_column("scene_2_id", StringType())
 
 
+def rename(table):
+    rename_column(table, "platform", "mission")
+
+
+def rename_id(table):
+    rename_column(table, "id", "identifier")
+
+
 def swap_names(table):
-    with table.update_schema() as update:
-        update.rename_column("scene_1_id", "scene")
-    with catalog.load_table(name).update_schema() as update:
-        update.rename_column("scene_2_id", "scene_1_id")
-    with catalog.load_table(name).update_schema() as update:
-        update.rename_column("scene", "scene_2_id")
+    for before, after in [("scene_1_id", "scene"), ("scene_2_id", "scene_1_id"), ("scene", "scene_2_id")]:
+        rename_column(catalog.load_table(name), before, after)
 
 
 def widen(table):
@@ -87,23 +96,18 @@ def widen(table):
         update.update_column("percent_valid_pixels", LongType())
 
 
-def rename_id(table):
-    with table.update_schema() as update:
-        update.rename_column("id", "identifier")
+def repartition(table, gone, transform, added):
+    with table.update_spec() as update:
+        update.remove_field(gone)
+        update.add_field("datetime", transform, added)
 
 
 def by_month(table):
-    with table.update_spec() as update:
-        update.remove_field("year")
-        update.add_field("datetime", MonthTransform(), "month")
+    repartition(table, "year", MonthTransform(), "month")
 
 
 def by_year(table):
-    from pyiceberg.transforms import YearTransform
-
-    with table.update_spec() as update:
-        update.remove_field("month")
-        update.add_field("datetime", YearTransform(), "year")
+    repartition(table, "month", YearTransform(), "year")
 
 
 def append(table):
@@ -127,20 +131,15 @@ def tag_and_branch(table):
 def roll_back(table):
     before = table.current_snapshot().parent_snapshot_id
     with table.manage_snapshots() as manage:
-        manage.rollback_to_snapshot(before) if hasattr(manage, "rollback_to_snapshot") else manage.set_current_snapshot(before)
+        manage.rollback_to_snapshot(before)
 
 
 def expire(table):
-    from datetime import datetime
-
     table.maintenance.expire_snapshots().older_than(datetime.now() + timedelta(days=1)).commit()
 
 
 def remove_orphans(table):
     """As engines do it: what Iceberg's metadata does not name goes."""
-    import os
-    from urllib.parse import unquote, urlparse
-
     def local(location):
         return os.path.realpath(unquote(urlparse(location).path))
 
@@ -163,8 +162,9 @@ def remove_orphans(table):
 
 def read(table):
     hidden = {"geometry", "bbox", "xmin", "ymin", "xmax", "ymax", "stac_extensions", "assets", "links"}
-    table_rows = rows(table).drop_columns([c for c in rows(table).column_names if c in hidden]).to_pylist()
-    print(json.dumps(sorted(table_rows, key=str), default=str))
+    read = rows(table)
+    shown = read.drop_columns([column for column in read.column_names if column in hidden]).to_pylist()
+    print(json.dumps(sorted(shown, key=str), default=str))
 
 
 for step in steps:

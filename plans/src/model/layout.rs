@@ -120,7 +120,7 @@ pub fn is_metadata_file(path: &str) -> bool {
         return parts.is_some_and(|(number, id)| version(number) && is_id(id));
     }
     for (prefix, end) in [("ingested-", ".json"), ("ids-", ".json"), ("ids-", ".parquet")] {
-        // They are hidden since other engines are known to clean up.
+        // Older ones are not hidden.
         if let Some(id) =
             name.strip_prefix(HIDDEN).unwrap_or(name).strip_prefix(prefix).and_then(|name| name.strip_suffix(end))
         {

@@ -126,6 +126,16 @@ const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, d
         ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
     FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 2))) WHERE age_rank = 1";
 
+/// A session that writes to the table.
+async fn writing(folder: &tempfile::TempDir) -> SessionContext {
+    let context = crate::session::session(2).unwrap();
+    let f = folder.path().display();
+    let table =
+        format!("CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')");
+    text(&context, &table).await;
+    context
+}
+
 async fn text(context: &SessionContext, sql: &str) -> String {
     let batches = match context.sql(sql).await {
         Ok(frame) => frame.collect().await,
@@ -294,11 +304,7 @@ async fn a_version_that_comes_again_or_from_another_engine_is_looked_up_everywhe
 
     // The next compaction looks at all Items, and lists them again: what the other engine and a move left behind is gone.
     let before = text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await;
-    let writing = crate::session::session(2).unwrap();
-    let f = folder.path().display();
-    let table =
-        format!("CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')");
-    text(&writing, &table).await;
+    let writing = writing(&folder).await;
     text(&writing, COMPACT).await;
     assert_eq!(before, text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await);
     assert!(text(&context, "SELECT count(*) FROM item_cells WHERE id = 'a'").await.contains("| 1        |"));
@@ -316,11 +322,7 @@ async fn after_a_compaction_of_all_buckets_each_item_has_one_version_wherever_it
     let folder = tempfile::tempdir().unwrap();
     let context = moved(&folder).await;
     let before = text(&context, "SELECT id, updated, xmin FROM items ORDER BY id").await;
-    let writing = crate::session::session(2).unwrap();
-    let f = folder.path().display();
-    let table =
-        format!("CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/catalog.db')");
-    text(&writing, &table).await;
+    let writing = writing(&folder).await;
     // No bucket has two files, and one holds what an Item has left behind.
     let compaction = plan(&writing, COMPACT).await;
     assert!(compaction.contains("superseded_ids=2"), "{compaction}");

@@ -158,6 +158,7 @@ mod tests {
     use datafusion::prelude::SessionContext;
 
     use crate::query::register_views;
+    use crate::session::testing::over_new_table;
     use crate::table::Warehouse;
     use crate::table::known_ids::KnownIds;
 
@@ -172,25 +173,16 @@ mod tests {
 
     /// Two Items in one bucket, in files of two commits; the second has a newer version of the first Item.
     async fn session(folder: &tempfile::TempDir) -> SessionContext {
-        let context = crate::session::session(2).unwrap();
-        let f = folder.path().display();
-        for sql in [
-            format!(
-                "CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION '{f}/wh'
-                 OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '1')"
-            ),
+        let insert = "INSERT INTO items (id, grid_partition, updated, platform) SELECT * FROM versions WHERE column4";
+        let statements = [
             "CREATE TABLE versions AS VALUES ('a', '811efffffffffff', TIMESTAMP '2021-01-01T00:00:00Z', 'old'),
              ('b', '811efffffffffff', TIMESTAMP '2021-01-01T00:00:00Z', 'of b'),
              ('a', '811efffffffffff', TIMESTAMP '2022-01-01T00:00:00Z', 'new')"
                 .to_owned(),
-            "INSERT INTO items (id, grid_partition, updated, platform) SELECT * FROM versions WHERE column4 <> 'new'"
-                .to_owned(),
-            "INSERT INTO items (id, grid_partition, updated, platform) SELECT * FROM versions WHERE column4 = 'new'"
-                .to_owned(),
-        ] {
-            context.sql(&sql).await.unwrap().collect().await.unwrap();
-        }
-        context
+            format!("{insert} <> 'new'"),
+            format!("{insert} = 'new'"),
+        ];
+        over_new_table(folder, &statements).await
     }
 
     /// What the last snapshot says: its operation, and how many ids may have several versions.
@@ -216,34 +208,32 @@ mod tests {
         let compaction = compaction();
         let unknown = None;
         let none_repeated = Some("0".to_owned());
-        for (overwrite, operation, repeated, found) in [
+        for (overwrite, repeated, found) in [
             // The compaction: an older version goes, and then there is one of each.
-            (compaction.clone(), "overwrite", none_repeated, "new, of b"),
+            (compaction.clone(), none_repeated, "new, of b"),
             // All rows as they are: two versions stay.
-            (format!("INSERT OVERWRITE items {all}"), "overwrite", unknown.clone(), "new, of b"),
+            (format!("INSERT OVERWRITE items {all}"), unknown.clone(), "new, of b"),
             (
                 compaction.replace("WHERE age_rank = 1", "WHERE age_rank <= 2"),
-                "overwrite",
                 unknown.clone(),
                 "new, of b",
             ),
             // The oldest is not the newest.
-            (compaction.replace("updated DESC", "updated ASC"), "overwrite", unknown.clone(), "old, of b"),
+            (compaction.replace("updated DESC", "updated ASC"), unknown.clone(), "old, of b"),
             // Of each cell and year alone, one Item.
-            (compaction.replace("year, collection, id", "year"), "overwrite", unknown.clone(), "new"),
+            (compaction.replace("year, collection, id", "year"), unknown.clone(), "new"),
             // Other values.
             (
                 "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence) REPLACE ('x' AS platform) FROM buckets(items, 2)".to_owned(),
-                "overwrite",
                 unknown.clone(),
                 "x, x",
             ),
-            (compaction.replace("item_digest(*)", "id"), "overwrite", unknown.clone(), "new, of b"),
+            (compaction.replace("item_digest(*)", "id"), unknown.clone(), "new, of b"),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let context = session(&folder).await;
             context.sql(&overwrite).await.unwrap().collect().await.unwrap();
-            assert_eq!(said(&folder).await, (operation.to_owned(), repeated), "{overwrite}");
+            assert_eq!(said(&folder).await, ("overwrite".to_owned(), repeated), "{overwrite}");
             assert_eq!(platforms(&folder).await, found, "{overwrite}");
         }
     }

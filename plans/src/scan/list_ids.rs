@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
-use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream_partitioned};
+use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 
@@ -18,7 +18,7 @@ pub(crate) async fn list_ids(warehouse: &Warehouse, snapshot: i64) -> Result<(Ve
     let session = SessionContext::new();
     let [collection, id] = ItemKey::COLUMNS.map(|name| table.schema().index_of(name));
     let plan = table.scan(&session.state(), Some(&vec![collection?, id?]), &[], None).await?;
-    let mut ids = Vec::with_capacity(plan.output_partitioning().partition_count());
+    let mut ids = vec![];
     for mut batches in execute_stream_partitioned(plan, session.task_ctx())? {
         while let Some(batch) = batches.try_next().await? {
             let [collections, of_batch] = [0, 1].map(|column| batch.column(column).as_string_view());

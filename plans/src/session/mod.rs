@@ -2,6 +2,8 @@
 
 mod inventory_factory;
 mod schema;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::num::NonZero;
 use std::sync::Arc;

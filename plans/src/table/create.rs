@@ -63,10 +63,10 @@ impl TableState {
     /// Whether a snapshot is retained, and the current one does not descend from it.
     fn is_rolled_back(&self, snapshot: i64) -> bool {
         let Some(snapshot) = self.metadata.snapshot_by_id(snapshot) else { return false };
-        let is_it = |other: &&SnapshotRef| other.snapshot_id() == snapshot.snapshot_id();
+        let line: Vec<_> = self.line().map(|ancestor| (ancestor.snapshot_id(), ancestor.sequence_number())).collect();
         // Behind the last ancestor that is retained, nothing is known.
-        let oldest = self.line().map(|ancestor| ancestor.sequence_number()).last();
-        !self.line().any(|ancestor| is_it(&ancestor)) && oldest.is_none_or(|oldest| snapshot.sequence_number() > oldest)
+        let is_newer = line.last().is_none_or(|(_, oldest)| snapshot.sequence_number() > *oldest);
+        is_newer && line.iter().all(|(id, _)| *id != snapshot.snapshot_id())
     }
 
     /// The current snapshot, and those that it descends from, as far as the table retains them.

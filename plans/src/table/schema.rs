@@ -12,6 +12,7 @@ use iceberg::spec::{
 
 use super::error::{Result, WarehouseError};
 use crate::model::items::{GRID_PARTITION, ItemSchema, Promoted, timestamp};
+use crate::model::versions::SEQUENCE;
 
 /// Property with the kind of grid; there is `h3` only.
 pub const GRID_TYPE: &str = "earthcatalog.grid.type";
@@ -24,9 +25,6 @@ pub const PROMOTED: &str = "earthcatalog.promoted-fields";
 const PROMOTED_BY_NAME: &str = "earthcatalog.promoted";
 /// Partition field of the year of `datetime`.
 pub const YEAR: &str = "year";
-
-/// Columns that table function `buckets` and scans add to those of the table.
-const ADDED_BY_BUCKETS: [&str; 2] = ["year", "sequence"];
 
 /// Metadata of a new, empty table of `items` at `location`.
 pub fn new_metadata(items: &ItemSchema, h3_resolution: u8, location: &str) -> Result<TableMetadata> {
@@ -81,7 +79,8 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
         match (property_of(field), arrow) {
             (Some(property), Some(data_type)) => promoted.push(Promoted::in_column(name, &property, &data_type)?),
             (Some(_), None) => return Err(not_items(format!("column {name} has type {}", field.field_type))),
-            (None, _) if ADDED_BY_BUCKETS.contains(&name.as_str()) => {
+            // Table function `buckets` and scans add columns of these names.
+            (None, _) if [YEAR, SEQUENCE].contains(&name.as_str()) => {
                 unkept.push(format!("{name} (a name that earthcatalog uses)"));
             }
             (None, _) if field.required => unkept.push(format!("{name} (required)")),

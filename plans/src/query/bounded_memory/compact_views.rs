@@ -1,6 +1,5 @@
 //! [`CompactViewsExec`]: batches that hold on to no memory but their own.
 
-use crate::runtime::only_input;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +13,8 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
+
+use crate::runtime::only_input;
 
 /// Hands on its input, with texts and binaries copied to where there are no others.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! [`RowNumberExec`]: `row_number()` over sorted rows, batch by batch.
 
-use crate::runtime::only_input;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +18,8 @@ use datafusion::physical_plan::{
     PhysicalExpr, PlanProperties, apply_expression_roots,
 };
 use futures::TryStreamExt;
+
+use crate::runtime::only_input;
 
 /// Adds the number of each row within its group, from 1, as a last column. The rows of a group follow each other.
 #[derive(Debug)]

@@ -59,24 +59,16 @@ mod tests {
     use arrow::datatypes::Int64Type;
 
     use super::*;
+    use crate::session::testing::over_new_table;
 
     async fn session(folder: &tempfile::TempDir) -> SessionContext {
-        let context = crate::session::session(2).unwrap();
-        let f = folder.path().display();
-        for sql in [
-            format!(
-                "CREATE EXTERNAL TABLE items (platform VARCHAR) STORED AS ICEBERG LOCATION '{f}/wh'
-                 OPTIONS ('catalog' '{f}/catalog.db', 'h3_resolution' '1')"
-            ),
+        let statements = [
             "CREATE TABLE fresh AS VALUES ('a', '811efffffffffff', TIMESTAMP '2020-05-01T00:00:00Z'),
-             ('b', '811efffffffffff', TIMESTAMP '2019-05-01T00:00:00Z'), ('c', '__none__', NULL)"
-                .to_owned(),
-            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh".to_owned(),
-            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh WHERE column1 <> 'b'".to_owned(),
-        ] {
-            context.sql(&sql).await.unwrap().collect().await.unwrap();
-        }
-        context
+             ('b', '811efffffffffff', TIMESTAMP '2019-05-01T00:00:00Z'), ('c', '__none__', NULL)",
+            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh",
+            "INSERT INTO items (id, grid_partition, datetime) SELECT * FROM fresh WHERE column1 <> 'b'",
+        ];
+        over_new_table(folder, &statements).await
     }
 
     async fn count(context: &SessionContext, from: &str) -> i64 {

@@ -235,9 +235,7 @@ async fn without_log(file: &Path) -> io::Result<Option<TempDir>> {
     let copied = tokio::task::spawn_blocking(move || {
         let mut header = [0; JOURNAL.end];
         let has_header = File::open(&file).and_then(|mut opened| opened.read_exact(&mut header)).is_ok();
-        let mut log = file.clone().into_os_string();
-        log.push("-wal");
-        if !has_header || header[JOURNAL] != [2, 2] || Path::new(&log).exists() {
+        if !has_header || header[JOURNAL] != [2, 2] || beside(&file, "-wal").exists() {
             return Ok(None);
         }
         let mut bytes = fs::read(&file)?;
@@ -251,17 +249,12 @@ async fn without_log(file: &Path) -> io::Result<Option<TempDir>> {
 
 /// A copy, under the name [`COPY`] in a temporary folder, of a file and the journal that undoes the last change of it.
 async fn with_journal(file: &Path) -> io::Result<TempDir> {
-    let journal = |file: &Path| {
-        let mut journal = file.to_owned().into_os_string();
-        journal.push("-journal");
-        journal
-    };
     let file = file.to_owned();
     let copied = tokio::task::spawn_blocking(move || {
         let folder = TempDir::with_prefix("earthcatalog-")?;
         let copy = folder.path().join(COPY);
         // In this order: somebody may undo the change meanwhile, and then there is no journal any more.
-        let journaled = fs::copy(journal(&file), journal(&copy));
+        let journaled = fs::copy(beside(&file, "-journal"), beside(&copy, "-journal"));
         fs::copy(&file, &copy)?;
         match journaled {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
@@ -269,6 +262,13 @@ async fn with_journal(file: &Path) -> io::Result<TempDir> {
         }
     });
     copied.await.map_err(io::Error::other)?
+}
+
+/// The file that SQLite keeps beside another.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.to_owned().into_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 /// SQLITE_READONLY_ROLLBACK: to read the file, a change that was not finished has to be undone.

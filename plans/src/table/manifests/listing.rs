@@ -1,13 +1,13 @@
 //! The live files of a manifest, with or without the statistics of their columns, which are nearly all of it.
 
 use bytes::Bytes;
-use earthcatalog_manifests::{ADDED, Columns as Of, DELETED, EXISTING, Entry, Manifest};
+use earthcatalog_manifests::{ADDED, Columns, DELETED, EXISTING, Entry, Manifest};
 use iceberg::spec::ManifestFile;
 
 use super::files::{self, LiveFile, LiveFiles};
 use super::manifest_writer::ManifestForm;
 use super::partition::EPOCH_YEAR;
-use crate::table::schema::Columns;
+use crate::table::schema;
 
 /// A live entry of a manifest.
 #[derive(Debug)]
@@ -23,15 +23,15 @@ pub(super) struct LiveEntry {
 /// to Iceberg's reader: encrypted, compressed, or in format version 1.
 pub(super) fn list(bytes: &[u8], manifest: &ManifestFile) -> Option<Vec<LiveFile>> {
     let mut files = vec![];
-    each_live(&open(bytes, manifest)?, manifest, Of::Skipped, |file, _| files.push(file))?;
+    each_live(&open(bytes, manifest)?, manifest, Columns::Skipped, |file, _| files.push(file))?;
     Some(files)
 }
 
 /// As [`list`], with the statistics of `columns`.
-pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, columns: &Columns) -> Option<LiveFiles> {
+pub(super) fn list_with_bounds(bytes: &[u8], manifest: &ManifestFile, columns: &schema::Columns) -> Option<LiveFiles> {
     let opened = open(bytes, manifest)?;
     let (mut files, mut bounds) = (vec![], files::bounds_of(columns));
-    each_live(&opened, manifest, Of::Read, |file, entry| {
+    each_live(&opened, manifest, Columns::Read, |file, entry| {
         files.push(file);
         bounds.push(&entry.recorded);
     })?;
@@ -45,7 +45,7 @@ pub(super) fn entries(bytes: &Bytes, manifest: &ManifestFile, form: &ManifestFor
         return None;
     }
     let mut entries = vec![];
-    each_live(&opened, manifest, Of::Skipped, |file, entry| {
+    each_live(&opened, manifest, Columns::Skipped, |file, entry| {
         let snapshot = entry.snapshot.unwrap_or(manifest.added_snapshot_id);
         entries.push(LiveEntry { file, snapshot, data_file: bytes.slice_ref(entry.data_file) });
     })?;
@@ -60,7 +60,7 @@ fn open<'a>(bytes: &'a [u8], manifest: &ManifestFile) -> Option<Manifest<'a>> {
 fn each_live<'a>(
     opened: &Manifest<'a>,
     manifest: &ManifestFile,
-    columns: Of,
+    columns: Columns,
     mut take: impl FnMut(LiveFile, &Entry<'a>),
 ) -> Option<()> {
     opened.each_entry(columns, |entry| {
