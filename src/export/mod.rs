@@ -163,7 +163,7 @@ async fn ask(
     };
     let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
-    let planned = statement.plan(session).await?.within_memory()?;
+    let planned = statement.plan(session).await?;
     let rows = planned.execute()?;
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;

@@ -7,9 +7,7 @@
 //! - [`parse_place`]: a place as people write it.
 //! - `wrong_answers`: questions that DataFusion answers wrongly, which are refused.
 //! - [`register_views`]: the tables of a warehouse in SQL.
-//! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 
-pub mod bounded_memory;
 mod bounds;
 pub mod cells;
 mod constant;
