@@ -5,10 +5,10 @@ use std::io::Write;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use datafusion::common::{Column, DataFusionError, ScalarValue};
-use datafusion::logical_expr::{Expr, lit};
-use datafusion::prelude::{SessionContext, col};
-use earthcatalog_plans::query::{Frame, cells::may_share_cell, intersects_frame};
+use datafusion::common::{Column, DataFusionError};
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::query::{Frame, cells::may_share_cell, in_time, intersects_frame};
 use earthcatalog_plans::scan::{PrunedBy, WarehouseTable};
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::table::Warehouse;
@@ -73,10 +73,7 @@ async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, Comm
     let mut filters: Vec<Expr> =
         Frame::of(&place).map(|frame| intersects_frame(&Column::from_name("geometry"), &frame)).into_iter().collect();
     filters.extend(may_share_cell(&place, opened.h3_resolution()));
-    let time =
-        |at: DateTime<Utc>| lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())));
-    filters.extend(args.start.map(|start| col("datetime").gt_eq(time(start))));
-    filters.extend(args.end.map(|end| col("datetime").lt_eq(time(end))));
+    filters.extend(in_time(args.start, args.end));
 
     let chosen = WarehouseTable::new(opened).files_for(&session.state(), &filters).await?;
     let path = |location: String| location.strip_prefix("file://").map(str::to_owned).unwrap_or(location);
