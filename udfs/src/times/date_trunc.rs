@@ -25,6 +25,8 @@ const REACH: i64 = CYCLE / 2;
 ///
 /// `precision` is `year`, `quarter`, `month`, `week` (Monday), `day`, `hour`, `minute`, `second`, `millisecond` or
 /// `microsecond`. The answer has the type of the time; of a date or a text, microseconds. Null for null.
+///
+/// Errors: a time before 1677 or after 2262 in a zone by name.
 pub fn date_trunc_udf() -> ScalarUDF {
     ScalarUDF::from(DateTrunc {
         inner: datetime::date_trunc(),
@@ -78,7 +80,11 @@ impl ScalarUDFImpl for DateTrunc {
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [_, time] = args.args.as_slice() else { return exec_err!("date_trunc takes a precision and a time") };
         let (data_type, is_scalar) = (time.data_type(), matches!(time, ColumnarValue::Scalar(_)));
-        let seconds = match data_type {
+        let seconds = match &data_type {
+            // Where there is summer time, what is cut depends on the year: far ones stay an error.
+            DataType::Timestamp(_, Some(zone)) if zone.as_ref() != "UTC" && !zone.starts_with(['+', '-']) => {
+                return self.inner.invoke_with_args(args);
+            }
             DataType::Timestamp(TimeUnit::Second, _) => 1,
             DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
             DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000_000,
