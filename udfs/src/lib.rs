@@ -22,6 +22,7 @@ mod st_geom_from_geojson;
 mod st_make_envelope;
 mod st_relation;
 pub mod stac_item;
+mod times;
 
 pub use geometry::{geometry_of, wkb_of};
 pub use h3_cells::h3_cells_udf;
@@ -32,3 +33,4 @@ pub use register::{analyzer_rules, register, scalar_functions};
 pub use session_tables::SessionTables;
 pub use st_geom_from_geojson::parse as parse_geojson;
 pub use stac_item::stac_item_udf;
+pub use times::Microseconds;

@@ -24,6 +24,7 @@ use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
 use crate::st_make_envelope::st_make_envelope_udf;
 use crate::st_relation::st_relation_udfs;
 use crate::stac_item::stac_item_udf;
+use crate::times::time_functions;
 
 /// The scalar functions: what an executor of a cluster needs.
 pub fn scalar_functions() -> Vec<ScalarUDF> {
@@ -44,7 +45,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         st_geom_from_geojson_udf(),
         st_make_envelope_udf(),
     ];
-    functions.into_iter().chain(st_relation_udfs()).collect()
+    functions.into_iter().chain(st_relation_udfs()).chain(time_functions()).collect()
 }
 
 /// The analyzer rules that the functions need in SQL.

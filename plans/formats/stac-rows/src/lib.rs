@@ -31,6 +31,7 @@ mod defect;
 pub mod geoparquet;
 pub mod item;
 mod schema;
+pub mod time;
 mod wkb_form;
 
 pub use canonical::write_time;

@@ -22,7 +22,6 @@ mod members;
 mod number;
 mod properties;
 mod scan;
-mod time;
 mod value;
 
 use arrow::array::RecordBatch;
