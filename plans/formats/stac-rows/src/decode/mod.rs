@@ -31,6 +31,7 @@ use arrow::error::ArrowError;
 use self::columns::Columns;
 use self::envelope::Envelope;
 use self::properties::Properties;
+pub use self::time::parse_time;
 pub use crate::defect::{Defect, RejectKind};
 use crate::schema::ItemSchema;
 

@@ -11,6 +11,11 @@ pub(super) struct Time {
     pub canonical: bool,
 }
 
+/// Microseconds since 1970-01-01T00:00:00Z of a time as properties have it; `None` if the text is none.
+pub fn parse_time(text: &str) -> Option<i64> {
+    parse(text).map(|time| time.micros)
+}
+
 /// Reads RFC 3339 in any offset, and leniently: no zone is UTC, a date alone is its midnight, a space may stand for
 /// `T` and before the zone, seconds and the minutes of an offset may be left out. Fractions are cut at microseconds;
 /// second 60 (RFC 3339, section 5.7) is the first of the next minute.
