@@ -48,8 +48,8 @@ pub fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     }
 }
 
-/// Reads `--datetime`: a year, a month, a day or a time, or an interval START/END of such, which is from the start of the one to the end of
-/// the other; `..` is an open end. Written as STAC API has it.
+/// Reads `--datetime`: a year, a month, a day or a time, or an interval START/END of such, which is from the start of
+/// the one to the end of the other; `..` is an open end. Written as STAC API has it.
 pub fn interval(text: &str) -> Result<String, InvalidInterval> {
     let written = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let open = ["", ".."];

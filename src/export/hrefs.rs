@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::output::{OutputError, RowWriter};
 
-/// Writes column `assets`, the first of each batch, as the `href` of each asset, or of the one called `asset`, in the order in which
-/// the Item has them. An asset without one is left out.
+/// Writes column `assets`, the first of each batch, as the `href` of each asset, or of the one called `asset`, in the
+/// order in which the Item has them. An asset without one is left out.
 pub struct HrefsWriter<'a> {
     pub asset: Option<&'a str>,
 }

@@ -8,10 +8,12 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
 
-/// `a_equals`, `a_contains`, `a_containedby`, `a_overlaps`: `(a, b) -> Boolean`, as CQL2 defines them, of two JSON texts that are
-/// lists: whether the elements of both are the same; all of b are in a; all of a are in b; some are in both.
+/// `a_equals`, `a_contains`, `a_containedby`, `a_overlaps`: `(a, b) -> Boolean`, as CQL2 defines them, of two JSON
+/// texts that are lists: whether the elements of both are the same; all of b are in a; all of a are in b; some are in
+/// both.
 ///
-/// Lists are sets: order and repetition say nothing. Numbers are equal as doubles. Null if one is null, or is not a list.
+/// Lists are sets: order and repetition say nothing. Numbers are equal as doubles. Null if one is null, or is not a
+/// list.
 pub fn array_relation_udfs() -> Vec<ScalarUDF> {
     let signature = Signature::uniform(2, vec![DataType::Utf8View], Volatility::Immutable);
     let relations = [Relation::Equals, Relation::Contains, Relation::ContainedBy, Relation::Overlaps];

@@ -8,8 +8,8 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use earthcatalog_stac_rows::{parse_time, timestamp};
 
-/// `try_timestamp(text) -> Timestamp(µs, UTC)`: a time as the columns of Items read it: RFC 3339, and the forms close to it
-/// (a date alone is its midnight, no zone is UTC); what is finer than microseconds is cut off.
+/// `try_timestamp(text) -> Timestamp(µs, UTC)`: a time as the columns of Items read it: RFC 3339, and the forms close
+/// to it (a date alone is its midnight, no zone is UTC); what is finer than microseconds is cut off.
 ///
 /// Null for null, and for any other text.
 pub fn try_timestamp_udf() -> ScalarUDF {

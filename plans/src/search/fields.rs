@@ -11,7 +11,8 @@ const DEFAULT: [&str; 9] =
 /// Which members of Items are returned, by the rules of STAC API's fields extension. A member of `properties` is
 /// `properties.eo:cloud_cover`, or without its prefix where it is no member of the Item itself.
 ///
-/// - With `include`, the members named there, and no others; of a member that is named, all that is in it, but for what `exclude` names in it.
+/// - With `include`, the members named there, and no others; of a member that is named, all that is in it, but for what
+///   `exclude` names in it.
 /// - With `exclude` alone, all but those.
 /// - With neither, what each Item has to have: the members of STAC's core, and `datetime`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use earthcatalog_udfs::SessionTables;
 
 use super::{Search, search_plan};
 
-/// `stac_search(table, parameters)`: the Items of a table that a STAC search finds, as a view with the columns of the table.
+/// `stac_search(table, parameters)`: the Items of a table that a STAC search finds, as a view with the columns of the
+/// table.
 ///
 /// `table` is the name of a table or view of Items, bare or as text (`'catalog.schema.table'`); `parameters` is a text
 /// with a JSON object, which [`Search`] describes. See [`search_plan`] for order and columns; plans show it as a

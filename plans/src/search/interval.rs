@@ -10,8 +10,8 @@ use super::cql2::instant;
 
 /// From `start` to `end`, both included; `None` is an open end. An instant starts and ends at once.
 ///
-/// An Item is in it by its `datetime`. One whose `datetime` is null is in it if the interval from its `start_datetime` to its
-/// `end_datetime` shares an instant with it; one without the time that is compared is not.
+/// An Item is in it by its `datetime`. One whose `datetime` is null is in it if the interval from its `start_datetime`
+/// to its `end_datetime` shares an instant with it; one without the time that is compared is not.
 ///
 /// Times are compared in microseconds; what is finer is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,9 +60,10 @@ pub(super) struct NamedColumn<'a> {
 
 /// The names that STAC has for what a table holds.
 ///
-/// `id`, `collection` and `stac_version` are those of the Item; any other name is that of a property, with `properties.` before it or
-/// without. A property that has a column is taken from there. What does not fit its column (`85.5` in an INT), and what has no column, is
-/// in the JSON text `properties`, and is read as what it is compared with:
+/// `id`, `collection` and `stac_version` are those of the Item; any other name is that of a property, with
+/// `properties.` before it or without. A property that has a column is taken from there. What does not fit its column
+/// (`85.5` in an INT), and what has no column, is in the JSON text `properties`, and is read as what it is compared
+/// with:
 ///
 /// - text: strings; numbers and booleans as they are written
 /// - number: numbers as doubles, and strings that are a number of JSON

@@ -20,8 +20,8 @@ const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
 const MOST_OPERATORS: usize = 1_000;
 
 /// Which Items are asked for, in which order, and what of them: the parameters of STAC API 1.0 Item Search with its
-/// extensions filter (CQL2), query, sort and fields. All conditions must hold. Read from JSON as in the body of a POST; a list may also
-/// be a text with commas, as in a GET.
+/// extensions filter (CQL2), query, sort and fields. All conditions must hold. Read from JSON as in the body of a POST;
+/// a list may also be a text with commas, as in a GET.
 ///
 /// | parameter | meaning |
 /// |---|---|
@@ -35,8 +35,8 @@ const MOST_OPERATORS: usize = 1_000;
 /// | `fields` | `"id,-links"`, or `{"include": […], "exclude": […]}` |
 /// | `limit` | the most Items to return, from 1 |
 ///
-/// `null` is the same as leaving a parameter out. Errors name the parameter: one that is unknown, or a value that is none
-/// of its.
+/// `null` is the same as leaving a parameter out. Errors name the parameter: one that is unknown, or a value that is
+/// none of its.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Map<String, Value>")]
 pub struct Search {

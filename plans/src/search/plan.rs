@@ -16,8 +16,9 @@ use crate::model::items::{BOUNDS_COLUMNS, PROPERTY_KEY};
 
 /// The rows of `table` that a search asks for, in its order: a scan, a filter, a sort, a limit and a projection.
 ///
-/// The table has the columns of Items; what it lacks of them is null. With `fields`, columns of which nothing is returned are
-/// left out; JSON texts are whole. Rows that are equal by all of `sortby` go by `collection` and `id`; nulls come last.
+/// The table has the columns of Items; what it lacks of them is null. With `fields`, columns of which nothing is
+/// returned are left out; JSON texts are whole. Rows that are equal by all of `sortby` go by `collection` and `id`;
+/// nulls come last.
 ///
 /// Errors: a filter that puts together what does not fit.
 pub fn search_plan(name: &TableReference, table: Arc<dyn TableProvider>, search: &Search) -> Result<LogicalPlan> {

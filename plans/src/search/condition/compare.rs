@@ -9,8 +9,8 @@ use crate::search::cql2::{Cql2, Function, instant};
 use crate::search::names::{Kind, NamedColumn};
 
 impl Conditions<'_> {
-    /// `left` and `right` are compared as what the one of them is that is not a property, else as what its column holds.
-    /// Two properties without columns are compared as numbers where both are, else as texts.
+    /// `left` and `right` are compared as what the one of them is that is not a property, else as what its column
+    /// holds. Two properties without columns are compared as numbers where both are, else as texts.
     pub(super) fn compare(&self, function: Function, left: &Cql2, right: &Cql2) -> Read {
         let (left, right) = (self.at_time(left, right)?, self.at_time(right, left)?);
         let operator = operator(function);

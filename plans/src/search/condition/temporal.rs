@@ -21,8 +21,8 @@ struct Span {
 }
 
 impl Conditions<'_> {
-    /// A temporal predicate of CQL2. A time is an interval of one instant, a date one of a day; an open end is before or
-    /// behind all times. `datetime` is the time of the Item, as parameter `datetime` has it: where it is null, from
+    /// A temporal predicate of CQL2. A time is an interval of one instant, a date one of a day; an open end is before
+    /// or behind all times. `datetime` is the time of the Item, as parameter `datetime` has it: where it is null, from
     /// `start_datetime` to `end_datetime`.
     ///
     /// Errors: an operand that is neither a property, nor a time, nor an interval.

@@ -1,8 +1,9 @@
 //! CQL2 (OGC 21-065r2): filters as text and as JSON, read into one tree.
 //!
-//! Written here because the `cql2` crate (0.6) cannot be used as it is: a text with a thousand parentheses overflows its
-//! stack and ends the process, its JSON reader refuses `0.10` and `1e5` where `serde_json` keeps numbers as they are
-//! written (which Items need), and it brings 37 crates, among them a validator of JSON schemas and a second WKT reader.
+//! Written here because the `cql2` crate (0.6) cannot be used as it is: a text with a thousand parentheses overflows
+//! its stack and ends the process, its JSON reader refuses `0.10` and `1e5` where `serde_json` keeps numbers as they
+//! are written (which Items need), and it brings 37 crates, among them a validator of JSON schemas and a second WKT
+//! reader.
 
 mod call;
 mod json;

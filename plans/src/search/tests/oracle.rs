@@ -61,7 +61,8 @@ fn property<'a>(name: &str, item: &'a Value) -> &'a Value {
     }
 }
 
-/// The value of an expression, read as `like` where it is a property. The Items of the test have no texts that are numbers or booleans.
+/// The value of an expression, read as `like` where it is a property. The Items of the test have no texts that are
+/// numbers or booleans.
 fn value(expression: &Cql2, like: &Is, item: &Value) -> Option<Is> {
     let Cql2::Property(name) = expression else { return constant(expression, item) };
     let found = property(name, item);

@@ -84,8 +84,9 @@ fn generated() -> Vec<Value> {
         .collect()
 }
 
-/// Whether source and table say the same of an Item by the reading of the test: footprints on one side of the antimeridian, times in
-/// RFC 3339, no texts that are numbers or booleans, or that differ in case beyond what the test folds.
+/// Whether source and table say the same of an Item by the reading of the test: footprints on one side of the
+/// antimeridian, times in RFC 3339, no texts that are numbers or booleans, or that differ in case beyond what the test
+/// folds.
 fn is_plain(item: &Value) -> bool {
     let mut longitudes = vec![];
     positions(&item["geometry"]["coordinates"], &mut longitudes);

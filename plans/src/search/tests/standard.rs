@@ -1,5 +1,5 @@
-//! The examples of the CQL2 standard (OGC 21-065r2, `cql2/standard/schema/examples`): text and JSON say the same, and both
-//! find what they should.
+//! The examples of the CQL2 standard (OGC 21-065r2, `cql2/standard/schema/examples`): text and JSON say the same, and
+//! both find what they should.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
