@@ -14,11 +14,11 @@ use super::table::{Table, ids};
 use crate::search::Search;
 use crate::search::cql2::instant;
 
-/// Searches that are tried.
+/// Searches that are tried, a third of them in each state of the table.
 const SEARCHES: usize = 300;
 
 /// Items of a file that are taken at most, so that there are many kinds.
-const OF_A_FILE: usize = 12;
+const OF_A_FILE: usize = 3;
 
 /// The folder with real Items, if it is there.
 fn shared() -> Option<PathBuf> {
@@ -57,12 +57,12 @@ fn real() -> Vec<Value> {
 
 /// Items of all kinds of values.
 fn generated() -> Vec<Value> {
-    (0..150_u32)
+    (0..80_u32)
         .map(|i| {
             let (x, y) = (f64::from(i * 37 % 340) - 170.0, f64::from(i * 53 % 160) - 80.0);
-            let day = |day: u32| format!("20{:02}-{:02}-01T00:00:00Z", 10 + day % 12, 1 + day % 12);
+            let day = |day: u32| format!("20{:02}-{:02}-01T00:00:00Z", 19 + day % 2, 1 + day % 12);
             let mut properties = match i % 5 {
-                0 => json!({"datetime": null, "start_datetime": day(i), "end_datetime": "2022-06-01T00:00:00Z"}),
+                0 => json!({"datetime": null, "start_datetime": day(i), "end_datetime": "2021-06-01T00:00:00Z"}),
                 _ => json!({"datetime": day(i)}),
             };
             let cloud = [json!(i % 100), json!(f64::from(i) + 0.25), json!(null), json!("cloudy"), json!([i])];
@@ -282,7 +282,7 @@ async fn random_searches_find_what_the_source_says_in_every_state_of_the_table()
     let delivered: Vec<Value> =
         items.iter().enumerate().map(|(i, item)| if i % 4 == 1 { newer(item) } else { item.clone() }).collect();
     let (mut found_any, mut wrong) = (0, vec![]);
-    for state in ["fresh", "half delivered again", "compacted"] {
+    for (third, state) in ["fresh", "half delivered again", "compacted"].into_iter().enumerate() {
         let items = match state {
             "fresh" => &items,
             "half delivered again" => {
@@ -297,7 +297,7 @@ async fn random_searches_find_what_the_source_says_in_every_state_of_the_table()
         };
         let session = table.reading().await;
         assert_eq!(ids(&session, &json!({})).await, expected(&Search::default(), items), "{state}: all");
-        for search in &searches {
+        for search in searches.iter().skip(third).step_by(3) {
             let expected = expected(&search.to_string().parse().unwrap(), items);
             let found = ids(&session, search).await;
             if found != expected {
@@ -311,5 +311,5 @@ async fn random_searches_find_what_the_source_says_in_every_state_of_the_table()
         }
     }
     assert!(wrong.is_empty(), "{} searches: {}", wrong.len(), wrong.join("\n"));
-    assert!(found_any > SEARCHES, "most searches find something, and {found_any} of {} did", 3 * SEARCHES);
+    assert!(found_any > SEARCHES / 3, "many searches find something, and {found_any} of {SEARCHES} did");
 }

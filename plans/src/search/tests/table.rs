@@ -26,7 +26,7 @@ impl Table {
         let (folder, writing) = (tempfile::tempdir().unwrap(), crate::session::session(2).unwrap());
         let f = folder.path().display();
         let create = format!(
-            "CREATE EXTERNAL TABLE items ({promoted}) STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db', 'h3_resolution' '1')"
+            "CREATE EXTERNAL TABLE items ({promoted}) STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db', 'h3_resolution' '0')"
         );
         run(&writing, &create).await;
         Self { folder, writing, ingested: 0 }
@@ -43,7 +43,7 @@ impl Table {
             file.display()
         );
         run(&self.writing, &create).await;
-        run(&self.writing, &format!("INSERT INTO items SELECT * FROM h3_fanout({source}, 1)")).await;
+        run(&self.writing, &format!("INSERT INTO items SELECT * FROM h3_fanout({source}, 0)")).await;
     }
 
     pub async fn compact(&self) {
