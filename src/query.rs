@@ -95,7 +95,7 @@ impl<'a, 'b> Answers<'a, 'b> {
     /// Runs a statement to its end.
     pub async fn answer(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
         let started = Instant::now();
-        let planned = statement.plan(self.session).await?.within_memory()?;
+        let planned = statement.plan(self.session).await?;
         let place = || statement.place().to_string();
         if planned.effect.is_on_warehouse() {
             return Err(SqlError::Writes { place: place() });

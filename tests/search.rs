@@ -48,15 +48,15 @@ fn each_flag_finds_what_the_same_question_in_sql_does() {
     for (flags, condition) in [
         (vec!["--bbox=12,77,28,80.5"], "ST_Intersects(geometry, ST_MakeEnvelope(12, 77, 28, 80.5))".to_owned()),
         (vec!["--intersects", "POLYGON((12 77, 28 77, 28 80.5, 12 77))"], "ST_Intersects(geometry, ST_GeomFromText('POLYGON((12 77, 28 77, 28 80.5, 12 77))'))".to_owned()),
-        (vec!["--datetime", "2015/2017-06"], "datetime >= '2015-01-01' AND datetime < '2017-07-01'".to_owned()),
-        (vec!["--datetime", "2019-05-01T00:00:00Z/.."], "datetime >= '2019-05-01'".to_owned()),
+        (vec!["--datetime", "2015/2017-06"], "(datetime >= '2015-01-01' AND datetime < '2017-07-01') OR (start_datetime < '2017-07-01' AND end_datetime >= '2015-01-01')".to_owned()),
+        (vec!["--datetime", "2019-05-01T00:00:00Z/.."], "datetime >= '2019-05-01' OR end_datetime >= '2019-05-01'".to_owned()),
         (vec!["--ids", id], format!("id = '{id}'")),
         (vec!["--collections", collection], format!("collection = '{collection}'")),
         (vec!["--collections", "another"], "false".to_owned()),
         (vec!["--filter", "platform LIKE 'S%' AND percent_valid_pixels BETWEEN 20 AND 80"], "platform LIKE 'S%' AND percent_valid_pixels BETWEEN 20 AND 80".to_owned()),
         (vec!["--filter", r#"{"op": "<", "args": [{"property": "percent_valid_pixels"}, 3e1]}"#], "percent_valid_pixels < 30".to_owned()),
         (vec!["--query", r#"{"platform": {"startsWith": "LC"}}"#], "platform LIKE 'LC%'".to_owned()),
-        (vec!["--bbox=12,77,28,80.5", "--datetime", "2015/..", "--filter", "sat:orbit_state = 'ascending'"], "ST_Intersects(geometry, ST_MakeEnvelope(12, 77, 28, 80.5)) AND datetime >= '2015-01-01' AND sat_orbit_state = 'ascending'".to_owned()),
+        (vec!["--bbox=12,77,28,80.5", "--datetime", "2015/..", "--filter", "sat:orbit_state = 'ascending'"], "ST_Intersects(geometry, ST_MakeEnvelope(12, 77, 28, 80.5)) AND (datetime >= '2015-01-01' OR end_datetime >= '2015-01-01') AND sat_orbit_state = 'ascending'".to_owned()),
     ] {
         let expected = warehouse.value(&format!("SELECT count(*) FROM items WHERE {condition}"));
         assert_eq!(json!(count(&flags)), expected, "{flags:?}");

@@ -24,6 +24,8 @@ pub enum ArgumentError {
     Search(#[from] SearchError),
     #[error("--geometry {text}: {reason}")]
     Place { text: String, reason: String },
+    #[error("--end {1} comes before --start {0}; no Item lies between")]
+    EndBeforeStart(String, String),
     #[error("only `earthcatalog incremental` and `delta` take --since last; give a date or a time")]
     SinceLast,
     #[error("--scheduler ballista needs the address of a cluster: --cluster df://HOST:PORT")]

@@ -7,6 +7,7 @@ mod report_format;
 mod resources;
 mod script;
 mod source;
+mod time;
 pub mod values;
 mod warehouse;
 
@@ -17,5 +18,6 @@ pub use report_format::ReportFormat;
 pub use resources::{ResourceArgs, ThreadArgs, cores};
 pub use script::{ParameterArgs, ScriptArgs, script};
 pub use source::SourceArgs;
+pub use time::TimeArgs;
 pub use values::Since;
 pub use warehouse::WarehouseArgs;

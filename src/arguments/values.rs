@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Months, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use earthcatalog_plans::model::time::parse_period;
 use earthcatalog_plans::runtime::MaxRejects;
 use log::LevelFilter;
 use thiserror::Error;
@@ -18,7 +19,9 @@ pub enum Since {
 }
 
 #[derive(Debug, Error, PartialEq)]
-#[error("it must be a date (2025-01-31, midnight UTC) or an RFC 3339 time (2025-01-31T12:00:00Z)")]
+#[error(
+    "it must be a date (2025-01-31, midnight UTC), a month (2025-01), a year (2025) or a time (2025-01-31T12:00:00Z)"
+)]
 pub struct InvalidSince;
 
 impl FromStr for Since {
@@ -32,20 +35,14 @@ impl FromStr for Since {
     }
 }
 
-/// Reads `--start`: a date (midnight UTC) or a time.
+/// Reads `--start`: a time, or the first microsecond of a day, a month or a year.
 pub fn from(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
-    match DateTime::parse_from_rfc3339(text) {
-        Ok(time) => Ok(time.to_utc()),
-        Err(_) => midnight(text).ok_or(InvalidTime),
-    }
+    parse_period(text).map(|period| *period.start()).ok_or(InvalidTime)
 }
 
-/// Reads `--end`: a time, or the last microsecond of a date.
+/// Reads `--end`: a time, or the last microsecond of a day, a month or a year.
 pub fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
-    match midnight(text) {
-        Some(midnight) => Ok(midnight + TimeDelta::days(1) - TimeDelta::microseconds(1)),
-        None => from(text),
-    }
+    parse_period(text).map(|period| *period.end()).ok_or(InvalidTime)
 }
 
 /// Reads `--datetime`: a year, a month, a day or a time, or an interval START/END of such, which is from the start of
@@ -57,20 +54,10 @@ pub fn interval(text: &str) -> Result<String, InvalidInterval> {
     if text.is_empty() || open.contains(&start) && open.contains(&end) {
         return Err(InvalidInterval);
     }
-    let first = if open.contains(&start) { "..".to_owned() } else { written(span(start).ok_or(InvalidInterval)?.0) };
-    let last = if open.contains(&end) { "..".to_owned() } else { written(span(end).ok_or(InvalidInterval)?.1) };
+    let first =
+        if open.contains(&start) { "..".to_owned() } else { written(from(start).map_err(|_| InvalidInterval)?) };
+    let last = if open.contains(&end) { "..".to_owned() } else { written(until(end).map_err(|_| InvalidInterval)?) };
     Ok(format!("{first}/{last}"))
-}
-
-/// First and last microsecond of a year, a month or a day; a time is both.
-fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let (first, after) = match text.len() {
-        4 => (format!("{text}-01-01"), Months::new(12)),
-        7 => (format!("{text}-01"), Months::new(1)),
-        _ => return Some((from(text).ok()?, until(text).ok()?)),
-    };
-    let start = midnight(&first)?;
-    Some((start, start.checked_add_months(after)? - TimeDelta::microseconds(1)))
 }
 
 #[derive(Debug, Error, PartialEq)]
@@ -79,12 +66,8 @@ fn span(text: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
 )]
 pub struct InvalidInterval;
 
-fn midnight(text: &str) -> Option<DateTime<Utc>> {
-    Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc())
-}
-
 #[derive(Debug, Error, PartialEq)]
-#[error("it must be a date (2025-01-31, UTC) or an RFC 3339 time (2025-01-31T12:00:00Z)")]
+#[error("it must be a date (2025-01-31, UTC), a month (2025-01), a year (2025) or a time (2025-01-31T12:00:00Z)")]
 pub struct InvalidTime;
 
 impl fmt::Display for Since {
@@ -161,6 +144,7 @@ mod tests {
         let read = |text: &str| text.parse::<Since>().map(|s| s.to_string());
         assert_eq!(read("2025-01-31"), Ok("2025-01-31T00:00:00Z".into()));
         assert_eq!(read("2025-01-31T01:00:00.5+01:00"), Ok("2025-01-31T00:00:00.500Z".into()));
+        assert_eq!(read("2025"), Ok("2025-01-01T00:00:00Z".into()));
         assert_eq!(read("31.1.2025"), Err(InvalidSince));
     }
 
@@ -179,6 +163,21 @@ mod tests {
         for wrong in ["", "/", "../..", "20", "2020-13", "2020/2021/2022", "yesterday"] {
             assert_eq!(interval(wrong), Err(InvalidInterval), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_day_a_month_and_a_year_have_a_start_and_an_end() {
+        for (text, first, last) in [
+            ("2015", "2015-01-01T00:00:00Z", "2015-12-31T23:59:59.999999Z"),
+            ("2016-02", "2016-02-01T00:00:00Z", "2016-02-29T23:59:59.999999Z"),
+            ("0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T23:59:59.999999Z"),
+            ("9999-12-31", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+            ("2015-05-31T12:00:00+02:00", "2015-05-31T10:00:00Z", "2015-05-31T10:00:00Z"),
+        ] {
+            let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+            assert_eq!((from(text), until(text)), (Ok(time(first)), Ok(time(last))), "{text}");
+        }
+        assert_eq!((from("soon"), until("2015-13")), (Err(InvalidTime), Err(InvalidTime)));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::CommandError;
-use crate::arguments::{ResourceArgs, WarehouseArgs, place, values};
+use crate::arguments::{ResourceArgs, TimeArgs, WarehouseArgs, place};
 use crate::export::{self, ExportFormat, Question};
 use crate::output::{Destination, OutputError};
 use crate::query;
@@ -21,12 +20,8 @@ pub struct ExportArgs {
     /// Items that intersect this place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: Option<String>,
-    /// Items from this date or time on
-    #[arg(long, value_name = "TIME", value_parser = values::from)]
-    pub start: Option<DateTime<Utc>>,
-    /// Items up to this time, or up to the end of this date
-    #[arg(long, value_name = "TIME", value_parser = values::until)]
-    pub end: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub time: TimeArgs,
     /// Format of the Items [default: by the ending of --out, otherwise ndjson]
     #[arg(long, value_enum)]
     pub format: Option<ExportFormat>,
@@ -44,6 +39,7 @@ pub struct ExportArgs {
 
 pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
+    args.time.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
     let by_name = || destination.location().and_then(ExportFormat::named_by_ending);
     let format = args.format.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
@@ -55,7 +51,7 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
         Some(sql) => Question::Sql(sql.clone()),
         None => {
             let place = args.geometry.as_deref().map(place).transpose()?;
-            Question::Items { place, start: args.start, end: args.end }
+            Question::Items { place, start: args.time.start, end: args.time.end }
         }
     };
     // Each Item in its newest version is found by sorting whole rows, of which there may be more than memory holds.

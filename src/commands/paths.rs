@@ -3,19 +3,18 @@
 use std::fmt;
 use std::io::Write;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
-use datafusion::common::{Column, DataFusionError, ScalarValue};
-use datafusion::logical_expr::{Expr, lit};
-use datafusion::prelude::{SessionContext, col};
-use earthcatalog_plans::query::{Frame, cells::may_share_cell, intersects_frame};
+use datafusion::common::{Column, DataFusionError};
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::SessionContext;
+use earthcatalog_plans::query::{Frame, cells::may_share_cell, in_time, intersects_frame};
 use earthcatalog_plans::scan::{PrunedBy, WarehouseTable};
 use earthcatalog_plans::session::session;
 use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
 use super::CommandError;
-use crate::arguments::{ReportFormat, WarehouseArgs, place, values};
+use crate::arguments::{ReportFormat, TimeArgs, WarehouseArgs, place};
 
 /// Flags of `paths`.
 #[derive(Debug, Clone, Args)]
@@ -23,12 +22,8 @@ pub struct PathsArgs {
     /// Place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: String,
-    /// Items from this date or time on
-    #[arg(long, value_name = "TIME", value_parser = values::from)]
-    pub start: Option<DateTime<Utc>>,
-    /// Items up to this time, or up to the end of this date
-    #[arg(long, value_name = "TIME", value_parser = values::until)]
-    pub end: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub time: TimeArgs,
     #[command(flatten)]
     pub at: WarehouseArgs,
     /// Format of the list: one path per line, or one JSON object
@@ -59,6 +54,7 @@ pub struct PathInfo {
 
 pub async fn run(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
+    args.time.check()?;
     Ok(args.output.write_lines(&paths(&session(1)?, args).await?, out)?)
 }
 
@@ -73,10 +69,7 @@ async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, Comm
     let mut filters: Vec<Expr> =
         Frame::of(&place).map(|frame| intersects_frame(&Column::from_name("geometry"), &frame)).into_iter().collect();
     filters.extend(may_share_cell(&place, opened.h3_resolution()));
-    let time =
-        |at: DateTime<Utc>| lit(ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into())));
-    filters.extend(args.start.map(|start| col("datetime").gt_eq(time(start))));
-    filters.extend(args.end.map(|end| col("datetime").lt_eq(time(end))));
+    filters.extend(in_time(args.time.start, args.time.end));
 
     let chosen = WarehouseTable::new(opened).files_for(&session.state(), &filters).await?;
     let path = |location: String| location.strip_prefix("file://").map(str::to_owned).unwrap_or(location);

@@ -7,12 +7,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
-use earthcatalog_plans::query::{Geometry, PlaceError, place_sql};
+use earthcatalog_plans::query::{Geometry, PlaceError, in_time_sql, place_sql};
 use earthcatalog_plans::search::Fields;
 use futures::TryStreamExt;
 use thiserror::Error;
@@ -54,7 +54,7 @@ impl ExportFormat {
 pub enum Question {
     /// Rows of a query, of which each is an Item.
     Sql(String),
-    /// Items that intersect a place, with a `datetime` from `start` to `end`; all, without any.
+    /// Items that intersect a place, with an instant or an interval from `start` to `end`; all, without any.
     Items { place: Option<Geometry>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
     /// Those that a STAC search finds.
     Search(SearchQuestion),
@@ -201,7 +201,7 @@ async fn ask(
         Question::Search(search) => vec![search.statement("*")?],
     };
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
-    let planned = statement.plan(session).await?.within_memory()?;
+    let planned = statement.plan(session).await?;
     let rows = planned.execute()?;
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;
@@ -224,7 +224,7 @@ pub async fn export_hrefs(
     asset: Option<&str>,
     sink: &mut Sink<'_>,
 ) -> Result<(), ExportError> {
-    let planned = search.statement("assets")?.plan(session).await?.within_memory()?;
+    let planned = search.statement("assets")?.plan(session).await?;
     let written = write(planned.execute()?, HrefsWriter { asset }, sink).await;
     written.map(drop).map_err(|e| match e {
         OutputError::Query(e) => ExportError::Script(planned.failed(e)),
@@ -242,9 +242,7 @@ fn items_sql(
     if let Some(place) = place {
         conditions.push(format!("ST_Intersects(geometry, {})", place_sql(place)?));
     }
-    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    conditions.extend(start.map(|start| format!("datetime >= '{}'", time(start))));
-    conditions.extend(end.map(|end| format!("datetime <= '{}'", time(end))));
+    conditions.extend(in_time_sql(start, end)?);
     let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     Ok(format!("SELECT * FROM items{conditions} ORDER BY id"))
 }
@@ -259,7 +257,7 @@ mod tests {
         let place = earthcatalog_plans::query::parse_place("1,2,3,4").unwrap();
         let sql = items_sql(Some(&place), start, None).unwrap();
         assert!(sql.starts_with("SELECT * FROM items WHERE ST_Intersects(geometry, ST_GeomFromWKB(X'0103"), "{sql}");
-        assert!(sql.ends_with("')) AND datetime >= '2020-01-01T00:00:00.000000Z' ORDER BY id"), "{sql}");
+        assert!(sql.ends_with("')) AND ((\"datetime\" >= '2020-01-01T00:00:00.000000Z') OR (end_datetime >= '2020-01-01T00:00:00.000000Z')) ORDER BY id"), "{sql}");
         assert_eq!(items_sql(None, None, None).unwrap(), "SELECT * FROM items ORDER BY id");
     }
 

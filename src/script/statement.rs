@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Ast};
@@ -13,15 +12,12 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use earthcatalog_plans::call::plan_statement;
-use earthcatalog_plans::query::bounded_memory::bounded;
-use earthcatalog_plans::runtime::find_operator;
 
 use super::effect::Effect;
 use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
 use super::parameters::Value;
 use super::source::{Source, significant};
-use crate::cluster::JobExec;
 use crate::reason::reason;
 
 /// A statement that is ready to run, and where it came from.
@@ -148,17 +144,6 @@ impl Statement {
 impl Planned {
     pub fn statement(&self) -> &Statement {
         &self.statement
-    }
-
-    /// The same, in such a way that what sorts whole Items more than once keeps to a limit of memory, where there is one.
-    pub fn within_memory(mut self) -> Result<Self, ScriptError> {
-        let pool = self.context.memory_pool();
-        // What a cluster runs keeps to the limits of its executors.
-        let is_here = find_operator::<JobExec>(&self.plan).is_none();
-        if is_here && matches!(pool.memory_limit(), MemoryLimit::Finite(_)) {
-            self.plan = bounded(Arc::clone(&self.plan)).map_err(|e| self.failed(e))?;
-        }
-        Ok(self)
     }
 
     /// Starts the plan.

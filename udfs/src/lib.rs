@@ -24,6 +24,7 @@ mod st_geom_from_geojson;
 mod st_make_envelope;
 mod st_relation;
 pub mod stac_item;
+mod times;
 mod try_number;
 mod try_timestamp;
 
@@ -40,5 +41,6 @@ pub use session_tables::SessionTables;
 pub use st_geom_from_geojson::parse as parse_geojson;
 pub use st_relation::st_relation_udfs;
 pub use stac_item::stac_item_udf;
+pub use times::Microseconds;
 pub use try_number::try_number_udf;
 pub use try_timestamp::try_timestamp_udf;

@@ -26,6 +26,7 @@ use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
 use crate::st_make_envelope::st_make_envelope_udf;
 use crate::st_relation::st_relation_udfs;
 use crate::stac_item::stac_item_udf;
+use crate::times::time_functions;
 use crate::try_number::try_number_udf;
 use crate::try_timestamp::try_timestamp_udf;
 
@@ -53,7 +54,8 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         st_geom_from_geojson_udf(),
         st_make_envelope_udf(),
     ];
-    functions.into_iter().chain(st_relation_udfs()).chain(array_relation_udfs()).collect()
+    let relations = st_relation_udfs().into_iter().chain(array_relation_udfs());
+    functions.into_iter().chain(relations).chain(time_functions()).collect()
 }
 
 /// The analyzer rules that the functions need in SQL.

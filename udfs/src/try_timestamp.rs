@@ -6,7 +6,7 @@ use arrow::array::{AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use earthcatalog_stac_rows::{parse_time, timestamp};
+use earthcatalog_stac_rows::{time, timestamp};
 
 /// `try_timestamp(text) -> Timestamp(µs, UTC)`: a time as the columns of Items read it: RFC 3339, and the forms close
 /// to it (a date alone is its midnight, no zone is UTC); what is finer than microseconds is cut off.
@@ -36,7 +36,8 @@ impl ScalarUDFImpl for TryTimestamp {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let texts = args.args[0].to_array(args.number_rows)?;
-        let times: TimestampMicrosecondArray = texts.as_string_view().iter().map(|text| parse_time(text?)).collect();
+        let time = |text| Some(time::parse(text)?.micros);
+        let times: TimestampMicrosecondArray = texts.as_string_view().iter().map(|text| time(text?)).collect();
         Ok(ColumnarValue::Array(Arc::new(times.with_timezone("UTC"))))
     }
 }

@@ -7,7 +7,7 @@
 //! - [`chunk`]: a part of an inventory, and what became of it.
 //! - [`part_file`], [`task_files`]: the files that a task writes, as it reports them.
 //! - [`run_id`]: the name of a run.
-//! - `time`: points in time as text.
+//! - [`time`]: points in time as text.
 
 pub mod bucket;
 pub mod chunk;
@@ -18,5 +18,5 @@ pub mod layout;
 pub mod part_file;
 pub mod run_id;
 pub mod task_files;
-pub(crate) mod time;
+pub mod time;
 pub(crate) mod versions;

@@ -1,10 +1,20 @@
 //! Times as people and inventories write them.
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
+use earthcatalog_stac_rows::time;
 
 /// Milliseconds since 1970 UTC of a date or time, which is UTC where it names no zone; `None` if it is neither.
 pub(crate) fn parse_millis(text: &str) -> Option<i64> {
-    string_to_timestamp_nanos(text).ok().map(|nanos| nanos.div_euclid(1_000_000))
+    time::parse(text).map(|time| time.micros.div_euclid(1_000))
+}
+
+/// The first and the last microsecond of a year (`2015`), a month (`2015-05`) or a day (`2015-05-31`) in UTC, or twice
+/// the moment of a time. `None` if the text is none of these.
+pub fn parse_period(text: &str) -> Option<RangeInclusive<DateTime<Utc>>> {
+    let period = time::parse_period(text)?;
+    Some(DateTime::from_timestamp_micros(*period.start())?..=DateTime::from_timestamp_micros(*period.end())?)
 }
 
 #[cfg(test)]

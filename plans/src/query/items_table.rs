@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{JoinType, NullEquality, Result};
@@ -10,7 +10,7 @@ use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, ident, lit, not,
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, cast, ident, lit, not,
 };
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -104,12 +104,34 @@ impl ItemsTable {
             versions = found.join_detailed(versions.build()?, JoinType::Inner, of_candidates, None, nulls)?;
         }
         let all = self.versions.schema();
-        let all: Vec<Expr> = all.fields().iter().map(|field| ident(field.name())).collect();
+        let fields = all.fields().iter();
+        let all = fields.map(|field| as_type(field.name(), field.data_type(), &while_sorted(field.data_type())));
         let rank = row_number().partition_by(key()).order_by(newest_first()).build()?.alias(AGE_RANK);
-        let newest = versions.project(all.into_iter().chain([digest(&self.schema)]))?.window([rank])?;
+        let newest = versions.project(all.chain([digest(&self.schema)]))?.window([rank])?;
         let newest = newest.filter(ident(AGE_RANK).eq(lit(1_u64)))?;
+        let fields = self.schema.fields().iter();
+        let newest = newest
+            .project(fields.map(|field| as_type(field.name(), &while_sorted(field.data_type()), field.data_type())))?;
         filtered(newest, &of_version)?.project(columns.iter().map(|name| ident(*name)))?.build()
     }
+}
+
+/// The type of a column of `data_type` while rows are sorted: texts of its own to each batch, where views would hold on to
+/// those of all batches.
+fn while_sorted(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View => DataType::LargeUtf8,
+        DataType::BinaryView => DataType::LargeBinary,
+        DataType::List(element) => {
+            let data_type = while_sorted(element.data_type());
+            DataType::List(Arc::new(element.as_ref().clone().with_data_type(data_type)))
+        }
+        other => other.clone(),
+    }
+}
+
+fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
+    if from == to { ident(column) } else { cast(ident(column), to.clone()).alias(column) }
 }
 
 #[async_trait]

@@ -5,15 +5,15 @@
 //! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
 //! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
+//! - [`in_time`]: the Items of a time.
 //! - `wrong_answers`: questions that DataFusion answers wrongly, which are refused.
 //! - [`register_views`]: the tables of a warehouse in SQL.
-//! - [`bounded_memory`]: lets what sorts whole Items keep to a limit of memory.
 
-pub mod bounded_memory;
 mod bounds;
 pub mod cells;
 mod constant;
 mod frame;
+mod in_time;
 mod items_table;
 mod once_per_item;
 mod place;
@@ -32,6 +32,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 pub use bounds::intersects_frame;
 pub use frame::Frame;
 pub use geo::Geometry;
+pub use in_time::{in_time, in_time_sql};
 pub use items_table::ItemsTable;
 pub use once_per_item::OncePerItemExec;
 pub(crate) use place::place_wkb;

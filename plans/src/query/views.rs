@@ -129,12 +129,34 @@ mod tests {
         assert!(count(&format!("items_at({first})")).await.contains("| 2 |"));
         assert!(count(&format!("item_cells_at('{first}')")).await.contains("| 2 |"));
         assert!(count(&format!("items_at({})", snapshots[1])).await.contains("| 3 |"));
-        assert!(count("items_at('2999-01-01')").await.contains("| 3 |"));
-        assert!(count("item_cells_at(TIMESTAMP '2099-01-01 12:00:00')").await.contains("| 4 |"));
+        for (time, items) in [
+            ("'2999-01-01'", Some(3)),
+            ("'9999'", Some(3)),
+            ("TIMESTAMP '2099-01-01 12:00:00'", Some(3)),
+            ("now() + INTERVAL '1 minute'", Some(3)),
+            ("now() - INTERVAL '1 day'", None),
+            // The end of the day.
+            ("current_date", Some(3)),
+            ("to_char(now(), '%Y-%m-%d')", Some(3)),
+            ("to_char(now(), '%Y-%m')", Some(3)),
+            ("to_char(now(), '%Y')", Some(3)),
+            ("date_trunc('day', now())", None),
+            ("current_date - 1", None),
+        ] {
+            let sql = format!("SELECT count(*) AS n FROM items_at({time})");
+            let found = async { context.sql(&sql).await?.collect().await }.await;
+            match items {
+                Some(items) => assert!(
+                    pretty_format_batches(&found.unwrap()).unwrap().to_string().contains(&format!("| {items} |")),
+                    "{time}"
+                ),
+                None => assert!(found.unwrap_err().to_string().contains("no snapshot as of"), "{time}"),
+            }
+        }
         for (call, words) in [
             (
                 "items_at('1999-01-01')",
-                format!("no snapshot as of 1999-01-01T00:00:00Z, or no longer; nearest are {first} of 2"),
+                format!("no snapshot as of 1999-01-01T23:59:59.999999Z, or no longer; nearest are {first} of 2"),
             ),
             ("items_at(42)", "no snapshot 42, or no longer; nearest are ".to_owned()),
             ("items_at('yesterday')", "is neither a snapshot nor a time; give an id of \"items$snapshots\"".to_owned()),

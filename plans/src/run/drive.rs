@@ -1,7 +1,7 @@
 //! Runs the partitions of a sink on the head's workers.
 
-use std::ops::Range;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::{DataFusionError, Result};
@@ -10,7 +10,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::model::part_file::{SinkRecord, decode};
-use crate::runtime::RunOptions;
+use crate::runtime::{RunOptions, leaf_by_partition};
+use crate::scan::buckets::BucketScanExec;
 use crate::sink::removals;
 
 /// The partitions of a sink, never more of them under way than the session wants.
@@ -19,16 +20,18 @@ pub(super) struct Partitions {
     context: Arc<TaskContext>,
     workers: usize,
     /// Not yet begun.
-    waiting: Range<usize>,
+    waiting: IntoIter<usize>,
     /// Each on a task of its own, so that partitions use the cores.
     running: JoinSet<Result<(usize, Vec<SinkRecord>)>>,
 }
 
 impl Partitions {
     pub fn of(sink: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Self {
+        let in_order = || (0..sink.output_partitioning().partition_count()).collect();
+        let longest_first = leaf_by_partition(sink).and_then(BucketScanExec::longest_first);
         Self {
             workers: RunOptions::workers_of(context.session_config()),
-            waiting: 0..sink.output_partitioning().partition_count(),
+            waiting: longest_first.unwrap_or_else(in_order).into_iter(),
             sink: Arc::clone(sink),
             context: Arc::clone(context),
             running: JoinSet::new(),

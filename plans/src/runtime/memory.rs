@@ -9,6 +9,12 @@ use datafusion::prelude::SessionConfig;
 
 use crate::stores::stores;
 
+/// What a row of a large Item takes.
+const ROW_BYTES: usize = 4 << 10;
+
+/// DataFusion's own.
+const BATCH_ROWS: usize = 8192;
+
 /// Settings and environment with the stores of earthcatalog, for `workers` partitions that run at once. Sorts that together
 /// take more than `memory` bytes go on on disk.
 pub(crate) fn within(workers: usize, memory: Option<usize>) -> Result<(SessionConfig, Arc<RuntimeEnv>)> {
@@ -16,7 +22,11 @@ pub(crate) fn within(workers: usize, memory: Option<usize>) -> Result<(SessionCo
     let mut config = SessionConfig::new();
     if let Some(memory) = memory {
         runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
-        config = config.with_sort_spill_reservation_bytes(memory / workers.max(1) / 64);
+        let of_worker = memory / workers.max(1);
+        config = config
+            .with_sort_spill_reservation_bytes(of_worker / 64)
+            // A sort takes twice a batch before it can begin, and a merge a batch of each input; a plan has several.
+            .with_batch_size((of_worker / 32 / ROW_BYTES).clamp(64, BATCH_ROWS));
     }
     Ok((config, runtime.build_arc()?))
 }

@@ -14,7 +14,7 @@ mod plan_part;
 mod run_options;
 mod slices;
 
-pub(crate) use balanced::balanced;
+pub(crate) use balanced::{balanced, consecutive};
 pub use by_field_id::by_field_id;
 pub(crate) use external_table::one_location;
 pub use find_operator::find_operator;

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::Expr;
 use iceberg::spec::{SnapshotRef, TableMetadata};
 
+use crate::model::time::parse_period;
 use crate::table::Warehouse;
 
 /// Snapshots that an error lists.
@@ -24,33 +25,26 @@ pub enum AsOf {
 }
 
 impl AsOf {
-    /// Reads the argument of `function`: a snapshot id, a date (midnight UTC) or a time.
+    /// Reads the argument of `function`: a snapshot id or a time; of a day, a month or a year, its end.
     fn parse(function: &str, argument: &Expr) -> Result<Self> {
-        let value = match argument {
-            Expr::Literal(value, _) => value,
-            // TIMESTAMP '…'
-            Expr::Cast(cast) => match cast.expr.as_ref() {
-                Expr::Literal(value, _) => value,
-                other => return Self::refuse(function, other),
-            },
-            other => return Self::refuse(function, other),
-        };
-        if let ScalarValue::Int64(Some(id)) = value {
-            return Ok(Self::Snapshot(*id));
-        }
+        let Expr::Literal(value, _) = argument else { return Self::refuse(function, argument) };
         let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        if let (DataType::Timestamp(..), Ok(ScalarValue::TimestampMicrosecond(Some(micros), _))) =
-            (value.data_type(), value.cast_to(&micros))
-        {
-            return DateTime::from_timestamp_micros(micros)
-                .map(Self::Time)
-                .map_or_else(|| Self::refuse(function, argument), Ok);
-        }
-        let text = value.try_as_str().flatten();
-        match text.and_then(|text| text.parse().map(Self::Snapshot).ok().or_else(|| time(text).map(Self::Time))) {
-            Some(as_of) => Ok(as_of),
-            None => Self::refuse(function, argument),
-        }
+        let time = match value {
+            ScalarValue::Int64(Some(id)) => return Ok(Self::Snapshot(*id)),
+            date @ (ScalarValue::Date32(Some(_)) | ScalarValue::Date64(Some(_))) => end(&date.to_string()),
+            value if matches!(value.data_type(), DataType::Timestamp(..)) => match value.cast_to(&micros)? {
+                ScalarValue::TimestampMicrosecond(Some(micros), _) => DateTime::from_timestamp_micros(micros),
+                _ => None,
+            },
+            value => match value.try_as_str().flatten() {
+                Some(text) => match (end(text), text.parse()) {
+                    (None, Ok(id)) => return Ok(Self::Snapshot(id)),
+                    (time, _) => time,
+                },
+                None => None,
+            },
+        };
+        time.map_or_else(|| Self::refuse(function, argument), |time| Ok(Self::Time(time)))
     }
 
     fn refuse<T>(function: &str, argument: &Expr) -> Result<T> {
@@ -99,14 +93,8 @@ fn committed_at(snapshot: &SnapshotRef) -> String {
     time.map_or_else(String::new, |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn time(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc());
-    }
-    let local = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f");
-    let local = local.or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"));
-    let midnight = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0);
-    local.ok().or_else(midnight).map(|time| time.and_utc())
+fn end(text: &str) -> Option<DateTime<Utc>> {
+    parse_period(text).map(|period| *period.end())
 }
 
 /// The table as it was.

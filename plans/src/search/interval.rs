@@ -4,16 +4,15 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::logical_expr::{Expr, lit};
 
 use super::cql2::instant;
+use crate::query::in_time;
 
 /// From `start` to `end`, both included; `None` is an open end. An instant starts and ends at once.
 ///
-/// An Item is in it by its `datetime`. One whose `datetime` is null is in it if the interval from its `start_datetime`
-/// to its `end_datetime` shares an instant with it; one without the time that is compared is not.
-///
-/// Times are compared in microseconds; what is finer is cut off.
+/// An Item is in it if its `datetime` is, or if the interval from its `start_datetime` to its `end_datetime` shares a
+/// moment with it ([`in_time`]). Times are compared in microseconds; what is finer is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     pub start: Option<DateTime<Utc>>,
@@ -50,14 +49,7 @@ impl FromStr for Interval {
 impl Interval {
     /// Whether the Item of a row is in the interval.
     pub(super) fn condition(&self) -> Expr {
-        let (from, until) = (self.start.map(literal), self.end.map(literal));
-        let within = |first: &str, last: &str| {
-            let from = from.clone().map(|from| ident(last).gt_eq(from));
-            let until = until.clone().map(|until| ident(first).lt_eq(until));
-            from.into_iter().chain(until).reduce(Expr::and).unwrap_or_else(|| lit(true))
-        };
-        let by_interval = ident("datetime").is_null().and(within("start_datetime", "end_datetime"));
-        within("datetime", "datetime").or(by_interval)
+        in_time(self.start, self.end).unwrap_or_else(|| lit(true))
     }
 }
 

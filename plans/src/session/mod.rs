@@ -4,6 +4,8 @@ mod inventory_factory;
 mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod times;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -14,11 +16,13 @@ use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionContext;
+use earthcatalog_udfs::Microseconds;
 
 use self::inventory_factory::InventoryTableFactory;
 use self::schema::SessionSchema;
@@ -61,6 +65,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_analyzer_rules(analyzer_rules())
         .with_analyzer_rule(Arc::new(RefuseWrongAnswers))
         .with_analyzer_rule(Arc::new(InsertIntoWarehouse))
         .with_optimizer_rules(optimizer_rules())
@@ -83,6 +88,12 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     context.register_udtf(StacSearch::NAME, Arc::new(StacSearch::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
+}
+
+/// DataFusion's analyzer rules, behind the one that makes times microseconds.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let ours: Arc<dyn AnalyzerRule + Send + Sync> = Arc::new(Microseconds);
+    std::iter::once(ours).chain(Analyzer::new().rules).collect()
 }
 
 /// DataFusion's rules for physical plans, and one of ours before it selects joins.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::format::Format;
 use super::option_error::{OPTIONS, OptionError};
-use crate::model::time::parse_millis;
+use crate::model::time::parse_period;
 use crate::stores::folder_url;
 
 /// The suffixes of Items in an inventory.
@@ -151,11 +151,11 @@ fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
 }
 
 fn time(option: &'static str, value: &str) -> Result<i64, OptionError> {
-    parse_millis(value).ok_or_else(|| {
+    parse_period(value).map(|period| period.start().timestamp_millis()).ok_or_else(|| {
         invalid(
             option,
             value,
-            "a date or an RFC 3339 time, such as 2025-01-31 or 2025-01-31T12:00:00Z (UTC if no zone)",
+            "a date, a month, a year or an RFC 3339 time, such as 2025-01-31, 2025-01, 2025 or 2025-01-31T12:00:00Z (UTC if no zone)",
         )
     })
 }

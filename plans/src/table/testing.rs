@@ -53,6 +53,8 @@ pub struct Row {
     pub id: String,
     /// Microseconds since 1970.
     pub datetime: Option<i64>,
+    pub start_datetime: Option<i64>,
+    pub end_datetime: Option<i64>,
     pub updated: Option<i64>,
     pub platform: Option<String>,
     pub latitude: Option<f64>,
@@ -99,6 +101,8 @@ pub fn batch(items: &ItemSchema, cell: &str, rows: &[Row]) -> RecordBatch {
             "id" => Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| &r.id))),
             "grid_partition" => Arc::new(StringViewArray::from_iter_values(rows.iter().map(|_| cell))),
             "datetime" => times(|row| row.datetime),
+            "start_datetime" => times(|row| row.start_datetime),
+            "end_datetime" => times(|row| row.end_datetime),
             "updated" => times(|row| row.updated),
             "platform" => Arc::new(rows.iter().map(|r| r.platform.clone()).collect::<StringViewArray>()),
             "latitude" => Arc::new(rows.iter().map(|r| r.latitude).collect::<Float64Array>()),

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::items;
 use crate::checkpoint::Totals;
+use crate::model::bucket::Bucket;
 use crate::runtime::{Slices, SlicesMessage, only_input};
 use crate::scan::buckets::{BucketScanExec, SentGroups};
 use crate::sink::WriteTarget;
@@ -31,10 +32,33 @@ pub(super) struct BucketScanMessage {
     /// By group.
     #[prost(fixed64, repeated, tag = "7")]
     fingerprints: Vec<u64>,
+    /// By group.
+    #[prost(message, repeated, tag = "10")]
+    starts: Vec<BucketMessage>,
     #[prost(message, optional, tag = "8")]
     scanned: Option<TotalsMessage>,
     #[prost(message, optional, tag = "9")]
     chosen: Option<TotalsMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct BucketMessage {
+    #[prost(string, tag = "1")]
+    cell: String,
+    #[prost(int32, optional, tag = "2")]
+    year: Option<i32>,
+}
+
+impl From<Bucket> for BucketMessage {
+    fn from(Bucket { cell, year }: Bucket) -> Self {
+        Self { cell, year }
+    }
+}
+
+impl From<BucketMessage> for Bucket {
+    fn from(BucketMessage { cell, year }: BucketMessage) -> Self {
+        Self { cell, year }
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -76,6 +100,7 @@ impl TryFrom<&BucketScanExec> for BucketScanMessage {
             columns: Some(scan.columns().as_ref().try_into()?),
             groups: Some(sent.slices.to_message()),
             fingerprints: sent.fingerprints.clone(),
+            starts: sent.starts.iter().cloned().map(Into::into).collect(),
             scanned: Some(scan.scanned().into()),
             chosen: Some(sent.chosen.into()),
         })
@@ -100,6 +125,7 @@ impl BucketScanMessage {
             slices: Slices::from_message(self.groups)?,
             numbers: Arc::clone(numbers),
             fingerprints: self.fingerprints,
+            starts: self.starts.into_iter().map(Into::into).collect(),
             chosen: self.chosen.unwrap_or_default().into(),
         };
         let columns = Arc::new(items::schema(self.columns.as_ref())?);

@@ -31,10 +31,10 @@ mod defect;
 pub mod geoparquet;
 pub mod item;
 mod schema;
+pub mod time;
 mod wkb_form;
 
 pub use canonical::write_time;
-pub use decode::parse_time;
 pub use defect::{Defect, RejectKind};
 pub use item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
 pub use schema::{

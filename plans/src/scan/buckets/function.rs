@@ -122,6 +122,57 @@ mod tests {
         assert_eq!(count(&context, "items").await, 2);
     }
 
+    /// What a scan says of its partitions holds of two scans of other buckets, too.
+    #[tokio::test]
+    async fn joins_unions_and_groups_of_several_scans_answer_as_those_of_a_table_of_the_same_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = (0..400).map(|i| {
+            let (cell, year) = (i * 7 % 13, i * 5 % 11);
+            let datetime = if year == 10 { "NULL".to_owned() } else { format!("TIMESTAMP '20{:02}-05-01'", year + 10) };
+            let cell = if cell == 12 { "__none__".to_owned() } else { format!("81{:03x}ffffffffff", (cell << 5) | 3) };
+            format!("('{i}', '{cell}', {datetime})")
+        });
+        let rows = rows.collect::<Vec<_>>().join(", ");
+        let insert = format!("INSERT INTO items (id, grid_partition, datetime) SELECT * FROM (VALUES {rows})");
+        let copy = "CREATE TABLE copy AS SELECT id, grid_partition, year FROM buckets(items, 1)";
+        let context = over_new_table(&folder, &[insert.as_str(), copy]).await;
+        let few =
+            "(SELECT * FROM $t WHERE year IN (2010, 2014, 2019) OR grid_partition = '81063ffffffffff' OR year IS NULL)";
+        let keys = "a.grid_partition = b.grid_partition AND a.year IS NOT DISTINCT FROM b.year";
+        let questions = [
+            format!("SELECT a.id, b.id FROM $t a JOIN $t b ON {keys}"),
+            format!("SELECT a.id, b.id FROM $t a JOIN {few} b ON {keys}"),
+            format!("SELECT a.id, b.id FROM {few} a LEFT JOIN $t b ON {keys}"),
+            "SELECT a.id, b.id FROM $t a FULL JOIN (SELECT * FROM $t WHERE year = 2011) b USING (grid_partition, year)"
+                .to_owned(),
+            format!(
+                "SELECT grid_partition, year, count(*) FROM (SELECT * FROM $t UNION ALL SELECT * FROM {few}) GROUP BY 1, 2"
+            ),
+            format!("SELECT grid_partition, year FROM $t EXCEPT SELECT grid_partition, year FROM {few}"),
+            "SELECT grid_partition, year, count(*) FROM $t GROUP BY 1, 2".to_owned(),
+            "SELECT year, count(*) FROM $t GROUP BY 1".to_owned(),
+            format!("SELECT id, row_number() OVER (PARTITION BY grid_partition, year ORDER BY id) AS n FROM {few}"),
+            "SELECT id, row_number() OVER (PARTITION BY year ORDER BY id) AS n FROM $t".to_owned(),
+        ];
+        for workers in [1, 2, 3, 5] {
+            context.sql(&format!("SET datafusion.execution.target_partitions = {workers}")).await.unwrap();
+            for question in &questions {
+                let [of_scans, of_copy] =
+                    ["buckets(items, 1)", "copy"].map(|t| answer(&context, question.replace("$t", t)));
+                let (of_scans, of_copy) = (of_scans.await, of_copy.await);
+                assert!(of_scans == of_copy, "{workers}: {question}: {} rows, not {}", of_scans.len(), of_copy.len());
+            }
+        }
+    }
+
+    async fn answer(context: &SessionContext, sql: String) -> Vec<String> {
+        let batches = context.sql(&sql).await.unwrap().collect().await.unwrap();
+        let text = arrow::util::pretty::pretty_format_batches(&batches).unwrap().to_string();
+        let mut rows: Vec<String> = text.lines().skip(3).map(ToOwned::to_owned).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     #[tokio::test]
     async fn errors_name_the_function_and_the_way_out() {
         let folder = tempfile::tempdir().unwrap();

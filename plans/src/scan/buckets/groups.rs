@@ -1,11 +1,10 @@
 //! The buckets of a snapshot with their files, and how they are packed into groups.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
-use crate::runtime::balanced;
+use crate::runtime::consecutive;
 use crate::sink::MAX_FILE_BYTES;
 use crate::table::LiveFile;
 
@@ -51,7 +50,7 @@ impl BucketFiles {
         self.files.iter().map(|file| file.sequence).max().unwrap_or_default()
     }
 
-    fn load(&self) -> u64 {
+    pub(super) fn load(&self) -> u64 {
         self.bytes() + FILE_LOAD * self.files.len() as u64
     }
 }
@@ -71,16 +70,12 @@ pub(super) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
     buckets.into_iter().map(bucket).collect()
 }
 
-/// Packs buckets into groups of about the same size: a bucket is never split, small ones share a group, and there are
-/// at least as many groups as workers, if there are buckets enough. The largest group comes first.
-pub(super) fn groups(mut buckets: Vec<BucketFiles>, workers: usize) -> Vec<Vec<BucketFiles>> {
-    let load = |group: &[BucketFiles]| group.iter().map(BucketFiles::load).sum::<u64>();
-    let wanted = load(&buckets).div_ceil(GROUP_BYTES).min(MAX_GROUPS).max(workers as u64);
-    buckets.sort_by_cached_key(|bucket| (Reverse(bucket.load()), bucket.bucket.clone()));
-    let mut groups = balanced(buckets, wanted as usize, BucketFiles::load);
-    groups.iter_mut().for_each(|group| group.sort_by(|a, b| a.bucket.cmp(&b.bucket)));
-    groups.sort_by_key(|group| Reverse(load(group)));
-    groups
+/// Cuts buckets, in their order, into groups of about the same size: a bucket is never split, small ones share a group, and
+/// there are at least as many groups as workers, if there are buckets enough.
+pub(super) fn groups(buckets: Vec<BucketFiles>, workers: usize) -> Vec<Vec<BucketFiles>> {
+    let load: u64 = buckets.iter().map(BucketFiles::load).sum();
+    let wanted = load.div_ceil(GROUP_BYTES).min(MAX_GROUPS).max(workers as u64);
+    consecutive(buckets, wanted as usize, BucketFiles::load)
 }
 
 #[cfg(test)]
@@ -133,7 +128,8 @@ mod tests {
         assert_eq!(sizes.iter().sum::<u64>(), 46);
         assert_eq!(sizes[0], 30);
         assert!(sizes[1..].iter().all(|mb| *mb <= 5), "{sizes:?}");
-        assert!(groups.iter().all(|g| g.windows(2).all(|pair| pair[0].bucket < pair[1].bucket)));
+        let order: Vec<_> = groups.iter().flatten().map(|bucket| bucket.bucket.cell.as_str()).collect();
+        assert_eq!(order, ["0", "1", "2", "3", "4", "5", "6"]);
     }
 
     #[test]

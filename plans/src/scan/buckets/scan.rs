@@ -1,15 +1,19 @@
 //! [`BucketScanExec`]: the leaf operator that reads buckets, a group of them per partition.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, internal_err, project_schema};
+use datafusion::common::{DataFusionError, Result, ScalarValue, internal_err, project_schema};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::{
+    EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr, RangePartitioning, SplitPoint,
+};
 use datafusion::physical_plan::coop::cooperative;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{
@@ -26,6 +30,7 @@ use super::group_message::GroupMessage;
 use super::groups::{BucketFiles, YEAR};
 use super::read::{PartFileReader, ReadMetrics};
 use crate::checkpoint::Totals;
+use crate::model::bucket::Bucket;
 use crate::model::items::GRID_PARTITION;
 use crate::runtime::{Slices, find_operator, partition_numbers};
 use crate::scan::settles::Settles;
@@ -35,8 +40,9 @@ use crate::table::Warehouse;
 /// Reads the part files of buckets: one output partition per group, bucket after bucket. Rows of which a newer version is in
 /// another bucket are left out.
 ///
-/// No bucket is in two partitions, so that the output is hash-partitioned by (`grid_partition`, `year`) as far as any
-/// operator above can tell. With no bucket to read, there is one partition without rows.
+/// The groups are ranges of (`grid_partition`, `year`), and the output says so: what goes by bucket needs no shuffle, and two
+/// scans are joined partition by partition where their ranges are the same. With no bucket to read, there is one partition
+/// without rows.
 #[derive(Debug)]
 pub struct BucketScanExec {
     /// The table, as it is written.
@@ -65,6 +71,8 @@ pub(crate) struct SentGroups {
     pub slices: Slices,
     /// Has the number of each partition that this process reads (see [`partition_numbers`]).
     pub numbers: Arc<dyn ExecutionPlan>,
+    /// The first bucket of each.
+    pub starts: Vec<Bucket>,
     /// As [`BucketScanExec::fingerprint`] tells them.
     pub fingerprints: Vec<u64>,
     /// Sums over their buckets.
@@ -76,6 +84,14 @@ impl Groups {
         match self {
             Self::Packed(groups) => groups.len(),
             Self::Sent(sent) => sent.slices.count(),
+        }
+    }
+
+    /// The first bucket of each, all being in order.
+    fn starts(&self) -> Vec<Bucket> {
+        match self {
+            Self::Packed(groups) => groups.iter().flat_map(|group| group.first()).map(|f| f.bucket.clone()).collect(),
+            Self::Sent(sent) => sent.starts.clone(),
         }
     }
 
@@ -124,14 +140,8 @@ impl BucketScanExec {
             Groups::Packed(groups) => (0..groups.len()).collect(),
             Groups::Sent(sent) => partition_numbers::numbers(&sent.numbers)?,
         };
-        let keys = [GRID_PARTITION, YEAR].map(|name| Column::new_with_schema(name, &schema).ok());
-        let partitioning = match keys {
-            [Some(cell), Some(year)] => {
-                let keys: Vec<Arc<dyn PhysicalExpr>> = vec![Arc::new(cell), Arc::new(year)];
-                Partitioning::Hash(keys, numbers.len())
-            }
-            _ => Partitioning::UnknownPartitioning(numbers.len()),
-        };
+        let ranges = ranges(&groups.starts(), &numbers, &schema)?;
+        let partitioning = ranges.map_or(Partitioning::UnknownPartitioning(numbers.len()), Partitioning::Range);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             partitioning,
@@ -171,6 +181,7 @@ impl BucketScanExec {
                 SentGroups {
                     numbers: partition_numbers::number(groups.len())?,
                     slices: Slices::store(groups.len(), Arc::new(slice), folder).await?,
+                    starts: self.groups.starts(),
                     fingerprints: (0..groups.len()).map(|i| self.fingerprint(i)).collect(),
                     chosen: self.chosen(),
                 }
@@ -240,6 +251,15 @@ impl BucketScanExec {
         self.groups().iter().flatten()
     }
 
+    /// The partitions of `leaf`, if that is a scan of buckets, with those that take longest first.
+    pub fn longest_first(leaf: &Arc<dyn ExecutionPlan>) -> Option<Vec<usize>> {
+        let groups = leaf.downcast_ref::<Self>()?.groups();
+        let load = |group: &[BucketFiles]| group.iter().map(BucketFiles::load).sum::<u64>();
+        let mut partitions: Vec<usize> = (0..groups.len()).collect();
+        partitions.sort_by_cached_key(|partition| Reverse(load(&groups[*partition])));
+        (!partitions.is_empty()).then_some(partitions)
+    }
+
     /// Sums over all buckets from which those to read were chosen by their number of files.
     pub fn scanned(&self) -> Totals {
         self.scanned
@@ -249,6 +269,27 @@ impl BucketScanExec {
     pub fn chosen(&self) -> Totals {
         self.sent().map_or_else(|| Totals::of(self.buckets()), |sent| sent.chosen)
     }
+}
+
+/// The ranges of buckets that are read, where the rows have both columns: those of the groups with these numbers, each of
+/// which goes from its start to that of the next one.
+fn ranges(starts: &[Bucket], numbers: &[usize], schema: &SchemaRef) -> Result<Option<RangePartitioning>> {
+    let column =
+        |name| Some((Column::new_with_schema(name, schema).ok()?, schema.field_with_name(name).ok()?.data_type()));
+    let is_in_order = numbers.is_sorted_by(|a, b| a < b);
+    let (Some((cell, cell_type)), Some((year, year_type)), true) = (column(GRID_PARTITION), column(YEAR), is_in_order)
+    else {
+        return Ok(None);
+    };
+    let in_order = SortOptions { descending: false, nulls_first: false };
+    let ordering = [cell, year].map(|column| PhysicalSortExpr::new(Arc::new(column), in_order));
+    let Some(ordering) = LexOrdering::new(ordering) else { return Ok(None) };
+    let starts = numbers.iter().skip(1).filter_map(|number| starts.get(*number)).map(|start| {
+        let cell = ScalarValue::from(start.cell.as_str()).cast_to(cell_type)?;
+        let year = ScalarValue::from(start.year).cast_to(year_type)?;
+        Ok(SplitPoint::new(vec![cell, year]))
+    });
+    Ok(Some(RangePartitioning::try_new(ordering, starts.collect::<Result<_>>()?)?))
 }
 
 impl DisplayAs for BucketScanExec {

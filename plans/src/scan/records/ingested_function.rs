@@ -9,7 +9,7 @@ use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
 use super::ingested_table::{IngestedTable, Since};
-use crate::model::time::parse_millis;
+use crate::model::time::parse_period;
 use crate::scan::WarehouseTable;
 
 /// `ingested(items)`: the versions of objects whose Items are in a warehouse. `ingested(items, '2025-01-31')`: at least
@@ -56,8 +56,8 @@ fn parse_since(since: &Expr) -> Result<Option<Since>> {
     if text.eq_ignore_ascii_case("last") {
         return Ok(Some(Since::Last));
     }
-    match parse_millis(text) {
-        Some(time) => Ok(Some(Since::Time(time))),
+    match parse_period(text) {
+        Some(period) => Ok(Some(Since::Time(period.start().timestamp_millis()))),
         None => plan_err!("ingested: {text:?} is neither last, nor a date, nor an RFC 3339 time"),
     }
 }

@@ -22,8 +22,8 @@ struct Span {
 
 impl Conditions<'_> {
     /// A temporal predicate of CQL2. A time is an interval of one instant, a date one of a day; an open end is before
-    /// or behind all times. `datetime` is the time of the Item, as parameter `datetime` has it: where it is null, from
-    /// `start_datetime` to `end_datetime`.
+    /// or behind all times. Where `datetime` is null, it is the interval from `start_datetime` to
+    /// `end_datetime`.
     ///
     /// Errors: an operand that is neither a property, nor a time, nor an interval.
     pub(super) fn of_times(&self, function: Function, left: &Cql2, right: &Cql2) -> Read {
@@ -36,7 +36,7 @@ impl Conditions<'_> {
                 _ => None,
             };
             if let Some(interval) = constant {
-                return Ok(interval.condition());
+                return Ok(meets(&interval));
             }
         }
         let (a, b) = (self.span(function, left)?, self.span(function, right)?);
@@ -86,6 +86,18 @@ impl Conditions<'_> {
             }
         })
     }
+}
+
+/// Whether `datetime` shares a moment with a constant interval, in terms of columns, by whose bounds files are chosen.
+fn meets(interval: &Interval) -> Expr {
+    let (from, until) = (interval.start.map(literal), interval.end.map(literal));
+    let within = |first: &str, last: &str| {
+        let from = from.clone().map(|from| ident(last).gt_eq(from));
+        let until = until.clone().map(|until| ident(first).lt_eq(until));
+        from.into_iter().chain(until).reduce(Expr::and).unwrap_or_else(|| ident(first).is_not_null())
+    };
+    let by_interval = ident("datetime").is_null().and(within("start_datetime", "end_datetime"));
+    within("datetime", "datetime").or(by_interval)
 }
 
 /// More than from 1970 to any time that RFC 3339 can write.

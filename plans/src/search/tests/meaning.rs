@@ -83,6 +83,8 @@ async fn items_are_found_by_place_time_and_name() {
             (json!({"ids": "a,c", "collections": "y"}), "c"),
             (json!({"filter": "t_intersects(datetime, INTERVAL('2020-01-02', '2020-01-03'))"}), "bc"),
             (json!({"filter": "t_intersects(datetime, DATE('2020-01-02'))"}), "b"),
+            (json!({"filter": "t_intersects(INTERVAL('..', '..'), datetime)"}), "abc"),
+            (json!({"filter": "t_disjoint(datetime, INTERVAL('2020-01-02', '2020-01-03'))"}), "a"),
             (json!({"filter": "t_before(datetime, DATE('2020-01-03'))"}), "ab"),
             (json!({"filter": "t_during(datetime, INTERVAL('..', '2020-01-05'))"}), "abc"),
             (json!({"filter": "t_meets(datetime, TIMESTAMP('2020-01-05T00:00:00Z'))"}), "c"),

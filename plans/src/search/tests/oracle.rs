@@ -35,13 +35,14 @@ fn micros(text: &str) -> Option<i64> {
 }
 
 fn is_in(interval: &Interval, item: &Value) -> bool {
-    let span = match time(item, "datetime") {
-        Some(time) => (Some(time), Some(time)),
-        None => (time(item, "start_datetime"), time(item, "end_datetime")),
-    };
+    meets(interval, time(item, "datetime"), time(item, "datetime"))
+        || meets(interval, time(item, "start_datetime"), time(item, "end_datetime"))
+}
+
+fn meets(interval: &Interval, first: Option<i64>, last: Option<i64>) -> bool {
     let bound = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
-    let ends = bound(interval.start).is_none_or(|start| span.1.is_some_and(|end| end >= start));
-    ends && bound(interval.end).is_none_or(|end| span.0.is_some_and(|start| start <= end))
+    let ends = bound(interval.start).is_none_or(|start| last.is_some_and(|last| last >= start));
+    ends && bound(interval.end).is_none_or(|end| first.is_some_and(|first| first <= end))
 }
 
 /// A value of one type; times in microseconds.

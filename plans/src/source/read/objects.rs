@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use datafusion::common::DataFusionError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::local_files::read_files;
-use super::raw::{Blocks, ObjectName, Raw};
+use super::pieces::{PieceError, inflated, is_gzip};
+use super::raw::{Block, Blocks, ObjectName, Raw};
 use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
 use crate::source::decode::Defect;
@@ -33,7 +34,32 @@ pub(in super::super) struct Fetch {
 pub(in super::super) fn objects(spool: &Arc<Spool>, range: &SpoolRange, keys: &Arc<KeyBase>, fetch: &Fetch) -> Blocks {
     let (keys, fetch) = (Arc::clone(keys), *fetch);
     let blocks = spool.read(range, SPOOL_BLOCK).map_ok(move |entries| fetch_block(entries, &keys, &fetch));
-    blocks.try_flatten().boxed()
+    blocks.try_flatten().and_then(move |block| decompressed(block, fetch.max_bytes)).boxed()
+}
+
+/// The same, with the bodies inflated that are gzip, whatever the objects are called and however they were served.
+async fn decompressed(mut block: Block, max_bytes: u64) -> datafusion::common::Result<Block> {
+    for raw in &mut block {
+        if let Ok(body) = &raw.body
+            && is_gzip(body)
+        {
+            raw.body = inflate(body.clone(), max_bytes).await;
+        }
+    }
+    Ok(block)
+}
+
+async fn inflate(body: Bytes, max_bytes: u64) -> Result<Bytes, Defect> {
+    let mut pieces = inflated(stream::iter([Ok(body)]).boxed());
+    let mut plain = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        let defect = |e: PieceError| Defect { kind: RejectKind::Unreadable, message: format!("the object is {e}") };
+        plain.extend_from_slice(&piece.map_err(defect)?);
+        if plain.len() as u64 > max_bytes {
+            return Err(too_large(plain.len() as u64, max_bytes));
+        }
+    }
+    Ok(plain.freeze())
 }
 
 fn fetch_block(entries: Vec<Entry>, keys: &Arc<KeyBase>, fetch: &Fetch) -> Blocks {
@@ -98,10 +124,34 @@ async fn get(store: &Arc<dyn ObjectStore>, path: &Path, fetch: &Fetch) -> object
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     use object_store::memory::InMemory;
 
     use super::*;
     use crate::stores::faults::{Fault, Faults, Faulty};
+
+    #[tokio::test]
+    async fn a_body_that_is_gzip_is_inflated_within_the_limit() {
+        let mut encoder = GzEncoder::new(vec![], Compression::default());
+        encoder.write_all(&[b'x'; 1000]).unwrap();
+        let gzipped = Bytes::from(encoder.finish().unwrap());
+        let raw = |body: &Bytes| Raw {
+            object: ObjectName::Url("x".into()),
+            position: None,
+            range: None,
+            body: Ok(body.clone()),
+        };
+        let bodies = [gzipped.clone(), Bytes::from_static(b"{}"), gzipped.slice(..gzipped.len() - 9)];
+        let block = decompressed(bodies.iter().map(raw).collect(), 1000).await.unwrap();
+        assert_eq!(block[0].body.as_ref().unwrap()[..], [b'x'; 1000]);
+        assert_eq!(block[1].body.as_ref().unwrap()[..], b"{}"[..]);
+        assert_eq!(block[2].body.as_ref().unwrap_err().kind, RejectKind::Unreadable);
+        let block = decompressed(vec![raw(&gzipped)], 999).await.unwrap();
+        assert_eq!(block[0].body.as_ref().unwrap_err().kind, RejectKind::TooLarge);
+    }
 
     #[tokio::test]
     async fn too_large_an_object_is_not_read_and_a_store_that_fails_ends_the_run() {

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use datafusion::common::DataFusionError;
-use flate2::write::MultiGzDecoder;
+use flate2::write::GzDecoder;
 use futures::stream::{self, BoxStream, StreamExt};
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use thiserror::Error;
@@ -67,7 +67,8 @@ pub(in super::super) async fn pieces(file: &Url, range: Option<Range<u64>>) -> R
     Ok(stream::iter(starts).map(read).buffered(2).boxed())
 }
 
-/// The same bytes, decompressed if they start as gzip does. Several gzip members in a row are one stream.
+/// The same bytes, decompressed if they start as gzip does. Several gzip members in a row are one stream, and zeros
+/// behind one are nothing, as to `gzip`. What was inflated before a fault comes before the error.
 pub(in super::super) fn inflated(pieces: Pieces) -> Pieces {
     let inflater = Inflater { pieces, compressed: Bytes::new(), state: State::Start };
     stream::try_unfold(
@@ -91,7 +92,12 @@ struct Inflater {
 enum State {
     Start,
     Plain,
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    /// Within a member.
+    Gzip(Box<GzDecoder<Vec<u8>>>),
+    /// Behind a member: another may follow, or zeros that fill a block up.
+    Between,
+    /// What came before the fault has been handed on.
+    Faulty(std::io::Error),
     End,
 }
 
@@ -107,29 +113,65 @@ impl Inflater {
                     return self.pieces.next().await.transpose();
                 }
                 State::End => return Ok(None),
-                State::Gzip(decoder) => {
-                    if self.compressed.is_empty() {
-                        match self.pieces.next().await.transpose()? {
-                            Some(piece) => self.compressed = piece,
-                            None => {
-                                decoder.try_finish().map_err(PieceError::Gzip)?;
-                                let rest = std::mem::take(decoder.get_mut());
-                                self.state = State::End;
-                                return Ok((!rest.is_empty()).then(|| rest.into()));
-                            }
-                        }
+                State::Faulty(_) => {
+                    let State::Faulty(error) = std::mem::replace(&mut self.state, State::End) else { continue };
+                    return Err(PieceError::Gzip(error));
+                }
+                State::Between => {
+                    let zeros = self.compressed.iter().take_while(|byte| **byte == 0).count();
+                    self.compressed.advance(zeros);
+                    if !self.compressed.is_empty() {
+                        self.state = State::member();
+                    } else if !self.fill().await? {
+                        self.state = State::End;
                     }
-                    let some = self.compressed.split_to(self.compressed.len().min(COMPRESSED_PIECE));
-                    let written = decoder.write_all(&some);
-                    let inflated = std::mem::take(decoder.get_mut());
-                    match written {
-                        Ok(()) if inflated.is_empty() => {}
-                        Ok(()) => return Ok(Some(inflated.into())),
-                        Err(e) => return Err(PieceError::Gzip(e)),
+                }
+                State::Gzip(_) => {
+                    let has_more = !self.compressed.is_empty() || self.fill().await?;
+                    let inflated = self.inflate(has_more);
+                    if !inflated.is_empty() {
+                        return Ok(Some(inflated.into()));
                     }
                 }
             }
         }
+    }
+
+    /// Takes the next compressed bytes; false at the end of the file.
+    async fn fill(&mut self) -> Result<bool, PieceError> {
+        let piece = self.pieces.next().await.transpose()?;
+        let has_more = piece.is_some();
+        self.compressed = piece.unwrap_or_default();
+        Ok(has_more)
+    }
+
+    /// Inflates some of the bytes at hand, or what is left at the end of the file.
+    fn inflate(&mut self, has_more: bool) -> Vec<u8> {
+        let State::Gzip(decoder) = &mut self.state else { return vec![] };
+        let some = &self.compressed[..self.compressed.len().min(COMPRESSED_PIECE)];
+        let written = match some.is_empty() {
+            // An empty piece is no end.
+            true if has_more => return vec![],
+            true => Ok(0),
+            false => decoder.write(some),
+        };
+        let ended = match written {
+            Ok(0) => Some(decoder.try_finish().map(|()| State::Between)),
+            Ok(count) => {
+                self.compressed.advance(count);
+                None
+            }
+            Err(error) => {
+                // Only to get what was inflated before the fault; that there is one is known.
+                let _ = decoder.try_finish();
+                Some(Err(error))
+            }
+        };
+        let inflated = std::mem::take(decoder.get_mut());
+        if let Some(ended) = ended {
+            self.state = ended.unwrap_or_else(State::Faulty);
+        }
+        inflated
     }
 
     /// The first two bytes tell, and may come in two pieces.
@@ -149,8 +191,14 @@ impl Inflater {
             self.compressed = start.freeze();
         }
         let gzip = is_gzip(&self.compressed);
-        self.state = if gzip { State::Gzip(Box::new(MultiGzDecoder::new(vec![]))) } else { State::Plain };
+        self.state = if gzip { State::member() } else { State::Plain };
         Ok(())
+    }
+}
+
+impl State {
+    fn member() -> Self {
+        Self::Gzip(Box::new(GzDecoder::new(vec![])))
     }
 }
 
@@ -185,12 +233,70 @@ mod tests {
         assert_eq!(inflate(b"x", 1).await.unwrap(), b"x");
     }
 
+    /// What is handed on, and whether an error follows.
+    async fn inflated_until_fault(bytes: &[u8], piece: usize) -> (Vec<u8>, bool) {
+        let pieces = bytes.chunks(piece).map(|p| Ok(Bytes::copy_from_slice(p))).collect::<Vec<_>>();
+        let mut pieces = inflated(stream::iter(pieces).boxed());
+        let mut text = vec![];
+        while let Some(piece) = pieces.next().await {
+            match piece {
+                Ok(piece) => text.extend_from_slice(&piece),
+                Err(_) => return (text, true),
+            }
+        }
+        (text, false)
+    }
+
+    /// What a reader that takes byte by byte gets of it.
+    fn inflated_byte_by_byte(bytes: &[u8]) -> Vec<u8> {
+        let (mut decoder, mut text) = (flate2::bufread::MultiGzDecoder::new(bytes), vec![]);
+        let mut byte = [0];
+        while let Ok(1) = std::io::Read::read(&mut decoder, &mut byte) {
+            text.push(byte[0]);
+        }
+        text
+    }
+
+    fn lines() -> Vec<u8> {
+        (0..3000).flat_map(|n| format!("{{\"id\":\"item {n} {}\"}}\n", n * 7919 % 1009).into_bytes()).collect()
+    }
+
     #[tokio::test]
-    async fn gzip_that_ends_early_or_goes_wrong_is_an_error() {
-        let mut gzipped = gzip(&b"one\ntwo\n".repeat(1000));
-        assert!(inflate(&gzipped[..gzipped.len() - 9], 64).await.is_err());
-        gzipped[20] ^= 0xff;
-        assert!(inflate(&gzipped, 64).await.is_err());
+    async fn zeros_behind_gzip_are_nothing() {
+        let (text, zeros) = (lines(), [0; 512]);
+        let gzipped = [&gzip(&text[..5000])[..], &zeros, &gzip(&text[5000..]), &zeros].concat();
+        for piece in [1, 700, 1 << 20] {
+            assert_eq!(inflate(&gzipped, piece).await.unwrap(), text);
+        }
+        let other = [gzip(&text), b"rest".to_vec()].concat();
+        for piece in [1, 1 << 20] {
+            assert_eq!(inflated_until_fault(&other, piece).await, (text.clone(), true));
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_comes_before_a_fault_is_handed_on() {
+        let text = lines();
+        let gzipped = gzip(&text);
+        for cut in (20..gzipped.len()).step_by(997).chain([gzipped.len() - 1, gzipped.len() - 8, gzipped.len() - 9]) {
+            let expected = inflated_byte_by_byte(&gzipped[..cut]);
+            for piece in [100, 1 << 20] {
+                let (found, failed) = inflated_until_fault(&gzipped[..cut], piece).await;
+                assert!(
+                    failed && text.starts_with(&found) && found.len() >= expected.len(),
+                    "cut at {cut}, pieces of {piece}: {} of {}",
+                    found.len(),
+                    expected.len()
+                );
+            }
+        }
+        for at in (20..gzipped.len()).step_by(997) {
+            let mut broken = gzipped.clone();
+            broken[at] ^= 0xff;
+            let (found, failed) = inflated_until_fault(&broken, 1 << 20).await;
+            let expected = inflated_byte_by_byte(&broken);
+            assert!(failed && found.len() >= expected.len(), "broken at {at}: {} of {}", found.len(), expected.len());
+        }
     }
 
     #[tokio::test]

@@ -3,8 +3,8 @@
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::number::Decimal;
-use super::time;
 use super::value::{Text, Token, Value};
+use crate::time;
 
 /// The type of a column that holds a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,6 @@ mod members;
 mod number;
 mod properties;
 mod scan;
-mod time;
 mod value;
 
 use arrow::array::RecordBatch;
@@ -31,7 +30,6 @@ use arrow::error::ArrowError;
 use self::columns::Columns;
 use self::envelope::Envelope;
 use self::properties::Properties;
-pub use self::time::parse_time;
 pub use crate::defect::{Defect, RejectKind};
 use crate::schema::ItemSchema;
 

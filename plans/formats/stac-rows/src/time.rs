@@ -1,27 +1,82 @@
-//! Times in STAC properties: RFC 3339, and the forms close to it that are found in the wild.
+//! Times as people and catalogs write them: RFC 3339, the forms close to it that are found in the wild, and periods of
+//! the calendar.
 
 use std::iter;
+use std::ops::RangeInclusive;
+
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
 
 /// A time in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Time {
+pub struct Time {
     pub micros: i64,
     /// Whether the text was `YYYY-MM-DDTHH:MM:SSZ`, or that with six fraction digits that are not all zero:
     /// the form in which the time is written back.
     pub canonical: bool,
 }
 
-/// Microseconds since 1970-01-01T00:00:00Z of a time as properties have it; `None` if the text is none.
-pub fn parse_time(text: &str) -> Option<i64> {
-    parse(text).map(|time| time.micros)
-}
-
-/// Reads RFC 3339 in any offset, and leniently: no zone is UTC, a date alone is its midnight, a space may stand for
-/// `T` and before the zone, seconds and the minutes of an offset may be left out. Fractions are cut at microseconds;
-/// second 60 (RFC 3339, section 5.7) is the first of the next minute.
+/// Reads RFC 3339 in any offset, and leniently what can mean one moment only:
+///
+/// - no zone is UTC, which may also be written `UTC` or `GMT`; the minutes of an offset may be left out;
+/// - a date alone is its midnight; hour 24 is the midnight at the end of its day (ISO 8601);
+/// - a space may stand for `T`, before the zone, and round the whole; a comma may stand before the fraction;
+/// - seconds may be left out, and all of `-` and `:` (ISO 8601's basic format, with `T`).
+///
+/// Fractions are cut at microseconds; second 60 (RFC 3339, section 5.7) is the first of the next minute.
 ///
 /// `None` if the text is no such time, or names a day or an hour that does not exist.
-pub(super) fn parse(text: &str) -> Option<Time> {
+pub fn parse(text: &str) -> Option<Time> {
+    let trimmed = text.trim_ascii();
+    let Some(basic) = extended(trimmed) else {
+        let time = parse_extended(trimmed)?;
+        return Some(Time { canonical: time.canonical && trimmed.len() == text.len(), ..time });
+    };
+    Some(Time { canonical: false, ..parse_extended(&basic)? })
+}
+
+/// The moments from the first to the last microsecond of a year (`2015`), a month (`2015-05`) or a day (`2015-05-31`) in
+/// UTC, or the one moment of any other time that [`parse`] reads.
+pub fn parse_period(text: &str) -> Option<RangeInclusive<i64>> {
+    let text = text.trim_ascii();
+    let year = |digits: &[u8]| Some(two(&digits[..2])? * 100 + two(&digits[2..])?);
+    let (first, days) = match text.as_bytes() {
+        digits @ [_, _, _, _] => {
+            let year = year(digits)?;
+            let first = days_since_epoch(year, 1, 1);
+            (first, days_since_epoch(year + 1, 1, 1) - first)
+        }
+        [digits @ .., b'-', tens, ones] if digits.len() == 4 => {
+            let (year, month) = (year(digits)?, two(&[*tens, *ones])?);
+            if !(1..=12).contains(&month) {
+                return None;
+            }
+            (days_since_epoch(year, month, 1), days_of(year, month))
+        }
+        [_, _, _, _, b'-', _, _, b'-', _, _] => (parse(text)?.micros.div_euclid(DAY), 1),
+        _ => {
+            let micros = parse(text)?.micros;
+            return Some(micros..=micros);
+        }
+    };
+    Some(first * DAY..=(first + days) * DAY - 1)
+}
+
+/// `20190524T140821Z` as `2019-05-24T14:08:21Z`; `None` for other forms.
+fn extended(text: &str) -> Option<String> {
+    let (date, rest) = text.split_at_checked(8)?;
+    let time = rest.strip_prefix(['T', 't'])?;
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, is_date) = (digits(time), digits(date) == 8);
+    if !is_date || ![4, 6].contains(&count) {
+        return None;
+    }
+    let (clock, zone) = time.split_at(count);
+    let clock: Vec<&str> = [0, 2, 4].into_iter().filter_map(|at| clock.get(at..at + 2)).collect();
+    Some(format!("{}-{}-{}T{}{zone}", &date[..4], &date[4..6], &date[6..], clock.join(":")))
+}
+
+fn parse_extended(text: &str) -> Option<Time> {
     let bytes = text.as_bytes();
     let date = bytes.first_chunk::<10>()?;
     if date[4] != b'-' || date[7] != b'-' {
@@ -39,10 +94,10 @@ pub(super) fn parse(text: &str) -> Option<Time> {
     }
 
     let (hour, minute) = (two(rest.get(1..3)?)?, two(rest.get(4..6)?)?);
-    if !matches!(rest[0], b'T' | b't' | b' ') || rest[3] != b':' || hour > 23 || minute > 59 {
+    if !matches!(rest[0], b'T' | b't' | b' ') || rest[3] != b':' || hour > 24 || minute > 59 {
         return None;
     }
-    let mut canonical = rest[0] == b'T';
+    let mut canonical = rest[0] == b'T' && hour < 24;
     let mut rest = &rest[6..];
     let mut second = 0;
     if let [b':', tens, ones, after @ ..] = rest {
@@ -58,15 +113,18 @@ pub(super) fn parse(text: &str) -> Option<Time> {
         }
     }
     let mut micros = 0;
-    if let [b'.', fraction @ ..] = rest {
+    if let [b'.' | b',', fraction @ ..] = rest {
         let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
         if digits == 0 {
             return None;
         }
         let values = fraction[..digits].iter().map(|digit| i64::from(digit - b'0'));
         micros = values.chain(iter::repeat(0)).take(6).fold(0, |micros, digit| micros * 10 + digit);
-        canonical &= digits == 6 && micros != 0;
+        canonical &= rest[0] == b'.' && digits == 6 && micros != 0;
         rest = &fraction[digits..];
+    }
+    if hour == 24 && (minute, second, micros) != (0, 0, 0) {
+        return None;
     }
     canonical &= rest == b"Z";
     let seconds = midnight + hour * 3600 + minute * 60 + second - offset(rest)?;
@@ -81,6 +139,7 @@ fn offset(zone: &[u8]) -> Option<i64> {
     };
     let (sign, hours, minutes) = match zone {
         [] | [b'Z' | b'z'] => return Some(0),
+        name if [b"UTC", b"GMT"].iter().any(|utc| name.eq_ignore_ascii_case(*utc)) => return Some(0),
         [sign, a, b] => (sign, two(&[*a, *b])?, 0),
         [sign, a, b, c, d] | [sign, a, b, b':', c, d] => (sign, two(&[*a, *b])?, two(&[*c, *d])?),
         _ => return None,
@@ -130,7 +189,7 @@ mod tests {
     use super::*;
 
     fn micros(rfc3339: &str) -> i64 {
-        DateTime::parse_from_rfc3339(rfc3339).unwrap().timestamp_micros()
+        rfc3339.parse::<DateTime<Utc>>().unwrap().timestamp_micros()
     }
 
     #[test]
@@ -151,6 +210,19 @@ mod tests {
             ("2019-05-24T14:08Z", "2019-05-24T14:08:00Z", false),
             ("2019-05-24", "2019-05-24T00:00:00Z", false),
             ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z", false),
+            ("2019-05-24T24:00:00Z", "2019-05-25T00:00:00Z", false),
+            ("2019-12-31T24:00:00.000+01:00", "2019-12-31T23:00:00Z", false),
+            ("2019-05-24T14:08:21,5Z", "2019-05-24T14:08:21.5Z", false),
+            ("2019-05-24T14:08:21,040000Z", "2019-05-24T14:08:21.04Z", false),
+            ("2019-05-24 14:08:21 UTC", "2019-05-24T14:08:21Z", false),
+            ("2019-05-24T14:08:21.5utc", "2019-05-24T14:08:21.5Z", false),
+            ("2019-05-24T14:08:21 GMT", "2019-05-24T14:08:21Z", false),
+            (" 2019-05-24T14:08:21Z\n", "2019-05-24T14:08:21Z", false),
+            ("20190524T140821Z", "2019-05-24T14:08:21Z", false),
+            ("20190524T140821.25+0100", "2019-05-24T13:08:21.25Z", false),
+            ("20190524T1408", "2019-05-24T14:08:00Z", false),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", true),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z", true),
         ] {
             assert_eq!(parse(text), Some(Time { micros: micros(same), canonical }), "{text}");
         }
@@ -163,13 +235,21 @@ mod tests {
             "N/A",
             "NaT",
             "not-a-date",
-            "20190524T140821",
+            "20190524",
+            "20190524T14",
+            "20190532T140821",
+            "2019-05-24T140821",
             "2019-W21-5",
             "2019-02-30T00:00:00Z",
             "2019-13-01T00:00:00Z",
             "0000-00-00T00:00:00Z",
             "2019-05-24T25:61:00Z",
-            "2019-05-24T24:00:00Z",
+            "2019-05-24T24:00:01Z",
+            "2019-05-24T24:00:00.5Z",
+            "2019-05-24T24:01Z",
+            "2019-05-24T14:08:21,Z",
+            "2019-05-24T14:08:21 CET",
+            "2019-05-24T14:08:21 UTC+1",
             "2019-05-24T14:08:61Z",
             "2019-05-24T14:08:21.Z",
             "2019-05-24T14:08:21ZZ",
@@ -181,10 +261,31 @@ mod tests {
             "2019-05-2é",
             "1900-02-29",
             "12-Jan-2023 05:22:37",
-            "2019-05-24T14:08:21 ",
             "+2019-05-24",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_period_has_all_moments_of_a_year_a_month_or_a_day() {
+        for (text, first, after) in [
+            ("2015", "2015-01-01T00:00:00Z", "2016-01-01T00:00:00Z"),
+            ("2015-12", "2015-12-01T00:00:00Z", "2016-01-01T00:00:00Z"),
+            ("2016-02", "2016-02-01T00:00:00Z", "2016-03-01T00:00:00Z"),
+            ("1969-12-31", "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"),
+            (" 0001 ", "0001-01-01T00:00:00Z", "0002-01-01T00:00:00Z"),
+            ("9999", "9999-01-01T00:00:00Z", "+10000-01-01T00:00:00Z"),
+            ("9999-12", "9999-12-01T00:00:00Z", "+10000-01-01T00:00:00Z"),
+            ("9999-12-31", "9999-12-31T00:00:00Z", "+10000-01-01T00:00:00Z"),
+            ("2015-05-31T12:00+01:00", "2015-05-31T11:00:00Z", "2015-05-31T11:00:00.000001Z"),
+        ] {
+            assert_eq!(parse_period(text), Some(micros(first)..=micros(after) - 1), "{text}");
+        }
+        for text in
+            ["", "15", "20155", "2015-", "2015-00", "2015-13", "2015-5", "2015-02-30", "20é5", "2015-05-", "2015/05"]
+        {
+            assert_eq!(parse_period(text), None, "{text}");
         }
     }
 
@@ -201,8 +302,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,40}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]?[-0-9:.Z+é]{0,20}") {
+        fn no_text_makes_it_panic(text in "\\PC{0,40}|[0-9]{2,8}[-T][-0-9:T]{0,8}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]?[-0-9:.Z+é]{0,20}") {
             parse(&text);
+            parse_period(&text);
         }
     }
 }
