@@ -23,5 +23,6 @@ mod query;
 mod real_data;
 mod s3_server;
 mod scripts;
+mod search;
 mod server;
 mod slt;

@@ -8,6 +8,7 @@
 //! - [`call`]: procedures as statements (`CALL expire_snapshots(items, '1h')`).
 //! - [`maintenance`]: cleans the warehouse.
 //! - [`run`]: INSERT and INSERT OVERWRITE as operators, from the first task to the commit.
+//! - [`search`]: STAC search as a plan, and as a table function.
 //! - [`query`]: table `items` with each Item once, and optimizer rules by which a question in space reads fewer files.
 //! - [`scan`]: tables over part files (`STORED AS ICEBERG`), by bucket (`buckets(items, 2)`), and what is known of them.
 //! - [`sink`]: the partitioned GeoParquet sink.
@@ -26,6 +27,7 @@ pub mod query;
 pub mod run;
 pub mod runtime;
 pub mod scan;
+pub mod search;
 pub mod session;
 pub mod sink;
 pub mod source;

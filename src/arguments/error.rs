@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use datafusion::common::DataFusionError;
+use earthcatalog_plans::search::SearchError;
 use earthcatalog_plans::stores::StoreError;
 use thiserror::Error;
 
@@ -19,6 +20,8 @@ pub enum ArgumentError {
     NoCatalogFolder(String, PathBuf),
     #[error("--{flag} {source}")]
     Location { flag: &'static str, source: Box<StoreError> },
+    #[error("--{0}")]
+    Search(#[from] SearchError),
     #[error("--geometry {text}: {reason}")]
     Place { text: String, reason: String },
     #[error("--end {1} comes before --start {0}; no Item lies between")]

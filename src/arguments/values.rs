@@ -45,6 +45,27 @@ pub fn until(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     parse_period(text).map(|period| *period.end()).ok_or(InvalidTime)
 }
 
+/// Reads `--datetime`: a year, a month, a day or a time, or an interval START/END of such, which is from the start of
+/// the one to the end of the other; `..` is an open end. Written as STAC API has it.
+pub fn interval(text: &str) -> Result<String, InvalidInterval> {
+    let written = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let open = ["", ".."];
+    let (start, end) = text.split_once('/').unwrap_or((text, text));
+    if text.is_empty() || open.contains(&start) && open.contains(&end) {
+        return Err(InvalidInterval);
+    }
+    let first =
+        if open.contains(&start) { "..".to_owned() } else { written(from(start).map_err(|_| InvalidInterval)?) };
+    let last = if open.contains(&end) { "..".to_owned() } else { written(until(end).map_err(|_| InvalidInterval)?) };
+    Ok(format!("{first}/{last}"))
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error(
+    "it must be a year (2025), a month (2025-01), a day (2025-01-31, UTC), an RFC 3339 time (2025-01-31T12:00:00Z), or an interval START/END of these, with .. for an open end"
+)]
+pub struct InvalidInterval;
+
 #[derive(Debug, Error, PartialEq)]
 #[error("it must be a date (2025-01-31, UTC), a month (2025-01), a year (2025) or a time (2025-01-31T12:00:00Z)")]
 pub struct InvalidTime;
@@ -125,6 +146,23 @@ mod tests {
         assert_eq!(read("2025-01-31T01:00:00.5+01:00"), Ok("2025-01-31T00:00:00.500Z".into()));
         assert_eq!(read("2025"), Ok("2025-01-01T00:00:00Z".into()));
         assert_eq!(read("31.1.2025"), Err(InvalidSince));
+    }
+
+    #[test]
+    fn an_interval_is_from_the_first_instant_to_the_last() {
+        for (text, expected) in [
+            ("2020", "2020-01-01T00:00:00Z/2020-12-31T23:59:59.999999Z"),
+            ("2020-02", "2020-02-01T00:00:00Z/2020-02-29T23:59:59.999999Z"),
+            ("2020-02-01/2021", "2020-02-01T00:00:00Z/2021-12-31T23:59:59.999999Z"),
+            ("2020-01-01T12:00:00+01:00", "2020-01-01T11:00:00Z/2020-01-01T11:00:00Z"),
+            ("../2020-01", "../2020-01-31T23:59:59.999999Z"),
+            ("2020/", "2020-01-01T00:00:00Z/.."),
+        ] {
+            assert_eq!(interval(text), Ok(expected.to_owned()), "{text}");
+        }
+        for wrong in ["", "/", "../..", "20", "2020-13", "2020/2021/2022", "yesterday"] {
+            assert_eq!(interval(wrong), Err(InvalidInterval), "{wrong}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::commands::register::{self, RegisterArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
 use crate::commands::scheduler::{self, SchedulerArgs};
+use crate::commands::search::{self, SearchArgs};
 use crate::commands::sql::{self, SqlArgs};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
@@ -59,6 +60,8 @@ pub enum Command {
     Pipelines(PipelinesArgs),
     /// Query a warehouse in SQL: a statement, a file, or a prompt
     Sql(SqlArgs),
+    /// Find Items by the parameters of a STAC search
+    Search(SearchArgs),
     /// Write Items as they were ingested: NDJSON, an ItemCollection or stac-geoparquet
     Export(ExportArgs),
     /// Show the settings and where each of them comes from
@@ -98,6 +101,7 @@ impl Command {
             Self::Explain(args) => explain::run(&args, out).await,
             Self::Pipelines(args) => pipelines::run(&args, out),
             Self::Sql(args) => sql::run(&args, out).await,
+            Self::Search(args) => search::run(&args, out).await,
             Self::Export(args) => export::run(&args, out).await,
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
@@ -123,6 +127,7 @@ impl Command {
             Self::Run(args) => args.script.resources.workers(),
             Self::Explain(args) => args.script.resources.workers(),
             Self::Sql(args) => args.resources.workers(),
+            Self::Search(args) => args.resources.workers(),
             Self::Export(args) => args.resources.workers(),
             Self::Demo(args) => args.threads.workers(),
             Self::Executor(args) => args.slots(),

@@ -109,7 +109,7 @@ impl CommandError {
             Self::Arguments(error) => error.is_usage(),
             Self::Sql(error) => error.is_usage(),
             Self::Output(OutputError::Sink(_) | OutputError::Terminal(_)) => true,
-            Self::Export(ExportError::Statements(_) | ExportError::Place(_)) => true,
+            Self::Export(ExportError::Statements(_) | ExportError::Place(_) | ExportError::PartOfItems) => true,
             _ => false,
         }
     }

@@ -24,6 +24,7 @@ pub mod register;
 pub mod run;
 pub mod runs;
 pub mod scheduler;
+pub mod search;
 pub mod sql;
 
 pub use error::CommandError;

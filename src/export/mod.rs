@@ -1,5 +1,6 @@
 //! `earthcatalog export`: whole Items, as they were, each once.
 
+mod hrefs;
 mod stac_geoparquet;
 
 use std::fmt;
@@ -12,13 +13,16 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::{Geometry, PlaceError, in_time_sql, place_sql};
+use earthcatalog_plans::search::Fields;
 use futures::TryStreamExt;
 use thiserror::Error;
 
+use self::hrefs::HrefsWriter;
 use crate::output::{ItemsWriter, OutputError, RowWriter, Sink};
 use crate::reason::reason;
 use crate::report::count;
-use crate::script::{Arguments, Planned, Script, ScriptError};
+use crate::rows::Row;
+use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
 
 /// How Items are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,8 +30,10 @@ pub enum ExportFormat {
     /// One Item per line
     Ndjson,
     /// One FeatureCollection
+    #[value(alias = "geojson")]
     Itemcollection,
     /// A stac-geoparquet file
+    #[value(alias = "geoparquet")]
     StacGeoparquet,
 }
 
@@ -50,6 +56,28 @@ pub enum Question {
     Sql(String),
     /// Items that intersect a place, with an instant or an interval from `start` to `end`; all, without any.
     Items { place: Option<Geometry>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
+    /// Those that a STAC search finds.
+    Search(SearchQuestion),
+}
+
+/// A STAC search.
+#[derive(Debug, Clone, Default)]
+pub struct SearchQuestion {
+    /// A JSON object, without `fields`.
+    pub parameters: String,
+    /// What is written of each Item; `None` is all.
+    pub fields: Option<Fields>,
+}
+
+impl SearchQuestion {
+    /// The statement that selects `columns` of the Items that are found.
+    fn statement(&self, columns: &str) -> Result<Statement, ScriptError> {
+        let sql = format!("-- $search VARCHAR\nSELECT {columns} FROM stac_search(items, $search)");
+        let arguments = Arguments::new().with("search", &self.parameters);
+        let mut statements = Script::parse("search", &sql)?.bind(&arguments)?;
+        // The script has one.
+        Ok(statements.remove(0))
+    }
 }
 
 /// Why Items could not be exported.
@@ -63,6 +91,8 @@ pub enum ExportError {
     Statements(usize),
     #[error("--query: {0}")]
     NotItems(#[from] NotItems),
+    #[error("stac-geoparquet holds whole Items; leave --fields out, or write ndjson")]
+    PartOfItems,
     #[error(transparent)]
     Schema(#[from] ItemSchemaError),
     #[error("{}", reason(.0))]
@@ -110,13 +140,18 @@ pub async fn export(
 ) -> Result<Exported, ExportError> {
     let started = Instant::now();
     let (rows, planned) = ask(session, question).await?;
+    let fields = match question {
+        Question::Search(search) => search.fields.clone(),
+        _ => None,
+    };
     let failed = |e| match e {
         OutputError::Query(e) => ExportError::Script(planned.failed(e)),
         e => e.into(),
     };
     let written = match format {
-        ExportFormat::Ndjson => write(rows, ItemsWriter::lines(), sink).await,
-        ExportFormat::Itemcollection => write(rows, ItemsWriter::collection(), sink).await,
+        ExportFormat::Ndjson => write(rows, ItemsWriter::lines().with_fields(fields), sink).await,
+        ExportFormat::Itemcollection => write(rows, ItemsWriter::collection().with_fields(fields), sink).await,
+        ExportFormat::StacGeoparquet if fields.is_some() => return Err(ExportError::PartOfItems),
         ExportFormat::StacGeoparquet => stac_geoparquet::write(rows, session, sink).await,
     };
     let (items, inexact) = written.map_err(failed)?;
@@ -157,17 +192,44 @@ async fn ask(
     session: &SessionContext,
     question: &Question,
 ) -> Result<(SendableRecordBatchStream, Planned), ExportError> {
-    let (name, text) = match question {
-        Question::Sql(text) => ("--query", text.clone()),
-        Question::Items { place, start, end } => ("export", items_sql(place.as_ref(), *start, *end)?),
+    let statements = match question {
+        Question::Sql(text) => Script::parse("--query", text)?.bind(&Arguments::new())?,
+        Question::Items { place, start, end } => {
+            let text = items_sql(place.as_ref(), *start, *end)?;
+            Script::parse("export", &text)?.bind(&Arguments::new())?
+        }
+        Question::Search(search) => vec![search.statement("*")?],
     };
-    let statements = Script::parse(name, &text)?.bind(&Arguments::new())?;
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
     let planned = statement.plan(session).await?;
     let rows = planned.execute()?;
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;
     Ok((rows, planned))
+}
+
+/// How many Items a search finds.
+pub async fn count_items(session: &SessionContext, search: &SearchQuestion) -> Result<u64, ExportError> {
+    let planned = search.statement("count(*) AS items")?.plan(session).await?;
+    let rows: Vec<_> = planned.execute()?.try_collect().await.map_err(|e| planned.failed(e))?;
+    let row = rows.first().and_then(|batch| Row::nth(batch, 0));
+    Ok(row.and_then(|row| row.number("items")).unwrap_or_default())
+}
+
+/// Writes the addresses of the assets of the Items that a search finds, one a line: of all assets, or of those called
+/// `asset`. `sink` stays open.
+pub async fn export_hrefs(
+    session: &SessionContext,
+    search: &SearchQuestion,
+    asset: Option<&str>,
+    sink: &mut Sink<'_>,
+) -> Result<(), ExportError> {
+    let planned = search.statement("assets")?.plan(session).await?;
+    let written = write(planned.execute()?, HrefsWriter { asset }, sink).await;
+    written.map(drop).map_err(|e| match e {
+        OutputError::Query(e) => ExportError::Script(planned.failed(e)),
+        e => e.into(),
+    })
 }
 
 /// The query for the Items of a place and time, in the order of their ids: the same Items make the same file.

@@ -8,6 +8,8 @@ use arrow::json::writer::{LineDelimited, Writer, WriterBuilder};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, exec_datafusion_err, plan_datafusion_err};
 use earthcatalog_plans::model::items::{ItemSchema, RowItems, wkb_of, write_geometry};
+use earthcatalog_plans::search::Fields;
+use serde_json::{Map, Value};
 
 use super::{OutputError, RowWriter};
 
@@ -44,23 +46,39 @@ impl Collection {
     }
 }
 
-/// Writes rows of table `items` as the Items that they were, one a line.
+/// Writes rows of table `items` as the Items that they were, or as some of their fields, one a line.
 #[derive(Debug)]
 pub struct ItemsWriter {
     /// `None`: the lines stand alone.
     collection: Option<Collection>,
+    /// `None`: whole Items.
+    fields: Option<Fields>,
 }
 
 impl ItemsWriter {
     /// Writes one ItemCollection.
     pub fn collection() -> Self {
-        Self { collection: Some(Collection::default()) }
+        Self { collection: Some(Collection::default()), fields: None }
     }
 
     /// Writes NDJSON.
     pub fn lines() -> Self {
-        Self { collection: None }
+        Self { collection: None, fields: None }
     }
+
+    /// Writes these fields of the Items.
+    pub fn with_fields(self, fields: Option<Fields>) -> Self {
+        Self { fields, ..self }
+    }
+}
+
+/// What `fields` leave of the Item that `text` has from byte `start` on.
+fn select(fields: &Fields, text: &mut Vec<u8>, start: usize) -> Result<(), OutputError> {
+    let failed = |e: serde_json::Error| exec_datafusion_err!("an Item is no JSON: {e}");
+    let item: Map<String, Value> = serde_json::from_slice(&text[start..]).map_err(failed)?;
+    text.truncate(start);
+    serde_json::to_writer(text, &fields.select(item)).map_err(failed)?;
+    Ok(())
 }
 
 impl RowWriter for ItemsWriter {
@@ -70,7 +88,11 @@ impl RowWriter for ItemsWriter {
         for row in 0..batch.num_rows() {
             text.clear();
             text.extend_from_slice(self.collection.as_mut().map_or(b"", Collection::next));
+            let start = text.len();
             items.write(row, &mut text)?;
+            if let Some(fields) = &self.fields {
+                select(fields, &mut text, start)?;
+            }
             if self.collection.is_none() {
                 text.push(b'\n');
             }
@@ -158,7 +180,7 @@ fn objects(batch: &RecordBatch, columns: &[usize], nulls: bool) -> Result<Vec<St
 #[cfg(test)]
 mod tests {
     use datafusion::prelude::SessionContext;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::output::{Format, write};

@@ -26,10 +26,16 @@ pub fn json_get_text_udf() -> ScalarUDF {
     JsonGet::new("json_get_text", Form::Text).into()
 }
 
+/// `json_get_scalar(json, key) -> Utf8View`: as [`json_get_text_udf`], but an object or a list is null.
+pub fn json_get_scalar_udf() -> ScalarUDF {
+    JsonGet::new("json_get_scalar", Form::Scalar).into()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Form {
     Json,
     Text,
+    Scalar,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -51,8 +57,9 @@ impl JsonGet {
             Err(e) => return Err(exec_datafusion_err!("{}: the text is no JSON: {e}", self.name)),
         };
         Ok(match (self.form, found.get_type()) {
-            (Form::Text, JsonType::Null) => None,
-            (Form::Text, JsonType::String) => found.as_str().map(str::to_owned),
+            (Form::Scalar, JsonType::Object | JsonType::Array) => None,
+            (Form::Text | Form::Scalar, JsonType::Null) => None,
+            (Form::Text | Form::Scalar, JsonType::String) => found.as_str().map(str::to_owned),
             _ => Some(found.as_raw_str().to_owned()),
         })
     }
@@ -159,6 +166,10 @@ mod tests {
             ("json_get(properties, 'none')", "null"),
             ("CAST(NULL AS VARCHAR) ->> 'a'", ""),
             ("json_get_text('[1, 2]', 1)", "2"),
+            ("json_get_scalar(properties, 'platform')", "L8"),
+            ("json_get_scalar(properties, 'eo:cloud_cover')", "7.5"),
+            ("json_get_scalar(properties, 'bands')", ""),
+            ("json_get_scalar(properties, 'none')", ""),
             ("'7' ->> 'a'", ""),
         ] {
             assert_eq!(answer(sql).await.unwrap(), expected, "{sql}");

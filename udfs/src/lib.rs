@@ -1,7 +1,9 @@
 //! SQL functions of earthcatalog: one per file; `register` lists them.
 
+mod array_relation;
 mod cell_text;
 pub mod cover;
+mod folded_text;
 mod geometry;
 mod h3_cell_to_boundary;
 mod h3_cell_to_latlng;
@@ -23,14 +25,22 @@ mod st_make_envelope;
 mod st_relation;
 pub mod stac_item;
 mod times;
+mod try_number;
+mod try_timestamp;
 
+pub use array_relation::array_relation_udfs;
+pub use folded_text::{accenti_udf, casei_udf};
 pub use geometry::{geometry_of, wkb_of};
 pub use h3_cells::h3_cells_udf;
 pub use h3_fanout::H3Fanout;
 pub use item_digest::item_digest_udf;
 pub use item_wildcard::ItemWildcard;
+pub use json_get::{json_get_scalar_udf, json_get_text_udf, json_get_udf};
 pub use register::{analyzer_rules, register, scalar_functions};
 pub use session_tables::SessionTables;
 pub use st_geom_from_geojson::parse as parse_geojson;
+pub use st_relation::st_relation_udfs;
 pub use stac_item::stac_item_udf;
 pub use times::Microseconds;
+pub use try_number::try_number_udf;
+pub use try_timestamp::try_timestamp_udf;

@@ -8,6 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::prelude::SessionContext;
 
+use crate::array_relation::array_relation_udfs;
+use crate::folded_text::{accenti_udf, casei_udf};
 use crate::h3_cell_to_boundary::h3_cell_to_boundary_udf;
 use crate::h3_cell_to_latlng::h3_cell_to_latlng_udf;
 use crate::h3_cell_to_parent::h3_cell_to_parent_udf;
@@ -17,7 +19,7 @@ use crate::h3_grid_disk::h3_grid_disk_udf;
 use crate::h3_latlng_to_cell::h3_latlng_to_cell_udf;
 use crate::item_digest::item_digest_udf;
 use crate::item_wildcard::ItemWildcard;
-use crate::json_get::{JsonOperators, json_get_text_udf, json_get_udf};
+use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, json_get_udf};
 use crate::st_as_geojson::st_as_geojson_udf;
 use crate::st_distance::{st_distance_udf, st_dwithin_udf};
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
@@ -25,6 +27,8 @@ use crate::st_make_envelope::st_make_envelope_udf;
 use crate::st_relation::st_relation_udfs;
 use crate::stac_item::stac_item_udf;
 use crate::times::time_functions;
+use crate::try_number::try_number_udf;
+use crate::try_timestamp::try_timestamp_udf;
 
 /// The scalar functions: what an executor of a cluster needs.
 pub fn scalar_functions() -> Vec<ScalarUDF> {
@@ -39,13 +43,19 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         item_digest_udf(),
         json_get_udf(),
         json_get_text_udf(),
+        json_get_scalar_udf(),
+        try_number_udf(),
+        try_timestamp_udf(),
+        casei_udf(),
+        accenti_udf(),
         st_as_geojson_udf(),
         st_distance_udf(),
         st_dwithin_udf(),
         st_geom_from_geojson_udf(),
         st_make_envelope_udf(),
     ];
-    functions.into_iter().chain(st_relation_udfs()).chain(time_functions()).collect()
+    let relations = st_relation_udfs().into_iter().chain(array_relation_udfs());
+    functions.into_iter().chain(relations).chain(time_functions()).collect()
 }
 
 /// The analyzer rules that the functions need in SQL.

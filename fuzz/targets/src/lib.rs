@@ -11,6 +11,7 @@ mod item;
 mod item_collection;
 mod manifest;
 mod script;
+mod search;
 mod small_parquet;
 mod stac_geoparquet;
 mod wkb;
@@ -22,6 +23,7 @@ pub use item::fuzz_item;
 pub use item_collection::fuzz_item_collection;
 pub use manifest::fuzz_manifest;
 pub use script::fuzz_script;
+pub use search::fuzz_search;
 pub use small_parquet::fuzz_small_parquet;
 pub use stac_geoparquet::fuzz_stac_geoparquet;
 pub use wkb::fuzz_wkb;
@@ -29,7 +31,7 @@ pub use wkb::fuzz_wkb;
 /// A target, and its name, which is that of its folder in the corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("item", fuzz_item),
     ("item_collection", fuzz_item_collection),
     ("wkb", fuzz_wkb),
@@ -39,6 +41,7 @@ pub const TARGETS: [Target; 9] = [
     ("manifest", fuzz_manifest),
     ("small_parquet", fuzz_small_parquet),
     ("script", fuzz_script),
+    ("search", fuzz_search),
 ];
 
 thread_local! {

@@ -1,9 +1,11 @@
 //! Places as people write them: a box, WKT, or GeoJSON.
 
 use earthcatalog_udfs::parse_geojson;
-use geo::{Coord, Geometry, MultiPolygon, Rect};
+use geo::{Coord, Geometry, LineString, MultiLineString, MultiPolygon, Point, Rect};
 use thiserror::Error;
 use wkt::TryFromWkt;
+
+use crate::model::items::write_geometry;
 
 /// Why a text is no place.
 #[derive(Debug, Error, PartialEq)]
@@ -20,7 +22,7 @@ pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
     let text = text.trim();
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|side| side.trim().parse()).collect();
     let geometry = match numbers {
-        Ok(sides) => bounding_box(&sides).ok_or_else(|| PlaceError::Unreadable(format!("{text:?} is no box")))?,
+        Ok(sides) => box_of(&sides)?,
         Err(_) if text.starts_with('{') => {
             parse_geojson(text).map_err(PlaceError::Unreadable)?.ok_or(PlaceError::Empty)?
         }
@@ -29,22 +31,51 @@ pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
     if super::Frame::of(&geometry).is_none() { Err(PlaceError::Empty) } else { Ok(geometry) }
 }
 
-/// A place as an expression of SQL.
-pub fn place_sql(place: &Geometry) -> Result<String, PlaceError> {
+/// A place as WKB.
+pub(crate) fn place_wkb(place: &Geometry) -> Result<Vec<u8>, PlaceError> {
     let mut wkb = vec![];
     wkb::writer::write_geometry(&mut wkb, place, &wkb::writer::WriteOptions::default())
         .map_err(|e| PlaceError::Unreadable(e.to_string()))?;
+    Ok(wkb)
+}
+
+/// A place as GeoJSON.
+pub fn place_geojson(place: &Geometry) -> Result<String, PlaceError> {
+    let mut json = vec![];
+    write_geometry(&mut json, &place_wkb(place)?).map_err(|e| PlaceError::Unreadable(e.to_string()))?;
+    String::from_utf8(json).map_err(|e| PlaceError::Unreadable(e.to_string()))
+}
+
+/// A place as an expression of SQL.
+pub fn place_sql(place: &Geometry) -> Result<String, PlaceError> {
+    let wkb = place_wkb(place)?;
     let digits: String = wkb.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("ST_GeomFromWKB(X'{digits}')"))
 }
 
-fn bounding_box(sides: &[f64]) -> Option<Geometry> {
-    let [west, south, east, north] = *sides else { return None };
+/// The box of `west, south, east, north` in degrees, or of six numbers, of which the third and the last are heights and
+/// say nothing; over the antimeridian with `west` > `east`. A box without width or height is a line or a point.
+pub fn box_of(sides: &[f64]) -> Result<Geometry, PlaceError> {
+    let no_box = || {
+        let sides: Vec<String> = sides.iter().map(f64::to_string).collect();
+        PlaceError::Unreadable(format!("{:?} is no box", sides.join(",")))
+    };
+    let ([west, south, east, north] | [west, south, _, east, north, _]) = *sides else { return Err(no_box()) };
+    if sides.iter().any(|side| !side.is_finite()) || south > north || south < -90.0 || north > 90.0 {
+        return Err(no_box());
+    }
+    let (from, to) = (Coord { x: west, y: south }, Coord { x: east, y: north });
     let area = |west, east| Rect::new(Coord { x: west, y: south }, Coord { x: east, y: north }).to_polygon();
-    let is_box = sides.iter().all(|side| side.is_finite()) && south <= north;
-    is_box.then(|| match west <= east {
-        true => area(west, east).into(),
-        false => MultiPolygon(vec![area(west, 180.0), area(-180.0, east)]).into(),
+    Ok(match (west == east, south == north) {
+        (true, true) => Point(from).into(),
+        (true, false) => LineString(vec![from, to]).into(),
+        (false, true) if west < east => LineString(vec![from, to]).into(),
+        (false, true) => {
+            let line = |west, east| LineString(vec![Coord { x: west, y: south }, Coord { x: east, y: south }]);
+            MultiLineString(vec![line(west, 180.0), line(-180.0, east)]).into()
+        }
+        (false, false) if west < east => area(west, east).into(),
+        (false, false) => MultiPolygon(vec![area(west, 180.0), area(-180.0, east)]).into(),
     })
 }
 
@@ -59,6 +90,11 @@ mod tests {
         assert!(matches!(parse_place("POINT(1 2)").unwrap(), Geometry::Point(_)));
         assert!(matches!(parse_place(r#"{"type": "Point", "coordinates": [1, 2]}"#).unwrap(), Geometry::Point(_)));
         assert!(matches!(parse_place("170,-20,-170,-10").unwrap(), Geometry::MultiPolygon(_)));
+        assert_eq!(parse_place(&place_geojson(&france).unwrap()).unwrap(), france);
+        assert_eq!(parse_place("-2,43,0,7,49,100").unwrap(), france);
+        assert!(matches!(parse_place("1,2,1,2").unwrap(), Geometry::Point(_)));
+        assert!(matches!(parse_place("1,2,1,3").unwrap(), Geometry::LineString(_)));
+        assert!(matches!(parse_place("170,-20,-170,-20").unwrap(), Geometry::MultiLineString(_)));
     }
 
     #[test]
@@ -66,6 +102,7 @@ mod tests {
         for (text, words) in [
             ("1,2,3", "is no box; give WEST,SOUTH,EAST,NORTH"),
             ("0,10,5,-10", "is no box"),
+            ("0,10,5,91", "is no box"),
             ("Paris", "it is no WKT"),
             ("{}", "it has no type"),
             ("POLYGON EMPTY", "the geometry is empty"),

@@ -33,6 +33,7 @@ use crate::runtime::{RunOptions, within};
 use crate::scan::buckets::BucketsFunction;
 use crate::scan::records::IngestedFunction;
 use crate::scan::{StagedTableFactory, WarehouseTableFactory};
+use crate::search::StacSearch;
 use crate::sink::{ROW_GROUP_ROWS, WriteGeoParquetPlanner};
 use crate::source::{ProbeItems, StacTableFactory};
 use crate::wire::PlannedPlanner;
@@ -56,6 +57,8 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
         .with_option_extension(RunOptions { workers: NonZero::new(workers), ..RunOptions::default() })
         // COPY keeps a row group in memory, and rows of Items are wide.
         .set_usize("datafusion.execution.parquet.max_row_group_size", ROW_GROUP_ROWS)
+        // The order of a search is that of `stac_search(…)`, which is a subquery to DataFusion.
+        .set_bool("datafusion.sql_parser.enable_subquery_sort_elimination", false)
         // A scan by bucket is partitioned well enough for whatever goes by bucket, be it in one partition.
         .set_usize("datafusion.optimizer.subset_repartition_threshold", 1);
     let mut state = SessionStateBuilder::new()
@@ -82,6 +85,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
+    context.register_udtf(StacSearch::NAME, Arc::new(StacSearch::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
 }
