@@ -72,8 +72,7 @@ impl ScalarUDFImpl for ToTimestamp {
                 .cast_to(&data_type, None),
             number if number.is_floating() => {
                 let seconds = value.cast_to(&DataType::Float64, None)?.into_array(args.number_rows)?;
-                let micros: TimestampMicrosecondArray =
-                    seconds.as_primitive::<Float64Type>().try_unary(|seconds| rounded(seconds))?;
+                let micros: TimestampMicrosecondArray = seconds.as_primitive::<Float64Type>().try_unary(rounded)?;
                 self.answer(micros, value)
             }
             number if number.is_decimal() => {

@@ -154,9 +154,6 @@ fn holds(filter: &Cql2, item: &Value) -> Option<bool> {
 
 /// AND of SQL: false if one is, otherwise unknown if one is.
 fn all(conditions: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    conditions.into_iter().fold(Some(true), |all, condition| match (all, condition) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let conditions: Vec<Option<bool>> = conditions.into_iter().collect();
+    if conditions.contains(&Some(false)) { Some(false) } else { (!conditions.contains(&None)).then_some(true) }
 }

@@ -217,10 +217,9 @@ impl FeatureScanner {
 
     /// What stands at the top of an object must follow the grammar, or parts of it would be taken for nothing.
     fn expect(&mut self, next: Expected, then: Expected) {
-        if self.depth == 1 && self.list_depth != 1 && self.features != Features::NotSeen {
-            if self.expected != next {
-                self.fault = Some("something stands beside the members of the ItemCollection");
-            }
+        let is_told = self.depth == 1 && self.list_depth != 1 && self.features != Features::NotSeen;
+        if is_told && self.expected != next {
+            self.fault = Some("something stands beside the members of the ItemCollection");
         }
         self.expected = then;
     }
