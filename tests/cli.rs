@@ -49,7 +49,10 @@ fn a_bad_value_says_what_the_flag_takes() {
     for (flags, wanted) in [
         (["--h3-resolution", "16"], "0..=15"),
         (["--chunk-size", "0"], "--chunk-size <N>"),
-        (["--since", "last week"], "it must be a date (2025-01-31, midnight UTC), a month (2025-01), a year (2025) or a time"),
+        (
+            ["--since", "last week"],
+            "it must be a date (2025-01-31, midnight UTC), a month (2025-01), a year (2025) or a time",
+        ),
         (["--max-rejects", "150%"], "a share of the inventory between 0% and 100%"),
         (["--output", "xml"], "possible values: text, json"),
     ] {
