@@ -50,6 +50,9 @@ impl Report {
             "items_per_second": millis(self.items_per_second()),
             "seconds": millis(self.seconds),
         });
+        if run.guessed_footprints > 0 {
+            report["guessed_footprints"] = run.guessed_footprints.into();
+        }
         if run.uncounted {
             report["uncounted"] = true.into();
         }
@@ -81,6 +84,10 @@ impl fmt::Display for Report {
             if total > 0 {
                 line(name, with_parts(total, parts))?;
             }
+        }
+        if run.guessed_footprints > 0 {
+            let items = count(run.guessed_footprints);
+            line("guessed", format!("{items} footprints that could be read in two ways, and their bbox does not decide"))?;
         }
         match run.items {
             0 => line("rows", count(run.rows))?,

@@ -4,9 +4,8 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
-use geo::{BoundingRect, Geometry, GeometryCollection, HasDimensions, LineString, MultiPoint, Point, Rect};
-use geo_traits::to_geo::{ToGeoCoord, ToGeoLineString, ToGeoMultiLineString, ToGeoMultiPolygon, ToGeoPolygon};
-use geo_traits::{GeometryCollectionTrait, GeometryTrait, GeometryType, MultiPointTrait, PointTrait};
+use earthcatalog_stac_rows::geometry_from_wkb;
+use geo::{BoundingRect, Geometry, HasDimensions, Rect};
 use geoarrow_array::GeoArrowArray;
 use geoarrow_array::array::from_arrow_array;
 use geoarrow_array::cast::to_wkb_view;
@@ -43,10 +42,8 @@ impl Geometries {
         if self.wkb.is_null(row) {
             return Ok(None);
         }
-        let read = earthcatalog_stac_rows::read_wkb(self.wkb.value(row));
-        let geometry =
-            read.map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))?;
-        Ok(Some(to_geo(&geometry)))
+        let geometry = geometry_from_wkb(self.wkb.value(row));
+        geometry.map(Some).map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))
     }
 }
 
@@ -86,32 +83,6 @@ pub(crate) fn wkb_field(name: &str) -> FieldRef {
     Field::new(name, DataType::BinaryView, true).with_extension_type(WkbType::new(Default::default())).into()
 }
 
-/// Coordinates in two dimensions; parts without any are left out.
-fn to_geo(geometry: &impl GeometryTrait<T = f64>) -> Geometry {
-    match geometry.as_type() {
-        GeometryType::Point(point) => match position(point) {
-            Some(point) => point.into(),
-            None => Geometry::GeometryCollection(GeometryCollection::default()),
-        },
-        GeometryType::LineString(line) => line.to_line_string().into(),
-        GeometryType::Polygon(polygon) => polygon.to_polygon().into(),
-        GeometryType::MultiPoint(points) => MultiPoint(points.points().filter_map(|p| position(&p)).collect()).into(),
-        GeometryType::MultiLineString(lines) => lines.to_multi_line_string().into(),
-        GeometryType::MultiPolygon(polygons) => polygons.to_multi_polygon().into(),
-        GeometryType::GeometryCollection(members) => {
-            Geometry::GeometryCollection(members.geometries().map(|g| to_geo(&g)).collect())
-        }
-        // WKB has none of these.
-        GeometryType::Rect(_) | GeometryType::Triangle(_) | GeometryType::Line(_) => {
-            LineString::<f64>::new(vec![]).into()
-        }
-    }
-}
-
-fn position(point: &impl PointTrait<T = f64>) -> Option<Point> {
-    point.coord().map(|c| Point(c.to_coord())).filter(|p| !(p.x().is_nan() && p.y().is_nan()))
-}
-
 /// The bounds of a geometry's coordinates; `None` if it has none.
 pub(crate) fn bounds(geometry: &Geometry) -> Option<Rect> {
     if geometry.is_empty() { None } else { geometry.bounding_rect() }
@@ -120,17 +91,6 @@ pub(crate) fn bounds(geometry: &Geometry) -> Option<Rect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(hex: &[u8]) -> Geometry {
-        to_geo(&wkb::reader::read_wkb(hex).unwrap())
-    }
-
-    #[test]
-    fn an_empty_point_is_an_empty_geometry() {
-        let nan = f64::NAN.to_le_bytes();
-        let empty = [&[1, 1, 0, 0, 0][..], &nan, &nan].concat();
-        assert!(bounds(&read(&empty)).is_none());
-    }
 
     #[test]
     fn a_field_that_is_no_geometry_is_named() {

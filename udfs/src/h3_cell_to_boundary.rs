@@ -9,17 +9,20 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use geo::{Coord, LineString, Polygon};
+use earthcatalog_stac_rows::NO_CELL;
+use earthcatalog_stac_rows::footprint::drawn_place;
+use geo::{Coord, Geometry, LineString, Polygon};
 use h3o::CellIndex;
-use wkb::writer::{WriteOptions, write_polygon};
+use wkb::writer::{WriteOptions, write_geometry};
 
 use crate::cell_text::parse_cell;
 
 /// `h3_cell_to_boundary(cell) -> BinaryView`: the outline of an H3 cell as a WKB polygon in degrees (`geoarrow.wkb`,
 /// OGC:CRS84), so that the ST_ functions take it.
 ///
-/// Longitudes are continuous: a cell on the antimeridian runs beyond ±180, and one that holds a pole is closed along
-/// the pole. Null for null; an error for text that is no cell.
+/// As RFC 7946 draws it: a cell on the antimeridian is cut there into a multipolygon, and one that holds a pole is closed
+/// along the pole. Null for null and for `__none__`, which rows without a geometry have in place of a cell; an error for
+/// text that is no cell.
 pub fn h3_cell_to_boundary_udf() -> ScalarUDF {
     ScalarUDF::from(H3CellToBoundary { signature: Signature::exact(vec![DataType::Utf8View], Volatility::Immutable) })
 }
@@ -55,12 +58,12 @@ impl ScalarUDFImpl for H3CellToBoundary {
         let mut outlines = BinaryViewBuilder::with_capacity(args.number_rows);
         let mut wkb = Vec::new();
         for text in cells.as_string_view() {
-            let Some(text) = text else {
+            let Some(text) = text.filter(|text| *text != NO_CELL) else {
                 outlines.append_null();
                 continue;
             };
             wkb.clear();
-            write_polygon(&mut wkb, &outline(parse_cell(self.name(), text)?), &WriteOptions::default())
+            write_geometry(&mut wkb, &outline(parse_cell(self.name(), text)?), &WriteOptions::default())
                 .map_err(|e| exec_datafusion_err!("h3_cell_to_boundary: {e}"))?;
             outlines.append_value(&wkb);
         }
@@ -68,16 +71,11 @@ impl ScalarUDFImpl for H3CellToBoundary {
     }
 }
 
-fn outline(cell: CellIndex) -> Polygon {
+fn outline(cell: CellIndex) -> Geometry {
     let mut ring: Vec<Coord> = cell.boundary().iter().map(|at| Coord::from(*at)).collect();
-    ring.push(ring[0]);
+    // The edges of cells are short, but from the last vertex to the first round a pole.
     for i in 1..ring.len() {
         ring[i].x -= 360.0 * ((ring[i].x - ring[i - 1].x) / 360.0).round();
     }
-    let (first, last) = (ring[0], ring[ring.len() - 1]);
-    if (last.x - first.x).abs() > 180.0 {
-        let pole = 90f64.copysign(first.y);
-        ring.extend([Coord { x: last.x, y: pole }, Coord { x: first.x, y: pole }]);
-    }
-    Polygon::new(LineString(ring), vec![])
+    drawn_place(Polygon::new(LineString(ring), vec![]).into())
 }

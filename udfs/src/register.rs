@@ -23,6 +23,7 @@ use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, jso
 use crate::st_as_geojson::st_as_geojson_udf;
 use crate::st_distance::{st_distance_udf, st_dwithin_udf};
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
+use crate::st_geom_from_text::st_geom_from_text_udf;
 use crate::st_make_envelope::st_make_envelope_udf;
 use crate::st_relation::st_relation_udfs;
 use crate::stac_item::stac_item_udf;
@@ -52,6 +53,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         st_distance_udf(),
         st_dwithin_udf(),
         st_geom_from_geojson_udf(),
+        st_geom_from_text_udf(),
         st_make_envelope_udf(),
     ];
     let relations = st_relation_udfs().into_iter().chain(array_relation_udfs());

@@ -8,6 +8,7 @@ use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
 use serde_json::Value;
 use wkb::writer::{WriteOptions, write_geometry};
@@ -16,7 +17,8 @@ use crate::geometry::wkb_field;
 
 /// `ST_GeomFromGeoJSON(text) -> WKB`: the geometry of a GeoJSON geometry object (RFC 7946), as PostGIS has it.
 ///
-/// A Feature is taken for its geometry. Two dimensions are read. Null for null, and for a Feature without a geometry.
+/// A Feature is taken for its geometry. Two dimensions are read. A geometry in degrees is cut at the antimeridian and
+/// closed along the poles as RFC 7946 draws it, as footprints are. Null for null, and for a Feature without a geometry.
 ///
 /// Errors: text that is no such object.
 pub fn st_geom_from_geojson_udf() -> ScalarUDF {
@@ -67,14 +69,15 @@ impl ScalarUDFImpl for StGeomFromGeoJson {
     }
 }
 
-/// The geometry of a GeoJSON text; `None` for a Feature without one.
+/// The geometry of a GeoJSON text as RFC 7946 draws it; `None` for a Feature without one.
 pub fn parse(text: &str) -> Result<Option<Geometry>, String> {
     let object: Value = serde_json::from_str(text).map_err(|e| format!("the text is no JSON: {e}"))?;
-    match (object["type"].as_str(), &object["geometry"]) {
-        (Some("Feature"), Value::Null) => Ok(None),
-        (Some("Feature"), of_feature) => geometry(of_feature).map(Some),
-        _ => geometry(&object).map(Some),
-    }
+    let geometry = match (object["type"].as_str(), &object["geometry"]) {
+        (Some("Feature"), Value::Null) => return Ok(None),
+        (Some("Feature"), of_feature) => geometry(of_feature),
+        _ => geometry(&object),
+    };
+    geometry.map(drawn_place).map(Some)
 }
 
 fn geometry(object: &Value) -> Result<Geometry, String> {

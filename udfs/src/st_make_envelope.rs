@@ -8,8 +8,8 @@ use datafusion::common::{Result, exec_datafusion_err, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
-use geo::{Coord, Rect};
-use wkb::writer::{WriteOptions, write_polygon};
+use earthcatalog_stac_rows::footprint::drawn_box;
+use wkb::writer::{WriteOptions, write_geometry};
 
 use crate::geometry::wkb_field;
 
@@ -55,9 +55,9 @@ impl ScalarUDFImpl for StMakeEnvelope {
                 boxes.append_null();
                 continue;
             };
-            let envelope = Rect::new(Coord { x: xmin, y: ymin }, Coord { x: xmax, y: ymax }).to_polygon();
+            let envelope = drawn_box([xmin, ymin.min(ymax), xmax, ymin.max(ymax)]);
             let mut wkb = vec![];
-            let written = write_polygon(&mut wkb, &envelope, &WriteOptions::default());
+            let written = write_geometry(&mut wkb, &envelope, &WriteOptions::default());
             written.map_err(|e| exec_datafusion_err!("st_makeenvelope: {e}"))?;
             boxes.append_value(&wkb);
         }

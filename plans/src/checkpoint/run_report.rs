@@ -31,6 +31,9 @@ pub struct RunReport {
     pub items: u64,
     /// Rejects by kind.
     pub rejected: BTreeMap<String, u64>,
+    /// Items of which the footprint could be read in two ways, and nothing decided.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub guessed_footprints: u64,
     /// Older versions of listed objects.
     pub superseded: u64,
     /// Objects that an option left out, by option.
@@ -92,6 +95,10 @@ impl AddAssign for Totals {
         self.rows += other.rows;
         self.bytes += other.bytes;
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn is_false(value: &bool) -> bool {
@@ -225,6 +232,7 @@ impl RunRecords {
             listed: self.counts.listed,
             items: self.committed,
             rejected: self.counts.rejected.clone(),
+            guessed_footprints: self.counts.guessed_footprints,
             superseded: self.counts.superseded,
             skipped: self.counts.skipped.clone(),
             rows: self.rows,
@@ -287,7 +295,8 @@ mod tests {
         let rejected = [("missing".to_owned(), 1)].into();
         let skipped = [("suffix".to_owned(), 2)].into();
         let max_last_modified = Some(row as i64);
-        let counts = ChunkCounts { listed: 10, items: 6, superseded: 1, skipped, rejected, max_last_modified };
+        let counts =
+            ChunkCounts { listed: 10, items: 6, superseded: 1, guessed_footprints: 3, skipped, rejected, max_last_modified };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
         let fan_out = [(1, 4), (2, 2)].into();
         SinkRecord::Chunk(ChunkRecord {
@@ -319,6 +328,7 @@ mod tests {
         assert_eq!((report.files, report.rows, report.bytes, report.cells), (3, 6, 30, 2));
         assert_eq!(report.years, Some((1999, 2001)));
         assert_eq!((report.listed, report.items, report.superseded), (20, 12, 2));
+        assert_eq!(report.guessed_footprints, 6);
         assert_eq!((report.rejected["missing"], report.skipped["suffix"]), (2, 4));
         assert_eq!((report.chunks, report.chunks_resumed, report.fan_out), (2, 1, [(1, 8), (2, 4)].into()));
         assert_eq!(progress.rejected.load(Ordering::Relaxed), 2);

@@ -52,6 +52,9 @@ pub struct ChunkCounts {
     pub skipped: BTreeMap<String, u64>,
     /// Rejects by [`RejectKind::name`].
     pub rejected: BTreeMap<String, u64>,
+    /// Items of which the footprint could be read in two ways, and nothing decided.
+    #[serde(default)]
+    pub guessed_footprints: u64,
     /// Newest `last_modified_date` of the objects read, in milliseconds since 1970 UTC; `None` if unknown.
     #[serde(default)]
     pub max_last_modified: Option<i64>,
@@ -70,6 +73,7 @@ impl ChunkCounts {
         self.listed += other.listed;
         self.items += other.items;
         self.superseded += other.superseded;
+        self.guessed_footprints += other.guessed_footprints;
         self.max_last_modified = self.max_last_modified.max(other.max_last_modified);
         for (mine, theirs) in [(&mut self.skipped, &other.skipped), (&mut self.rejected, &other.rejected)] {
             for (key, n) in theirs {

@@ -1,7 +1,8 @@
 //! Places as people write them: a box, WKT, or GeoJSON.
 
+use earthcatalog_stac_rows::footprint::{drawn_box, drawn_place};
 use earthcatalog_udfs::parse_geojson;
-use geo::{Coord, Geometry, LineString, MultiLineString, MultiPolygon, Point, Rect};
+use geo::Geometry;
 use thiserror::Error;
 use wkt::TryFromWkt;
 
@@ -17,7 +18,7 @@ pub enum PlaceError {
 }
 
 /// Reads `west,south,east,north` in degrees (with `west` > `east`, over the antimeridian), WKT, or a GeoJSON geometry
-/// or Feature.
+/// or Feature: the place as RFC 7946 draws it.
 pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
     let text = text.trim();
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|side| side.trim().parse()).collect();
@@ -26,7 +27,10 @@ pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
         Err(_) if text.starts_with('{') => {
             parse_geojson(text).map_err(PlaceError::Unreadable)?.ok_or(PlaceError::Empty)?
         }
-        Err(_) => Geometry::try_from_wkt_str(text).map_err(|e| PlaceError::Unreadable(format!("it is no WKT: {e}")))?,
+        Err(_) => {
+            let read = Geometry::try_from_wkt_str(text).map(drawn_place);
+            read.map_err(|e| PlaceError::Unreadable(format!("it is no WKT: {e}")))?
+        }
     };
     if super::Frame::of(&geometry).is_none() { Err(PlaceError::Empty) } else { Ok(geometry) }
 }
@@ -64,19 +68,7 @@ pub fn box_of(sides: &[f64]) -> Result<Geometry, PlaceError> {
     if sides.iter().any(|side| !side.is_finite()) || south > north || south < -90.0 || north > 90.0 {
         return Err(no_box());
     }
-    let (from, to) = (Coord { x: west, y: south }, Coord { x: east, y: north });
-    let area = |west, east| Rect::new(Coord { x: west, y: south }, Coord { x: east, y: north }).to_polygon();
-    Ok(match (west == east, south == north) {
-        (true, true) => Point(from).into(),
-        (true, false) => LineString(vec![from, to]).into(),
-        (false, true) if west < east => LineString(vec![from, to]).into(),
-        (false, true) => {
-            let line = |west, east| LineString(vec![Coord { x: west, y: south }, Coord { x: east, y: south }]);
-            MultiLineString(vec![line(west, 180.0), line(-180.0, east)]).into()
-        }
-        (false, false) if west < east => area(west, east).into(),
-        (false, false) => MultiPolygon(vec![area(west, 180.0), area(-180.0, east)]).into(),
-    })
+    Ok(drawn_box([west, south, east, north]))
 }
 
 #[cfg(test)]

@@ -40,8 +40,7 @@ const DAY: i64 = 86_400_000_000;
 fn wkt(text: &str) -> Option<Geometry> {
     use datafusion::common::ScalarValue;
     use datafusion::prelude::{Expr, lit};
-    let function = geodatafusion::udf::native::io::GeomFromText::default();
-    let made: Expr = datafusion::logical_expr::ScalarUDF::from(function).call(vec![lit(ScalarValue::from(text))]);
+    let made: Expr = earthcatalog_udfs::st_geom_from_text_udf().call(vec![lit(ScalarValue::from(text))]);
     super::constant::constant_geometry(&made)
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{
     Area as _, BoundingRect as _, Coord, Distance as _, Euclidean, Intersects as _, LineString, MapCoords as _,
     MultiPolygon, Polygon, Rect, Translate as _, Validation as _,
@@ -152,10 +153,9 @@ pub(super) fn unwrapped(mut ring: Vec<Coord>) -> Polygon {
     Polygon::new(LineString(ring), vec![])
 }
 
+/// The footprint of a geometry as a source writes it.
 pub(super) fn footprint(geometry: impl Into<geo::Geometry>) -> Footprint {
-    let mut footprint = Footprint::default();
-    footprint.add(&geometry.into());
-    footprint
+    Footprint::from_geometry(&drawn_place(geometry.into()))
 }
 
 pub(super) fn cover(geometry: impl Into<geo::Geometry>, resolution: Resolution) -> Vec<CellIndex> {

@@ -91,7 +91,7 @@ impl Coverer {
         let exterior = &polygon[0];
         let (min, max) = exterior.bounds();
         let diameter = reach(&Place::new(min), &Place::new(max));
-        let is_small = diameter < self.edge && !exterior.encloses_pole();
+        let is_small = diameter < self.edge;
         if is_small && let Some(cell) = self.cell_around(min, max, diameter / 2.0) {
             cells.push(cell);
             return Ok(());

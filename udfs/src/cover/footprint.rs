@@ -1,4 +1,4 @@
-//! A geometry taken apart into points, lines and polygons on the globe.
+//! A geometry taken apart into points, lines and polygons.
 
 use geo::Coord;
 use geo_traits::{
@@ -16,12 +16,12 @@ pub struct FootprintError(String);
 
 /// The points, lines and polygons of a geometry, in degrees.
 ///
-/// Positions that are not finite are left out, latitudes beyond a pole are the pole, and a third or fourth ordinate
-/// is ignored.
+/// Edges are straight as written: what a source means by a ring over the antimeridian, or round a pole, was read before
+/// ([`earthcatalog_stac_rows::footprint`]). Positions that are not finite are left out, latitudes beyond a pole are the
+/// pole, and a third or fourth ordinate is ignored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Footprint {
     pub(super) points: Vec<Coord>,
-    /// Longitudes are continuous: an edge over the antimeridian runs beyond ±180.
     pub(super) lines: Vec<Vec<Coord>>,
     /// The rings of each polygon, its exterior first; what is inside an odd number of them is inside.
     pub(super) polygons: Vec<Vec<Ring>>,
@@ -69,7 +69,7 @@ impl Footprint {
     fn add_line(&mut self, line: &impl LineStringTrait<T = f64>) {
         let path = positions(line);
         if !path.is_empty() {
-            self.lines.push(ring::continuous_line(path));
+            self.lines.push(path);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The H3 cells that a footprint touches.
 //!
-//! Footprint edges are straight in longitude and latitude (RFC 7946, section 3.1.1), cell edges are geodesics.
+//! Footprint edges are straight in longitude and latitude (RFC 7946, section 3.1.1), however long; cell edges are
+//! geodesics.
 //! A cell belongs to the cover of a footprint if the two share at least a point: the footprint's edges are followed
 //! from cell to neighbouring cell on the sphere, where neither the poles nor the antimeridian are special, and the
 //! cells within are filled in from the edges.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use earthcatalog_stac_rows::footprint::drawn;
 use geo::{
     Coord, CoordsIter as _, Geometry, GeometryCollection, LineString, MultiPolygon, Point, Polygon, Validation as _,
 };
@@ -82,20 +83,18 @@ fn geometry(value: &Value) -> Option<Geometry> {
     })
 }
 
-/// The polygons of a geometry, if the plane is all there is to say about them.
+/// The polygons of a geometry, unless they cross themselves.
 fn planar(geometry: &Geometry) -> Option<MultiPolygon> {
     let polygons = match geometry {
         Geometry::Polygon(polygon) => MultiPolygon::new(vec![polygon.clone()]),
         Geometry::MultiPolygon(polygons) => polygons.clone(),
         _ => return None,
     };
-    let rings = polygons.iter().flat_map(|p| std::iter::once(p.exterior()).chain(p.interiors()));
-    let crosses = rings.flat_map(LineString::lines).any(|edge| edge.dx().abs() > 180.0);
-    let beyond = polygons.coords_iter().any(|c| c.y.abs() > 90.0);
     let is_odd = polygons.iter().any(|p| !p.interiors().is_empty() && !p.is_valid());
-    (!crosses && !beyond && !is_odd).then_some(polygons)
+    (!is_odd).then_some(polygons)
 }
 
+/// As RFC 7946 draws them.
 fn footprints() -> Vec<(String, Geometry)> {
     let Some(data) = data() else { return vec![] };
     let mut paths = vec![];
@@ -105,6 +104,14 @@ fn footprints() -> Vec<(String, Geometry)> {
     for path in paths {
         for item in items(&path) {
             let Some(geometry) = item.get("geometry").and_then(geometry) else { continue };
+            let bbox: Option<Vec<f64>> =
+                item["bbox"].as_array().and_then(|sides| sides.iter().map(Value::as_f64).collect());
+            let bbox = bbox.and_then(|sides| sides.try_into().ok());
+            let geometry = match drawn(&geometry, bbox) {
+                Ok(drawn) => drawn.map_or(geometry, |drawn| drawn.geometry),
+                // No Item of the table has it.
+                Err(_) => continue,
+            };
             if known.insert(format!("{geometry:?}")) {
                 found.push((format!("{} {}", path.display(), item["id"]), geometry));
             }
@@ -136,7 +143,7 @@ fn real_footprints_are_covered_exactly() {
     assert!(footprints.is_empty() || footprints.len() > 1000);
 }
 
-/// The cover, at resolution 1, of the one real footprint whose id is given.
+/// The cover of the one real footprint whose id is given, at resolution 1, and the cells of its vertices.
 fn cover_of(id: &str) -> Option<(Vec<CellIndex>, Vec<CellIndex>)> {
     let (_, geometry) = footprints().into_iter().find(|(about, _)| about.contains(id))?;
     let vertices = geometry.coords_iter().map(|c| LatLng::new(c.y, c.x).unwrap().to_cell(Resolution::One));

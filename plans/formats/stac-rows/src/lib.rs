@@ -7,8 +7,9 @@
 //! - **In**: a row of such columns, all or some. **Out**: the Item that it was made from ([`item::ItemColumns`]), member
 //!   for member equal as JSON values.
 //! - **In**: a row of a stac-geoparquet file, by whoever wrote it. **Out**: the JSON of its Item ([`geoparquet`]).
+//! - **In**: a geometry as its source writes it. **Out**: the same as RFC 7946 draws it ([`footprint`]).
 //! - **Refused**: text that is not JSON, a top level that is not a Feature, an `id` that is not a text, a geometry that
-//!   GeoJSON does not know, a `datetime` that is no time, members of the wrong kind, nesting beyond a constant; columns
+//!   GeoJSON does not know or that is not in degrees, a `datetime` that is no time, members of the wrong kind, nesting beyond a constant; columns
 //!   of types that JSON cannot write; bytes that are not WKB.
 //! - **Whatever the text or the bytes are**, nothing panics, no call nests deeper than a constant, and what is allocated
 //!   is in proportion to them.
@@ -28,6 +29,7 @@
 pub mod canonical;
 pub mod decode;
 mod defect;
+pub mod footprint;
 pub mod geoparquet;
 pub mod item;
 mod schema;
@@ -40,4 +42,4 @@ pub use item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
 pub use schema::{
     BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, timestamp,
 };
-pub use wkb_form::{UnreadableWkb, read_wkb};
+pub use wkb_form::{UnreadableWkb, geometry_from_wkb, read_wkb};

@@ -3,6 +3,9 @@
 //! That crate takes the points of a MultiPoint for as long as its first and in its byte order, and panics when one that
 //! says something else is asked for.
 
+use geo::{Geometry, GeometryCollection, LineString, MultiPoint, Point};
+use geo_traits::to_geo::{ToGeoCoord, ToGeoLineString, ToGeoMultiLineString, ToGeoMultiPolygon, ToGeoPolygon};
+use geo_traits::{GeometryCollectionTrait, GeometryTrait, GeometryType, MultiPointTrait, PointTrait};
 use thiserror::Error;
 
 use super::geoparquet::WkbError;
@@ -26,6 +29,38 @@ pub enum UnreadableWkb {
 pub fn read_wkb(bytes: &[u8]) -> Result<wkb::reader::Wkb<'_>, UnreadableWkb> {
     Walker { rest: bytes }.geometry(MAX_DEPTH, None)?;
     Ok(wkb::reader::read_wkb(bytes)?)
+}
+
+/// The geometry that WKB has, in two dimensions; parts without a position are left out.
+///
+/// Errors: bytes that are no WKB.
+pub fn geometry_from_wkb(bytes: &[u8]) -> Result<Geometry, UnreadableWkb> {
+    read_wkb(bytes).map(|geometry| to_geo(&geometry))
+}
+
+fn to_geo(geometry: &impl GeometryTrait<T = f64>) -> Geometry {
+    match geometry.as_type() {
+        GeometryType::Point(point) => match position(point) {
+            Some(point) => point.into(),
+            None => Geometry::GeometryCollection(GeometryCollection::default()),
+        },
+        GeometryType::LineString(line) => line.to_line_string().into(),
+        GeometryType::Polygon(polygon) => polygon.to_polygon().into(),
+        GeometryType::MultiPoint(points) => MultiPoint(points.points().filter_map(|p| position(&p)).collect()).into(),
+        GeometryType::MultiLineString(lines) => lines.to_multi_line_string().into(),
+        GeometryType::MultiPolygon(polygons) => polygons.to_multi_polygon().into(),
+        GeometryType::GeometryCollection(members) => {
+            Geometry::GeometryCollection(members.geometries().map(|g| to_geo(&g)).collect())
+        }
+        // WKB has none of these.
+        GeometryType::Rect(_) | GeometryType::Triangle(_) | GeometryType::Line(_) => {
+            LineString::<f64>::new(vec![]).into()
+        }
+    }
+}
+
+fn position(point: &impl PointTrait<T = f64>) -> Option<Point> {
+    point.coord().map(|c| Point(c.to_coord())).filter(|p| !(p.x().is_nan() && p.y().is_nan()))
 }
 
 /// Steps over geometries.
@@ -111,6 +146,13 @@ fn read_u32(bytes: [u8; 4], big_endian: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_point_is_an_empty_geometry() {
+        let nan = f64::NAN.to_le_bytes();
+        let empty = [&[1, 1, 0, 0, 0][..], &nan, &nan].concat();
+        assert!(geo::HasDimensions::is_empty(&geometry_from_wkb(&empty).unwrap()));
+    }
 
     #[test]
     fn a_point_of_a_multi_point_that_says_something_else_is_refused() {

@@ -198,6 +198,7 @@ mod tests {
             listed: 5,
             items: 3,
             superseded: 1,
+            guessed_footprints: 2,
             skipped: BTreeMap::new(),
             rejected: BTreeMap::from([("invalid_id".into(), 1)]),
             max_last_modified: Some(1_737_331_200_000),

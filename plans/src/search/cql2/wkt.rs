@@ -1,5 +1,6 @@
 //! WKT in CQL2: positions have two to four numbers, with or without `Z` and `M`; two of them are read.
 
+use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::Geometry;
 use wkt::TryFromWkt;
 
@@ -11,14 +12,14 @@ pub(super) fn is_geometry(word: &str) -> bool {
     TYPES.iter().any(|name| name.eq_ignore_ascii_case(word))
 }
 
-/// The geometry at the start of `text`, and the length of its text.
+/// The geometry at the start of `text` as RFC 7946 draws it, and the length of its text.
 ///
 /// Errors: no closing parenthesis, or no WKT.
 pub(super) fn parse(text: &str) -> Result<(Geometry, usize), String> {
     let end = end(text)?;
     let flat = flat(&text[..end]);
     let geometry = Geometry::try_from_wkt_str(&flat).map_err(|e| format!("{:?} is not WKT: {e}", &text[..end]))?;
-    Ok((geometry, end))
+    Ok((drawn_place(geometry), end))
 }
 
 /// Behind the last parenthesis of the geometry, or behind `EMPTY`.

@@ -215,6 +215,7 @@ impl ChunkReader {
         self.decoder.append(bytes)?;
         self.met += 1;
         self.counts.items += 1;
+        self.counts.guessed_footprints += u64::from(self.decoder.has_guessed());
         self.metrics.items.add(1);
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::scan::{Cursor, Malformed};
 use super::value::{Token, Value};
 use super::{Defect, excerpt};
 use crate::defect::RejectKind;
+use crate::footprint::Corners;
 
 /// Member of `extra` with the names of the members that the Item has not, though its columns would give them.
 pub(super) const ABSENT: &str = "earthcatalog:absent";
@@ -89,6 +90,10 @@ impl Envelope {
         }
         self.members(&mut cursor).map_err(malformed)?;
         cursor.end().map_err(malformed)?;
+        if self.has_geometry() && self.unreadable.is_none() {
+            let bbox = self.bbox.and_then(|value| corners(value, text));
+            self.unreadable = self.footprint.draw(bbox).err().map(|unreadable| unreadable.0);
+        }
         self.check(text)
     }
 
@@ -253,6 +258,23 @@ fn is_text(value: Value, text: &str) -> bool {
 
 fn is_list_of_text(value: Value, text: &str) -> bool {
     value.token == Token::List && value.elements(text).all(|element| is_text(element, text))
+}
+
+/// West, south, east and north of a `bbox`, which has heights as well if it has six numbers.
+fn corners(value: Value, text: &str) -> Option<Corners> {
+    if value.token != Token::List {
+        return None;
+    }
+    let number = |element: Value| {
+        let number = Some(element).filter(|element| element.token == Token::Number)?;
+        Some(Decimal::parse(number.span.of(text))?.to_f64()).filter(|number| number.is_finite())
+    };
+    // No bbox has more.
+    let numbers = value.elements(text).take(7).map(number).collect::<Option<Vec<f64>>>()?;
+    match *numbers {
+        [west, south, east, north] | [west, south, _, east, north, _] => Some([west, south, east, north]),
+        _ => None,
+    }
 }
 
 /// The numbers of a list of four, if doubles hold them exactly.

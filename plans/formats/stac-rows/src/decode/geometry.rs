@@ -1,9 +1,14 @@
 //! GeoJSON geometries (RFC 7946, section 3.1) straight to WKB, with the bounds of their positions.
 
+use geo::BoundingRect;
+use wkb::writer::{WriteOptions, write_geometry};
+
 use super::excerpt;
 use super::number::Decimal;
 use super::scan::{Cursor, Malformed};
 use super::value::Token;
+use crate::footprint::{Corners, drawn, is_drawn};
+use crate::wkb_form::geometry_from_wkb;
 
 /// GeometryCollections may be nested this deep: readers of WKB recurse.
 const MAX_NESTING: usize = 32;
@@ -24,6 +29,7 @@ pub(super) struct Footprint {
     codes: Vec<usize>,
     bounds: Option<[f64; 4]>,
     faithful: bool,
+    guessed_reading: bool,
     /// Numbers in a position of the WKB: 2, or 3; unknown before the first position.
     stride: Option<usize>,
     /// An empty point has been written before that was known, as one of two numbers.
@@ -94,6 +100,30 @@ impl Footprint {
     /// Whether the GeoJSON can be made from the WKB alone, equal as a JSON value.
     pub fn faithful(&self) -> bool {
         self.faithful
+    }
+
+    /// Whether the geometry could also have been read in another way, and nothing decided.
+    pub fn guessed(&self) -> bool {
+        self.guessed_reading
+    }
+
+    /// Makes it what RFC 7946 draws; `bbox` is what the Item says of its bounds.
+    ///
+    /// Errors: a position that is not in degrees.
+    pub fn draw(&mut self, bbox: Option<Corners>) -> std::result::Result<(), Unreadable> {
+        self.guessed_reading = false;
+        if self.bounds.is_none_or(is_drawn) {
+            return Ok(());
+        }
+        let unreadable = |why: &dyn std::fmt::Display| Unreadable(why.to_string());
+        let geometry = geometry_from_wkb(&self.wkb).map_err(|e| unreadable(&e))?;
+        let Some(drawn) = drawn(&geometry, bbox).map_err(|e| unreadable(&e))? else { return Ok(()) };
+        self.wkb.clear();
+        write_geometry(&mut self.wkb, &drawn.geometry, &WriteOptions::default()).map_err(|e| unreadable(&e))?;
+        let rect = drawn.geometry.bounding_rect();
+        self.bounds = rect.map(|rect| [rect.min().x, rect.min().y, rect.max().x, rect.max().y]);
+        (self.faithful, self.guessed_reading) = (false, drawn.guessed);
+        Ok(())
     }
 
     /// Reads the geometry object at the cursor and passes it. On error the cursor stands anywhere within it.

@@ -10,6 +10,9 @@
 //!   foreign members or a bbox that is not the geometry's. They win over the columns. Its member
 //!   `earthcatalog:absent` lists what the Item has not, though the columns would give it.
 //!
+//! The `geometry` is the footprint as RFC 7946 draws it ([`crate::footprint`]); where the source writes it in another way, its
+//! text is in `extra`.
+//!
 //! A number survives a column if the shortest decimal form of the column's value is the same decimal.
 
 mod cell;
@@ -56,6 +59,11 @@ impl ItemDecoder {
         self.envelope.read(text)?;
         self.columns.append(&self.envelope, text);
         Ok(())
+    }
+
+    /// Whether the footprint of the Item that was appended last could be read in another way, and nothing decided.
+    pub fn has_guessed(&self) -> bool {
+        self.envelope.has_geometry() && self.envelope.footprint.guessed()
     }
 
     /// Items appended since the last [`Self::finish`].
