@@ -65,7 +65,7 @@ impl ScalarUDFImpl for StGeomFromText {
         })?;
         let read = ScalarFunctionArgs { return_field: native.clone(), ..args.clone() };
         let read = self.reader.invoke_with_args(read)?.to_array(rows)?;
-        let geometries = Geometries::try_new(self.name(), &read, &native)?;
+        let geometries = Geometries::try_new("st_geomfromtext", &read, &native)?;
         let mut wkb = BinaryViewBuilder::with_capacity(rows);
         for row in 0..geometries.len() {
             // What is not in degrees is of another plane.

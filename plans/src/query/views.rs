@@ -49,6 +49,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
 mod tests {
     use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
     use arrow::util::pretty::pretty_format_batches;
+    use datafusion::execution::SessionState;
     use parquet::arrow::ArrowWriter;
 
     use super::*;
@@ -68,6 +69,33 @@ mod tests {
         let catalog = warehouse.catalog().to_string();
         register_views(&context, &catalog, folder.to_str().unwrap()).await.unwrap();
         context
+    }
+
+    #[tokio::test]
+    async fn a_statement_sees_one_snapshot_in_all_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let context = reading(&warehouse).await;
+        let commit = async |name: &str| {
+            let change =
+                Change { add: vec![write_part(&warehouse, "81a", name, &[Row::new(name, None)])], ..Change::default() };
+            Committer::new(warehouse.clone()).commit(change).await.unwrap()
+        };
+        commit("1").await;
+        let rows = async |table: &str, statement: &SessionState| {
+            let provider = context.table_provider(table).await.unwrap();
+            let plan = provider.scan(statement, None, &[], None).await.unwrap();
+            let batches = datafusion::physical_plan::collect(plan, statement.task_ctx()).await.unwrap();
+            batches.iter().map(RecordBatch::num_rows).sum::<usize>()
+        };
+        // State of a session as a statement has it from its start on.
+        let first = context.state();
+        let seen = rows("item_cells", &first).await;
+        commit("2").await;
+        let second = context.state();
+        for table in ["item_cells", "items", "item_versions"] {
+            assert_eq!((rows(table, &first).await, rows(table, &second).await), (seen, seen + 1), "{table}");
+        }
     }
 
     #[tokio::test]

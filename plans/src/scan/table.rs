@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Constraints, DFSchema, Result, plan_err};
@@ -35,7 +34,7 @@ const FILES_WITH_STATISTICS: usize = 1_000;
 
 /// Table `items`: one row per Item and cell, in the schema of [`ItemSchema`](crate::model::items::ItemSchema).
 ///
-/// Each statement sees the newest snapshot as of its start, and the same one wherever it names the table.
+/// Each statement sees the newest snapshot as of its start, and the same one wherever it names a table of the warehouse.
 #[derive(Debug)]
 pub struct WarehouseTable {
     warehouse: Warehouse,
@@ -43,7 +42,6 @@ pub struct WarehouseTable {
     /// `None` reads the newest.
     pinned: Option<AsOf>,
     cache: FileCache,
-    statement: Mutex<Option<(DateTime<Utc>, Arc<TableState>)>>,
     /// By the snapshot of which they are.
     repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
 }
@@ -56,7 +54,6 @@ impl WarehouseTable {
             schema,
             pinned: None,
             cache: FileCache::default(),
-            statement: Mutex::new(None),
             repeated: Mutex::new(None),
         }
     }
@@ -88,18 +85,9 @@ impl WarehouseTable {
         self.pinned
     }
 
-    /// The state as of the statement's start: the first mention of the table loads it, the others share it.
+    /// The state as of the statement's start.
     async fn state(&self, session: &dyn Session) -> Result<Arc<TableState>> {
-        let Some(start) = session.execution_props().query_execution_start_time else {
-            return Ok(self.warehouse.load().await?);
-        };
-        let loaded = self.statement.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, state)) = loaded.filter(|(statement, _)| *statement == start) {
-            return Ok(state);
-        }
-        let state = self.warehouse.load().await?;
-        *self.statement.lock().unwrap_or_else(PoisonError::into_inner) = Some((start, Arc::clone(&state)));
-        Ok(state)
+        Ok(self.warehouse.load_for(session.execution_props().query_execution_start_time).await?)
     }
 
     /// The snapshot that a statement sees, if there is one.

@@ -1,10 +1,10 @@
 //! [`Warehouse`]: a folder of part files with the table that a catalog points at; opened, or created if absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use iceberg::io::FileIO;
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
 use url::Url;
@@ -76,6 +76,9 @@ impl TableState {
     }
 }
 
+/// Statements of which it is known what they see: those that are planned at the same time.
+const STATEMENTS: usize = 256;
+
 /// The Iceberg table `items` of a catalog, and the folder or prefix with its files. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
@@ -91,6 +94,7 @@ pub struct Warehouse {
     /// What the table must still be when something is committed that was planned with this.
     requirements: Requirements,
     latest: Arc<Mutex<Arc<TableState>>>,
+    statements: Arc<Mutex<VecDeque<(DateTime<Utc>, Arc<TableState>)>>>,
     /// Whether it is only what it would be.
     planned: bool,
     /// Whether it was absent, and this created it.
@@ -138,6 +142,7 @@ impl Warehouse {
             io,
             requirements: Requirements::new(metadata),
             latest: Arc::new(Mutex::new(Arc::new(state))),
+            statements: Arc::default(),
             planned: false,
             created: false,
         })
@@ -156,6 +161,30 @@ impl Warehouse {
         let state = Arc::new(read_latest(&self.catalog, &self.io, location).await?);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
         Ok(state)
+    }
+
+    /// The table for a statement that began at `start`: as the first of its tables found it, for all of them. Without a
+    /// statement, as it is now.
+    pub async fn load_for(&self, start: Option<DateTime<Utc>>) -> Result<Arc<TableState>> {
+        let Some(start) = start else { return self.load().await };
+        let statements = || self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |list: &VecDeque<(DateTime<Utc>, Arc<TableState>)>| {
+            list.iter().find(|(of, _)| *of == start).map(|(_, state)| Arc::clone(state))
+        };
+        if let Some(state) = known(&statements()) {
+            return Ok(state);
+        }
+        let loaded = self.load().await?;
+        let mut statements = statements();
+        // Another table of the statement may have been as fast.
+        if let Some(state) = known(&statements) {
+            return Ok(state);
+        }
+        if statements.len() == STATEMENTS {
+            statements.pop_front();
+        }
+        statements.push_back((start, Arc::clone(&loaded)));
+        Ok(loaded)
     }
 
     /// Whether there is no such table yet, only a plan of it.

@@ -1,13 +1,12 @@
 //! GeoJSON geometries (RFC 7946, section 3.1) straight to WKB, with the bounds of their positions.
 
-use geo::BoundingRect;
 use wkb::writer::{WriteOptions, write_geometry};
 
 use super::excerpt;
 use super::number::Decimal;
 use super::scan::{Cursor, Malformed};
 use super::value::Token;
-use crate::footprint::{Corners, drawn, is_drawn};
+use crate::footprint::{Corners, bounds, drawn, is_drawn};
 use crate::wkb_form::geometry_from_wkb;
 
 /// GeometryCollections may be nested this deep: readers of WKB recurse.
@@ -120,8 +119,7 @@ impl Footprint {
         let Some(drawn) = drawn(&geometry, bbox).map_err(|e| unreadable(&e))? else { return Ok(()) };
         self.wkb.clear();
         write_geometry(&mut self.wkb, &drawn.geometry, &WriteOptions::default()).map_err(|e| unreadable(&e))?;
-        let rect = drawn.geometry.bounding_rect();
-        self.bounds = rect.map(|rect| [rect.min().x, rect.min().y, rect.max().x, rect.max().y]);
+        self.bounds = bounds(&drawn.geometry);
         (self.faithful, self.guessed_reading) = (false, drawn.guessed);
         Ok(())
     }

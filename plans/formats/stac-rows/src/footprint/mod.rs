@@ -17,7 +17,7 @@ mod region;
 mod tests;
 
 use geo::{
-    BoundingRect, Coord, CoordsIter, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon,
+    Coord, CoordsIter, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon,
     Rect,
 };
 use thiserror::Error;
@@ -57,12 +57,19 @@ pub fn is_drawn([west, south, east, north]: Corners) -> bool {
     west >= -180.0 && east <= 180.0 && south >= -90.0 && north <= 90.0 && east - west <= 180.0
 }
 
+/// West, south, east and north of all positions, also of holes that lie outside; `None` if there is none.
+pub fn bounds(geometry: &Geometry) -> Option<Corners> {
+    let wider = |[west, south, east, north]: Corners, c: Coord| {
+        [west.min(c.x), south.min(c.y), east.max(c.x), north.max(c.y)]
+    };
+    geometry.coords_iter().map(|c| [c.x, c.y, c.x, c.y]).reduce(|a, c| wider(a, Coord { x: c[0], y: c[1] }))
+}
+
 /// The geometry as RFC 7946 draws it; `None` if it is drawn so already. `bbox` is what its source says of its bounds.
 ///
 /// Errors: a position that is not in degrees.
 pub fn drawn(geometry: &Geometry, bbox: Option<Corners>) -> Result<Option<Drawn>, NotDegrees> {
-    let Some(bounds) = geometry.bounding_rect() else { return Ok(None) };
-    let bounds = [bounds.min().x, bounds.min().y, bounds.max().x, bounds.max().y];
+    let Some(bounds) = bounds(geometry) else { return Ok(None) };
     if is_drawn(bounds) {
         return Ok(None);
     }
@@ -153,7 +160,10 @@ fn redraw_polygon(polygon: &Polygon, reader: &mut Reader) -> Vec<Polygon> {
     if let Some(cap) = exterior.as_cap().filter(|_| holes.is_empty()) {
         return vec![cap];
     }
-    let is_flat = |ring: &Ring| ring.turns == 0 && ring.width() < 360.0;
+    let is_flat = |ring: &Ring| {
+        let (west, east) = ring.range();
+        ring.turns == 0 && (east - west < 360.0 || west >= -180.0 && east <= 180.0)
+    };
     if is_flat(&exterior) && holes.iter().all(is_flat) {
         cut::polygon(exterior.path, holes.into_iter().map(|hole| hole.path).collect())
     } else {

@@ -39,11 +39,6 @@ impl Ring {
         self.path.iter().fold((f64::MAX, f64::MIN), |(west, east), c| (west.min(c.x), east.max(c.x)))
     }
 
-    pub(super) fn width(&self) -> f64 {
-        let (west, east) = self.range();
-        east - west
-    }
-
     /// The ring in the plane: closed along the pole if it goes round it.
     pub(super) fn closed(&self) -> Vec<Coord> {
         let mut path = self.path.clone();
@@ -169,8 +164,10 @@ impl Reader {
         if self.is_of_bbox(&unwrapped) {
             return unwrapped;
         }
-        let is_by_hand = ring.len() <= HAND_DRAWN + 1;
-        let is_wide = if !is_by_hand {
+        let turns = (unwrapped[unwrapped.len() - 1].x - unwrapped[0].x).abs() > 180.0;
+        let is_wide = if ring.len() > HAND_DRAWN + 1 {
+            // Which pole is inside is another question.
+            self.guessed |= !turns;
             false
         } else if (self.is_as_written || self.bbox.is_none()) && is_counterclockwise(&ring) != is_hole {
             // But there are also scenes of which the corners go the other way, with the least and the largest of their
@@ -182,7 +179,6 @@ impl Reader {
             self.guessed = true;
             !is_plausible(&unwrapped)
         };
-        self.guessed |= !is_by_hand;
         if is_wide { ring } else { unwrapped }
     }
 
