@@ -58,6 +58,7 @@ fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_
     not_a_feature real/not_items/rustac/spec-examples__v1.0.0__collection-only__collection.json
     not_a_feature real/not_items/rustac/spec-examples__v1.1.0__catalog.json
     not_a_feature real/not_items/rustac/spec-examples__v1.1.0__collection.json
+    invalid_geometry real/pystac/tests/data-files/examples/0.8.1/extensions/sar/examples/envisat.json
     invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
     invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json
     invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/zanzibar/znz001.json
@@ -67,7 +68,9 @@ fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_2_Vegas_img2636.json
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
     invalid_geometry real/stac_validator/tests/test_data/v090/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json
+    invalid_geometry real/stac_validator/tests/test_data/v090/extensions/sar/examples/envisat.json
     invalid_id real/stac_validator/tests/test_data/v100/bad-item.json
+    invalid_geometry synthetic-edge/edge_dev.ndjson#38
     invalid_datetime synthetic-edge/edge_dev.ndjson#57
     invalid_datetime synthetic-edge/edge_dev.ndjson#58
     invalid_datetime synthetic-edge/edge_dev.ndjson#59
