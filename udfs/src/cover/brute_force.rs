@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{
-    Area as _, BoundingRect as _, Coord, Distance as _, Euclidean, Intersects as _, LineString, MapCoords as _,
+    Area as _, BoundingRect as _, Coord, CoordsIter as _, Distance as _, Euclidean, Intersects as _, LineString, MapCoords as _,
     MultiPolygon, Polygon, Rect, Translate as _, Validation as _,
 };
 use h3o::{CellIndex, LatLng, Resolution};
@@ -295,9 +295,10 @@ proptest! {
     ) {
         let resolution = Resolution::try_from(resolution).unwrap();
         let ring = ring.iter().map(|(x, y)| Coord { x: f64::from(*x) * 45.0, y: f64::from(*y) * 22.5 });
-        let vertices: Vec<Coord> = ring.clone().collect();
-        let cells = cover(Polygon::new(ring.collect(), vec![]), resolution);
-        for at in vertices {
+        // As written, not as a reader of sources has it: a ring over itself has parts without an area.
+        let polygon = geo::Geometry::from(Polygon::new(ring.collect(), vec![]));
+        let cells = Coverer::new(resolution).cover(&Footprint::from_geometry(&polygon)).unwrap();
+        for at in polygon.coords_iter() {
             prop_assert!(cells.contains(&LatLng::new(at.y, at.x).unwrap().to_cell(resolution)));
         }
     }

@@ -165,11 +165,14 @@ impl Reader {
             return unwrapped;
         }
         let turns = (unwrapped[unwrapped.len() - 1].x - unwrapped[0].x).abs() > 180.0;
+        // One that goes on round the globe the short way has sides, where it is a box.
+        let has_sides = || edges().any(|(a, b)| a.x == b.x && a.y != b.y);
+        let is_box = || self.is_as_written && (!turns || has_sides()) || self.bbox.is_none() && !turns;
         let is_wide = if ring.len() > HAND_DRAWN + 1 {
             // Which pole is inside is another question.
             self.guessed |= !turns;
             false
-        } else if (self.is_as_written || self.bbox.is_none()) && is_counterclockwise(&ring) != is_hole {
+        } else if is_box() && is_counterclockwise(&ring) != is_hole {
             // But there are also scenes of which the corners go the other way, with the least and the largest of their
             // longitudes for a bbox.
             let is_scene = width(&unwrapped) <= SCENE && is_plausible(&unwrapped);

@@ -52,6 +52,17 @@ fn the_bbox_decides() {
 }
 
 #[test]
+fn three_vertices_round_a_pole_are_a_cap_and_a_box_with_one_between_is_a_box() {
+    let cap = [(-120.0, 82.0), (0.0, 80.0), (120.0, 84.0)];
+    for bbox in [None, Some([-120.0, 80.0, 120.0, 84.0])] {
+        assert!(holds(&draw(ring(&cap), bbox).0, 10.0, 90.0));
+    }
+    let wide = [(-170.0, 58.0), (0.0, 57.0), (170.0, 58.0), (170.0, 62.0), (-170.0, 62.0)];
+    let (drawn, _) = draw(ring(&wide), Some([-170.0, 57.0, 170.0, 62.0]));
+    assert!(holds(&drawn, 10.0, 60.0) && !holds(&drawn, 10.0, 90.0) && !holds(&drawn, 180.0, 60.0));
+}
+
+#[test]
 fn what_nothing_decides_is_said() {
     let scene = [(178.5, -78.0), (-178.5, -78.0), (-178.5, -77.0), (178.5, -77.0)];
     assert!(draw(ring(&scene), Some([-178.5, -78.0, 178.5, -77.0])).1);
