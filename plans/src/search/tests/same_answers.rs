@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use earthcatalog_stac_rows::footprint::drawn;
 use serde_json::{Value, json};
 
 use super::oracle::finds;
@@ -92,10 +93,13 @@ fn is_plain(item: &Value) -> bool {
     positions(&item["geometry"]["coordinates"], &mut longitudes);
     let (west, east) = longitudes.iter().fold((f64::MAX, f64::MIN), |(w, e), x| (w.min(*x), e.max(*x)));
     let Some(properties) = item["properties"].as_object() else { return false };
+    let footprint = earthcatalog_udfs::parse_geojson(&item["geometry"].to_string()).ok().flatten();
+    let in_degrees = footprint.is_none_or(|footprint| drawn(&footprint, None).is_ok());
     let is_plain_text = |text: &str| text.parse::<f64>().is_err() && !matches!(text, "true" | "false");
     item["type"] == "Feature"
         && item["id"].as_str().is_some_and(|id| !id.is_empty())
         && item["geometry"].get("geometries").is_none()
+        && in_degrees
         && (longitudes.is_empty() || west >= -180.0 && east <= 180.0 && east - west < 90.0)
         && properties.get("datetime").is_some_and(|time| time.is_null() || time.is_string())
         && properties.values().all(|value| value.as_str().is_none_or(is_plain_text))

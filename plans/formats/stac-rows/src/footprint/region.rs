@@ -1,6 +1,6 @@
 //! Rings that the plane is no model for: as wide as the globe, or round a pole and back over themselves.
 
-use geo::{BooleanOps, Coord, MapCoords, MultiPolygon, Polygon};
+use geo::{BooleanOps, Coord, LineString, MapCoords, MultiPolygon, Polygon};
 
 use super::cut;
 use super::reading::Ring;
@@ -12,7 +12,21 @@ const GRID: f64 = 1e-6;
 pub(super) fn polygons(exterior: Ring, holes: Vec<Ring>) -> Vec<Polygon> {
     let regions = std::iter::once(exterior).chain(holes).map(region);
     let whole = regions.reduce(|a, b| a.xor(&b)).unwrap_or(MultiPolygon(vec![]));
-    whole.map_coords(to_edge).0
+    whole.map_coords(to_edge).0.into_iter().map(|part| mapped(&part, with_short_edges)).collect()
+}
+
+/// The polygon with other rings.
+fn mapped(polygon: &Polygon, ring: impl Fn(&LineString) -> LineString) -> Polygon {
+    Polygon::new(ring(polygon.exterior()), polygon.interiors().iter().map(ring).collect())
+}
+
+/// A position in the middle of each edge that would otherwise be taken for one over the antimeridian.
+fn with_short_edges(ring: &LineString) -> LineString {
+    let edge = |line: geo::Line| {
+        let is_long = line.dx().abs() > 180.0 && line.start.y.abs() < 90.0;
+        [Some(line.start), is_long.then(|| (line.start + line.end) / 2.0)].into_iter().flatten()
+    };
+    ring.lines().flat_map(edge).chain(ring.0.last().copied()).collect()
 }
 
 /// What is inside a ring, on the map.

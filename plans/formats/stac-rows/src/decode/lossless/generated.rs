@@ -8,7 +8,7 @@ use super::{assert_lossless, data};
 use crate::defect::RejectKind::{self, InvalidDatetime, InvalidGeometry, InvalidId, MalformedJson, NotAFeature};
 
 /// The bad objects that are no Items. All others are kept: they are Features with an id, and nothing of them is lost.
-const REJECTED: [(&str, RejectKind); 19] = [
+const REJECTED: [(&str, RejectKind); 20] = [
     ("truncated-json", MalformedJson),
     ("xml-error-body", MalformedJson),
     ("empty-object", MalformedJson),
@@ -26,6 +26,7 @@ const REJECTED: [(&str, RejectKind); 19] = [
     ("null-coordinate", InvalidGeometry),
     ("unknown-geometry-type", InvalidGeometry),
     ("geometry-string", InvalidGeometry),
+    ("lat-out-of-range", InvalidGeometry),
     ("bad-datetime-text", InvalidDatetime),
     ("datetime-number", InvalidDatetime),
 ];
