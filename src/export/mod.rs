@@ -120,7 +120,7 @@ pub struct Exported {
 }
 
 /// Rows of whole Items in a batch: a merge of what went to disk holds several batches, of some kilobytes a row.
-const BATCH_ROWS: usize = 256;
+pub const BATCH_ROWS: usize = 256;
 
 /// Prepares `session` for rows of whole Items.
 pub fn expect_wide_rows(session: &SessionContext) {

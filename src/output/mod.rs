@@ -19,7 +19,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use thiserror::Error;
 
-pub use geojson::ItemsWriter;
+pub use geojson::{ItemsWriter, select_fields};
 pub use sink::{Destination, Sink, SinkError};
 
 /// How rows are written.

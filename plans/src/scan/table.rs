@@ -42,7 +42,9 @@ pub struct WarehouseTable {
     schema: SchemaRef,
     /// `None` reads the newest.
     pinned: Option<AsOf>,
-    cache: FileCache,
+    /// `None` asks the catalog, once a statement.
+    state: Option<Arc<TableState>>,
+    cache: Arc<FileCache>,
     statement: Mutex<Option<(DateTime<Utc>, Arc<TableState>)>>,
     /// By the snapshot of which they are.
     repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
@@ -55,7 +57,8 @@ impl WarehouseTable {
             warehouse,
             schema,
             pinned: None,
-            cache: FileCache::default(),
+            state: None,
+            cache: Arc::default(),
             statement: Mutex::new(None),
             repeated: Mutex::new(None),
         }
@@ -69,6 +72,26 @@ impl WarehouseTable {
     /// This table, with the columns that it has, as it was; it cannot be written to.
     pub fn as_of(&self, as_of: AsOf) -> Self {
         Self { pinned: Some(as_of), schema: Arc::clone(&self.schema), ..Self::new(self.warehouse.clone()) }
+    }
+
+    /// This table in a state of it that was loaded, as of `snapshot`, or the newest then: nobody asks the catalog again, and
+    /// what was read of manifests is shared. It cannot be written to.
+    pub fn in_state(&self, state: Arc<TableState>, snapshot: Option<i64>) -> Self {
+        let newest = state.metadata.current_snapshot_id();
+        Self {
+            pinned: snapshot.or(newest).map(AsOf::Snapshot),
+            state: Some(state),
+            schema: Arc::clone(&self.schema),
+            cache: Arc::clone(&self.cache),
+            ..Self::new(self.warehouse.clone())
+        }
+    }
+
+    /// The table of `warehouse`, which is this one opened again: what was read of manifests is shared, where it means the same.
+    pub fn opened_again(&self, warehouse: Warehouse) -> Self {
+        let is_same = warehouse.columns() == self.warehouse.columns();
+        let cache = if is_same { Arc::clone(&self.cache) } else { Arc::default() };
+        Self { cache, ..Self::with_sequence(warehouse) }
     }
 
     /// The table with one more column, `SEQUENCE`, behind the others.
@@ -90,6 +113,9 @@ impl WarehouseTable {
 
     /// The state as of the statement's start: the first mention of the table loads it, the others share it.
     async fn state(&self, session: &dyn Session) -> Result<Arc<TableState>> {
+        if let Some(state) = &self.state {
+            return Ok(Arc::clone(state));
+        }
         let Some(start) = session.execution_props().query_execution_start_time else {
             return Ok(self.warehouse.load().await?);
         };
@@ -139,17 +165,24 @@ impl WarehouseTable {
         self.snapshot(state).ok()??.summary().additional_properties.get("total-files-size")?.parse().ok()
     }
 
-    async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
-        let Some(snapshot) = self.snapshot(state)? else { return Ok(vec![]) };
-        Ok(manifests::readable_manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
+    async fn manifests(&self, state: &TableState) -> Result<Arc<[ManifestFile]>> {
+        let Some(snapshot) = self.snapshot(state)? else { return Ok(Arc::default()) };
+        Ok(self.cache.manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
     }
 
     /// The files of the snapshot that a statement sees.
     pub(crate) async fn live_files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
         let state = self.state(session).await?;
         let manifests = self.manifests(&state).await?;
-        let read = manifests::list(self.warehouse.io(), manifests).await?;
+        let read = manifests::list(self.warehouse.io(), manifests.iter().cloned()).await?;
         Ok(read.into_iter().flat_map(|(_, files)| files).collect())
+    }
+
+    /// The same with the statistics of their columns, by manifest.
+    pub(crate) async fn live_files_with_bounds(&self, session: &dyn Session) -> Result<Vec<Arc<LiveFiles>>> {
+        let state = self.state(session).await?;
+        let manifests = self.manifests(&state).await?;
+        Ok(self.cache.load(self.warehouse.io(), &manifests, self.warehouse.columns()).await?)
     }
 
     /// The files that may hold rows for which all `filters` are true.
