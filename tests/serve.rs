@@ -6,18 +6,14 @@ use std::process::Command;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::demo::TOUR;
-use crate::program::earthcatalog;
-use crate::service::{Service, TOURED, ids, link};
-
-const COLLECTION: &str = "itslive-granules";
+use crate::service::{COLLECTION, SERVED, Service, ids, link};
 
 #[tokio::test]
 async fn the_landing_page_leads_to_all_that_there_is() {
-    let landing = TOURED.get("/").await;
+    let landing = SERVED.service.get("/").await;
     assert_eq!(landing.header("content-type"), "application/json");
-    let root = TOURED.url.as_str();
-    let conformance = TOURED.get("/conformance").await.ok();
+    let root = SERVED.service.url.as_str();
+    let conformance = SERVED.service.get("/conformance").await.ok();
     assert_eq!(landing.json["conformsTo"], conformance["conformsTo"]);
     assert_eq!((&landing.json["type"], &landing.json["stac_version"]), (&json!("Catalog"), &json!("1.0.0")));
     for (rel, href, media_type) in [
@@ -27,82 +23,83 @@ async fn the_landing_page_leads_to_all_that_there_is() {
         ("conformance", "conformance", "application/json"),
         ("data", "collections", "application/json"),
         ("search", "search", "application/geo+json"),
-        ("child", "collections/itslive-granules", "application/json"),
+        ("child", "collections/pairs", "application/json"),
         ("http://www.opengis.net/def/rel/ogc/1.0/queryables", "queryables", "application/schema+json"),
         ("http://www.opengis.net/def/rel/ogc/1.0/sortables", "sortables", "application/schema+json"),
     ] {
         let link = landing.link(rel).unwrap_or_else(|| panic!("{rel}: {}", landing.json));
         assert_eq!((&link["href"], &link["type"]), (&json!(format!("{root}{href}")), &json!(media_type)), "{rel}");
-        let answer = TOURED.follow(link).await;
+        let answer = SERVED.service.follow(link).await;
         assert_eq!(answer.header("content-type"), media_type, "{rel}");
         answer.ok();
     }
-    let api = TOURED.get("/api").await.ok();
+    let api = SERVED.service.get("/api").await.ok();
     assert_eq!((&api["openapi"], &api["servers"][0]["url"]), (&json!("3.0.3"), &json!(root.trim_end_matches('/'))));
 }
 
 #[tokio::test]
 async fn collections_are_those_of_the_items() {
-    let items = TOUR.warehouse().value("SELECT count(*) FROM items");
-    let collections = TOURED.get("/collections").await.ok();
+    let items = SERVED.warehouse.value("SELECT count(*) FROM items");
+    let collections = SERVED.service.get("/collections").await.ok();
     let [collection] = &collections["collections"].as_array().unwrap()[..] else { panic!("{collections}") };
-    assert_eq!(*collection, TOURED.get("/collections/itslive-granules").await.ok());
+    assert_eq!(*collection, SERVED.service.get("/collections/pairs").await.ok());
     assert_eq!((&collection["id"], &collection["license"]), (&json!(COLLECTION), &json!("various")));
     assert_eq!(collection["stats:items"], json!({"count": items}));
     let sql = "SELECT min(xmin) AS w, min(ymin) AS s, max(xmax) AS e, max(ymax) AS n FROM item_cells";
-    let bounds = &TOUR.warehouse().rows(sql)[0];
+    let bounds = &SERVED.warehouse.rows(sql)[0];
     let bbox = collection["extent"]["spatial"]["bbox"][0].as_array().unwrap();
     let expected = ["w", "s", "e", "n"].map(|side| bounds[side].as_f64());
     assert_eq!(bbox.iter().map(Value::as_f64).collect::<Vec<_>>(), expected);
     for rel in ["self", "root", "parent", "items"] {
-        TOURED.follow(link(collection, rel).unwrap()).await.ok();
+        SERVED.service.follow(link(collection, rel).unwrap()).await.ok();
     }
     for name in ["queryables", "sortables"] {
-        let schema = TOURED.get(&format!("/collections/{COLLECTION}/{name}")).await.ok();
-        assert_eq!(schema["$id"], json!(TOURED.at(&format!("collections/{COLLECTION}/{name}"))));
+        let schema = SERVED.service.get(&format!("/collections/{COLLECTION}/{name}")).await.ok();
+        assert_eq!(schema["$id"], json!(SERVED.service.at(&format!("collections/{COLLECTION}/{name}"))));
         assert_eq!(schema["properties"]["percent_valid_pixels"], json!({"type": "integer"}));
         assert_eq!(schema["properties"]["proj:code"], json!({"type": "string"}));
     }
-    let missing = TOURED.get("/collections/nothing").await;
+    let missing = SERVED.service.get("/collections/nothing").await;
     assert_eq!(missing.fails(404, "NotFound"), "there is no collection nothing");
     for name in ["items", "queryables", "sortables"] {
-        TOURED.get(&format!("/collections/nothing/{name}")).await.fails(404, "NotFound");
+        SERVED.service.get(&format!("/collections/nothing/{name}")).await.fails(404, "NotFound");
     }
 }
 
 #[tokio::test]
 async fn an_item_is_what_was_ingested_with_the_links_of_the_service() {
-    let page = TOURED.get("/collections/itslive-granules/items?limit=4").await;
+    let page = SERVED.service.get("/collections/pairs/items?limit=4").await;
     assert_eq!(page.header("content-type"), "application/geo+json");
     for rel in ["root", "self", "collection", "parent", "next"] {
-        TOURED.follow(page.link(rel).unwrap_or_else(|| panic!("{rel}"))).await.ok();
+        SERVED.service.follow(page.link(rel).unwrap_or_else(|| panic!("{rel}"))).await.ok();
     }
     for item in page.json["features"].as_array().unwrap() {
         let id = item["id"].as_str().unwrap();
         let at = format!("collections/{COLLECTION}/items/{id}");
-        let answer = TOURED.get(&at).await;
+        let answer = SERVED.service.get(&at).await;
         assert_eq!(answer.header("content-type"), "application/geo+json");
         assert_eq!(answer.json, *item);
-        let flags = ["search", "--ids", id];
-        let stored = earthcatalog(flags.iter().map(AsRef::as_ref).chain(TOUR.warehouse().flags())).ok();
-        let stored: Value = serde_json::from_str(&stored).unwrap();
+        let stored: Value = serde_json::from_str(&SERVED.command(&["search", "--ids", id]).ok()).unwrap();
         let without_links = |item: &Value| {
             let mut item = item.as_object().unwrap().clone();
             item.remove("links");
             item
         };
         assert_eq!(without_links(item), without_links(&stored));
-        let below = TOURED.at(&format!("collections/{COLLECTION}"));
-        for (rel, href) in
-            [("root", &TOURED.url), ("self", &TOURED.at(&at)), ("parent", &below), ("collection", &below)]
-        {
+        let below = SERVED.service.at(&format!("collections/{COLLECTION}"));
+        for (rel, href) in [
+            ("root", &SERVED.service.url),
+            ("self", &SERVED.service.at(&at)),
+            ("parent", &below),
+            ("collection", &below),
+        ] {
             let links = item["links"].as_array().unwrap();
             let found: Vec<_> = links.iter().filter(|link| link["rel"] == rel).collect();
             assert!(found.len() == 1 && found[0]["href"] == **href, "{rel}: {}", item["links"]);
         }
     }
-    let missing = TOURED.get("/collections/itslive-granules/items/nothing").await;
-    assert_eq!(missing.fails(404, "NotFound"), "there is no Item nothing in collection itslive-granules");
+    let missing = SERVED.service.get("/collections/pairs/items/nothing").await;
+    assert_eq!(missing.fails(404, "NotFound"), "there is no Item nothing in collection pairs");
 }
 
 #[tokio::test]
@@ -122,63 +119,68 @@ async fn what_is_wrong_is_named() {
         ("intersects=%7B%22type%22:%22Circle%22%7D", "intersects: "),
         ("token=x", "token: it is none of this service"),
     ] {
-        let answer = TOURED.get(&format!("/search?{query}")).await;
+        let answer = SERVED.service.get(&format!("/search?{query}")).await;
         let description = answer.fails(400, "InvalidParameterValue");
         assert!(description.starts_with(words), "{query}: {description}");
     }
-    let unknown = TOURED.get("/search?box=1").await;
+    let unknown = SERVED.service.get("/search?box=1").await;
     assert!(unknown.fails(400, "UnknownParameter").starts_with("box: there is no such parameter"));
-    TOURED.get(&format!("/collections/{COLLECTION}/items?collections=a")).await.fails(400, "UnknownParameter");
+    SERVED.service.get(&format!("/collections/{COLLECTION}/items?box=1")).await.fails(400, "UnknownParameter");
     for body in ["[]", "{", "7", "{\"a\": 1} {}"] {
-        TOURED.send(Method::POST, "/search", body.to_owned()).await.fails(400, "InvalidBody");
+        SERVED.service.send(Method::POST, "/search", body.to_owned()).await.fails(400, "InvalidBody");
     }
     let deep = format!("{{\"filter\": {}{}}}", "[".repeat(5_000), "]".repeat(5_000));
-    TOURED.send(Method::POST, "/search", deep).await.fails(400, "InvalidBody");
+    SERVED.service.send(Method::POST, "/search", deep).await.fails(400, "InvalidBody");
     let large = format!("{{\"ids\": [\"{}\"]}}", "x".repeat(3 << 20));
-    TOURED.send(Method::POST, "/search", large).await.fails(413, "BodyTooLarge");
-    TOURED.get("/nothing").await.fails(404, "NotFound");
+    SERVED.service.send(Method::POST, "/search", large).await.fails(413, "BodyTooLarge");
+    SERVED.service.get("/nothing").await.fails(404, "NotFound");
     for (method, path) in [(Method::DELETE, "/search"), (Method::POST, "/collections"), (Method::PUT, "/")] {
-        TOURED.send(method, path, String::new()).await.fails(405, "MethodNotAllowed");
+        SERVED.service.send(method, path, String::new()).await.fails(405, "MethodNotAllowed");
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_a_client_has_is_not_sent_again() {
     for path in ["/", "/collections", "/search?limit=2", "/queryables"] {
-        let first = TOURED.get(path).await;
+        let first = SERVED.service.get(path).await;
         let tag = first.header("etag").to_owned();
         assert!(tag.starts_with("W/\""), "{path}: {tag}");
-        let again = TOURED.get_with(path, &[("if-none-match", &format!("\"x\", {tag}"))]).await;
+        let again = SERVED.service.get_with(path, &[("if-none-match", &format!("\"x\", {tag}"))]).await;
         assert_eq!((again.status.as_u16(), again.bytes.len(), again.header("etag")), (304, 0, tag.as_str()));
-        assert_eq!(TOURED.get_with(path, &[("if-none-match", "\"x\"")]).await.status.as_u16(), 200);
+        assert_eq!(SERVED.service.get_with(path, &[("if-none-match", "\"x\"")]).await.status.as_u16(), 200);
     }
-    let tag = |path: &'static str| async move { TOURED.get(path).await.header("etag").to_owned() };
+    let tag = |path: &'static str| async move { SERVED.service.get(path).await.header("etag").to_owned() };
     assert_ne!(tag("/search?limit=2").await, tag("/search?limit=3").await);
-    assert_eq!(TOURED.get("/search?limit=0").await.header("etag"), "");
+    assert_eq!(SERVED.service.get("/search?limit=0").await.header("etag"), "");
 }
 
 #[tokio::test]
 async fn answers_are_compressed_and_pages_of_other_origins_may_ask() {
-    for encoding in ["gzip", "zstd"] {
-        let answer = TOURED.get_with("/search?limit=20", &[("accept-encoding", encoding)]).await;
-        assert_eq!(answer.header("content-encoding"), encoding);
+    for (accepted, encoding) in [("gzip", "gzip"), ("gzip, zstd", "zstd"), ("*", ""), ("br", "")] {
+        let answer = SERVED.service.get_with("/search?limit=20", &[("accept-encoding", accepted)]).await;
+        assert_eq!(answer.header("content-encoding"), encoding, "{accepted}");
         assert!(answer.header("vary").contains("accept"));
     }
-    let answer = TOURED.get_with("/", &[("origin", "https://example.com")]).await;
+    let answer = SERVED.service.get_with("/", &[("origin", "https://example.com")]).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
-    let head = TOURED.send(Method::HEAD, "/search", String::new()).await;
+    let head = SERVED.service.send(Method::HEAD, "/search", String::new()).await;
     assert_eq!((head.status.as_u16(), head.header("content-type"), head.bytes.len()), (200, "application/geo+json", 0));
 }
 
 #[tokio::test]
 async fn the_address_of_a_proxy_is_that_of_all_links() {
-    let service = Service::over(&TOUR.warehouse(), &["--url", "https://example.com/stac/"]);
+    let service = Service::over(&SERVED.warehouse, &["--url", "https://example.com/stac/"]);
     let landing = service.get("/").await.ok();
     assert_eq!(link(&landing, "data").unwrap()["href"], "https://example.com/stac/collections");
     let page = service.get("/search?limit=1").await.ok();
-    assert!(link(&page, "next").unwrap()["href"].as_str().unwrap().starts_with("https://example.com/stac/search?limit=1&token="));
+    assert!(
+        link(&page, "next").unwrap()["href"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://example.com/stac/search?limit=1&token=")
+    );
     // Without it, the host that the client names.
-    let landing = TOURED.get_with("/", &[("host", "stac.example.com")]).await.ok();
+    let landing = SERVED.service.get_with("/", &[("host", "stac.example.com")]).await.ok();
     assert_eq!(link(&landing, "data").unwrap()["href"], "http://stac.example.com/collections");
 }
 
@@ -186,7 +188,7 @@ async fn the_address_of_a_proxy_is_that_of_all_links() {
 async fn requests_are_logged_and_counted_and_a_signal_ends_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let service = Service::start(&TOUR.warehouse(), &[], File::create(&log).unwrap());
+    let service = Service::start(&SERVED.warehouse, &[], File::create(&log).unwrap());
     assert_eq!(service.get("/healthz").await.text(), "ok\n");
     service.get("/search?limit=1").await.ok();
     service.get("/search?limit=x").await.fails(400, "InvalidParameterValue");
@@ -208,7 +210,7 @@ async fn requests_are_logged_and_counted_and_a_signal_ends_the_service() {
 
 #[tokio::test]
 async fn no_more_questions_are_answered_at_once_than_may_be() {
-    let service = Service::over(&TOUR.warehouse(), &["--concurrency", "1"]);
+    let service = Service::over(&SERVED.warehouse, &["--concurrency", "1"]);
     let asked = (0..20).map(|_| service.get("/search?limit=1"));
     let answers = futures::future::join_all(asked).await;
     let first = ids(&answers[0].json);
@@ -217,14 +219,13 @@ async fn no_more_questions_are_answered_at_once_than_may_be() {
 
 #[tokio::test]
 async fn what_takes_too_long_is_ended() {
-    let service = Service::over(&TOUR.warehouse(), &["--timeout", "1us"]);
+    let service = Service::over(&SERVED.warehouse, &["--timeout", "1us"]);
     assert!(service.get("/search").await.fails(504, "Timeout").starts_with("there was no answer within 0.000001 s"));
 }
 
 #[test]
 fn an_address_that_is_taken_is_named() {
-    let address = TOURED.url.trim_start_matches("http://").trim_end_matches('/');
-    let flags = ["serve", "--bind", address];
-    let error = earthcatalog(flags.iter().map(AsRef::as_ref).chain(TOUR.warehouse().flags())).fails(1);
+    let address = SERVED.service.url.trim_start_matches("http://").trim_end_matches('/');
+    let error = SERVED.command(&["serve", "--bind", address]).fails(1);
     assert!(error.contains(&format!("--bind {address}: ")), "{error}");
 }

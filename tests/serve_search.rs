@@ -2,39 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Cursor;
 
+use arrow::ipc::reader::StreamReader;
+use arrow::record_batch::RecordBatch;
 use serde_json::{Value, json};
 
-use crate::demo::TOUR;
 use crate::program::{Warehouse, earthcatalog};
-use crate::service::{Service, TOURED, ids, link};
-
-const COLLECTION: &str = "itslive-granules";
-
-/// The ids that the command finds, in its order.
-fn found(flags: &[&str]) -> Vec<String> {
-    let warehouse = TOUR.warehouse();
-    let flags = ["search"].iter().chain(flags).map(AsRef::as_ref).chain(warehouse.flags());
-    let lines = earthcatalog(flags).ok();
-    lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned()).collect()
-}
+use crate::service::{COLLECTION, SERVED, Service, ids, link};
 
 #[tokio::test]
 async fn get_and_post_find_what_the_command_finds() {
-    let id = &found(&["--limit", "1"])[0];
-    let place = json!({"type": "Polygon", "coordinates": [[[12, 77], [28, 77], [28, 80.5], [12, 77]]]});
+    let id = &SERVED.found(&["--limit", "1"])[0];
+    let place = json!({"type": "Polygon", "coordinates": [[[12, 77], [18, 77], [18, 80.5], [12, 77]]]});
     for (flags, query, body) in [
         (vec![], "".to_owned(), json!({})),
-        (vec!["--bbox=12,77,28,80.5"], "bbox=12,77,28,80.5".to_owned(), json!({"bbox": [12, 77, 28, 80.5]})),
+        (vec!["--bbox=12,77,16,80"], "bbox=12,77,16,80".to_owned(), json!({"bbox": [12, 77, 16, 80]})),
         (
-            vec!["--intersects", "POLYGON((12 77, 28 77, 28 80.5, 12 77))"],
+            vec!["--intersects", "POLYGON((12 77, 18 77, 18 80.5, 12 77))"],
             format!("intersects={place}"),
             json!({"intersects": place}),
         ),
         (
-            vec!["--datetime", "2015-01-01T00:00:00Z/2017-06-01T00:00:00Z"],
-            "datetime=2015-01-01T00:00:00Z/2017-06-01T00:00:00%2B00:00".to_owned(),
-            json!({"datetime": "2015-01-01T00:00:00Z/2017-06-01T00:00:00Z"}),
+            vec!["--datetime", "2019-03-01T00:00:00Z/2020-06-01T00:00:00Z"],
+            "datetime=2019-03-01T00:00:00Z/2020-06-01T00:00:00%2B00:00".to_owned(),
+            json!({"datetime": "2019-03-01T00:00:00Z/2020-06-01T00:00:00Z"}),
         ),
         (vec!["--ids", id], format!("ids={id}"), json!({"ids": [id]})),
         (vec!["--collections", COLLECTION], format!("collections={COLLECTION}"), json!({"collections": [COLLECTION]})),
@@ -57,10 +49,10 @@ async fn get_and_post_find_what_the_command_finds() {
                 {"field": "id", "direction": "desc"}]}),
         ),
     ] {
-        let expected = found(&flags);
+        let expected = SERVED.found(&flags);
         for page in [
-            TOURED.get(&format!("/search?limit=1000&{query}")).await,
-            TOURED.post("/search", &with(&body, "limit", json!(1000))).await,
+            SERVED.service.get(&format!("/search?limit=1000&{query}")).await,
+            SERVED.service.post("/search", &with(&body, "limit", json!(1000))).await,
         ] {
             assert_eq!(page.header("content-type"), "application/geo+json");
             assert_eq!(page.ids(), expected, "{query}");
@@ -79,15 +71,18 @@ fn with(body: &Value, name: &str, value: Value) -> Value {
 
 #[tokio::test]
 async fn some_members_of_items_are_returned() {
-    let page = TOURED.get("/search?limit=1&fields=id,properties.platform").await.ok();
+    let page = SERVED.service.get("/search?limit=1&fields=id,properties.platform").await.ok();
     let item = page["features"][0].as_object().unwrap();
-    assert_eq!(item.keys().collect::<Vec<_>>(), ["id", "properties"]);
+    assert_eq!(item.keys().collect::<Vec<_>>(), ["type", "stac_version", "id", "collection", "properties"]);
     assert_eq!(item["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["platform"]);
-    let page = TOURED.post("/search", &json!({"limit": 1, "fields": {"exclude": ["links", "properties.platform"]}})).await;
+    let page = SERVED
+        .service
+        .post("/search", &json!({"limit": 1, "fields": {"exclude": ["links", "properties.platform"]}}))
+        .await;
     let item = &page.json["features"][0];
     assert!(item.get("links").is_none() && item["properties"].get("platform").is_none());
     assert!(item["properties"].get("percent_valid_pixels").is_some());
-    let page = TOURED.get("/search?limit=1&fields=").await.ok();
+    let page = SERVED.service.get("/search?limit=1&fields=").await.ok();
     let properties = page["features"][0]["properties"].as_object().unwrap();
     assert_eq!(properties.keys().collect::<Vec<_>>(), ["datetime"]);
     assert!(page["features"][0]["links"].as_array().unwrap().iter().any(|link| link["rel"] == "self"));
@@ -95,43 +90,49 @@ async fn some_members_of_items_are_returned() {
 
 #[tokio::test]
 async fn a_page_has_as_many_items_as_may_be_and_says_how_many_there_are() {
-    let all = found(&[]).len();
-    let page = TOURED.get("/search").await.ok();
+    let all = SERVED.found(&[]).len();
+    let page = SERVED.service.get("/search").await.ok();
     assert_eq!((ids(&page).len(), &page["numberMatched"]), (10, &json!(all)));
     assert_eq!(page["context"], json!({"returned": 10, "limit": 10, "matched": all}));
-    let page = TOURED.get("/search?limit=100000").await.ok();
+    let page = SERVED.service.get("/search?limit=100000").await.ok();
     assert_eq!((ids(&page).len(), &page["context"]["limit"]), (all, &json!(10_000)));
-    let page = TOURED.get("/search?ids=nothing").await.ok();
+    let page = SERVED.service.get("/search?ids=nothing").await.ok();
     assert_eq!((&page["features"], &page["numberMatched"]), (&json!([]), &json!(0)));
 }
 
 #[tokio::test]
 async fn pages_are_one_answer_in_parts() {
-    for sortby in ["-datetime", "datetime", "platform,-percent_valid_pixels", "-id", "created,sat:orbit_state"] {
-        let all = TOURED.get(&format!("/search?limit=1000&sortby={sortby}")).await.ids();
-        let pages = TOURED.pages(TOURED.get(&format!("/search?limit=99&sortby={sortby}")).await).await;
+    for sortby in ["-datetime", "datetime", "platform,-percent_valid_pixels", "-gsd", "created,nothing"] {
+        let all = SERVED.service.get(&format!("/search?limit=1000&sortby={sortby}")).await.ids();
+        let pages = SERVED.service.pages(SERVED.service.get(&format!("/search?limit=13&sortby={sortby}")).await).await;
         assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), all, "{sortby}");
         assert!(pages.iter().all(|page| page["numberMatched"] == json!(all.len())), "{sortby}");
-        let body = json!({"limit": 150, "sortby": sortby, "fields": {"include": ["id"]}});
-        let pages = TOURED.pages(TOURED.post("/search", &body).await).await;
+        let body = json!({"limit": 29, "sortby": sortby, "fields": {"include": ["id"]}});
+        let pages = SERVED.service.pages(SERVED.service.post("/search", &body).await).await;
         assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), all, "{sortby}");
     }
     let items = format!("/collections/{COLLECTION}/items");
-    let pages = TOURED.pages(TOURED.get(&format!("{items}?limit=200&filter=percent_valid_pixels > 50")).await).await;
-    let expected = found(&["--filter", "percent_valid_pixels > 50"]);
+    let pages = SERVED
+        .service
+        .pages(SERVED.service.get(&format!("{items}?limit=9&filter=percent_valid_pixels > 50")).await)
+        .await;
+    let expected = SERVED.found(&["--filter", "percent_valid_pixels > 50"]);
     assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), expected);
+    let of =
+        async |collections: &str| SERVED.service.get(&format!("{items}?ids=i07&collections={collections}")).await.ids();
+    assert_eq!((of("other,pairs").await, of("other").await), (vec!["i07".to_owned()], vec![]));
 }
 
 #[tokio::test]
 async fn a_token_is_of_one_search() {
-    let page = TOURED.get("/search?limit=1&sortby=id").await.ok();
+    let page = SERVED.service.get("/search?limit=1&sortby=id").await.ok();
     let next = link(&page, "next").unwrap()["href"].as_str().unwrap().to_owned();
     let token = next.split("token=").nth(1).unwrap();
-    let other = TOURED.get(&format!("/search?limit=1&sortby=-id&token={token}")).await;
+    let other = SERVED.service.get(&format!("/search?limit=1&sortby=-id&token={token}")).await;
     assert!(other.fails(400, "InvalidParameterValue").starts_with("token: it is of another search"));
     // How much is wanted of it is another matter.
-    let more = TOURED.get(&format!("/search?limit=5&sortby=id&token={token}")).await;
-    assert_eq!(more.ids(), TOURED.get("/search?limit=6&sortby=id").await.ids()[1..]);
+    let more = SERVED.service.get(&format!("/search?limit=5&sortby=id&token={token}")).await;
+    assert_eq!(more.ids(), SERVED.service.get("/search?limit=6&sortby=id").await.ids()[1..]);
 }
 
 /// A warehouse with Items that are made up here.
@@ -209,7 +210,50 @@ async fn ids_may_have_any_letters_and_items_stay_as_they_were_written() {
     let page = service.follow(items).await;
     assert_eq!(page.ids().len(), 2);
     let item = service.follow(link(&page.json["features"][0], "self").unwrap()).await;
-    assert!(item.text().contains("\"n\":1.5") && item.text().contains("{\"rel\":\"via\",\"href\":\"x\"}"), "{}", item.text());
-    let rels: Vec<_> = item.json["links"].as_array().unwrap().iter().map(|link| link["rel"].as_str().unwrap()).collect();
+    assert!(
+        item.text().contains("\"n\":1.5") && item.text().contains("{\"rel\":\"via\",\"href\":\"x\"}"),
+        "{}",
+        item.text()
+    );
+    let rels: Vec<_> =
+        item.json["links"].as_array().unwrap().iter().map(|link| link["rel"].as_str().unwrap()).collect();
     assert_eq!(rels, ["via", "root", "self", "parent", "collection"]);
+}
+
+#[tokio::test]
+async fn all_items_come_in_one_answer_where_a_client_wants_them_so() {
+    let filter = "percent_valid_pixels > 50";
+    let path = format!("/search?filter={filter}");
+    let expected: BTreeSet<String> = SERVED.found(&["--filter", filter]).into_iter().collect();
+    assert!(expected.len() > 20);
+    let all = async |media_type: &str| {
+        let answer = SERVED.service.get_with(&path, &[("accept", media_type)]).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, media_type));
+        answer
+    };
+    let lines = all("application/x-ndjson").await.text();
+    let items: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(items.len(), expected.len());
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("found.parquet");
+    fs::write(&file, all("application/vnd.apache.parquet").await.bytes).unwrap();
+    let sql = format!("SELECT id FROM '{}' ORDER BY id", file.display());
+    let ids: Vec<Value> = SERVED.warehouse.rows(&sql).into_iter().map(|mut row| row["id"].take()).collect();
+    assert_eq!(ids, expected.iter().map(|id| json!(id)).collect::<Vec<_>>());
+
+    let stream = all("application/vnd.apache.arrow.stream").await.bytes;
+    let batches = StreamReader::try_new(Cursor::new(stream), None).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), expected.len());
+    let geometry = batches[0].schema().field_with_name("geometry").unwrap().clone();
+    assert_eq!(geometry.metadata()["ARROW:extension:name"], "geoarrow.wkb");
+
+    let some = SERVED.service.get_with("/search?limit=3&sortby=id", &[("accept", "application/x-ndjson")]).await.text();
+    assert_eq!(some.lines().count(), 3);
+    for (query, parameter) in [("token=x", "token"), ("fields=id", "fields"), ("limit=0", "limit")] {
+        let accept = [("accept", "application/vnd.apache.parquet")];
+        let answer = SERVED.service.get_with(&format!("/search?{query}"), &accept).await;
+        assert!(answer.fails(400, "InvalidParameterValue").starts_with(parameter));
+    }
 }

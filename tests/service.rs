@@ -1,14 +1,68 @@
 //! `earthcatalog serve` as a process, and requests to it.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::LazyLock;
 
 use reqwest::{Client, Method, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::demo::TOUR;
-use crate::program::{Warehouse, command};
+use crate::program::{Ran, Warehouse, command, earthcatalog};
+
+/// The one collection of [`SERVED`].
+pub const COLLECTION: &str = "pairs";
+
+/// Items in a few files, and a service over them.
+pub struct Served {
+    _folder: TempDir,
+    pub warehouse: Warehouse,
+    pub service: Service,
+}
+
+pub static SERVED: LazyLock<Served> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let (warehouse, items) = (Warehouse::below(folder.path()), folder.path().join("items.ndjson"));
+    let lines: Vec<String> = (0..60).map(|i| item(i).to_string()).collect();
+    fs::write(&items, lines.join("\n")).unwrap();
+    warehouse.ingested(&items, &[]);
+    Served { service: Service::over(&warehouse, &[]), warehouse, _folder: folder }
+});
+
+fn item(i: usize) -> Value {
+    let (x, y) = (12 + i % 8 * 2, 77 + i % 3);
+    let ring = json!([[x, y], [x + 1, y], [x + 1, y + 1], [x, y + 1], [x, y]]);
+    let datetime = format!("20{}-{:02}-{:02}T00:00:00Z", 19 + i % 2, 1 + i % 12, 1 + i % 28);
+    let platform = ["S1A", "S2B", "LC08"][i % 3];
+    let mut properties = json!({"datetime": datetime, "created": "2021-01-01T00:00:00Z", "gsd": i % 4 * 10,
+        "platform": platform, "percent_valid_pixels": i * 7 % 100});
+    if i % 5 == 0 {
+        properties.as_object_mut().unwrap().remove("gsd");
+    }
+    json!({
+        "type": "Feature", "stac_version": "1.0.0", "id": format!("i{i:02}"), "collection": COLLECTION,
+        "geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [x, y, x + 1, y + 1],
+        "properties": properties,
+        "links": [{"rel": "self", "href": "https://example.com/i.json"}, {"rel": "via", "href": "https://example.com/"}],
+        "assets": {"data": {"href": format!("https://example.com/{i}.nc"), "roles": ["data"]}},
+    })
+}
+
+impl Served {
+    /// The command, over the same warehouse.
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        earthcatalog(arguments.iter().map(OsStr::new).chain(self.warehouse.flags()))
+    }
+
+    /// The ids that the command `search` finds, in its order.
+    pub fn found(&self, flags: &[&str]) -> Vec<String> {
+        let lines = self.command(&[&["search"], flags].concat()).ok();
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        lines.lines().map(id).collect()
+    }
+}
 
 /// A service, which ends with the test process at the latest.
 pub struct Service {
@@ -16,9 +70,6 @@ pub struct Service {
     /// With a slash at its end.
     pub url: String,
 }
-
-/// Over the warehouse of the tour.
-pub static TOURED: LazyLock<Service> = LazyLock::new(|| Service::over(&TOUR.warehouse(), &[]));
 
 impl Service {
     pub fn over(warehouse: &Warehouse, flags: &[&str]) -> Self {
@@ -56,7 +107,9 @@ impl Service {
     }
 
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let request = headers.iter().fold(Client::new().get(self.at(path)), |request, (name, value)| request.header(*name, *value));
+        let request = headers
+            .iter()
+            .fold(Client::new().get(self.at(path)), |request, (name, value)| request.header(*name, *value));
         Answer::of(request.send().await.unwrap()).await
     }
 

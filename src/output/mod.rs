@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 use thiserror::Error;
 
 pub use geojson::{ItemsWriter, select_fields};
-pub use sink::{Destination, Sink, SinkError};
+pub use sink::{Destination, Output, Sink, SinkError};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::log::log;
-use crate::output::OutputError;
+use crate::output::{Output, OutputError};
 
 /// Pieces that wait for the client.
 const PIECES: usize = 2;
@@ -28,17 +28,18 @@ pub(super) struct Pieces {
     buffer: Vec<u8>,
 }
 
-impl Pieces {
-    /// Takes bytes, which are sent by the next flush.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+impl Output for Pieces {
+    fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Sends what was taken, if it is worth it. An error: the client has gone.
-    pub async fn flush_if_full(&mut self) -> Result<(), OutputError> {
+    /// An error: the client has gone.
+    async fn flush_if_full(&mut self) -> Result<(), OutputError> {
         if self.buffer.len() < PIECE { Ok(()) } else { self.flush().await }
     }
+}
 
+impl Pieces {
     async fn flush(&mut self) -> Result<(), OutputError> {
         let piece = Bytes::from(std::mem::take(&mut self.buffer));
         let sent = self.sender.send_timeout(Ok(piece), self.patience).await;

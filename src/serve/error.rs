@@ -31,11 +31,6 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValue", format!("{name}: {reason}"))
     }
 
-    /// The body is none that this takes.
-    pub fn body(reason: impl std::fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidBody", reason.to_string())
-    }
-
     pub fn too_large(bytes: usize) -> Self {
         let description = format!("the body has more than {bytes} bytes; ask for less at once");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BodyTooLarge", description)
@@ -64,8 +59,9 @@ impl ApiError {
     }
 
     pub fn timeout(seconds: f64) -> Self {
-        let description =
-            format!("there was no answer within {seconds} s; ask for a smaller place or a shorter time, or for fewer Items");
+        let description = format!(
+            "there was no answer within {seconds} s; ask for a smaller place or a shorter time, or for fewer Items"
+        );
         Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", description)
     }
 
@@ -92,7 +88,8 @@ impl ApiError {
     pub fn running(error: DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => {
-                let description = "the answer needs more memory than there is now; ask for fewer Items, or try again later";
+                let description =
+                    "the answer needs more memory than there is now; ask for fewer Items, or try again later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "OutOfMemory", description)
             }
             _ => Self::internal(reason(&error)),

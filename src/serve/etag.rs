@@ -18,9 +18,14 @@ pub(super) async fn tagged(State(app): State<App>, base: Base, mut request: Requ
         return next.run(request).await;
     }
     let accept = request.headers().get(header::ACCEPT).map_or(&b""[..], HeaderValue::as_bytes);
-    let parts =
-        [version::SHORT.as_bytes(), view.tag.as_bytes(), base.as_str().as_bytes(), request.uri().to_string().as_bytes(), accept]
-            .join(&0);
+    let parts = [
+        version::SHORT.as_bytes(),
+        view.tag.as_bytes(),
+        base.as_str().as_bytes(),
+        request.uri().to_string().as_bytes(),
+        accept,
+    ]
+    .join(&0);
     // Weak: it may be compressed in one way or another.
     let tag = format!("W/\"{:032x}\"", XxHash3_128::oneshot(&parts));
     let known = has(request.headers(), &tag);

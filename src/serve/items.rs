@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use earthcatalog_plans::search::{Page, Search};
 use futures::TryStreamExt;
 
 use super::App;
+use super::bulk::Bulk;
 use super::collections::collection_of;
 use super::error::ApiError;
 use super::feature::Features;
 use super::links::{Base, GEOJSON};
 use super::page::{Place, page};
-use super::parameters::{Asked, OF_ITEMS};
+use super::parameters::Asked;
 use super::reader::{View, items as table_name};
 
 /// `GET /collections/{id}/items`.
@@ -25,11 +26,15 @@ pub(super) async fn items(
     base: Base,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::from_query(query.as_deref(), &OF_ITEMS)?;
+    let asked = Asked::from_query(query.as_deref())?.within(&id);
     collection_of(&app, &view, &id).await?;
     let href = base.href(&["collections", &id, "items"]);
-    page(&app, &view, asked, Place { base, href, collection: Some(id) }).await
+    match Bulk::accepted(&headers) {
+        Some(bulk) => bulk.answer(&app, &view, asked).await,
+        None => page(&app, &view, asked, Place { base, href, collection: Some(id) }).await,
+    }
 }
 
 /// `GET /collections/{id}/items/{itemId}`.
@@ -49,12 +54,11 @@ pub(super) async fn item(
     };
     let page = Page::new(&table_name(), Arc::clone(&view.items) as _, &search, None).map_err(ApiError::planning)?;
     let plan = app.reader.plan_items(&page.plan).await.map_err(ApiError::planning)?;
-    let rows: Vec<_> = app.reader.execute(plan).map_err(ApiError::running)?.try_collect().await.map_err(ApiError::running)?;
+    let rows: Vec<_> =
+        app.reader.execute(plan).map_err(ApiError::running)?.try_collect().await.map_err(ApiError::running)?;
     let found = rows.iter().find(|batch| batch.num_rows() > 0).ok_or_else(missing)?;
     let mut item = vec![];
     let features = Features { base, fields: None };
-    features
-        .write(&page, found, 1, &mut item, || b"")
-        .map_err(ApiError::internal)?;
+    features.write(&page, found, 1, &mut item, || b"").map_err(ApiError::internal)?;
     Ok(([(header::CONTENT_TYPE, GEOJSON)], item).into_response())
 }

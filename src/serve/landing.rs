@@ -14,7 +14,6 @@ use super::reader::View;
 /// What the service conforms to. Each is tested: by `tests/serve.rs`, and CQL2 by the examples of its standard.
 const CONFORMANCE: &[&str] = &[
     "https://api.stacspec.org/v1.0.0/core",
-    "https://api.stacspec.org/v1.0.0/browseable",
     "https://api.stacspec.org/v1.0.0/collections",
     "https://api.stacspec.org/v1.0.0/ogcapi-features",
     "https://api.stacspec.org/v1.0.0/ogcapi-features#fields",

@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn ids_are_segments_whatever_is_in_them() {
         let base = Base("http://h".to_owned());
-        assert_eq!(base.href(&["collections", "a/b?c", "items", "..", "é"]), "http://h/collections/a%2Fb%3Fc/items/%2E%2E/%C3%A9");
+        assert_eq!(
+            base.href(&["collections", "a/b?c", "items", "..", "é"]),
+            "http://h/collections/a%2Fb%3Fc/items/%2E%2E/%C3%A9"
+        );
         let links = base.of_item(None, "x");
         assert_eq!(links, r#"{"rel":"root","href":"http://h/","type":"application/json"}"#);
         let links: Value = serde_json::from_str(&format!("[{}]", base.of_item(Some("c"), "x"))).unwrap();

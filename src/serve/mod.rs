@@ -6,6 +6,7 @@
 //! - `etag`: whether a client has the answer already; `observe`: metrics, and a line for each request; `log`; `error`: what went wrong.
 
 mod answer;
+mod bulk;
 mod collections;
 mod error;
 mod etag;

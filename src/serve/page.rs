@@ -9,7 +9,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::physical_plan::SendableRecordBatchStream;
-use earthcatalog_plans::search::{Page, Position, Search};
+use earthcatalog_plans::search::{Fields, Page, Position, Search};
 use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
@@ -24,7 +24,7 @@ use super::parameters::{Asked, Given};
 use super::reader::{View, items};
 use super::token::Token;
 use crate::export::BATCH_ROWS;
-use crate::output::OutputError;
+use crate::output::{Output, OutputError};
 
 /// Where the pages of a search are.
 pub(super) struct Place {
@@ -47,9 +47,7 @@ pub(super) async fn page(app: &App, view: &View, asked: Asked, place: Place) -> 
         None => Arc::clone(&view.items),
     };
     let mut search = asked.sorted()?;
-    if let Some(collection) = &place.collection {
-        search.collections = Some(vec![collection.clone()]);
-    }
+    search.fields = search.fields.map(Fields::with_identity);
     let position = |token: &Token| {
         let position = Position::from_json(&token.position, &search, &table.schema());
         position.ok_or_else(|| ApiError::parameter("token", "it is of another table; begin the search again"))

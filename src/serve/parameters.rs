@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use earthcatalog_plans::search::{Search, SearchError};
+use earthcatalog_plans::search::{PARAMETERS, Search, SearchError};
 use serde_json::{Map, Value};
 use twox_hash::XxHash64;
 use url::form_urlencoded;
@@ -17,10 +17,6 @@ pub(super) const MOST_ITEMS: usize = 10_000;
 
 /// Parameters that a query string has as JSON.
 const JSON: [&str; 2] = ["intersects", "query"];
-
-/// Parameters of a page of the Items of one collection.
-pub(super) const OF_ITEMS: [&str; 9] =
-    ["limit", "bbox", "datetime", "filter", "filter-lang", "filter-crs", "query", "sortby", "fields"];
 
 /// The order of Items where none is asked for.
 const NEWEST_FIRST: &str = "-datetime";
@@ -45,8 +41,8 @@ pub(super) enum Given {
 }
 
 impl Asked {
-    /// From a query string; `known` are the parameters that it may have.
-    pub fn from_query(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+    /// From a query string.
+    pub fn from_query(query: Option<&str>) -> Result<Self, ApiError> {
         let (mut given, mut parameters, mut token) = (vec![], Map::new(), None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if parameters.contains_key(name.as_ref()) || name == TOKEN && token.is_some() {
@@ -56,7 +52,7 @@ impl Asked {
                 token = Some(value.into_owned());
                 continue;
             }
-            if !known.contains(&name.as_ref()) {
+            if !PARAMETERS.contains(&name.as_ref()) {
                 return Err(SearchError::Unknown(name.into_owned()).into());
             }
             given.push((name.to_string(), value.to_string()));
@@ -99,6 +95,14 @@ impl Asked {
         Ok(Self { search: Search::try_from(parameters.clone())?, token, given: Given::Body(parameters) })
     }
 
+    /// The same of one collection, whichever others were asked for.
+    pub fn within(mut self, collection: &str) -> Self {
+        let asked = self.search.collections.take();
+        let is_asked = asked.is_none_or(|asked| asked.iter().any(|id| id == collection));
+        self.search.collections = Some(if is_asked { vec![collection.to_owned()] } else { vec![] });
+        self
+    }
+
     /// How many Items are on a page.
     pub fn limit(&self) -> usize {
         self.search.limit.unwrap_or(DEFAULT_LIMIT).min(MOST_ITEMS)
@@ -130,19 +134,18 @@ fn parse_json(parameters: &mut Map<String, Value>, name: &'static str) -> Result
     if let Some(value) = parameters.get_mut(name)
         && let Some(text) = value.as_str()
     {
-        *value = serde_json::from_str(text).map_err(|e| ApiError::parameter(name, format!("the text is no JSON: {e}")))?;
+        *value =
+            serde_json::from_str(text).map_err(|e| ApiError::parameter(name, format!("the text is no JSON: {e}")))?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use earthcatalog_plans::search::PARAMETERS;
-
     use super::*;
 
     fn asked(query: &str) -> Result<Asked, ApiError> {
-        Asked::from_query(Some(query), &PARAMETERS)
+        Asked::from_query(Some(query))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::any::Any;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -41,6 +41,7 @@ pub(super) fn router(app: App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(CompressionLayer::new().compress_when(is_worth_compressing()))
+        .layer(map_request(named_encoding))
         .layer(cors())
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
@@ -62,6 +63,15 @@ async fn no_method(request: Request) -> ApiError {
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     ApiError::internal(format!("a panic: {}", text.unwrap_or("of another kind"))).into_response()
+}
+
+/// Who takes any encoding, and names none, often knows none.
+async fn named_encoding(mut request: Request) -> Request {
+    let headers = request.headers_mut();
+    if headers.get(header::ACCEPT_ENCODING).is_some_and(|any| any == "*") {
+        headers.remove(header::ACCEPT_ENCODING);
+    }
+    request
 }
 
 /// What is compressed already is left alone.

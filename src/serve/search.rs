@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{RawQuery, Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
-use earthcatalog_plans::search::PARAMETERS;
 
 use super::App;
+use super::bulk::Bulk;
 use super::error::ApiError;
 use super::limits::body;
 use super::links::Base;
@@ -21,9 +22,10 @@ pub(super) async fn search(
     Extension(view): Extension<Arc<View>>,
     base: Base,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::from_query(query.as_deref(), &PARAMETERS)?;
-    page(&app, &view, asked, Place { href: base.href(&["search"]), base, collection: None }).await
+    let asked = Asked::from_query(query.as_deref())?;
+    found(&app, &view, asked, base, &headers).await
 }
 
 /// `POST /search`.
@@ -33,6 +35,14 @@ pub(super) async fn search_body(
     base: Base,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let headers = request.headers().clone();
     let asked = Asked::from_body(&body(request).await?)?;
-    page(&app, &view, asked, Place { href: base.href(&["search"]), base, collection: None }).await
+    found(&app, &view, asked, base, &headers).await
+}
+
+async fn found(app: &App, view: &View, asked: Asked, base: Base, headers: &HeaderMap) -> Result<Response, ApiError> {
+    match Bulk::accepted(headers) {
+        Some(bulk) => bulk.answer(app, view, asked).await,
+        None => page(app, view, asked, Place { href: base.href(&["search"]), base, collection: None }).await,
+    }
 }

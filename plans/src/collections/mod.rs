@@ -56,10 +56,8 @@ impl Extent {
             }
             (a, b) => a.or(b),
         };
-        self.interval = [
-            both(self.interval[0], other.interval[0], i64::min),
-            both(self.interval[1], other.interval[1], i64::max),
-        ];
+        self.interval =
+            [both(self.interval[0], other.interval[0], i64::min), both(self.interval[1], other.interval[1], i64::max)];
     }
 }
 

@@ -53,6 +53,16 @@ impl Fields {
         Ok(Self { include, exclude: object.get("exclude").map(list).transpose()?.unwrap_or_default() })
     }
 
+    /// The same, with what tells an Item from others and what kind of object it is, where that is not excluded.
+    pub fn with_identity(mut self) -> Self {
+        let identity = ["type", "stac_version", "id", "collection"].map(split);
+        let identity = identity.into_iter().filter(|name| !self.exclude.contains(name));
+        if let Some(include) = self.include.as_mut().filter(|include| !include.is_empty()) {
+            include.extend(identity);
+        }
+        self
+    }
+
     /// What is returned of an Item.
     pub fn select(&self, item: Map<String, Value>) -> Map<String, Value> {
         let include = self.included();
@@ -70,9 +80,7 @@ impl Fields {
     pub fn has(&self, name: &str) -> bool {
         let path = split(name);
         // The length of the longest that names it, or what it is in.
-        let longest = |paths: &[Vec<String>]| {
-            paths.iter().filter(|named| path.starts_with(named)).map(Vec::len).max()
-        };
+        let longest = |paths: &[Vec<String>]| paths.iter().filter(|named| path.starts_with(named)).map(Vec::len).max();
         let include = self.included();
         let included = longest(&include).or(self.has_all().then_some(0));
         let is_in_it = |named: &Vec<String>| named.starts_with(&path);
@@ -200,13 +208,28 @@ mod tests {
     }
 
     #[test]
+    fn the_identity_stays_unless_it_is_excluded() {
+        let names = |fields: Value| {
+            let fields = Fields::parse(&fields).unwrap().with_identity();
+            let item = json!({"type": "Feature", "stac_version": "1.0.0", "id": "a", "collection": "c", "links": []});
+            let Value::Object(item) = item else { unreachable!() };
+            fields.select(item).keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(json!("links")), "type stac_version id collection links");
+        assert_eq!(names(json!("links,-id")), "type stac_version collection links");
+        assert_eq!(names(json!("-id")), "type stac_version collection links");
+    }
+
+    #[test]
     fn a_member_of_which_nothing_is_returned_need_not_be_read() {
         let has = |fields: Value, name: &str| Fields::parse(&fields).unwrap().has(name);
         assert!(has(json!("assets.B1"), "assets") && !has(json!("assets.B1"), "links"));
         assert!(has(json!("-assets.B1"), "assets") && !has(json!("-assets"), "assets"));
         assert!(has(json!({}), "properties") && has(json!("datetime"), "properties"));
         assert!(has(json!("properties"), "platform") && !has(json!("properties,-platform"), "platform"));
-        assert!(has(json!("-properties,properties.gsd"), "gsd") && !has(json!("-properties,properties.gsd"), "platform"));
+        assert!(
+            has(json!("-properties,properties.gsd"), "gsd") && !has(json!("-properties,properties.gsd"), "platform")
+        );
         assert!(has(json!("-properties,properties.gsd"), "properties") && has(json!("id,-id"), "id"));
         assert!(has(json!("id"), "id") && !has(json!("id"), "platform") && !has(json!({}), "platform"));
         assert!(Fields::parse(&json!({"only": []})).unwrap_err().contains("neither include nor exclude"));
