@@ -111,7 +111,7 @@ async fn what_is_wrong_is_named() {
         ("bbox=0,10,1,5", "bbox: "),
         ("datetime=yesterday", "datetime: \"yesterday\" is not a time"),
         ("filter=platform%20<", "filter: a property, a value or a function was expected"),
-        ("filter=geometry%20=%201", "filter: "),
+        ("filter=S_INTERSECTS(geometry,1)", "filter: "),
         ("filter=a=1&filter-lang=sql", "filter: filter-lang \"sql\" is unknown"),
         ("filter-crs=EPSG:3857", "filter-crs: "),
         ("query=%5B%5D", "query: [] is not an object"),

@@ -239,7 +239,8 @@ async fn all_items_come_in_one_answer_where_a_client_wants_them_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("found.parquet");
     fs::write(&file, all("application/vnd.apache.parquet").await.bytes).unwrap();
-    let sql = format!("SELECT id FROM '{}' ORDER BY id", file.display());
+    let table = format!("CREATE EXTERNAL TABLE found STORED AS PARQUET LOCATION '{}'", file.display());
+    let sql = format!("{table}; SELECT id FROM found ORDER BY id");
     let ids: Vec<Value> = SERVED.warehouse.rows(&sql).into_iter().map(|mut row| row["id"].take()).collect();
     assert_eq!(ids, expected.iter().map(|id| json!(id)).collect::<Vec<_>>());
 
@@ -255,5 +256,53 @@ async fn all_items_come_in_one_answer_where_a_client_wants_them_so() {
         let accept = [("accept", "application/vnd.apache.parquet")];
         let answer = SERVED.service.get_with(&format!("/search?{query}"), &accept).await;
         assert!(answer.fails(400, "InvalidParameterValue").starts_with(parameter));
+    }
+}
+
+#[tokio::test]
+async fn numbers_of_items_are_those_of_sql() {
+    let count = |condition: &str| {
+        let sql = format!("SELECT count(*) FROM items WHERE percent_valid_pixels > 50 AND {condition}");
+        SERVED.warehouse.value(&sql)
+    };
+    let all = "total_count,datetime_min,datetime_max,collection_frequency,datetime_frequency";
+    let query = format!("aggregations={all}&datetime_frequency_interval=year&filter=percent_valid_pixels > 50");
+    let filter = json!({"op": ">", "args": [{"property": "percent_valid_pixels"}, 50]});
+    let names: Vec<&str> = all.split(',').collect();
+    let body = json!({"aggregations": names, "datetime_frequency_interval": "year", "filter": filter});
+    for answer in [
+        SERVED.service.get(&format!("/aggregate?{query}")).await,
+        SERVED.service.get(&format!("/collections/{COLLECTION}/aggregate?{query}")).await,
+        SERVED.service.post("/aggregate", &body).await,
+    ] {
+        let answer = answer.ok();
+        let [total, first, last, collections, times] = &answer["aggregations"].as_array().unwrap()[..] else {
+            panic!("{answer}")
+        };
+        assert_eq!((&answer["type"], &total["value"]), (&json!("AggregationCollection"), &count("true")));
+        let times_of = |number: &str| {
+            let sql = format!("SELECT {number}(datetime)::varchar FROM items WHERE percent_valid_pixels > 50");
+            SERVED.warehouse.value(&sql)
+        };
+        assert_eq!((&first["value"], &last["value"]), (&times_of("min"), &times_of("max")));
+        let bucket = |key: &str, kind: &str, n: Value| json!({"key": key, "data_type": kind, "frequency": n});
+        assert_eq!(collections["buckets"], json!([bucket(COLLECTION, "string", count("true"))]));
+        let year = |year: i32| {
+            let items = count(&format!("date_part('year', datetime) = {year}"));
+            bucket(&format!("{year}-01-01T00:00:00Z"), "datetime", items)
+        };
+        assert_eq!((&times["buckets"], &times["overflow"]), (&json!([year(2019), year(2020)]), &json!(0)));
+    }
+    let listed = SERVED.service.get("/aggregations").await.ok();
+    assert!(listed["aggregations"].as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).eq(names));
+    for (query, words) in [
+        ("aggregations=mean", "aggregations: there is no \"mean\"; there are total_count, "),
+        (
+            "aggregations=total_count&datetime_frequency_interval=eon",
+            "datetime_frequency_interval: \"eon\" is none of year",
+        ),
+    ] {
+        let answer = SERVED.service.get(&format!("/aggregate?{query}")).await;
+        assert!(answer.fails(400, "InvalidParameterValue").starts_with(words), "{}", answer.json);
     }
 }

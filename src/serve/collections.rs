@@ -52,6 +52,8 @@ fn document(collection: &DerivedCollection, base: &Base) -> Map<String, Value> {
         link("root", &base.root(), JSON),
         link("parent", &base.root(), JSON),
         link("items", &below("items"), GEOJSON),
+        link("aggregate", &below("aggregate"), JSON),
+        link("aggregations", &below("aggregations"), JSON),
         link(QUERYABLES, &below("queryables"), SCHEMA),
         link(SORTABLES, &below("sortables"), SCHEMA),
     ];

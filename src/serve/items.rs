@@ -28,7 +28,7 @@ pub(super) async fn items(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::from_query(query.as_deref())?.within(&id);
+    let asked = Asked::from_query(query.as_deref(), &[])?.within(&id);
     collection_of(&app, &view, &id).await?;
     let href = base.href(&["collections", &id, "items"]);
     match Bulk::accepted(&headers) {

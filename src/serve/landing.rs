@@ -25,6 +25,9 @@ const CONFORMANCE: &[&str] = &[
     "https://api.stacspec.org/v1.0.0/item-search#filter",
     "https://api.stacspec.org/v1.0.0/item-search#query",
     "https://api.stacspec.org/v1.0.0/item-search#sort",
+    "https://api.stacspec.org/v0.3.0/aggregation",
+    "https://api.stacspec.org/v0.3.0/aggregation#filter",
+    "https://api.stacspec.org/v0.3.0/aggregation#query",
     // Deprecated, and asked for by clients.
     "https://api.stacspec.org/v1.0.0-rc.2/item-search#context",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
@@ -70,6 +73,8 @@ pub(super) async fn landing(
         link("data", &base.href(&["collections"]), JSON),
         search("GET"),
         search("POST"),
+        link("aggregate", &base.href(&["aggregate"]), JSON),
+        link("aggregations", &base.href(&["aggregations"]), JSON),
         link(QUERYABLES, &base.href(&["queryables"]), SCHEMA),
         link(SORTABLES, &base.href(&["sortables"]), SCHEMA),
     ];

@@ -5,6 +5,7 @@
 //! - `landing`, `collections`, `items`, `search`, `schemas`, `openapi`: the routes; `links`: how they lead to each other.
 //! - `etag`: whether a client has the answer already; `observe`: metrics, and a line for each request; `log`; `error`: what went wrong.
 
+mod aggregate;
 mod answer;
 mod bulk;
 mod collections;

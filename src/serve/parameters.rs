@@ -29,6 +29,8 @@ const TOKEN: &str = "token";
 pub(super) struct Asked {
     pub search: Search,
     pub token: Option<String>,
+    /// Those that are not of a search.
+    pub own: Map<String, Value>,
     /// As they were given, without the token.
     pub given: Given,
 }
@@ -41,8 +43,8 @@ pub(super) enum Given {
 }
 
 impl Asked {
-    /// From a query string.
-    pub fn from_query(query: Option<&str>) -> Result<Self, ApiError> {
+    /// From a query string; `own` are parameters besides those of a search.
+    pub fn from_query(query: Option<&str>, own: &[&str]) -> Result<Self, ApiError> {
         let (mut given, mut parameters, mut token) = (vec![], Map::new(), None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if parameters.contains_key(name.as_ref()) || name == TOKEN && token.is_some() {
@@ -52,7 +54,7 @@ impl Asked {
                 token = Some(value.into_owned());
                 continue;
             }
-            if !PARAMETERS.contains(&name.as_ref()) {
+            if !PARAMETERS.contains(&name.as_ref()) && !own.contains(&name.as_ref()) {
                 return Err(SearchError::Unknown(name.into_owned()).into());
             }
             given.push((name.to_string(), value.to_string()));
@@ -61,6 +63,7 @@ impl Asked {
                 parameters.insert(name.into_owned(), Value::String(value.into_owned()));
             }
         }
+        let own = taken(&mut parameters, own);
         for name in JSON {
             parse_json(&mut parameters, name)?;
         }
@@ -71,11 +74,11 @@ impl Asked {
         if let Some(Value::String(datetime)) = parameters.get_mut("datetime") {
             *datetime = datetime.replace(' ', "+");
         }
-        Ok(Self { search: Search::try_from(parameters)?, token, given: Given::Query(given) })
+        Ok(Self { search: Search::try_from(parameters)?, token, own, given: Given::Query(given) })
     }
 
-    /// From the body of a POST.
-    pub fn from_body(body: &[u8]) -> Result<Self, ApiError> {
+    /// From the body of a POST; `own` are parameters besides those of a search.
+    pub fn from_body(body: &[u8], own: &[&str]) -> Result<Self, ApiError> {
         let mut parameters: Map<String, Value> = match body.trim_ascii().is_empty() {
             true => Map::new(),
             false => serde_json::from_slice(body).map_err(|e| SearchError::NotAnObject(e.to_string()))?,
@@ -85,6 +88,7 @@ impl Asked {
             Some(Value::String(token)) => Some(token),
             Some(other) => return Err(ApiError::parameter(TOKEN, format!("{other} is not a text"))),
         };
+        let own = taken(&mut parameters, own);
         // A body has no need of texts for these.
         if let Some(bbox) = parameters.get("bbox").filter(|bbox| bbox.is_string()) {
             return Err(ApiError::parameter("bbox", format!("{bbox} is not a list of numbers")));
@@ -92,7 +96,7 @@ impl Asked {
         if parameters.get("fields").is_some_and(Value::is_null) {
             return Err(ApiError::parameter("fields", "it is null; give an object, or leave it out"));
         }
-        Ok(Self { search: Search::try_from(parameters.clone())?, token, given: Given::Body(parameters) })
+        Ok(Self { search: Search::try_from(parameters.clone())?, token, own, given: Given::Body(parameters) })
     }
 
     /// The same of one collection, whichever others were asked for.
@@ -130,6 +134,11 @@ impl Asked {
     }
 }
 
+/// Takes parameters out.
+fn taken(parameters: &mut Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    names.iter().filter_map(|name| parameters.remove_entry(*name)).collect()
+}
+
 fn parse_json(parameters: &mut Map<String, Value>, name: &'static str) -> Result<(), ApiError> {
     if let Some(value) = parameters.get_mut(name)
         && let Some(text) = value.as_str()
@@ -145,7 +154,7 @@ mod tests {
     use super::*;
 
     fn asked(query: &str) -> Result<Asked, ApiError> {
-        Asked::from_query(Some(query))
+        Asked::from_query(Some(query), &[])
     }
 
     #[test]
@@ -159,6 +168,7 @@ mod tests {
             br#"{"bbox": [1, 2, 3, 4], "datetime": "2020-01-01T00:00:00+01:00/..", "ids": ["a", "b"],
                 "query": {"gsd": {"lt": 1}}, "filter": {"op": "isNull", "args": [{"property": "a"}]}, "limit": 7,
                 "sortby": [{"field": "id"}]}"#,
+            &[],
         );
         assert_eq!(query.unwrap().search, body.unwrap().search);
     }
@@ -193,7 +203,7 @@ mod tests {
             (r#"{"bbox": "1,2,3,4"}"#, "is not a list of numbers"),
             (r#"{"fields": null}"#, "fields: it is null"),
         ] {
-            assert!(format!("{:?}", Asked::from_body(body.as_bytes()).unwrap_err()).contains(words), "{body}");
+            assert!(format!("{:?}", Asked::from_body(body.as_bytes(), &[]).unwrap_err()).contains(words), "{body}");
         }
     }
 }

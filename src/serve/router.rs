@@ -15,7 +15,7 @@ use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 
 use super::App;
 use super::error::ApiError;
-use super::{collections, etag, items, landing, limits, observe, openapi, schemas, search};
+use super::{aggregate, collections, etag, items, landing, limits, observe, openapi, schemas, search};
 
 pub(super) fn router(app: App) -> Router {
     let documents = Router::new()
@@ -28,6 +28,10 @@ pub(super) fn router(app: App) -> Router {
         .route("/collections/{id}/items/{item}", get(items::item))
         .route("/collections/{id}/queryables", get(schemas::queryables_of))
         .route("/collections/{id}/sortables", get(schemas::sortables_of))
+        .route("/aggregate", get(aggregate::aggregate).post(aggregate::aggregate_body))
+        .route("/aggregations", get(aggregate::aggregations))
+        .route("/collections/{id}/aggregate", get(aggregate::aggregate_of))
+        .route("/collections/{id}/aggregations", get(aggregate::aggregations_of))
         .route("/queryables", get(schemas::queryables))
         .route("/sortables", get(schemas::sortables))
         .route("/search", get(search::search).post(search::search_body))

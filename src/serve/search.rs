@@ -24,7 +24,7 @@ pub(super) async fn search(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::from_query(query.as_deref())?;
+    let asked = Asked::from_query(query.as_deref(), &[])?;
     found(&app, &view, asked, base, &headers).await
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn search_body(
     request: Request,
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
-    let asked = Asked::from_body(&body(request).await?)?;
+    let asked = Asked::from_body(&body(request).await?, &[])?;
     found(&app, &view, asked, base, &headers).await
 }
 
