@@ -212,9 +212,15 @@ async fn requests_are_logged_and_counted_and_a_signal_ends_the_service() {
 async fn no_more_questions_are_answered_at_once_than_may_be() {
     let service = Service::over(&SERVED.warehouse, &["--concurrency", "1"]);
     let asked = (0..20).map(|_| service.get("/search?limit=1"));
-    let answers = futures::future::join_all(asked).await;
-    let first = ids(&answers[0].json);
-    assert!(answers.into_iter().all(|answer| ids(&answer.ok()) == first));
+    let mut answered = 0;
+    for answer in futures::future::join_all(asked).await {
+        match answer.status.as_u16() {
+            200 => answered += ids(&answer.ok()).len(),
+            // On a slow machine, the last ones do not come to their turn.
+            _ => assert_eq!((answer.fails(503, "Busy").is_empty(), answer.header("retry-after")), (false, "5")),
+        }
+    }
+    assert!(answered > 0);
 }
 
 #[tokio::test]

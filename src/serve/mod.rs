@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::prelude::SessionContext;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -130,9 +131,10 @@ pub async fn serve(
         let _ = ended.await;
         tokio::time::sleep(GRACE).await;
     };
+    // A task of its own, which ends with this.
+    let _following = SpawnedTask::spawn(async move { app.reader.follow(app.options.refresh).await });
     tokio::select! {
         served = serving => served.map_err(ServeError::Serve),
-        () = app.reader.follow(app.options.refresh) => Ok(()),
         () = grace => Ok(()),
     }
 }

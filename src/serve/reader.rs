@@ -19,6 +19,9 @@ use crate::export::expect_wide_rows;
 /// Snapshots other than the newest of which tables stay open: paging goes on in them.
 const OPEN_SNAPSHOTS: usize = 8;
 
+/// Between two looks at the catalog, whatever is asked for.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
+
 /// The warehouse of a service.
 pub(super) struct Reader {
     /// For rows of whole Items.
@@ -119,7 +122,7 @@ impl Reader {
     pub async fn follow(&self, every: Duration) {
         let mut last: Option<String> = None;
         loop {
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(every.max(LEAST_PAUSE)).await;
             let failed = self.refresh().await.err().map(|e| crate::reason::reason(&e));
             // A catalog that cannot be reached is said once, not all the time.
             if let Some(reason) = failed.as_ref().filter(|_| failed != last) {

@@ -49,7 +49,9 @@ for method in ("GET", "POST"):
     assert search.matched() == filtered, method
 
 item = next(collection.get_items())
-assert collection.get_item(item.id).to_dict() == item.to_dict()
+again = collection.get_item(item.id)
+assert (again.id, again.properties, again.geometry) == (item.id, item.properties, item.geometry)
+assert again.get_self_href() == f"{url}collections/{name}/items/{item.id}"
 assert item.get_single_link("collection").href == f"{url}collections/{name}"
 assert client.get_queryables()["properties"]["platform"] == {"type": "string"}
 print(f"{items} Items")

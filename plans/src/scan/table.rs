@@ -573,6 +573,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_table_in_a_state_asks_the_catalog_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = small(&folder).await;
+        let context = session(&warehouse);
+        let table = WarehouseTable::new(warehouse.clone());
+        let state = warehouse.load().await.unwrap();
+        let before = state.metadata.current_snapshot_id();
+        context.register_table("then", Arc::new(table.in_state(state, None))).unwrap();
+        commit(&warehouse, vec![write_part(&warehouse, "81a", "9", &[row("z", None, None, None)])]).await;
+        let state = warehouse.load().await.unwrap();
+        context.register_table("before", Arc::new(table.in_state(Arc::clone(&state), before))).unwrap();
+        context.register_table("now", Arc::new(table.in_state(state, None))).unwrap();
+        std::fs::remove_file(warehouse.catalog().to_string()).unwrap();
+        for (name, rows) in [("then", 5), ("before", 5), ("now", 6)] {
+            let found = text(&context, &format!("SELECT count(*) AS n FROM \"{name}\"")).await;
+            assert!(found.contains(&format!("| {rows} |")), "{name}: {found}");
+        }
+    }
+
+    #[tokio::test]
     async fn one_statement_reads_one_snapshot_however_often_it_names_the_table() {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = small(&folder).await;
