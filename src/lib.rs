@@ -7,6 +7,7 @@
 //! - [`cli`]: parses the command line with the configuration file, calls a command, turns an error into an exit code.
 //! - [`commands`]: one file each: arguments, driver, report.
 //! - [`arguments`]: arguments that commands share, and the values that they take.
+//! - [`serve`]: a STAC API over a warehouse.
 //! - [`prompt`]: questions line by line; [`query`]: SQL over a warehouse; [`export`]: Items as they were.
 //! - [`demo`]: a small, seeded set of Items.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`dry_run`]: what a statement that writes would do;
@@ -36,5 +37,6 @@ pub mod report;
 pub mod rows;
 pub mod run_statistics;
 pub mod script;
+pub mod serve;
 pub mod signals;
 pub mod version;

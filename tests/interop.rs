@@ -1,10 +1,11 @@
-//! Other readers of a warehouse: PyIceberg, DuckDB, geopandas, h3-py.
+//! Other readers of a warehouse: PyIceberg, DuckDB, geopandas, h3-py, pystac-client.
 
 use std::fs;
 
 use crate::demo::TOUR;
 use crate::python;
 use crate::real_data::REAL_DATA;
+use crate::service::{COLLECTION, SERVED};
 
 fn rows() -> String {
     TOUR.warehouse().value("SELECT count(*) FROM item_cells").to_string()
@@ -25,6 +26,19 @@ fn duckdb_reads_the_hive_layout() {
 #[test]
 fn geopandas_reads_a_file_with_its_coordinate_system_and_geometry_types() {
     python::run("warehouse_geopandas.py", [TOUR.warehouse().files]);
+}
+
+#[test]
+fn pystac_client_searches_a_service_and_pages_through_it() {
+    let count =
+        |condition: &str| SERVED.warehouse.value(&format!("SELECT count(*) FROM items WHERE {condition}")).to_string();
+    let (all, placed, filtered) = (
+        count("true"),
+        count("ST_Intersects(geometry, ST_MakeEnvelope(12, 77, 16, 80))"),
+        count("platform LIKE 'S%' AND percent_valid_pixels >= 50"),
+    );
+    let arguments = [SERVED.service.url.clone(), COLLECTION.to_owned(), all, placed, filtered];
+    python::run("stac_api.py", arguments);
 }
 
 #[test]

@@ -24,5 +24,8 @@ mod real_data;
 mod s3_server;
 mod scripts;
 mod search;
+mod serve;
+mod serve_search;
 mod server;
+mod service;
 mod slt;

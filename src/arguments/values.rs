@@ -9,6 +9,7 @@ use earthcatalog_plans::model::time::parse_period;
 use earthcatalog_plans::runtime::MaxRejects;
 use log::LevelFilter;
 use thiserror::Error;
+use url::Url;
 
 /// `--since`: a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,17 @@ pub fn size(text: &str) -> Result<usize, InvalidSize> {
 #[error("it must be a whole number of B, kB, MB or GB (512MB)")]
 pub struct InvalidSize;
 
+/// Reads an address of HTTP, without parameters; a slash at its end says nothing.
+pub fn http_url(text: &str) -> Result<String, InvalidUrl> {
+    let url = text.parse::<Url>().map_err(|_| InvalidUrl)?;
+    let is_plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
+    if is_plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(InvalidUrl) }
+}
+
+#[derive(Debug, Error, PartialEq)]
+#[error("it must be an address as https://example.com/stac")]
+pub struct InvalidUrl;
+
 /// Reads a duration: `0s`, `30m`, `1h`, `7d`.
 pub fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     humantime::parse_duration(text).map_err(|_| InvalidDuration)
@@ -205,6 +217,14 @@ mod tests {
         );
         for wrong in ["", "h", "1", "-1h", "one hour"] {
             assert_eq!(duration(wrong), Err(InvalidDuration), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_http_has_no_parameters() {
+        assert_eq!(http_url("https://example.com/stac/"), Ok("https://example.com/stac".into()));
+        for wrong in ["example.com", "ftp://example.com", "http://a/?b", "http://a/#b", ""] {
+            assert_eq!(http_url(wrong), Err(InvalidUrl), "{wrong}");
         }
     }
 

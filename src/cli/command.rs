@@ -28,6 +28,7 @@ use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
 use crate::commands::scheduler::{self, SchedulerArgs};
 use crate::commands::search::{self, SearchArgs};
+use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sql::{self, SqlArgs};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
@@ -62,6 +63,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Find Items by the parameters of a STAC search
     Search(SearchArgs),
+    /// Answer as a STAC API over a warehouse
+    Serve(ServeArgs),
     /// Write Items as they were ingested: NDJSON, an ItemCollection or stac-geoparquet
     Export(ExportArgs),
     /// Show the settings and where each of them comes from
@@ -102,6 +105,7 @@ impl Command {
             Self::Pipelines(args) => pipelines::run(&args, out),
             Self::Sql(args) => sql::run(&args, out).await,
             Self::Search(args) => search::run(&args, out).await,
+            Self::Serve(args) => serve::run(&args, out).await,
             Self::Export(args) => export::run(&args, out).await,
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
@@ -128,6 +132,7 @@ impl Command {
             Self::Explain(args) => args.script.resources.workers(),
             Self::Sql(args) => args.resources.workers(),
             Self::Search(args) => args.resources.workers(),
+            Self::Serve(args) => args.resources.workers(),
             Self::Export(args) => args.resources.workers(),
             Self::Demo(args) => args.threads.workers(),
             Self::Executor(args) => args.slots(),

@@ -17,6 +17,7 @@ use crate::prompt::PromptError;
 use crate::query::SqlError;
 use crate::reason::reason;
 use crate::script::{Script, ScriptError};
+use crate::serve::ServeError;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -56,6 +57,8 @@ pub enum CommandError {
     Folder { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     #[error("cannot write manual pages to {}: {source}; name a folder that can be written", folder.display())]
     Pages { folder: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]

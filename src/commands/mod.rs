@@ -25,6 +25,7 @@ pub mod run;
 pub mod runs;
 pub mod scheduler;
 pub mod search;
+pub mod serve;
 pub mod sql;
 
 pub use error::CommandError;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::CommandError;
 use crate::arguments::{ArgumentError, ResourceArgs, WarehouseArgs, values};
 use crate::export::{self, ExportFormat, Question, SearchQuestion};
-use crate::output::{Destination, OutputError, Sink};
+use crate::output::{Destination, Output, OutputError, Sink};
 use crate::query;
 use crate::signals::interrupt;
 

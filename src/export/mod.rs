@@ -18,7 +18,8 @@ use futures::TryStreamExt;
 use thiserror::Error;
 
 use self::hrefs::HrefsWriter;
-use crate::output::{ItemsWriter, OutputError, RowWriter, Sink};
+pub use self::stac_geoparquet::{Encoding, write as write_stac_geoparquet};
+use crate::output::{ItemsWriter, Output, OutputError, RowWriter, Sink};
 use crate::reason::reason;
 use crate::report::count;
 use crate::rows::Row;
@@ -120,7 +121,7 @@ pub struct Exported {
 }
 
 /// Rows of whole Items in a batch: a merge of what went to disk holds several batches, of some kilobytes a row.
-const BATCH_ROWS: usize = 256;
+pub const BATCH_ROWS: usize = 256;
 
 /// Prepares `session` for rows of whole Items.
 pub fn expect_wide_rows(session: &SessionContext) {
@@ -152,7 +153,7 @@ pub async fn export(
         ExportFormat::Ndjson => write(rows, ItemsWriter::lines().with_fields(fields), sink).await,
         ExportFormat::Itemcollection => write(rows, ItemsWriter::collection().with_fields(fields), sink).await,
         ExportFormat::StacGeoparquet if fields.is_some() => return Err(ExportError::PartOfItems),
-        ExportFormat::StacGeoparquet => stac_geoparquet::write(rows, session, sink).await,
+        ExportFormat::StacGeoparquet => write_stac_geoparquet(rows, session, Encoding::Parquet, sink).await,
     };
     let (items, inexact) = written.map_err(failed)?;
     Ok(Exported { items, inexact, seconds: started.elapsed().as_secs_f64() })

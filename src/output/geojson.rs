@@ -73,7 +73,7 @@ impl ItemsWriter {
 }
 
 /// What `fields` leave of the Item that `text` has from byte `start` on.
-fn select(fields: &Fields, text: &mut Vec<u8>, start: usize) -> Result<(), OutputError> {
+pub fn select_fields(fields: &Fields, text: &mut Vec<u8>, start: usize) -> Result<(), OutputError> {
     let failed = |e: serde_json::Error| exec_datafusion_err!("an Item is no JSON: {e}");
     let item: Map<String, Value> = serde_json::from_slice(&text[start..]).map_err(failed)?;
     text.truncate(start);
@@ -91,7 +91,7 @@ impl RowWriter for ItemsWriter {
             let start = text.len();
             items.write(row, &mut text)?;
             if let Some(fields) = &self.fields {
-                select(fields, &mut text, start)?;
+                select_fields(fields, &mut text, start)?;
             }
             if self.collection.is_none() {
                 text.push(b'\n');

@@ -19,8 +19,8 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use thiserror::Error;
 
-pub use geojson::ItemsWriter;
-pub use sink::{Destination, Sink, SinkError};
+pub use geojson::{ItemsWriter, select_fields};
+pub use sink::{Destination, Output, Sink, SinkError};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

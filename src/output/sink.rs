@@ -113,20 +113,29 @@ enum To<'a> {
     Object(String, LargeUpload),
 }
 
-impl<'a> Sink<'a> {
-    pub fn stream(out: &'a mut dyn Write) -> Self {
-        Self { to: To::Stream(out), buffer: vec![] }
-    }
-
+/// Where bytes go, piece by piece.
+pub trait Output {
     /// Takes bytes, which are written by the next flush.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+    fn buffer(&mut self) -> &mut Vec<u8>;
+
+    /// Writes what was taken, if it is worth it.
+    fn flush_if_full(&mut self) -> impl Future<Output = Result<(), OutputError>>;
+}
+
+impl Output for Sink<'_> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Writes what was taken, if it is worth it.
-    pub async fn flush_if_full(&mut self) -> Result<(), OutputError> {
+    async fn flush_if_full(&mut self) -> Result<(), OutputError> {
         let most = if matches!(self.to, To::Object(..)) { BUFFERED_OBJECT } else { BUFFERED };
         if self.buffer.len() < most { Ok(()) } else { self.write().await }
+    }
+}
+
+impl<'a> Sink<'a> {
+    pub fn stream(out: &'a mut dyn Write) -> Self {
+        Self { to: To::Stream(out), buffer: vec![] }
     }
 
     /// Writes what was taken, where somebody may be reading it.

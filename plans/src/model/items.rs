@@ -4,5 +4,5 @@ pub use earthcatalog_stac_rows::{
     BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, PROPERTY_KEY, Promoted,
     TIME_COLUMNS, timestamp, write_time,
 };
-pub use earthcatalog_udfs::stac_item::{RowItems, write_geometry};
+pub use earthcatalog_udfs::stac_item::{RowItems, write_geometry, write_with_links};
 pub use earthcatalog_udfs::wkb_of;

@@ -23,8 +23,8 @@ use crate::model::item_key::ItemKey;
 use crate::model::versions::{digest, newest_first};
 use crate::runtime::{RunOptions, plan_part, runs_on_cluster};
 use crate::scan::{AsOf, WarehouseTable};
-use crate::table::Warehouse;
 use crate::table::known_ids::is_repeated;
+use crate::table::{TableState, Warehouse};
 
 /// What a scan of the versions is called in plans.
 const VERSIONS: &str = "item_versions";
@@ -42,7 +42,7 @@ const CANDIDATE: [&str; 2] = ["earthcatalog:candidate_collection", "earthcatalog
 /// of which some version passes the filters. So a filter never lets an older version through.
 ///
 /// With `SET earthcatalog.spatial_pruning = false` all versions of all ids are compared.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ItemsTable {
     /// Each with its sequence number.
     versions: Arc<WarehouseTable>,
@@ -62,6 +62,23 @@ impl ItemsTable {
     /// The table as it was.
     pub fn as_of(&self, as_of: AsOf) -> Self {
         Self { versions: Arc::new(self.versions.as_of(as_of)), schema: Arc::clone(&self.schema) }
+    }
+
+    /// The table in a state of it that was loaded, as of `snapshot`, or the newest then: nobody asks the catalog again, and what
+    /// was read of manifests is shared.
+    pub fn in_state(&self, state: Arc<TableState>, snapshot: Option<i64>) -> Self {
+        Self { versions: Arc::new(self.versions.in_state(state, snapshot)), schema: Arc::clone(&self.schema) }
+    }
+
+    /// The table of `warehouse`, which is this one opened again: what was read of manifests is shared, where it means the same.
+    pub fn opened_again(&self, warehouse: Warehouse) -> Self {
+        let schema = Arc::clone(warehouse.items().item_schema());
+        Self { versions: Arc::new(self.versions.opened_again(warehouse)), schema }
+    }
+
+    /// The rows behind the Items, one for each version and cell.
+    pub fn versions(&self) -> &Arc<WarehouseTable> {
+        &self.versions
     }
 
     fn scan_versions(&self) -> Result<LogicalPlanBuilder> {

@@ -2,6 +2,7 @@
 //! table.
 //!
 //! - [`WarehouseTable`]: one row per Item and cell; [`AsOf`]: an earlier state of it; [`scan_metrics`]: what a scan read.
+//! - [`rows_to_read`]: how much a plan has to read.
 //! - [`buckets`]: part files by bucket, for merging them.
 //! - [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit (`STORED AS CHECKPOINTS`).
 //! - [`records`]: snapshots, files, runs, rejects and ingested objects.
@@ -14,6 +15,7 @@ mod list_ids;
 mod named_warehouse;
 mod pruned_by;
 pub mod records;
+mod rows_to_read;
 mod scan_metrics;
 mod settles;
 mod staged;
@@ -25,6 +27,7 @@ pub use factory::WarehouseTableFactory;
 pub(crate) use list_ids::list_ids;
 pub(crate) use named_warehouse::named_warehouse;
 pub use pruned_by::PrunedBy;
+pub use rows_to_read::rows_to_read;
 pub use scan_metrics::{ScanMetrics, scan_metrics};
 pub(crate) use settles::Settles;
 pub use staged::{StagedRun, StagedTable, StagedTableFactory, Staging};

@@ -41,7 +41,9 @@ pub struct WarehouseTable {
     schema: SchemaRef,
     /// `None` reads the newest.
     pinned: Option<AsOf>,
-    cache: FileCache,
+    /// `None` asks the catalog, once a statement.
+    state: Option<Arc<TableState>>,
+    cache: Arc<FileCache>,
     /// By the snapshot of which they are.
     repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
 }
@@ -53,7 +55,8 @@ impl WarehouseTable {
             warehouse,
             schema,
             pinned: None,
-            cache: FileCache::default(),
+            state: None,
+            cache: Arc::default(),
             repeated: Mutex::new(None),
         }
     }
@@ -66,6 +69,26 @@ impl WarehouseTable {
     /// This table, with the columns that it has, as it was; it cannot be written to.
     pub fn as_of(&self, as_of: AsOf) -> Self {
         Self { pinned: Some(as_of), schema: Arc::clone(&self.schema), ..Self::new(self.warehouse.clone()) }
+    }
+
+    /// This table in a state of it that was loaded, as of `snapshot`, or the newest then: nobody asks the catalog again, and
+    /// what was read of manifests is shared. It cannot be written to.
+    pub fn in_state(&self, state: Arc<TableState>, snapshot: Option<i64>) -> Self {
+        let newest = state.metadata.current_snapshot_id();
+        Self {
+            pinned: snapshot.or(newest).map(AsOf::Snapshot),
+            state: Some(state),
+            schema: Arc::clone(&self.schema),
+            cache: Arc::clone(&self.cache),
+            ..Self::new(self.warehouse.clone())
+        }
+    }
+
+    /// The table of `warehouse`, which is this one opened again: what was read of manifests is shared, where it means the same.
+    pub fn opened_again(&self, warehouse: Warehouse) -> Self {
+        let is_same = warehouse.columns() == self.warehouse.columns();
+        let cache = if is_same { Arc::clone(&self.cache) } else { Arc::default() };
+        Self { cache, ..Self::with_sequence(warehouse) }
     }
 
     /// The table with one more column, `SEQUENCE`, behind the others.
@@ -87,6 +110,9 @@ impl WarehouseTable {
 
     /// The state as of the statement's start.
     async fn state(&self, session: &dyn Session) -> Result<Arc<TableState>> {
+        if let Some(state) = &self.state {
+            return Ok(Arc::clone(state));
+        }
         Ok(self.warehouse.load_for(session.execution_props().query_execution_start_time).await?)
     }
 
@@ -127,17 +153,24 @@ impl WarehouseTable {
         self.snapshot(state).ok()??.summary().additional_properties.get("total-files-size")?.parse().ok()
     }
 
-    async fn manifests(&self, state: &TableState) -> Result<Vec<ManifestFile>> {
-        let Some(snapshot) = self.snapshot(state)? else { return Ok(vec![]) };
-        Ok(manifests::readable_manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
+    async fn manifests(&self, state: &TableState) -> Result<Arc<[ManifestFile]>> {
+        let Some(snapshot) = self.snapshot(state)? else { return Ok(Arc::default()) };
+        Ok(self.cache.manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
     }
 
     /// The files of the snapshot that a statement sees.
     pub(crate) async fn live_files(&self, session: &dyn Session) -> Result<Vec<LiveFile>> {
         let state = self.state(session).await?;
         let manifests = self.manifests(&state).await?;
-        let read = manifests::list(self.warehouse.io(), manifests).await?;
+        let read = manifests::list(self.warehouse.io(), manifests.iter().cloned()).await?;
         Ok(read.into_iter().flat_map(|(_, files)| files).collect())
+    }
+
+    /// The same with the statistics of their columns, by manifest.
+    pub(crate) async fn live_files_with_bounds(&self, session: &dyn Session) -> Result<Vec<Arc<LiveFiles>>> {
+        let state = self.state(session).await?;
+        let manifests = self.manifests(&state).await?;
+        Ok(self.cache.load(self.warehouse.io(), &manifests, self.warehouse.columns()).await?)
     }
 
     /// The files that may hold rows for which all `filters` are true.
@@ -525,6 +558,26 @@ mod tests {
         context.register_table("never", Arc::new(WarehouseTable::at_snapshot(warehouse, 42))).unwrap();
         let error = context.sql("SELECT * FROM never").await.unwrap().collect().await.unwrap_err().to_string();
         assert!(error.contains("no snapshot 42"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_table_in_a_state_asks_the_catalog_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = small(&folder).await;
+        let context = session(&warehouse);
+        let table = WarehouseTable::new(warehouse.clone());
+        let state = warehouse.load().await.unwrap();
+        let before = state.metadata.current_snapshot_id();
+        context.register_table("then", Arc::new(table.in_state(state, None))).unwrap();
+        commit(&warehouse, vec![write_part(&warehouse, "81a", "9", &[row("z", None, None, None)])]).await;
+        let state = warehouse.load().await.unwrap();
+        context.register_table("before", Arc::new(table.in_state(Arc::clone(&state), before))).unwrap();
+        context.register_table("now", Arc::new(table.in_state(state, None))).unwrap();
+        std::fs::remove_file(warehouse.catalog().to_string()).unwrap();
+        for (name, rows) in [("then", 5), ("before", 5), ("now", 6)] {
+            let found = text(&context, &format!("SELECT count(*) AS n FROM \"{name}\"")).await;
+            assert!(found.contains(&format!("| {rows} |")), "{name}: {found}");
+        }
     }
 
     #[tokio::test]

@@ -11,13 +11,17 @@ const DEFAULT: [&str; 9] =
 /// Which members of Items are returned, by the rules of STAC API's fields extension. A member of `properties` is
 /// `properties.eo:cloud_cover`, or without its prefix where it is no member of the Item itself.
 ///
-/// - With `include`, the members named there, and no others; of a member that is named, all that is in it, but for what
-///   `exclude` names in it.
+/// - With `include`, the members named there, and no others.
 /// - With `exclude` alone, all but those.
-/// - With neither, what each Item has to have: the members of STAC's core, and `datetime`.
+/// - With neither, or with an `include` that is empty, what each Item has to have: the members of STAC's core, and
+///   `datetime`; but for those that are excluded.
+///
+/// Of two that name a member and a member of it, the longer holds for the latter; a member that is both included and
+/// excluded is included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fields {
-    include: Vec<Vec<String>>,
+    /// `None` where it is not given.
+    include: Option<Vec<Vec<String>>>,
     exclude: Vec<Vec<String>>,
 }
 
@@ -32,50 +36,66 @@ impl Fields {
                 .map(|name| name.trim())
                 .filter(|name| !name.is_empty())
                 .partition(|name| name.starts_with('-'));
+            let include: Vec<_> = include.into_iter().map(|name| path(name.trim_start_matches('+'))).collect();
             return Ok(Self {
-                include: include.into_iter().map(|name| path(name.trim_start_matches('+'))).collect(),
+                include: Some(include).filter(|include| !include.is_empty()),
                 exclude: exclude.into_iter().map(|name| path(&name[1..])).collect(),
             });
         };
         if let Some(name) = object.keys().find(|name| !matches!(name.as_str(), "include" | "exclude")) {
             return Err(format!("{name} is neither include nor exclude"));
         }
-        let list = |name: &str| match object.get(name) {
-            None | Some(Value::Null) => Ok(vec![]),
-            Some(names) => texts(names).map(|names| names.iter().map(|name| path(name)).collect()),
+        let list = |names: &Value| match names {
+            Value::Null => Ok(vec![]),
+            names => texts(names).map(|names| names.iter().map(|name| path(name)).collect()),
         };
-        Ok(Self { include: list("include")?, exclude: list("exclude")? })
+        let include = object.get("include").map(list).transpose()?;
+        Ok(Self { include, exclude: object.get("exclude").map(list).transpose()?.unwrap_or_default() })
+    }
+
+    /// The same, with what tells an Item from others and what kind of object it is, where that is not excluded.
+    pub fn with_identity(mut self) -> Self {
+        let identity = ["type", "stac_version", "id", "collection"].map(split);
+        let identity = identity.into_iter().filter(|name| !self.exclude.contains(name));
+        if let Some(include) = self.include.as_mut().filter(|include| !include.is_empty()) {
+            include.extend(identity);
+        }
+        self
     }
 
     /// What is returned of an Item.
     pub fn select(&self, item: Map<String, Value>) -> Map<String, Value> {
-        let include = match (self.include.is_empty(), self.exclude.is_empty()) {
-            (true, true) => DEFAULT.iter().map(|name| split(name)).collect(),
-            (true, false) => vec![vec![]],
-            (false, _) => self.include.clone(),
-        };
+        let include = self.included();
         let include: Vec<&[String]> = include.iter().map(Vec::as_slice).collect();
         let exclude: Vec<&[String]> = self.exclude.iter().map(Vec::as_slice).collect();
-        select(item, &include, &exclude)
+        select(item, &include, &exclude, self.has_all())
     }
 
     /// Whether all is returned that is not excluded.
     pub fn has_all(&self) -> bool {
-        self.include.is_empty() && !self.exclude.is_empty()
+        self.include.is_none() && !self.exclude.is_empty()
     }
 
     /// Whether anything is returned of what `name` names.
     pub fn has(&self, name: &str) -> bool {
         let path = split(name);
-        let is_above = |other: &Vec<String>| path.starts_with(other);
-        let excluded = self.exclude.iter().any(is_above);
-        let reaches = |other: &Vec<String>| is_above(other) || other.starts_with(&path);
-        let included = match (self.include.is_empty(), self.exclude.is_empty()) {
-            (true, true) => DEFAULT.iter().any(|known| reaches(&split(known))),
-            (true, false) => true,
-            (false, _) => self.include.iter().any(reaches),
-        };
-        included && !excluded
+        // The length of the longest that names it, or what it is in.
+        let longest = |paths: &[Vec<String>]| paths.iter().filter(|named| path.starts_with(named)).map(Vec::len).max();
+        let include = self.included();
+        let included = longest(&include).or(self.has_all().then_some(0));
+        let is_in_it = |named: &Vec<String>| named.starts_with(&path);
+        included.is_some() && included >= longest(&self.exclude) || include.iter().any(is_in_it)
+    }
+
+    fn included(&self) -> Vec<Vec<String>> {
+        match &self.include {
+            None if self.has_all() => vec![],
+            Some(include) if !include.is_empty() => include.clone(),
+            _ => {
+                let is_left = |name: &Vec<String>| !self.exclude.iter().any(|excluded| name.starts_with(excluded));
+                DEFAULT.iter().map(|name| split(name)).filter(is_left).collect()
+            }
+        }
     }
 }
 
@@ -107,32 +127,29 @@ fn split(name: &str) -> Vec<String> {
     }
 }
 
-fn select(object: Map<String, Value>, include: &[&[String]], exclude: &[&[String]]) -> Map<String, Value> {
-    /// The rest of the ways that go through `name`.
-    fn through<'a>(paths: &[&'a [String]], name: &str) -> Vec<&'a [String]> {
-        paths
-            .iter()
-            .filter_map(|path| path.split_first().filter(|(first, _)| *first == name).map(|(_, rest)| rest))
-            .collect()
+/// The members that are included, where `is_included` says whether the object is.
+fn select(
+    object: Map<String, Value>,
+    include: &[&[String]],
+    exclude: &[&[String]],
+    is_included: bool,
+) -> Map<String, Value> {
+    /// The rest of the ways that go through `name`; whether one ends there.
+    fn through<'a>(paths: &[&'a [String]], name: &str) -> (Vec<&'a [String]>, bool) {
+        let rests = paths.iter().filter_map(|path| path.split_first().filter(|(first, _)| *first == name));
+        let (ends, inner): (Vec<_>, Vec<_>) = rests.map(|(_, rest)| rest).partition(|rest| rest.is_empty());
+        (inner, !ends.is_empty())
     }
-    let all = include.iter().any(|path| path.is_empty());
     let mut kept = Map::new();
     for (name, value) in object {
-        let (mut inner, outer) = (through(include, &name), through(exclude, &name));
-        if all {
-            inner.push(&[]);
-        }
-        if inner.is_empty() || outer.iter().any(|path| path.is_empty()) {
-            continue;
-        }
-        let is_whole = outer.is_empty() && inner.iter().any(|path| path.is_empty());
+        let ((included, is_named), (excluded, is_excluded)) = (through(include, &name), through(exclude, &name));
+        let is_included = is_named || is_included && !is_excluded;
         match value {
-            Value::Object(members) if !is_whole => {
-                kept.insert(name, Value::Object(select(members, &inner, &outer)));
+            Value::Object(members) if !included.is_empty() || is_included && !excluded.is_empty() => {
+                kept.insert(name, Value::Object(select(members, &included, &excluded, is_included)));
             }
-            value => {
-                kept.insert(name, value);
-            }
+            value if is_included => _ = kept.insert(name, value),
+            _ => {}
         }
     }
     kept
@@ -176,7 +193,31 @@ mod tests {
             json!({"type": "Feature", "stac_version": "1.0.0", "id": "a", "geometry": null,
             "properties": {"datetime": null}, "links": [], "assets": {"B1": {"href": "b1"}, "B2": {"href": "b2"}}})
         );
-        assert_eq!(selected(json!("id,-id")), json!({}));
+        assert_eq!(selected(json!("id,-id")), json!({"id": "a"}));
+    }
+
+    #[test]
+    fn the_longer_of_two_names_holds() {
+        assert_eq!(selected(json!("-properties,+properties.a.b")), json!({"properties": {"a.b": 1}}));
+        let without = json!({"exclude": ["properties", "links"], "include": ["id", "properties", "datetime"]});
+        assert_eq!(selected(without)["properties"]["eo:cloud_cover"], json!(7));
+        let default = selected(json!({"exclude": ["geometry"], "include": []}));
+        assert_eq!(default["properties"], json!({"datetime": null}));
+        assert_eq!((default.get("geometry"), default.get("x")), (None, None));
+        assert_eq!(selected(json!({"exclude": ["x"], "include": null})), selected(json!({})));
+    }
+
+    #[test]
+    fn the_identity_stays_unless_it_is_excluded() {
+        let names = |fields: Value| {
+            let fields = Fields::parse(&fields).unwrap().with_identity();
+            let item = json!({"type": "Feature", "stac_version": "1.0.0", "id": "a", "collection": "c", "links": []});
+            let Value::Object(item) = item else { unreachable!() };
+            fields.select(item).keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(json!("links")), "type stac_version id collection links");
+        assert_eq!(names(json!("links,-id")), "type stac_version collection links");
+        assert_eq!(names(json!("-id")), "type stac_version collection links");
     }
 
     #[test]
@@ -186,6 +227,10 @@ mod tests {
         assert!(has(json!("-assets.B1"), "assets") && !has(json!("-assets"), "assets"));
         assert!(has(json!({}), "properties") && has(json!("datetime"), "properties"));
         assert!(has(json!("properties"), "platform") && !has(json!("properties,-platform"), "platform"));
+        assert!(
+            has(json!("-properties,properties.gsd"), "gsd") && !has(json!("-properties,properties.gsd"), "platform")
+        );
+        assert!(has(json!("-properties,properties.gsd"), "properties") && has(json!("id,-id"), "id"));
         assert!(has(json!("id"), "id") && !has(json!("id"), "platform") && !has(json!({}), "platform"));
         assert!(Fields::parse(&json!({"only": []})).unwrap_err().contains("neither include nor exclude"));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::{FieldRef, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -23,25 +24,42 @@ use crate::model::items::{BOUNDS_COLUMNS, PROPERTY_KEY};
 /// Errors: a filter that puts together what does not fit.
 pub fn search_plan(name: &TableReference, table: Arc<dyn TableProvider>, search: &Search) -> Result<LogicalPlan> {
     let schema = table.schema();
-    let names = Names { schema: &schema };
-    let mut plan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(table), None)?;
-    if let Some(condition) = conjunction(conditions(search, names)?) {
-        plan = plan.filter(condition)?;
-    }
+    let mut plan = found(name, table, search, None)?;
     if !search.sortby.is_empty() {
-        plan = plan.sort(order(&search.sortby, names))?;
+        plan = plan.sort(order(&search.sortby, Names { schema: &schema }).iter().map(Key::sort))?;
     }
     if search.limit.is_some() {
         plan = plan.limit(0, search.limit)?;
     }
-    if let Some(fields) = &search.fields {
-        let columns = schema.fields().iter().filter(|field| {
-            let property = field.metadata().get(PROPERTY_KEY).map_or(field.name(), |property| property);
-            returns_column(fields, field.name(), property)
-        });
-        plan = plan.project(columns.map(|field| ident(field.name())).collect::<Vec<_>>())?;
+    if search.fields.is_some() {
+        plan = plan.project(columns(&schema, search.fields.as_ref()))?;
     }
     plan.build()
+}
+
+/// The rows that meet what a search asks for, and `condition`.
+pub(super) fn found(
+    name: &TableReference,
+    table: Arc<dyn TableProvider>,
+    search: &Search,
+    condition: Option<Expr>,
+) -> Result<LogicalPlanBuilder> {
+    let schema = table.schema();
+    let plan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(table), None)?;
+    let conditions = conditions(search, Names { schema: &schema })?;
+    match conjunction(condition.into_iter().chain(conditions)) {
+        Some(condition) => plan.filter(condition),
+        None => Ok(plan),
+    }
+}
+
+/// The columns of a table of which something is returned.
+pub(super) fn columns(schema: &Schema, fields: Option<&Fields>) -> Vec<Expr> {
+    let is_returned = |field: &&FieldRef| {
+        let property = field.metadata().get(PROPERTY_KEY).map_or(field.name(), |property| property);
+        fields.is_none_or(|fields| returns_column(fields, field.name(), property))
+    };
+    schema.fields().iter().filter(is_returned).map(|field| ident(field.name())).collect()
 }
 
 /// What the rows of a search meet, that which is cheap to check first.
@@ -64,17 +82,32 @@ fn conditions(search: &Search, names: Names) -> Result<Vec<Expr>, SearchError> {
     Ok(conditions)
 }
 
-fn order(keys: &[SortKey], names: Names) -> Vec<SortExpr> {
+/// What rows are sorted by; nulls come last.
+pub(super) struct Key {
+    pub value: Expr,
+    pub kind: Kind,
+    pub descending: bool,
+}
+
+impl Key {
+    pub fn sort(&self) -> SortExpr {
+        self.value.clone().sort(!self.descending, false)
+    }
+}
+
+/// The keys, and behind them what tells an Item from others.
+pub(super) fn order(keys: &[SortKey], names: Names) -> Vec<Key> {
     let mut order = vec![];
     for SortKey { property, descending } in keys {
-        let values = match names.column(property).map(|column| column.kind) {
-            Some(kind) => vec![names.value(property, kind)],
+        let kinds = match names.column(property).map(|column| column.kind) {
+            Some(kind) => vec![kind],
             // Numbers before texts.
-            None => [Kind::Number, Kind::Text].map(|kind| names.value(property, kind)).into(),
+            None => vec![Kind::Number, Kind::Text],
         };
-        order.extend(values.into_iter().map(|value| value.sort(!descending, false)));
+        let key = |kind| Key { value: names.value(property, kind), kind, descending: *descending };
+        order.extend(kinds.into_iter().map(key));
     }
-    order.extend(ItemKey::COLUMNS.map(|column| ident(column).sort(true, false)));
+    order.extend(ItemKey::COLUMNS.map(|column| Key { value: ident(column), kind: Kind::Text, descending: false }));
     order
 }
 

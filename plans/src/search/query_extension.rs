@@ -31,10 +31,10 @@ fn condition(property: &str, operator: &str, value: &Value) -> Result<Cql2, Stri
         "neq" if value.is_null() => Cql2::Call(Function::Not, vec![is_null()]),
         "eq" => call(Function::Eq, constant(value)?),
         "neq" => call(Function::NotEq, constant(value)?),
-        "lt" => call(Function::Lt, constant(value)?),
-        "lte" => call(Function::LtEq, constant(value)?),
-        "gt" => call(Function::Gt, constant(value)?),
-        "gte" => call(Function::GtEq, constant(value)?),
+        "lt" => call(Function::Lt, bound(value)?),
+        "lte" => call(Function::LtEq, bound(value)?),
+        "gt" => call(Function::Gt, bound(value)?),
+        "gte" => call(Function::GtEq, bound(value)?),
         "startsWith" => like("", "%")?,
         "endsWith" => like("%", "")?,
         "contains" => like("%", "%")?,
@@ -57,6 +57,14 @@ fn constant(value: &Value) -> Result<Cql2, String> {
     }
 }
 
+/// A constant that comes before others or behind them: a text that is a number is one, as forms have them.
+fn bound(value: &Value) -> Result<Cql2, String> {
+    match value.as_str().map(serde_json::from_str::<Value>) {
+        Some(Ok(number @ Value::Number(_))) => constant(&number),
+        _ => constant(value),
+    }
+}
+
 /// The text as a pattern that it alone matches.
 fn escaped(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
@@ -73,6 +81,9 @@ mod tests {
         for (query, text) in [
             (json!({"a": {"eq": "x"}}), "a = 'x'"),
             (json!({"a": {"neq": 1.5}}), "a <> 1.5"),
+            (json!({"a": {"gte": "50"}}), "a >= 50"),
+            (json!({"a": {"lt": "007"}}), "a < '007'"),
+            (json!({"a": {"eq": "50"}}), "a = '50'"),
             (json!({"a": {"eq": null}}), "a IS NULL"),
             (json!({"a": {"neq": null}}), "a IS NOT NULL"),
             (json!({"a": {"in": ["x", 1, true]}}), "a IN ('x', 1, TRUE)"),

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::texts::texts;
 
+/// Properties by which Items can be sorted at once: plans grow with them.
+const MOST_KEYS: usize = 16;
+
 /// A property by which Items are sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortKey {
@@ -15,10 +18,17 @@ pub struct SortKey {
 impl SortKey {
     /// Reads `"+a,-b,c"`, `["+a", "-b"]`, or `[{"field": "a", "direction": "desc"}]`.
     pub(super) fn parse(value: &Value) -> Result<Vec<Self>, String> {
-        let Value::Array(keys) = value else {
-            return texts(value)?.iter().map(|key| Self::from_text(key)).collect();
+        let keys: Vec<Self> = match value {
+            Value::Array(keys) => {
+                let key = |key: &Value| key.as_str().map_or_else(|| Self::from_object(key), Self::from_text);
+                keys.iter().map(key).collect::<Result<_, _>>()?
+            }
+            value => texts(value)?.iter().map(|key| Self::from_text(key)).collect::<Result<_, _>>()?,
         };
-        keys.iter().map(|key| key.as_str().map_or_else(|| Self::from_object(key), Self::from_text)).collect()
+        match keys.len() {
+            0..=MOST_KEYS => Ok(keys),
+            many => Err(format!("it has {many} properties, and Items can be sorted by {MOST_KEYS}")),
+        }
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
@@ -67,6 +77,7 @@ mod tests {
             (json!([{"direction": "asc"}]), "is neither a text nor"),
             (json!([{"field": "a", "order": "asc"}]), "is neither a text nor"),
             (json!(7), "is not a list of texts"),
+            (json!(vec!["a"; 17]), "it has 17 properties"),
         ] {
             assert!(SortKey::parse(&value).unwrap_err().contains(words), "{value}");
         }

@@ -1,6 +1,8 @@
-//! A session over a table that SQL makes.
+//! Tables that SQL makes, and sessions over them.
 
 use datafusion::prelude::SessionContext;
+use serde_json::Value;
+use tempfile::TempDir;
 
 /// A session with an empty table `items` of cells of resolution 1, in `wh` and `catalog.db` below `folder`, in which these
 /// statements have been run.
@@ -15,4 +17,64 @@ pub(crate) async fn over_new_table(folder: &tempfile::TempDir, statements: &[imp
         context.sql(sql).await.unwrap().collect().await.unwrap();
     }
     context
+}
+
+/// A warehouse of Items that a test writes as JSON, in a temporary folder.
+pub(crate) struct Table {
+    folder: TempDir,
+    writing: SessionContext,
+    ingested: usize,
+}
+
+const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
+    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, collection, id
+        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
+    FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 2))) WHERE age_rank = 1";
+
+impl Table {
+    /// An empty one, which promotes these columns.
+    pub async fn new(promoted: &str) -> Self {
+        let (folder, writing) = (tempfile::tempdir().unwrap(), crate::session::session(2).unwrap());
+        let f = folder.path().display();
+        let create = format!(
+            "CREATE EXTERNAL TABLE items ({promoted}) STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db', 'h3_resolution' '0')"
+        );
+        run(&writing, &create).await;
+        Self { folder, writing, ingested: 0 }
+    }
+
+    pub async fn ingest(&mut self, items: &[Value]) {
+        self.ingested += 1;
+        let source = format!("source_{}", self.ingested);
+        let file = self.folder.path().join(format!("{source}.ndjson"));
+        let lines: Vec<String> = items.iter().map(Value::to_string).collect();
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let create = format!(
+            "CREATE EXTERNAL TABLE {source} STORED AS STAC LOCATION '{}' OPTIONS ('like' 'items')",
+            file.display()
+        );
+        run(&self.writing, &create).await;
+        run(&self.writing, &format!("INSERT INTO items SELECT * FROM h3_fanout({source}, 0)")).await;
+    }
+
+    /// Where its catalog is.
+    pub fn catalog(&self) -> String {
+        self.folder.path().join("c.db").to_str().unwrap().to_owned()
+    }
+
+    pub async fn compact(&self) {
+        run(&self.writing, COMPACT).await;
+    }
+
+    /// A session for questions.
+    pub async fn reading(&self) -> SessionContext {
+        let session = crate::session::session(2).unwrap();
+        let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        crate::query::register_views(&session, &path("c.db"), &path("wh")).await.unwrap();
+        session
+    }
+}
+
+async fn run(session: &SessionContext, sql: &str) {
+    session.sql(sql).await.unwrap().collect().await.unwrap();
 }

@@ -151,10 +151,10 @@ impl Warehouse {
     /// The table as it is now: one read of the catalog, and of the metadata file if it is a new one.
     pub async fn load(&self) -> Result<Arc<TableState>> {
         if self.planned {
-            return Ok(Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner)));
+            return Ok(self.loaded());
         }
         let location = location_in(&self.catalog).await?;
-        let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        let latest = self.loaded();
         if latest.metadata_location == location {
             return Ok(latest);
         }
@@ -185,6 +185,11 @@ impl Warehouse {
         }
         statements.push_back((start, Arc::clone(&loaded)));
         Ok(loaded)
+    }
+
+    /// The table as it was when it was last loaded.
+    pub fn loaded(&self) -> Arc<TableState> {
+        Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether there is no such table yet, only a plan of it.

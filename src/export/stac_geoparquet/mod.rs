@@ -3,6 +3,7 @@
 //! Source: stac-geoparquet specification 1.1. The types of a file come before its first row, and only all Items together
 //! tell them; so the Items go to a file on disk first, and memory stays bounded.
 
+mod encoder;
 mod item;
 mod shape;
 
@@ -20,28 +21,30 @@ use datafusion::execution::SpillFile;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::model::items::{RowItems, wkb_of};
-use earthcatalog_plans::sink::RowsFileEncoder;
 use futures::TryStreamExt;
 
-use crate::output::{OutputError, Sink};
+pub use encoder::Encoding;
+
+use crate::output::{Output, OutputError};
+use encoder::Encoder;
 use item::Columns;
 
 /// Items that are turned into rows at once.
 const BATCH: usize = 1_024;
 
-/// The entry by which readers know such a file.
-const METADATA: (&str, &str) = ("stac-geoparquet", r#"{"version":"1.1.0"}"#);
+/// Where the coordinates of GeoJSON are, as GeoArrow says it.
+const CRS84: &str = r#"{"crs":"OGC:CRS84","crs_type":"authority_code"}"#;
 
-/// Writes the Items of `rows`; how many there are, and how many of them the file cannot hold exactly.
-pub(super) async fn write(
+/// Writes the Items of `rows`; how many there are, and how many of them the columns cannot hold exactly.
+pub async fn write(
     rows: SendableRecordBatchStream,
     session: &SessionContext,
-    sink: &mut Sink<'_>,
+    encoding: Encoding,
+    out: &mut impl Output,
 ) -> Result<(u64, u64), OutputError> {
     let spooled = spool(rows, session).await?;
     let schema = spooled.columns.schema();
-    let mut encoder = RowsFileEncoder::geoparquet(&with_geometry(&schema)?)?;
-    encoder.note(METADATA.0, METADATA.1.to_owned());
+    let mut encoder = Encoder::new(encoding, &with_geometry(&schema)?)?;
     let path = spooled.file.path();
     let path = path.ok_or_else(|| exec_datafusion_err!("an export needs temporary files on a local disk"))?;
     let file = File::open(path)?;
@@ -52,11 +55,11 @@ pub(super) async fn write(
             let part = batch.slice(start, BATCH.min(batch.num_rows() - start));
             items += part.num_rows() as u64;
             inexact += write_part(&part, &spooled.columns, &schema, &mut encoder)?;
-            sink.buffer().append(&mut encoder.take_bytes());
-            sink.flush_if_full().await?;
+            out.buffer().append(&mut encoder.take_bytes());
+            out.flush_if_full().await?;
         }
     }
-    sink.buffer().append(&mut encoder.finish()?);
+    out.buffer().append(&mut encoder.finish()?);
     Ok((items, inexact))
 }
 
@@ -98,8 +101,11 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
 
 /// The columns of the file: `geometry` is not of the JSON.
 fn with_geometry(schema: &SchemaRef) -> Result<SchemaRef> {
+    let metadata = [("ARROW:extension:name", "geoarrow.wkb"), ("ARROW:extension:metadata", CRS84)];
+    let geometry = Field::new("geometry", DataType::BinaryView, true);
+    let geometry = geometry.with_metadata(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     let mut fields = schema.fields().to_vec();
-    fields.insert(geometry_index(schema)?, Arc::new(Field::new("geometry", DataType::BinaryView, true)));
+    fields.insert(geometry_index(schema)?, Arc::new(geometry));
     Ok(Arc::new(Schema::new(fields)))
 }
 
@@ -108,7 +114,7 @@ fn geometry_index(schema: &Schema) -> Result<usize> {
 }
 
 /// Writes some Items; how many of them are not exact.
-fn write_part(part: &RecordBatch, columns: &Columns, schema: &SchemaRef, encoder: &mut RowsFileEncoder) -> Result<u64> {
+fn write_part(part: &RecordBatch, columns: &Columns, schema: &SchemaRef, encoder: &mut Encoder) -> Result<u64> {
     let mut decoder =
         ReaderBuilder::new(Arc::clone(schema)).with_batch_size(BATCH).with_strict_mode(true).build_decoder()?;
     let (mut text, mut inexact) = (vec![], 0);

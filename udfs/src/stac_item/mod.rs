@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-pub use earthcatalog_stac_rows::item::write_geometry;
 use earthcatalog_stac_rows::item::{ItemColumns, Role};
+pub use earthcatalog_stac_rows::item::{write_geometry, write_with_links};
 pub use earthcatalog_stac_rows::{PROPERTY_KEY, is_ignored};
 pub use rows::RowItems;
 

@@ -47,7 +47,14 @@ fn of_object(object: &Map<String, Value>, depth: usize) -> Result<Cql2, String> 
         [("op", Value::String(op)), ("args", Value::Array(args))]
         | [("args", Value::Array(args)), ("op", Value::String(op))] => {
             let function = Function::named(op).ok_or_else(|| format!("there is no operator {op}"))?;
-            function.call(expressions(args, depth)?)
+            match (function, args.as_slice()) {
+                // As drafts of the standard had it, and clients still do.
+                (Function::Between, [value, Value::Array(bounds)]) => {
+                    let operands = std::iter::once(value).chain(bounds).map(|operand| expression(operand, depth + 1));
+                    function.call(operands.collect::<Result<_, _>>()?)
+                }
+                _ => function.call(expressions(args, depth)?),
+            }
         }
         _ => Err(
             "an object is {\"op\": …, \"args\": […]}, {\"property\": …}, {\"timestamp\": …}, {\"date\": …}, {\"interval\": […]}, {\"bbox\": […]} or a GeoJSON geometry"
@@ -84,6 +91,13 @@ mod tests {
             let expected = vec![Cql2::Property("a".into()), Cql2::Number(0.1)];
             assert_eq!(read, Cql2::Call(Function::Lt, expected));
         }
+    }
+
+    #[test]
+    fn the_bounds_of_between_may_be_a_list() {
+        let read = |args: Value| parse(&json!({"op": "between", "args": args}));
+        assert_eq!(read(json!([{"property": "a"}, [1, 2]])), read(json!([{"property": "a"}, 1, 2])));
+        assert!(read(json!([{"property": "a"}, [1]])).unwrap_err().contains("between takes 3 arguments, and has 2"));
     }
 
     #[test]

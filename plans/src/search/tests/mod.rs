@@ -2,6 +2,7 @@
 
 mod meaning;
 mod oracle;
+mod paging;
 mod plans;
 mod same_answers;
 mod standard;

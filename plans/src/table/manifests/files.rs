@@ -10,7 +10,7 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use earthcatalog_manifests::{Bounds, BoundsBuilder, Recorded};
 use iceberg::io::FileIO;
-use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile};
+use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile, Snapshot, TableMetadata};
 
 use super::partition::{self, EPOCH_YEAR};
 use crate::model::items::GRID_PARTITION;
@@ -20,6 +20,9 @@ use crate::table::schema::Columns;
 
 /// Files whose statistics stay in memory between statements; one takes about 2 kB.
 const CACHED_FILES: usize = 50_000;
+
+/// Snapshots whose lists of manifests stay in memory; a manifest takes about 500 bytes.
+const CACHED_LISTS: usize = 4;
 
 /// A data file of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,10 +273,13 @@ fn text_values<'a>(column: &Column, values: &'a HashSet<ScalarValue>) -> Option<
     values.iter().map(|value| value.try_as_str().flatten()).collect()
 }
 
-/// Manifests never change, so that what was read of one holds for every later snapshot that lists it.
+/// Manifests and lists of them never change, so that what was read of one holds for every later statement, and every later
+/// snapshot that lists it.
 #[derive(Debug, Default)]
 pub struct FileCache {
     read: Mutex<Read>,
+    /// By the location of their list; the oldest first.
+    lists: Mutex<VecDeque<(String, Arc<[ManifestFile]>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -284,6 +290,27 @@ struct Read {
 }
 
 impl FileCache {
+    /// The manifests with live files in a snapshot, to be read.
+    pub async fn manifests(
+        &self,
+        io: &FileIO,
+        metadata: &TableMetadata,
+        snapshot: &Snapshot,
+    ) -> Result<Arc<[ManifestFile]>> {
+        let lists = || self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = snapshot.manifest_list();
+        if let Some((_, manifests)) = lists().iter().find(|(location, _)| location == list) {
+            return Ok(Arc::clone(manifests));
+        }
+        let manifests: Arc<[ManifestFile]> = manifests::readable_manifests(io, metadata, snapshot).await?.into();
+        let mut lists = lists();
+        if lists.len() == CACHED_LISTS {
+            lists.pop_front();
+        }
+        lists.push_back((list.to_owned(), Arc::clone(&manifests)));
+        Ok(manifests)
+    }
+
     /// The live files of `manifests`, in order.
     pub async fn load(
         &self,

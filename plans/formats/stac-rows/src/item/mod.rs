@@ -15,9 +15,11 @@ use sonic_rs::LazyValue;
 use thiserror::Error;
 
 pub use self::geojson::write_geometry;
+pub use self::links::write_with_links;
 use crate::canonical::{write_float, write_float32, write_text, write_time};
 
 mod geojson;
+mod links;
 
 /// Member of `extra` that lists members to leave out.
 const ABSENT: &str = "earthcatalog:absent";

@@ -1,0 +1,244 @@
+//! `/aggregations` and `/aggregate`: numbers of the Items that a search finds.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::{Extension, Json};
+use chrono::{DateTime, SecondsFormat, Utc};
+use datafusion::common::Result as DataFusionResult;
+use datafusion::functions::datetime::expr_fn::date_trunc;
+use datafusion::functions_aggregate::expr_fn::{count, max, min};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident, lit};
+use earthcatalog_plans::model::items::timestamp;
+use earthcatalog_plans::search::{Search, search_plan};
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+
+use super::App;
+use super::collections::collection_of;
+use super::error::ApiError;
+use super::limits::body;
+use super::links::{Base, JSON, link};
+use super::parameters::Asked;
+use super::reader::{View, items};
+
+/// Buckets of a frequency, at most; the Items of others are the overflow.
+const MOST_BUCKETS: usize = 10_000;
+
+/// Parameters besides those of a search.
+const OWN: [&str; 2] = [AGGREGATIONS, INTERVAL];
+const AGGREGATIONS: &str = "aggregations";
+const INTERVAL: &str = "datetime_frequency_interval";
+
+/// Calendar intervals of `datetime_frequency`.
+const INTERVALS: [&str; 4] = ["year", "month", "week", "day"];
+
+/// A number, or some, of the Items that a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aggregation {
+    TotalCount,
+    DatetimeMin,
+    DatetimeMax,
+    CollectionFrequency,
+    DatetimeFrequency,
+}
+
+impl Aggregation {
+    const ALL: [Self; 5] =
+        [Self::TotalCount, Self::DatetimeMin, Self::DatetimeMax, Self::CollectionFrequency, Self::DatetimeFrequency];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::TotalCount => "total_count",
+            Self::DatetimeMin => "datetime_min",
+            Self::DatetimeMax => "datetime_max",
+            Self::CollectionFrequency => "collection_frequency",
+            Self::DatetimeFrequency => "datetime_frequency",
+        }
+    }
+
+    fn data_type(self) -> &'static str {
+        match self {
+            Self::TotalCount => "integer",
+            Self::DatetimeMin | Self::DatetimeMax => "datetime",
+            Self::CollectionFrequency | Self::DatetimeFrequency => "frequency_distribution",
+        }
+    }
+
+    /// The aggregate of all Items, or by what they are counted.
+    fn expression(self, interval: &str) -> Expr {
+        match self {
+            Self::TotalCount => count(lit(1)),
+            Self::DatetimeMin => min(ident("datetime")),
+            Self::DatetimeMax => max(ident("datetime")),
+            Self::CollectionFrequency => ident("collection"),
+            Self::DatetimeFrequency => date_trunc(lit(interval), ident("datetime")),
+        }
+    }
+}
+
+/// What was asked for.
+struct Question {
+    search: Search,
+    aggregations: Vec<Aggregation>,
+    interval: String,
+}
+
+impl Question {
+    fn new(asked: Asked) -> Result<Self, ApiError> {
+        let list = match asked.own.get(AGGREGATIONS) {
+            None | Some(Value::Null) => vec![],
+            Some(Value::String(list)) => list.split(',').map(|name| name.trim().to_owned()).collect(),
+            Some(Value::Array(list)) => list.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect(),
+            Some(other) => return Err(ApiError::parameter(AGGREGATIONS, format!("{other} is not a list of names"))),
+        };
+        let named = |name: &String| {
+            let known = Aggregation::ALL.map(Aggregation::name).join(", ");
+            let found = Aggregation::ALL.into_iter().find(|aggregation| aggregation.name() == name);
+            found.ok_or_else(|| ApiError::parameter(AGGREGATIONS, format!("there is no {name:?}; there are {known}")))
+        };
+        let interval = match asked.own.get(INTERVAL) {
+            None | Some(Value::Null) => "month",
+            Some(interval) => interval.as_str().filter(|interval| INTERVALS.contains(interval)).ok_or_else(|| {
+                ApiError::parameter(INTERVAL, format!("{interval} is none of {}", INTERVALS.join(", ")))
+            })?,
+        };
+        // How Items come, and what of them, makes no difference.
+        let search = Search { sortby: vec![], fields: None, limit: None, ..asked.search };
+        Ok(Self {
+            aggregations: list.iter().map(named).collect::<Result<_, _>>()?,
+            interval: interval.to_owned(),
+            search,
+        })
+    }
+}
+
+/// `GET /aggregations`.
+pub(super) async fn aggregations(base: Base) -> Json<Value> {
+    listed(&base, &base.href(&["aggregations"]))
+}
+
+/// `GET /collections/{id}/aggregations`.
+pub(super) async fn aggregations_of(
+    State(app): State<App>,
+    Extension(view): Extension<Arc<View>>,
+    base: Base,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    collection_of(&app, &view, &id).await?;
+    Ok(listed(&base, &base.href(&["collections", &id, "aggregations"])))
+}
+
+fn listed(base: &Base, at: &str) -> Json<Value> {
+    let each = |aggregation: Aggregation| json!({"name": aggregation.name(), "data_type": aggregation.data_type()});
+    let links = [link("root", &base.root(), JSON), link("self", at, JSON)];
+    Json(json!({"aggregations": Aggregation::ALL.map(each), "links": links}))
+}
+
+/// `GET /aggregate`.
+pub(super) async fn aggregate(
+    State(app): State<App>,
+    Extension(view): Extension<Arc<View>>,
+    base: Base,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?)?;
+    answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
+}
+
+/// `POST /aggregate`.
+pub(super) async fn aggregate_body(
+    State(app): State<App>,
+    Extension(view): Extension<Arc<View>>,
+    base: Base,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let question = Question::new(Asked::from_body(&body(request).await?, &OWN)?)?;
+    answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
+}
+
+/// `GET /collections/{id}/aggregate`.
+pub(super) async fn aggregate_of(
+    State(app): State<App>,
+    Extension(view): Extension<Arc<View>>,
+    base: Base,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?.within(&id))?;
+    collection_of(&app, &view, &id).await?;
+    answer(&app, &view, question, &base, &base.href(&["collections", &id, "aggregate"])).await
+}
+
+async fn answer(app: &App, view: &View, question: Question, base: &Base, at: &str) -> Result<Json<Value>, ApiError> {
+    let _permit = app.permit().await?;
+    let mut aggregations = vec![];
+    for aggregation in &question.aggregations {
+        let plan = plan(view, &question, *aggregation).map_err(ApiError::planning)?;
+        let plan = app.reader.plan_narrow(&plan).await.map_err(ApiError::planning)?;
+        let rows = app.reader.execute_narrow(plan).map_err(ApiError::running)?;
+        let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(ApiError::running)?;
+        aggregations.push(document(*aggregation, &rows).map_err(ApiError::running)?);
+    }
+    let links = [link("root", &base.root(), JSON), link("self", at, JSON)];
+    Ok(Json(json!({"type": "AggregationCollection", "aggregations": aggregations, "links": links})))
+}
+
+/// The value, or each key with its number of Items, the last one being null.
+fn plan(view: &View, question: &Question, aggregation: Aggregation) -> DataFusionResult<LogicalPlan> {
+    let found = LogicalPlanBuilder::from(search_plan(&items(), view.items.clone(), &question.search)?);
+    let expression = aggregation.expression(&question.interval);
+    match aggregation {
+        Aggregation::CollectionFrequency | Aggregation::DatetimeFrequency => found
+            .aggregate(vec![expression.alias("key")], vec![count(lit(1)).alias("items")])?
+            .sort([ident("key").sort(true, false)])?
+            .build(),
+        _ => found.aggregate(Vec::<Expr>::new(), vec![expression])?.build(),
+    }
+}
+
+/// An aggregation of the extension.
+fn document(aggregation: Aggregation, rows: &[RecordBatch]) -> DataFusionResult<Value> {
+    let (name, data_type) = (aggregation.name(), aggregation.data_type());
+    if data_type != "frequency_distribution" {
+        let value =
+            rows.iter().find(|batch| batch.num_rows() > 0).map(|batch| value(batch.column(0), 0)).transpose()?;
+        return Ok(json!({"name": name, "data_type": data_type, "value": value}));
+    }
+    let (mut buckets, mut overflow) = (vec![], 0);
+    for batch in rows {
+        let items = batch.column(1).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            let (key, frequency) = (value(batch.column(0), row)?, items.value(row));
+            match key.is_null() || buckets.len() == MOST_BUCKETS {
+                true => overflow += frequency,
+                false => buckets.push(json!({"key": key, "data_type": key_type(aggregation), "frequency": frequency})),
+            }
+        }
+    }
+    Ok(json!({"name": name, "data_type": data_type, "buckets": buckets, "overflow": overflow}))
+}
+
+fn key_type(aggregation: Aggregation) -> &'static str {
+    if aggregation == Aggregation::DatetimeFrequency { "datetime" } else { "string" }
+}
+
+/// A number, a text, or a time in RFC 3339.
+fn value(column: &dyn Array, row: usize) -> DataFusionResult<Value> {
+    if column.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
+        DataType::Timestamp(..) => {
+            let micros = cast(column, &timestamp())?;
+            let micros = micros.as_primitive::<TimestampMicrosecondType>().value(row);
+            let time: Option<DateTime<Utc>> = DateTime::from_timestamp_micros(micros);
+            time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true)).into()
+        }
+        _ => cast(column, &DataType::Utf8View)?.as_string_view().value(row).into(),
+    })
+}

@@ -1,0 +1,175 @@
+//! [`Reader`]: the warehouse, as requests see it; [`View`]: one state of it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use datafusion::common::{Result, TableReference};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use earthcatalog_plans::collections::{DerivedCollection, derive};
+use earthcatalog_plans::query::ItemsTable;
+use earthcatalog_plans::table::{TableState, Warehouse};
+use tokio::sync::OnceCell;
+
+use super::log::log;
+use crate::export::expect_wide_rows;
+
+/// Snapshots other than the newest of which tables stay open: paging goes on in them.
+const OPEN_SNAPSHOTS: usize = 8;
+
+/// Between two looks at the catalog, whatever is asked for.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The warehouse of a service.
+pub(super) struct Reader {
+    /// For rows of whole Items.
+    session: SessionContext,
+    /// For all else.
+    narrow: SessionContext,
+    catalog: String,
+    newest: RwLock<Arc<View>>,
+}
+
+/// A state of the table. Requests that see the same one share what was read of it.
+pub(super) struct View {
+    /// Names the state.
+    pub tag: String,
+    state: Arc<TableState>,
+    /// Follows the catalog.
+    table: ItemsTable,
+    /// Of the newest snapshot.
+    pub items: Arc<ItemsTable>,
+    collections: OnceCell<Vec<DerivedCollection>>,
+    /// By snapshot, the last opened last.
+    earlier: Mutex<VecDeque<(i64, Arc<ItemsTable>)>>,
+}
+
+impl View {
+    fn new(warehouse: &Warehouse, table: ItemsTable) -> Self {
+        let state = warehouse.loaded();
+        Self {
+            tag: state.metadata_location.clone(),
+            items: Arc::new(table.in_state(Arc::clone(&state), None)),
+            state,
+            table,
+            collections: OnceCell::new(),
+            earlier: Mutex::default(),
+        }
+    }
+
+    /// The newest snapshot, if there is one.
+    pub fn snapshot(&self) -> Option<i64> {
+        self.state.metadata.current_snapshot_id()
+    }
+
+    /// The Items as of a snapshot; `None` where the table does not retain it.
+    pub fn at(&self, snapshot: i64) -> Option<Arc<ItemsTable>> {
+        if self.snapshot() == Some(snapshot) {
+            return Some(Arc::clone(&self.items));
+        }
+        self.state.metadata.snapshot_by_id(snapshot)?;
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, items)) = earlier.iter().find(|(id, _)| *id == snapshot) {
+            return Some(Arc::clone(items));
+        }
+        let items = Arc::new(self.table.in_state(Arc::clone(&self.state), Some(snapshot)));
+        if earlier.len() == OPEN_SNAPSHOTS {
+            earlier.pop_front();
+        }
+        earlier.push_back((snapshot, Arc::clone(&items)));
+        Some(items)
+    }
+}
+
+impl Reader {
+    /// Opens the table of `catalog`, whose files are below `warehouse`.
+    pub async fn open(session: SessionContext, catalog: &str, warehouse: &str) -> Result<Self> {
+        let opened = Warehouse::open(catalog).await?;
+        opened.check_location(warehouse)?;
+        let narrow = SessionContext::new_with_state(session.state());
+        let batch_size = SessionConfig::new().batch_size();
+        let state = narrow.state_ref();
+        *state.write().config_mut() = narrow.copied_config().with_batch_size(batch_size);
+        expect_wide_rows(&session);
+        let view = View::new(&opened, ItemsTable::new(opened.clone()));
+        Ok(Self { session, narrow, catalog: catalog.to_owned(), newest: RwLock::new(Arc::new(view)) })
+    }
+
+    /// The newest state that was seen.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks whether the table has changed.
+    pub async fn refresh(&self) -> Result<()> {
+        let before = self.view();
+        let now = before.table.warehouse().load().await?;
+        if now.metadata_location == before.tag {
+            return Ok(());
+        }
+        // Another engine may have changed the columns.
+        let warehouse = Warehouse::open(&self.catalog).await?;
+        let view = View::new(&warehouse, before.table.opened_again(warehouse.clone()));
+        // Nobody who asks for it has to wait then.
+        self.collections(&view).await?;
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        Ok(())
+    }
+
+    /// Looks for changes for ever.
+    pub async fn follow(&self, every: Duration) {
+        let mut last: Option<String> = None;
+        loop {
+            tokio::time::sleep(every.max(LEAST_PAUSE)).await;
+            let failed = self.refresh().await.err().map(|e| crate::reason::reason(&e));
+            // A catalog that cannot be reached is said once, not all the time.
+            if let Some(reason) = failed.as_ref().filter(|_| failed != last) {
+                log(format_args!("error: cannot look for a new snapshot: {reason}"));
+            }
+            last = failed;
+        }
+    }
+
+    /// The collections of a state.
+    pub async fn collections<'a>(&self, view: &'a View) -> Result<&'a [DerivedCollection]> {
+        let derive = || derive(&self.narrow, &view.items);
+        Ok(view.collections.get_or_try_init(derive).await?)
+    }
+
+    /// Whether a snapshot can no longer be read.
+    pub async fn has_expired(&self, snapshot: i64) -> bool {
+        // What cannot be asked now is as it was.
+        let _ = self.refresh().await;
+        self.view().state.metadata.snapshot_by_id(snapshot).is_none()
+    }
+
+    /// Session with the stores and the memory of all.
+    pub fn session(&self) -> &SessionContext {
+        &self.session
+    }
+
+    /// Plans whole Items.
+    pub async fn plan_items(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        self.session.state().create_physical_plan(plan).await
+    }
+
+    /// Plans few columns.
+    pub async fn plan_narrow(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        self.narrow.state().create_physical_plan(plan).await
+    }
+
+    pub fn execute(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
+        execute_stream(plan, self.session.task_ctx())
+    }
+
+    pub fn execute_narrow(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
+        execute_stream(plan, self.narrow.task_ctx())
+    }
+}
+
+/// The name of the table in plans.
+pub(super) fn items() -> TableReference {
+    TableReference::bare("items")
+}
