@@ -26,3 +26,4 @@ mod scripts;
 mod search;
 mod server;
 mod slt;
+mod sources;
