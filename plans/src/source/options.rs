@@ -244,7 +244,7 @@ mod tests {
         for (option, value, accepted) in [
             ("chunk_size", "0", "a whole number of at least 1"),
             ("limit", "ten", "a whole number of at least 1"),
-            ("since", "yesterday", "a date or an RFC 3339 time"),
+            ("since", "yesterday", "a date, a month, a year or an RFC 3339 time"),
             ("format", "csv", "auto, inventory, ndjson, item_collection, folder or stac-geoparquet"),
             ("suffix", " , ", "a comma list of endings"),
             ("validate", "yes", "true or false"),

@@ -59,7 +59,8 @@ async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut
     let format = Format::detect(location).await?;
     let location = if format == Format::Folder { folder_url(location.as_str())? } else { location.clone() };
     let has_files = format != Format::Inventory;
-    let keys = Arc::new(KeyBase::try_new(&location, planner.options.base.as_ref())?);
+    let base = planner.options.base.as_ref().filter(|_| !has_files);
+    let keys = Arc::new(KeyBase::try_new(&location, base)?);
     planner.start_file(&location, Arc::clone(&keys), has_files);
     let mut files = FilesOfItems::default();
     // The one file that there is may be of any size, and is read as a stream.
@@ -68,7 +69,7 @@ async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut
     let mut listed = 0;
     while let Some(batch) = batches.try_next().await? {
         listed += batch.num_rows() as u64;
-        let batch = ListedBatch::try_new(&batch)?;
+        let batch = ListedBatch::try_new(&batch, &columns)?;
         batch.push_unless(planner, |planner, listed| has_files && files.take(planner, listed, size))?;
     }
     planner.end_file();

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Levels of lists and objects that are kept; readers of Parquet and of JSON give up somewhere beyond.
-const MAX_DEPTH: usize = 64;
+/// Levels of lists and objects that are kept. Arrow's schemas, which Parquet files carry, end at about 30.
+const MAX_DEPTH: usize = 24;
 
 /// The same Item as others can read it: half of a surrogate pair becomes U+FFFD, and what is nested deeper than
 /// [`MAX_DEPTH`] the text that it is. Borrowed where there is neither.

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringAr
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, Schema, TimeUnit};
 use arrow::error::ArrowError;
-use datafusion::common::{Result, exec_err};
+use datafusion::common::Result;
 
 use super::columns::{Columns, Store};
 use crate::source::planner::{Listed, Planner};
@@ -31,9 +31,7 @@ pub(in super::super) struct ListedBatch {
 }
 
 impl ListedBatch {
-    pub fn try_new(batch: &RecordBatch) -> Result<Self> {
-        let schema = batch.schema();
-        let Some(columns) = columns_of(&schema) else { return exec_err!("the projection lost column key") };
+    pub fn try_new(batch: &RecordBatch, columns: &Columns) -> Result<Self> {
         let text = |i: usize| Ok::<_, ArrowError>(cast(batch.column(i), &DataType::Utf8)?.as_string().clone());
         let boolean = |i: usize| Ok::<_, ArrowError>(cast(batch.column(i), &DataType::Boolean)?.as_boolean().clone());
         Ok(Self {

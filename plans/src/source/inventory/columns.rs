@@ -108,6 +108,23 @@ impl Columns {
         }
     }
 
+    /// The same columns where only those are read that are wanted.
+    pub fn projected(&self) -> Self {
+        let mut wanted: Vec<_> = self.wanted().collect();
+        wanted.sort_unstable();
+        let at = |i: usize| wanted.partition_point(|other| *other < i);
+        Self {
+            store: self.store,
+            bucket: self.bucket.map(at),
+            key: at(self.key),
+            is_latest: self.is_latest.map(at),
+            is_delete_marker: self.is_delete_marker.map(at),
+            last_modified: self.last_modified.map(at),
+            e_tag: self.e_tag.map(at),
+            replaced: self.replaced.map(at),
+        }
+    }
+
     /// The columns to read.
     pub fn wanted(&self) -> impl Iterator<Item = usize> {
         let Self { store: _, bucket, key, is_latest, is_delete_marker, last_modified, e_tag, replaced } = self;

@@ -31,11 +31,12 @@ pub(super) async fn plan(file: &Url, planner: &mut Planner<'_>, keys: &Arc<KeyBa
     planner.start_file(file, Arc::clone(keys), false);
     let builder = parquet.builder()?;
     let mask = ProjectionMask::roots(builder.parquet_schema(), columns.wanted());
+    let columns = columns.projected();
     let mut batches = builder.with_projection(mask).with_batch_size(8192).build()?;
     while !planner.is_full()
         && let Some(batch) = batches.next().await
     {
-        ListedBatch::try_new(&batch?)?.push(planner)?;
+        ListedBatch::try_new(&batch?, &columns)?.push(planner)?;
     }
     planner.end_file();
     Ok(())

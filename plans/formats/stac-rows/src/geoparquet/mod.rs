@@ -73,13 +73,15 @@ impl ItemWriter {
         }
         for column in &self.top {
             let is_geometry = column.name == "geometry";
+            let bounds = (column.name == "bbox").then(|| column.values.as_struct_opt()).flatten();
+            if bounds.is_some_and(|bounds| is_nowhere(bounds, row)) {
+                continue;
+            }
             if column.values.is_valid(row) || is_geometry {
                 name(&column.name, &mut out);
-                match &*column.name {
-                    "bbox" if matches!(column.values.data_type(), DataType::Struct(_)) => {
-                        bbox(column.values.as_struct(), row, &mut out)?;
-                    }
-                    _ => column.write(row, &mut out)?,
+                match bounds {
+                    Some(bounds) => bbox(bounds, row, &mut out)?,
+                    None => column.write(row, &mut out)?,
                 }
                 out.push(b',');
             }
@@ -272,6 +274,14 @@ fn map(entries: &StructArray, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     trim_comma(out);
     out.push(b'}');
     Ok(())
+}
+
+/// Whether no side of a box is a number: the bounds of what is empty, as shapely has them.
+fn is_nowhere(bounds: &StructArray, row: usize) -> bool {
+    bounds.columns().iter().all(|side| match side.as_primitive_opt::<Float64Type>() {
+        Some(side) => side.is_null(row) || side.value(row).is_nan(),
+        None => side.is_null(row),
+    })
 }
 
 /// `xmin, ymin[, zmin], xmax, ymax[, zmax]`, in GeoJSON's order whatever the struct's.
