@@ -1,6 +1,6 @@
 -- Backfill a warehouse from an inventory of any size: the run can be resumed, and commits one snapshot at the end.
 --
--- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
+-- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
 -- $warehouse         VARCHAR                  -- folder or URL of the data files; created if it does not exist
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
@@ -8,9 +8,10 @@
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time
--- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default
--- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their S3 bucket
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, if the name does not tell
+-- $validate          BOOLEAN DEFAULT FALSE    -- reject Items that lack what the STAC specification requires of one
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
 -- $restart           BOOLEAN DEFAULT FALSE    -- discard what earlier starts of the same run have done
 
@@ -47,7 +48,8 @@ OPTIONS (
     'since'             $since,
     'suffix'            $suffix,
     'base'              $base,
-    'format'            $format
+    'format'            $format,
+    'validate'          $validate
 );
 
 -- 3. Level 0: every chunk is ingested on its own, and leaves a checkpoint that names its part files. A chunk that has one

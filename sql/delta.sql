@@ -1,12 +1,12 @@
 -- List the objects of an inventory that incremental.sql would ingest.
 --
--- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
+-- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse         VARCHAR                  -- folder or URL of the data files
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
--- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default
--- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their S3 bucket
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
 
 -- 1. The table.

@@ -1,6 +1,6 @@
 -- Ingest the objects of an inventory that the table has not ingested yet, as one snapshot.
 --
--- $inventory         VARCHAR                  -- S3 Inventory (CSV, CSV.gz, Parquet, manifest.json), list of keys, or a folder of Items
+-- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
 -- $warehouse         VARCHAR                  -- folder or URL of the data files; created if it does not exist
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
@@ -8,9 +8,10 @@
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
--- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default
--- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their S3 bucket
+-- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
+-- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
+-- $validate          BOOLEAN DEFAULT FALSE    -- reject Items that lack what the STAC specification requires of one
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
 
 SET earthcatalog.max_rejects = $max_rejects;
@@ -66,7 +67,9 @@ OPTIONS (
     'objects'           'delta',
     'chunk_size'        $chunk_size,
     'fetch_concurrency' $fetch_concurrency,
-    'base'              $base
+    'suffix'            $suffix,
+    'base'              $base,
+    'validate'          $validate
 );
 
 -- 4. One row per Item and cell, committed as one snapshot.

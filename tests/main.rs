@@ -29,3 +29,4 @@ mod serve_search;
 mod server;
 mod service;
 mod slt;
+mod sources;

@@ -51,13 +51,7 @@ fn every_real_item_is_committed_or_rejected_for_its_reason_and_comes_back_as_it_
     let listing: String = rejects.iter().map(|(place, kind)| format!("{kind} {place}\n")).collect();
     insta::assert_snapshot!(listing, @r"
     invalid_id real/not_items/itslive-metadata/tests__cryoforge__search.json
-    not_a_feature real/not_items/itslive-metadata/tests__cryoforge__stac__granules.json
-    not_a_feature real/not_items/pgstac/src__pgstac__tests__testdata__collections.ndjson#0
-    not_a_feature real/not_items/pgstac/src__pgstac__tests__testdata__collections.ndjson#1
     not_a_feature real/not_items/rustac/crates__io__mocks__not-a-collection.json
-    not_a_feature real/not_items/rustac/spec-examples__v1.0.0__collection-only__collection.json
-    not_a_feature real/not_items/rustac/spec-examples__v1.1.0__catalog.json
-    not_a_feature real/not_items/rustac/spec-examples__v1.1.0__collection.json
     invalid_geometry real/pystac/tests/data-files/examples/0.8.1/extensions/sar/examples/envisat.json
     invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_3_Paris_img1648.json
     invalid_geometry real/pystac/tests/data-files/examples/0.9.0/extensions/label/examples/multidataset/spacenet-buildings/AOI_4_Shanghai_img3344.json

@@ -31,6 +31,8 @@ pub struct SourceArgs {
     pub base: Option<String>,
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
+    #[arg(long)]
+    pub validate: bool,
     #[arg(long, value_name = "N|P%", value_parser = values::max_rejects)]
     pub max_rejects: Option<MaxRejects>,
 }
@@ -65,6 +67,7 @@ impl SourceArgs {
             .with_option("suffix", self.suffix.as_ref())
             .with_option("base", self.base.as_ref())
             .with_option("format", self.format.as_ref())
+            .with("validate", self.validate)
             .with_option("max_rejects", self.max_rejects)
     }
 }

@@ -18,6 +18,7 @@ use futures::TryStreamExt;
 use thiserror::Error;
 
 use self::hrefs::HrefsWriter;
+use self::stac_geoparquet::Written;
 pub use self::stac_geoparquet::{Encoding, write as write_stac_geoparquet};
 use crate::output::{ItemsWriter, Output, OutputError, RowWriter, Sink};
 use crate::reason::reason;
@@ -112,11 +113,15 @@ impl From<OutputError> for ExportError {
 }
 
 /// What was written.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Exported {
     pub items: u64,
     /// Items that the format cannot hold exactly.
     pub inexact: u64,
+    /// The members and properties in which those differ.
+    pub inexact_members: Vec<String>,
+    /// Columns that are JSON text, because their values are of several types.
+    pub text_columns: Vec<String>,
     pub seconds: f64,
 }
 
@@ -155,8 +160,14 @@ pub async fn export(
         ExportFormat::StacGeoparquet if fields.is_some() => return Err(ExportError::PartOfItems),
         ExportFormat::StacGeoparquet => write_stac_geoparquet(rows, session, Encoding::Parquet, sink).await,
     };
-    let (items, inexact) = written.map_err(failed)?;
-    Ok(Exported { items, inexact, seconds: started.elapsed().as_secs_f64() })
+    let Written { items, lost, mixed } = written.map_err(failed)?;
+    Ok(Exported {
+        items,
+        inexact: lost.items,
+        inexact_members: lost.members.into_iter().collect(),
+        text_columns: mixed,
+        seconds: started.elapsed().as_secs_f64(),
+    })
 }
 
 impl fmt::Display for Exported {
@@ -164,21 +175,40 @@ impl fmt::Display for Exported {
         let items = if self.items == 1 { "Item" } else { "Items" };
         write!(f, "{} {items} in {:.3} s", count(self.items), self.seconds)?;
         if self.inexact > 0 {
+            let members = if self.inexact_members.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", named(&self.inexact_members))
+            };
             write!(
                 f,
-                "; stac-geoparquet cannot hold all members of {} of them exactly; ndjson can",
+                "; stac-geoparquet cannot hold all members of {} of them exactly{members}; ndjson can",
                 count(self.inexact)
             )?;
         }
+        if !self.text_columns.is_empty() {
+            let columns = named(&self.text_columns);
+            write!(f, "; these are JSON text, because their values are of several types: {columns}")?;
+        }
         Ok(())
     }
+}
+
+/// The first of some names, and how many there are beside them.
+fn named(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut text = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
 }
 
 async fn write(
     mut rows: SendableRecordBatchStream,
     mut writer: impl RowWriter,
     sink: &mut Sink<'_>,
-) -> Result<(u64, u64), OutputError> {
+) -> Result<Written, OutputError> {
     let mut items = 0;
     while let Some(batch) = rows.try_next().await? {
         items += batch.num_rows() as u64;
@@ -186,7 +216,7 @@ async fn write(
         sink.flush_if_full().await?;
     }
     writer.finish(sink.buffer())?;
-    Ok((items, 0))
+    Ok(Written { items, ..Written::default() })
 }
 
 async fn ask(

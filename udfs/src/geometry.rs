@@ -62,6 +62,16 @@ pub fn wkb_of(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
     Ok(Geometries::try_new("geometry", array, field)?.wkb)
 }
 
+/// The bounds of the coordinates of a geometry (WKB): xmin, ymin, xmax, ymax; `None` if it has none.
+///
+/// Errors: bytes that are not WKB.
+pub fn bounds_of(wkb: &[u8]) -> Result<Option<[f64; 4]>> {
+    let read = earthcatalog_stac_rows::read_wkb(wkb);
+    let geometry = read.map_err(|e| exec_datafusion_err!("a geometry is not readable as WKB: {e}"))?;
+    let of = |rect: Rect| [rect.min().x, rect.min().y, rect.max().x, rect.max().y];
+    Ok(bounds(&to_geo(&geometry)).map(of))
+}
+
 /// Whether an argument of this type is a geometry; a plan error if it is none.
 pub(crate) fn check_geometry(function: &str, field: &Field) -> Result<()> {
     if is_wkb(field.data_type()) || GeoArrowType::try_from(field).is_ok() {

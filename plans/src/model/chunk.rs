@@ -48,7 +48,8 @@ pub struct ChunkCounts {
     pub items: u64,
     /// Inventory rows of an older version of an object (`is_latest` = false).
     pub superseded: u64,
-    /// Inventory rows that an option leaves out, by reason: `suffix`, `since`, `delete_marker`.
+    /// Inventory rows that an option leaves out, by reason: `suffix`, `since`, `delete_marker`; and documents of a static
+    /// catalog that are no Items: `catalog`, `collection`.
     pub skipped: BTreeMap<String, u64>,
     /// Rejects by [`RejectKind::name`].
     pub rejected: BTreeMap<String, u64>,

@@ -18,14 +18,17 @@ pub const GEOMETRY: &str = "geometry";
 /// Name of the column with the bounds of a row, by which readers find rows near a place.
 const BBOX: &str = "bbox";
 
+/// Name of the column that has them where `bbox` is something else.
+pub const COVERING: &str = "geometry_bbox";
+
 /// Where the columns that make up the `geo` key are.
 #[derive(Debug, Clone)]
 pub struct GeoColumns {
     geometry: usize,
     /// `None` where rows have no bounds: then the file says none of its own.
     bounds: Option<[usize; 4]>,
-    /// Whether there is a column `bbox` of `xmin`, `ymin`, `xmax`, `ymax`.
-    is_covered: bool,
+    /// The column of `xmin`, `ymin`, `xmax`, `ymax`, if there is one.
+    covering: Option<&'static str>,
 }
 
 impl GeoColumns {
@@ -33,7 +36,7 @@ impl GeoColumns {
         let index =
             |name: &str| schema.index_of(name).map_err(|_| plan_datafusion_err!("rows to write have no column {name}"));
         let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(index);
-        Ok(Self { geometry: index(GEOMETRY)?, bounds: Some([xmin?, ymin?, xmax?, ymax?]), is_covered: true })
+        Ok(Self { geometry: index(GEOMETRY)?, bounds: Some([xmin?, ymin?, xmax?, ymax?]), covering: Some(BBOX) })
     }
 
     /// Those of a table that has a column of geometries (WKB), and perhaps their bounds.
@@ -51,14 +54,16 @@ impl GeoColumns {
             [Some(xmin), Some(ymin), Some(xmax), Some(ymax)] => Some([xmin, ymin, xmax, ymax]),
             _ => None,
         };
-        let is_covered = schema.field_with_name(BBOX).is_ok_and(|bbox| match bbox.data_type() {
-            DataType::Struct(sides) => BOUNDS_COLUMNS.iter().all(|name| {
-                let side = sides.iter().find(|side| side.name() == name);
-                side.is_some_and(|side| matches!(side.data_type(), DataType::Float64 | DataType::Float32))
-            }),
-            _ => false,
-        });
-        Ok(Self { geometry, bounds, is_covered })
+        let is_box = |name: &&str| {
+            schema.field_with_name(name).is_ok_and(|bbox| match bbox.data_type() {
+                DataType::Struct(sides) => BOUNDS_COLUMNS.iter().all(|name| {
+                    let side = sides.iter().find(|side| side.name() == name);
+                    side.is_some_and(|side| matches!(side.data_type(), DataType::Float64 | DataType::Float32))
+                }),
+                _ => false,
+            })
+        };
+        Ok(Self { geometry, bounds, covering: [COVERING, BBOX].into_iter().find(is_box) })
     }
 
     pub fn geometry(&self) -> usize {
@@ -117,14 +122,11 @@ impl GeoSummary {
             Some([z0, z1]) => vec![x0, y0, z0, x1, y1, z1],
             None => vec![x0, y0, x1, y1],
         });
-        let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(|name| [BBOX, name]);
-        let geometry = Column {
-            encoding: "WKB",
-            geometry_types: &self.types,
-            edges: "planar",
-            bbox,
-            covering: columns.is_covered.then_some(Covering { bbox: BoxCovering { xmin, ymin, xmax, ymax } }),
-        };
+        let covering = columns.covering.map(|column| {
+            let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(|side| [column, side]);
+            Covering { bbox: BoxCovering { xmin, ymin, xmax, ymax } }
+        });
+        let geometry = Column { encoding: "WKB", geometry_types: &self.types, edges: "planar", bbox, covering };
         let metadata = Metadata { version: "1.1.0", primary_column: GEOMETRY, columns: Columns { geometry } };
         serde_json::to_string(&metadata).map_err(|e| DataFusionError::External(Box::new(e)))
     }
@@ -289,7 +291,7 @@ mod tests {
     }
 
     fn all_columns() -> GeoColumns {
-        GeoColumns { geometry: 0, bounds: Some([1, 2, 3, 4]), is_covered: true }
+        GeoColumns { geometry: 0, bounds: Some([1, 2, 3, 4]), covering: Some(BBOX) }
     }
 
     fn geometry_column(summary: &GeoSummary) -> Value {

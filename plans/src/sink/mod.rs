@@ -20,6 +20,7 @@ mod upload;
 
 pub use exec::WriteGeoParquetExec;
 pub(crate) use format::{PartFileFormat, ROW_GROUP_ROWS};
+pub use geo::COVERING;
 pub use node::{MAX_FILE_BYTES, WriteGeoParquet, WriteTarget};
 pub use planner::WriteGeoParquetPlanner;
 pub use rows_file::RowsFileEncoder;

@@ -9,7 +9,7 @@ use super::decode::Defect;
 use super::keys::KeyBase;
 use super::parquet_file::ParquetFile;
 use super::spool::{Spool, SpoolRange};
-use crate::model::chunk::{ChunkCounts, ChunkId};
+use crate::model::chunk::{ChunkCounts, ChunkId, IngestedObject};
 
 /// The chunks of a source, in order, at least one.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Chunk {
     pub at_most: Option<u64>,
     /// The rows that planning counted: `listed`, `superseded` and `skipped`.
     pub planned: ChunkCounts,
+    /// The version of the file that has been read when the chunk has been: set on the last chunk of a file of many Items.
+    pub completes: Option<IngestedObject>,
 }
 
 /// Where the Items of a chunk are.
@@ -37,8 +39,8 @@ pub(super) struct Chunk {
 pub(super) enum Content {
     /// Objects of one Item each; with `collections`, an object may also be an ItemCollection.
     Objects { objects: SpoolRange, keys: Arc<KeyBase>, collections: bool },
-    /// Lines of a file.
-    Lines { file: Url, lines: Lines },
+    /// Lines of a file, or other texts that `separator` tells apart.
+    Lines { file: Url, lines: Lines, separator: u8 },
     /// A JSON document: an ItemCollection, or an Item.
     Document { file: Url },
     /// Rows of a stac-geoparquet file.

@@ -12,7 +12,7 @@ use super::decode::Defect;
 use super::keys::KeyBase;
 use super::parquet_file::ParquetFile;
 use super::spool::{Spool, SpoolRange};
-use crate::model::chunk::ChunkId;
+use crate::model::chunk::{ChunkId, IngestedObject};
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ChunkMessage {
@@ -30,6 +30,18 @@ struct ChunkMessage {
     planned: String,
     #[prost(oneof = "ContentMessage", tags = "6, 7, 8, 9, 10")]
     content: Option<ContentMessage>,
+    #[prost(message, optional, tag = "11")]
+    completes: Option<VersionMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct VersionMessage {
+    #[prost(string, tag = "1")]
+    object: String,
+    #[prost(string, optional, tag = "2")]
+    e_tag: Option<String>,
+    #[prost(int64, optional, tag = "3")]
+    last_modified: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -73,6 +85,9 @@ struct LinesMessage {
     /// Number of the first line, where the lines are counted.
     #[prost(uint64, optional, tag = "4")]
     first: Option<u64>,
+    /// A byte.
+    #[prost(uint32, tag = "5")]
+    separator: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -109,14 +124,15 @@ pub(super) fn encode(chunk: &Chunk, spool: &Spool) -> Result<Bytes> {
                 collections: *collections,
             })
         }
-        Content::Lines { file, lines } => {
+        Content::Lines { file, lines, separator } => {
             let (bytes, first) = match lines {
                 Lines::All => (None, None),
                 Lines::Counted { bytes, first } => (Some(bytes), Some(*first)),
                 Lines::StartingIn { bytes } => (Some(bytes), None),
             };
             let (start, end) = (bytes.map(|bytes| bytes.start), bytes.map_or(0, |bytes| bytes.end));
-            ContentMessage::Lines(LinesMessage { file: file.to_string(), start, end, first })
+            let separator = u32::from(*separator);
+            ContentMessage::Lines(LinesMessage { file: file.to_string(), start, end, first, separator })
         }
         Content::Document { file } => ContentMessage::Document(file.to_string()),
         Content::Rows { file, rows } => {
@@ -135,6 +151,11 @@ pub(super) fn encode(chunk: &Chunk, spool: &Spool) -> Result<Bytes> {
         at_most: chunk.at_most,
         planned: serde_json::to_string(&chunk.planned).map_err(external)?,
         content: Some(content),
+        completes: chunk.completes.clone().map(|IngestedObject { object, e_tag, last_modified }| VersionMessage {
+            object,
+            e_tag,
+            last_modified,
+        }),
     };
     Ok(message.encode_to_vec().into())
 }
@@ -154,13 +175,14 @@ pub(super) async fn decode(bytes: Bytes) -> Result<(Chunk, Arc<Spool>)> {
             spool = Spool::Memory(entries);
             Content::Objects { objects, keys, collections }
         }
-        ContentMessage::Lines(LinesMessage { file, start, end, first }) => {
+        ContentMessage::Lines(LinesMessage { file, start, end, first, separator }) => {
             let lines = match (start, first) {
                 (None, _) => Lines::All,
                 (Some(start), Some(first)) => Lines::Counted { bytes: start..end, first },
                 (Some(start), None) => Lines::StartingIn { bytes: start..end },
             };
-            Content::Lines { file: url(&file)?, lines }
+            let separator = u8::try_from(separator).map_err(external)?;
+            Content::Lines { file: url(&file)?, lines, separator }
         }
         ContentMessage::Document(file) => Content::Document { file: url(&file)? },
         ContentMessage::Rows(RowsMessage { file, start, end }) => {
@@ -176,6 +198,11 @@ pub(super) async fn decode(bytes: Bytes) -> Result<(Chunk, Arc<Spool>)> {
         content,
         at_most: message.at_most,
         planned: serde_json::from_str(&message.planned).map_err(external)?,
+        completes: message.completes.map(|VersionMessage { object, e_tag, last_modified }| IngestedObject {
+            object,
+            e_tag,
+            last_modified,
+        }),
     };
     Ok((chunk, Arc::new(spool)))
 }
@@ -202,8 +229,10 @@ mod tests {
             ..ChunkCounts::default()
         };
         let id = ChunkId { file: "file:///i.csv".into(), rows: 2..u64::MAX };
-        let chunk = Chunk { id, content, at_most: Some(2), planned };
+        let completes = Some(IngestedObject { object: "file:///i.csv".into(), e_tag: None, last_modified: Some(-1) });
+        let chunk = Chunk { id, content, at_most: Some(2), planned, completes };
         let (sent, spool) = decode(encode(&chunk, spool).unwrap()).await.unwrap();
+        assert_eq!(sent.completes, chunk.completes);
         (chunk, sent, spool)
     }
 
@@ -244,9 +273,9 @@ mod tests {
         let file = || Url::parse("file:///a%20b.ndjson").unwrap();
         let defect = Defect { kind: RejectKind::TooLarge, message: "9 bytes".into() };
         for content in [
-            Content::Lines { file: file(), lines: Lines::All },
-            Content::Lines { file: file(), lines: Lines::Counted { bytes: 0..9, first: 0 } },
-            Content::Lines { file: file(), lines: Lines::StartingIn { bytes: 9..u64::MAX } },
+            Content::Lines { file: file(), lines: Lines::All, separator: b'\n' },
+            Content::Lines { file: file(), lines: Lines::Counted { bytes: 0..9, first: 0 }, separator: b'\n' },
+            Content::Lines { file: file(), lines: Lines::StartingIn { bytes: 9..u64::MAX }, separator: 0x1e },
             Content::Document { file: file() },
             Content::Defective { file: file(), defect },
         ] {

@@ -11,8 +11,8 @@ use super::option_error::OptionError;
 ///
 /// | format | by name |
 /// |---|---|
-/// | `inventory` | `manifest.json`, `.csv`, `.csv.gz`; `.parquet` with columns `bucket` and `key` |
-/// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, each also `.gz` |
+/// | `inventory` | `…manifest.json`; `.csv`, `.tsv`, `.txt`, `.lst`, `.list`, each also `.gz`; `.parquet` without a column `geometry` and with one of keys |
+/// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, `.geojsons`, each also `.gz` |
 /// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
 /// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
 /// | `folder` | anything else: files of the formats above but inventories, recursively |
@@ -46,9 +46,9 @@ impl Format {
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let plain = name.strip_suffix(".gz").unwrap_or(name);
         let ends = |suffixes: &[&str]| suffixes.iter().any(|s| plain.ends_with(s));
-        if name == "manifest.json" || ends(&[".csv"]) {
+        if name.ends_with("manifest.json") || ends(&[".csv", ".tsv", ".txt", ".lst", ".list"]) {
             Some(Self::Inventory)
-        } else if ends(&[".ndjson", ".jsonl", ".geojsonl"]) {
+        } else if ends(&[".ndjson", ".jsonl", ".geojsonl", ".geojsons"]) {
             Some(Self::Ndjson)
         } else if ends(&[".json", ".geojson"]) {
             Some(Self::ItemCollection)
@@ -91,13 +91,17 @@ mod tests {
     fn names_tell_formats() {
         for (name, format) in [
             ("manifest.json", Some(Format::Inventory)),
+            ("rule-manifest.json", Some(Format::Inventory)),
             ("a.csv.gz", Some(Format::Inventory)),
             ("a.ndjson", Some(Format::Ndjson)),
             ("a.jsonl.gz", Some(Format::Ndjson)),
             ("a.stac.json", Some(Format::ItemCollection)),
             ("a.geojson", Some(Format::ItemCollection)),
             ("a.geoparquet", Some(Format::StacGeoparquet)),
-            ("a.txt", None),
+            ("a.txt", Some(Format::Inventory)),
+            ("a.tsv.gz", Some(Format::Inventory)),
+            ("a.geojsons", Some(Format::Ndjson)),
+            ("a.zip", None),
         ] {
             assert_eq!(Format::of_name(name), format, "{name}");
         }

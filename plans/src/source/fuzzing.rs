@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use url::Url;
 
-use super::inventory::{csv, manifest};
+use super::inventory::{manifest, records};
 use super::read::features::FeatureScanner;
 
 /// A part of a document that should be an Item.
@@ -29,7 +29,7 @@ pub fn features(pieces: &[&[u8]]) -> (Vec<Feature>, Result<(), &'static str>) {
 
 /// The rows of a CSV file that comes in pieces.
 pub fn csv_rows(pieces: &[&[u8]]) -> Vec<Vec<String>> {
-    csv::rows_of_pieces(pieces)
+    records::rows_of_pieces(pieces, Some(b','))
 }
 
 /// Where the data files of an inventory could be, whose `manifest.json` lies in bucket `inventories`; `None` if it is

@@ -19,7 +19,7 @@ use url::Url;
 use super::chunk::{ChunkList, Content};
 use super::keys::KeyBase;
 use super::options::StacOptions;
-use super::plan_chunks::plan_chunks;
+use super::plan_chunks::list_objects;
 use super::spool::Entry;
 use crate::model::chunk::ChunkCounts;
 use crate::table::Warehouse;
@@ -43,7 +43,7 @@ pub static INVENTORY_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// The objects that an inventory, or a folder, lists, but for those that its options leave out: the newest version of
-/// each that is an Item by its name. Files of many Items are not listed.
+/// each that is an Item by its name. Of a folder, or of a file of Items, files are listed, however many Items they have.
 #[derive(Debug)]
 pub struct InventoryTable {
     location: Url,
@@ -68,7 +68,7 @@ impl Selection {
         for chunk in &chunks.chunks {
             let Content::Objects { objects, .. } = &chunk.content else {
                 return plan_err!(
-                    "{} holds many Items, and nothing lists their versions; ingest it as a source of its own",
+                    "{}: option 'format' says what is in the file, and a list of objects is wanted; leave it out, or ingest the file as a source of its own",
                     chunk.id.file
                 );
             };
@@ -119,7 +119,7 @@ impl TableProvider for InventoryTable {
         if let Some(warehouse) = &self.since_last_of {
             options.since = warehouse.load().await?.max_last_modified();
         }
-        let chunks = Arc::new(plan_chunks(&self.location, &options, &state.runtime_env().disk_manager).await?);
+        let chunks = Arc::new(list_objects(&self.location, &options, &state.runtime_env().disk_manager).await?);
         *self.selection.lock().unwrap_or_else(PoisonError::into_inner) = Selection::of(&chunks)?;
         let partition =
             |chunk| Arc::new(ListedChunk { chunks: Arc::clone(&chunks), chunk }) as Arc<dyn PartitionStream>;

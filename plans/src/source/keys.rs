@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
 
 use super::spool::Entry;
+use crate::model::chunk::IngestedObject;
 use crate::stores::{StoreError, location_url, stores};
 
 /// Characters that do not stand for themselves in the path of a URL.
@@ -150,8 +151,7 @@ impl KeyBase {
         if let Some(store) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(bucket) {
             return Ok(Arc::clone(store));
         }
-        let url =
-            Url::parse(&format!("s3://{bucket}/")).map_err(|e| NoPlace::Key(format!("bucket {bucket:?}: {e}")))?;
+        let url = Url::parse(&bucket_url(bucket)).map_err(|e| NoPlace::Key(format!("bucket {bucket:?}: {e}")))?;
         let (store, _) = stores().locate(&url)?;
         let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
         buckets.insert(bucket.to_owned(), Arc::clone(&store));
@@ -162,8 +162,18 @@ impl KeyBase {
     pub fn name(&self, entry: &Entry) -> String {
         match entry.bucket.is_empty() {
             true => self.url(entry),
-            false => format!("s3://{}/{}", entry.bucket, utf8_percent_encode(&entry.key, PATH)),
+            false => format!("{}{}", bucket_url(&entry.bucket), utf8_percent_encode(&entry.key, PATH)),
         }
+    }
+
+    /// The version of an entry's object; `None` where the listing does not tell versions apart.
+    pub fn ingested(&self, entry: &Entry) -> Option<IngestedObject> {
+        let version = &entry.version;
+        let e_tag = Some(version.e_tag.clone()).filter(|e_tag| !e_tag.is_empty());
+        if e_tag.is_none() && version.last_modified.is_none() {
+            return None;
+        }
+        Some(IngestedObject { object: self.name(entry), e_tag, last_modified: version.last_modified })
     }
 
     /// The URL of an entry's object.
@@ -174,12 +184,17 @@ impl KeyBase {
                 location_url(key).map(String::from).unwrap_or_else(|_| key.clone())
             }
             _ if bucket.is_empty() && key.starts_with('/') => format!("file://{}", utf8_percent_encode(key, PATH)),
-            None if !bucket.is_empty() => format!("s3://{bucket}/{}", utf8_percent_encode(key, PATH)),
+            None if !bucket.is_empty() => format!("{}{}", bucket_url(bucket), utf8_percent_encode(key, PATH)),
             None => self.folder.url_of(key.trim_start_matches("./")),
             Some(base) if bucket.is_empty() => base.url_of(key.trim_start_matches("./")),
             Some(base) => base.url_of(key),
         }
     }
+}
+
+/// The URL of a bucket: of S3, unless it is a URL already.
+fn bucket_url(bucket: &str) -> String {
+    if bucket.contains("://") { format!("{bucket}/") } else { format!("s3://{bucket}/") }
 }
 
 fn file_path(url: &Url) -> Option<PathBuf> {
@@ -239,6 +254,7 @@ mod tests {
         assert_eq!(keys.url(&odd), "file:///data/inv/100%2525%20%C3%A9%3F%23.json");
         assert_eq!(file(keys.locate(&entry("", &keys.url(&odd))).unwrap()), file(keys.locate(&odd).unwrap()));
         assert_eq!(keys.url(&entry("b", "a b.json")), "s3://b/a%20b.json");
+        assert_eq!(keys.name(&entry("gs://b", "a b.json")), "gs://b/a%20b.json");
     }
 
     #[test]

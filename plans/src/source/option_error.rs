@@ -18,7 +18,7 @@ impl From<OptionError> for DataFusionError {
     }
 }
 
-pub(super) const OPTIONS: [&str; 10] = [
+pub(super) const OPTIONS: [&str; 11] = [
     "like",
     "objects",
     "chunk_size",
@@ -29,4 +29,5 @@ pub(super) const OPTIONS: [&str; 10] = [
     "max_item_bytes",
     "format",
     "base",
+    "validate",
 ];

@@ -14,16 +14,19 @@ use crate::stores::folder_url;
 const ITEM_SUFFIXES: [&str; 1] = [".json"];
 
 /// The suffixes of files with Items in a folder.
-const FOLDER_SUFFIXES: [&str; 11] = [
+const FOLDER_SUFFIXES: [&str; 14] = [
     ".json",
     ".geojson",
     ".ndjson",
     ".jsonl",
     ".geojsonl",
+    ".geojsons",
+    ".json.gz",
+    ".geojson.gz",
     ".ndjson.gz",
     ".jsonl.gz",
     ".geojsonl.gz",
-    ".json.gz",
+    ".geojsons.gz",
     ".parquet",
     ".geoparquet",
 ];
@@ -42,6 +45,7 @@ const FOLDER_SUFFIXES: [&str; 11] = [
 /// | `max_item_bytes` | 67108864 | a larger Item is rejected |
 /// | `format` | `auto` | see [`Format`] |
 /// | `base` | | folder or prefix that stands for `s3://<bucket>/`: a mirror, or another endpoint |
+/// | `validate` | `false` | whether an Item without what STAC requires of one is rejected |
 #[derive(Debug, Clone, PartialEq)]
 pub struct StacOptions {
     pub like: Option<String>,
@@ -57,6 +61,7 @@ pub struct StacOptions {
     pub format: Option<Format>,
     /// Ends in `/`.
     pub base: Option<Url>,
+    pub validate: bool,
 }
 
 impl Default for StacOptions {
@@ -72,6 +77,7 @@ impl Default for StacOptions {
             max_item_bytes: 64 << 20,
             format: None,
             base: None,
+            validate: false,
         }
     }
 }
@@ -103,6 +109,7 @@ impl StacOptions {
                 "max_item_bytes" => result.max_item_bytes = count("max_item_bytes", value)?,
                 "format" => result.format = Format::parse(value)?,
                 "base" => result.base = Some(base(value)?),
+                "validate" => result.validate = boolean("validate", value)?,
                 _ => return Err(OptionError::UnknownOption { option: name }),
             }
         }
@@ -120,15 +127,28 @@ impl StacOptions {
             ("max_item_bytes", Some(self.max_item_bytes.to_string())),
             ("format", self.format.map(|format| format!("{format:?}"))),
             ("base", self.base.as_ref().map(Url::to_string)),
+            ("validate", self.validate.then(|| "true".to_owned())),
         ];
         options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
-    /// Whether a key of an inventory is an Item by its name.
+    /// Whether a key of an inventory is an Item by its name. Addresses of a web server have no endings by which they are
+    /// told apart: all are, unless option `suffix` says otherwise.
     pub(super) fn is_item(&self, key: &str) -> bool {
         match &self.suffixes {
             Some(suffixes) => suffixes.iter().any(|s| key.ends_with(s.as_str())),
-            None => ITEM_SUFFIXES.iter().any(|s| key.ends_with(s)),
+            None => {
+                ITEM_SUFFIXES.iter().any(|s| key.ends_with(s))
+                    || ["http://", "https://"].iter().any(|scheme| key.starts_with(scheme))
+            }
+        }
+    }
+
+    /// How the keys of Items end.
+    pub(super) fn item_suffixes(&self) -> Vec<&str> {
+        match &self.suffixes {
+            Some(suffixes) => suffixes.iter().map(String::as_str).collect(),
+            None => ITEM_SUFFIXES.to_vec(),
         }
     }
 
@@ -148,6 +168,10 @@ fn invalid(option: &'static str, value: &str, accepted: impl Into<String>) -> Op
 fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
     let number = value.parse().ok().filter(|n| *n > 0);
     number.ok_or_else(|| invalid(option, value, "a whole number of at least 1"))
+}
+
+fn boolean(option: &'static str, value: &str) -> Result<bool, OptionError> {
+    value.to_ascii_lowercase().parse().map_err(|_| invalid(option, value, "true or false"))
 }
 
 fn time(option: &'static str, value: &str) -> Result<i64, OptionError> {
@@ -199,13 +223,14 @@ mod tests {
             ("format.max_item_bytes", "1000"),
             ("format.format", "inventory"),
             ("format.base", "http://127.0.0.1:1/mirror"),
+            ("format.validate", "TRUE"),
         ])
         .unwrap();
         assert_eq!(options.like.as_deref(), Some("items"));
         assert_eq!((options.chunk_size, options.limit, options.since), (7, Some(9), Some(86_400_000)));
         assert_eq!((options.fetch_concurrency, options.max_item_bytes), (3, 1000));
         assert_eq!(options.suffixes.unwrap(), [".stac.json", ".item"]);
-        assert_eq!(options.format, Some(Format::Inventory));
+        assert_eq!((options.format, options.validate), (Some(Format::Inventory), true));
         assert_eq!(options.base.unwrap().as_str(), "http://127.0.0.1:1/mirror/");
     }
 
@@ -222,6 +247,7 @@ mod tests {
             ("since", "yesterday", "a date, a month, a year or an RFC 3339 time"),
             ("format", "csv", "auto, inventory, ndjson, item_collection, folder or stac-geoparquet"),
             ("suffix", " , ", "a comma list of endings"),
+            ("validate", "yes", "true or false"),
         ] {
             let error = parse(&[(option, value)]).unwrap_err().to_string();
             assert!(error.contains(&format!("option '{option}'")) && error.contains(accepted), "{error}");

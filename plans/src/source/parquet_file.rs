@@ -1,6 +1,6 @@
 //! A Parquet file, its footer read once.
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
@@ -8,6 +8,18 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use url::Url;
 
 use crate::stores::{ParquetObject, stores};
+
+/// Columns that part files of a table of Items have, beside those that other files of Items have, too.
+const OF_PART_FILES: [&str; 9] =
+    ["grid_partition", "geometry", "xmin", "ymin", "xmax", "ymax", "assets", "properties", "extra"];
+
+/// Whether a file is one that a table of Items consists of, by its columns.
+pub(super) fn is_part_file(file: &Schema) -> bool {
+    OF_PART_FILES.iter().all(|name| file.index_of(name).is_ok())
+        && file
+            .field_with_name("extra")
+            .is_ok_and(|extra| matches!(extra.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+}
 
 /// An opened Parquet file. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -10,9 +10,11 @@ use url::Url;
 use super::chunk::ChunkList;
 use super::format::{Format, is_local_folder};
 use super::inventory::parquet::is_inventory;
+use super::keys::KeyBase;
 use super::options::StacOptions;
 use super::parquet_file::ParquetFile;
-use super::planner::Planner;
+use super::planner::{Listed, Planner};
+use super::spool::{Entry, ObjectVersion};
 use super::{direct, inventory};
 use crate::stores::stores;
 
@@ -20,23 +22,55 @@ use crate::stores::stores;
 ///
 /// Errors: the location cannot be opened, or is not of its format.
 pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Arc<DiskManager>) -> Result<ChunkList> {
+    plan(location, Planner::try_new(options, disk)?).await
+}
+
+/// As [`plan_chunks`], where only the objects are asked for: each file of many Items is one of them.
+pub(super) async fn list_objects(location: &Url, options: &StacOptions, disk: &Arc<DiskManager>) -> Result<ChunkList> {
     let mut planner = Planner::try_new(options, disk)?;
-    let format = match options.format {
+    planner.lists_objects = true;
+    plan(location, planner).await
+}
+
+async fn plan(location: &Url, mut planner: Planner<'_>) -> Result<ChunkList> {
+    let format = match planner.options.format {
         Some(format) => format,
         None => Format::detect(location).await?,
     };
-    if matches!(format, Format::Ndjson | Format::ItemCollection | Format::StacGeoparquet) {
-        let (store, path) = stores().locate(location)?;
-        planner.identify(&store.head(&path).await?);
+    if !matches!(format, Format::Inventory | Format::Folder) {
+        return plan_file(location, format, planner).await;
     }
     match format {
         Format::Inventory => inventory::plan(location, &mut planner).await?,
-        Format::Ndjson => direct::ndjson::plan(location, &mut planner).await?,
-        Format::ItemCollection => direct::document::plan(location, &mut planner).await?,
-        Format::StacGeoparquet => direct::stac_geoparquet::plan(location, &mut planner).await?,
-        Format::Folder => direct::folder::plan(location, &mut planner).await?,
+        _ => direct::folder::plan(location, &mut planner).await?,
     }
     planner.finish(location)
+}
+
+/// Plans a file of Items, which is in a folder of its own.
+async fn plan_file(file: &Url, format: Format, mut planner: Planner<'_>) -> Result<ChunkList> {
+    let (store, path) = stores().locate(file)?;
+    let meta = store.head(&path).await?;
+    planner.identify(&meta);
+    let keys = Arc::new(KeyBase::try_new(file, None)?);
+    let key = path.filename().unwrap_or_default();
+    let last_modified = Some(meta.last_modified.timestamp_millis());
+    let e_tag = meta.e_tag.as_deref().unwrap_or("").trim_matches('"');
+    // By another name, the file would not be known for what it is when it is read.
+    if planner.lists_objects && planner.options.format.is_none() {
+        planner.start_file(file, keys, true);
+        planner.push(&Listed { key, last_modified, e_tag, ..Listed::default() }, 1)?;
+        planner.end_file();
+        return planner.finish(file);
+    }
+    match format {
+        Format::Ndjson => direct::ndjson::plan(file, &mut planner).await?,
+        Format::StacGeoparquet => direct::stac_geoparquet::plan(file, &mut planner).await?,
+        _ => direct::document::plan(file, &mut planner).await?,
+    }
+    let version = ObjectVersion { e_tag: e_tag.to_owned(), last_modified };
+    planner.complete(0, keys.ingested(&Entry { bucket: String::new(), key: key.to_owned(), version }));
+    planner.finish(file)
 }
 
 impl Format {
@@ -53,7 +87,7 @@ impl Format {
             }
             Some(format) => Ok(format),
             None if location.scheme() == "file" => plan_err!(
-                "{location}: the name does not tell what the file holds; set option 'format' to inventory, ndjson, item_collection or stac-geoparquet"
+                "{location}: the name does not tell what the file holds; set option 'format' (--format) to inventory, ndjson, item_collection or stac-geoparquet"
             ),
             None => Ok(Self::Folder),
         }

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 use datafusion::execution::disk_manager::DiskManager;
 use object_store::ObjectMeta;
 use twox_hash::XxHash64;
@@ -13,7 +13,7 @@ use super::chunk::{Chunk, ChunkList, Content};
 use super::keys::KeyBase;
 use super::options::StacOptions;
 use super::spool::{SpoolRange, SpoolWriter};
-use crate::model::chunk::{ChunkCounts, ChunkId};
+use crate::model::chunk::{ChunkCounts, ChunkId, IngestedObject};
 
 /// A row of an inventory, or a file of a folder.
 #[derive(Debug, Default)]
@@ -28,6 +28,9 @@ pub(super) struct Listed<'a> {
     /// Empty: unknown.
     pub e_tag: &'a str,
 }
+
+/// The reason of rows whose name is not that of an Item.
+const SUFFIX: &str = "suffix";
 
 /// Why a listed row is no Item to read.
 enum Leave {
@@ -46,6 +49,19 @@ pub(super) struct Planner<'a> {
     /// Of all that was listed.
     fingerprint: XxHash64,
     unread: ChunkCounts,
+    names: Names,
+    /// Only the objects are asked for: files of many Items are objects like others.
+    pub lists_objects: bool,
+}
+
+/// What the names of an inventory's keys say.
+#[derive(Default)]
+struct Names {
+    /// How many are those of Items.
+    items: u64,
+    /// How many are not, folders apart, and the first of them.
+    others: u64,
+    other: Option<String>,
 }
 
 /// The data file or folder whose rows come in.
@@ -65,6 +81,17 @@ struct OpenChunk {
     /// Items that it may take from the limit, if there is one.
     items: u64,
     planned: ChunkCounts,
+}
+
+impl Names {
+    fn add(&mut self, listed: &Listed<'_>, leave: &Option<Leave>) {
+        if !matches!(leave, Some(Leave::Skip(SUFFIX))) {
+            self.items += 1;
+        } else if !listed.key.ends_with('/') {
+            self.others += 1;
+            self.other.get_or_insert_with(|| listed.key.to_owned());
+        }
+    }
 }
 
 impl OpenChunk {
@@ -90,6 +117,8 @@ impl<'a> Planner<'a> {
             open: None,
             fingerprint,
             unread: ChunkCounts::default(),
+            names: Names::default(),
+            lists_objects: false,
         })
     }
 
@@ -114,6 +143,7 @@ impl<'a> Planner<'a> {
     /// `items` is what it holds as far as the limit must know: 1, or the features of an ItemCollection.
     pub fn push(&mut self, listed: &Listed<'_>, items: u64) -> Result<()> {
         let leave = self.leave(listed);
+        self.names.add(listed, &leave);
         // A full chunk is closed by the next Item, not by its own last one: rows to skip that follow are still its own.
         let is_cut = |open: &OpenFile| open.chunk.objects.entries == self.options.chunk_size;
         if leave.is_none() && self.open.as_ref().is_some_and(is_cut) {
@@ -147,7 +177,7 @@ impl<'a> Planner<'a> {
     fn leave(&self, listed: &Listed<'_>) -> Option<Leave> {
         let is_folder = self.open.as_ref().is_some_and(|open| open.collections);
         if !if is_folder { self.options.is_item_file(listed.key) } else { self.options.is_item(listed.key) } {
-            Some(Leave::Skip("suffix"))
+            Some(Leave::Skip(SUFFIX))
         } else if listed.is_delete_marker == Some(true) {
             Some(Leave::Skip("delete_marker"))
         } else if listed.is_latest == Some(false) {
@@ -157,6 +187,15 @@ impl<'a> Planner<'a> {
         } else {
             None
         }
+    }
+
+    /// An error if there are keys, and none of them is the name of an Item: it is another list than was thought.
+    pub fn check_names(&self, location: &Url) -> Result<()> {
+        let Names { items: 0, others, other: Some(other) } = &self.names else { return Ok(()) };
+        plan_err!(
+            "{location} lists {others} objects, and none is an Item by its name: none ends in {}; the first is {other:?}. Say how Items end with option 'suffix' (--suffix), or name a list of Items",
+            self.options.item_suffixes().join(" or ")
+        )
     }
 
     /// Whether option `since` leaves out an object; one without a time is kept.
@@ -186,7 +225,7 @@ impl<'a> Planner<'a> {
         let content =
             Content::Objects { objects: chunk.objects, keys: open.keys.clone(), collections: open.collections };
         let id = ChunkId { file: open.url.clone(), rows: chunk.first_row..open.rows };
-        self.chunks.push(Chunk { id, content, at_most, planned: chunk.planned });
+        self.chunks.push(Chunk { id, content, at_most, planned: chunk.planned, completes: None });
     }
 
     /// A chunk of a direct source: `items` if known.
@@ -196,9 +235,24 @@ impl<'a> Planner<'a> {
         let planned = ChunkCounts { listed, ..ChunkCounts::default() };
         let id = ChunkId { file: file.to_string(), rows };
         id.hash(&mut self.fingerprint);
-        self.chunks.push(Chunk { id, content, at_most, planned });
+        self.chunks.push(Chunk { id, content, at_most, planned, completes: None });
         if let (Some(left), Some(items)) = (&mut self.left, items) {
             *left = left.saturating_sub(items);
+        }
+    }
+
+    /// The number of chunks so far.
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Behind the chunks of a file of which the first was number `first`: once they are read, this version of it is
+    /// ingested, unless a limit may leave out some of its Items.
+    pub fn complete(&mut self, first: usize, version: Option<IngestedObject>) {
+        if let Some(last) = self.chunks.get_mut(first..).and_then(<[Chunk]>::last_mut)
+            && self.options.limit.is_none()
+        {
+            last.completes = version;
         }
     }
 

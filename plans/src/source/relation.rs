@@ -12,8 +12,10 @@ use futures::TryStreamExt;
 use url::Url;
 
 use super::chunk::ChunkList;
+use super::direct::files::FilesOfItems;
 use super::format::Format;
 use super::inventory::batch::{ListedBatch, columns_of};
+use super::inventory::no_key;
 use super::inventory_table::{InventoryTable, Selection};
 use super::keys::KeyBase;
 use super::options::StacOptions;
@@ -45,25 +47,33 @@ async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut
     let provider = named_table(state, "objects", relation).await?;
     let schema = provider.schema();
     let Some(columns) = columns_of(&schema) else {
-        return plan_err!("option 'objects': table {relation} lists no objects: it has no column key");
+        let names = schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>();
+        return plan_err!("option 'objects': table {relation} lists no objects: {}", no_key(&names));
     };
     let name = [columns.bucket, Some(columns.key)].into_iter().flatten();
     let name = name.map(|i| ident(schema.field(i).name()).sort(true, true)).collect::<Vec<_>>();
     let plan = LogicalPlanBuilder::scan(relation, provider_as_source(provider), None)?.sort(name)?.build()?;
     let physical = state.create_physical_plan(&plan).await?;
 
-    // Keys of a folder are relative to it, and its files may be ItemCollections.
-    let is_folder = Format::detect(location).await? == Format::Folder;
-    let location = if is_folder { folder_url(location.as_str())? } else { location.clone() };
-    let keys = Arc::new(KeyBase::try_new(&location, planner.options.base.as_ref())?);
-    planner.start_file(&location, keys, is_folder);
+    // Keys of a folder are relative to it, and its files may have many Items. A file of Items is in a folder, too.
+    let format = Format::detect(location).await?;
+    let location = if format == Format::Folder { folder_url(location.as_str())? } else { location.clone() };
+    let has_files = format != Format::Inventory;
+    let base = planner.options.base.as_ref().filter(|_| !has_files);
+    let keys = Arc::new(KeyBase::try_new(&location, base)?);
+    planner.start_file(&location, Arc::clone(&keys), has_files);
+    let mut files = FilesOfItems::default();
+    // The one file that there is may be of any size, and is read as a stream.
+    let size = (format != Format::Folder).then_some(u64::MAX);
     let mut batches = execute_stream(physical, state.task_ctx())?;
     let mut listed = 0;
     while let Some(batch) = batches.try_next().await? {
         listed += batch.num_rows() as u64;
-        ListedBatch::try_new(&batch)?.push(planner)?;
+        let batch = ListedBatch::try_new(&batch, &columns)?;
+        batch.push_unless(planner, |planner, listed| has_files && files.take(planner, listed, size))?;
     }
     planner.end_file();
+    files.plan(&keys, planner).await?;
     planner.count_unread(&left_out(&plan, listed)?);
     Ok(())
 }

@@ -32,6 +32,8 @@ pub(super) struct StacMessage {
     max_item_bytes: u64,
     #[prost(uint64, optional, tag = "9")]
     limit: Option<u64>,
+    #[prost(bool, tag = "10")]
+    validate: bool,
 }
 
 /// A projection, which may be of no columns.
@@ -59,6 +61,7 @@ impl TryFrom<&StacExec> for StacMessage {
             fetch_concurrency: options.fetch_concurrency as u64,
             max_item_bytes: options.max_item_bytes,
             limit: options.limit,
+            validate: options.validate,
         })
     }
 }
@@ -71,6 +74,7 @@ impl StacMessage {
             fetch_concurrency: self.fetch_concurrency as usize,
             max_item_bytes: self.max_item_bytes,
             limit: self.limit,
+            validate: self.validate,
             ..StacOptions::default()
         };
         let projection = self.projection.map(|of| of.columns.into_iter().map(|i| i as usize).collect::<Vec<_>>());

@@ -1,9 +1,10 @@
 //! The columns of Items, and an Item as a row of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err};
+use earthcatalog_plans::sink::COVERING;
 use serde_json::{Map, Value};
 
 use super::shape::Shape;
@@ -11,8 +12,8 @@ use super::shape::Shape;
 /// Members of an Item that have columns of these names, in their order; the other columns are properties.
 const MEMBERS: [&str; 8] = ["type", "stac_version", "stac_extensions", "id", "bbox", "links", "assets", "collection"];
 
-/// What is a member, too, and comes from elsewhere.
-const NO_COLUMNS: [&str; 2] = ["geometry", "properties"];
+/// What is a member, too, and comes from elsewhere; and the column with the bounds of geometries.
+const NO_COLUMNS: [&str; 3] = ["geometry", "properties", COVERING];
 
 /// Properties that readers expect as times.
 const TIMES: [&str; 8] =
@@ -26,12 +27,23 @@ const BOUNDS: [&str; 6] = ["xmin", "ymin", "zmin", "xmax", "ymax", "zmax"];
 pub(super) struct Columns {
     members: BTreeMap<&'static str, Shape>,
     properties: BTreeMap<String, Shape>,
+    /// The bbox of some Item does not cover its geometry.
+    needs_covering: bool,
+}
+
+/// Items that a file does not hold exactly.
+#[derive(Debug, Default)]
+pub(in super::super) struct Lost {
+    pub items: u64,
+    /// The members and properties in which they differ.
+    pub members: BTreeSet<String>,
 }
 
 impl Columns {
-    /// Widens the columns so that they hold this Item.
-    pub fn observe(&mut self, item: &[u8]) -> Result<()> {
+    /// Widens the columns so that they hold this Item, whose geometry has these bounds.
+    pub fn observe(&mut self, item: &[u8], bounds: Option<[f64; 4]>) -> Result<()> {
         let row = Row::parse(item)?;
+        self.needs_covering |= bounds.is_some_and(|bounds| !row.covers(bounds));
         for (name, value) in &row.members {
             self.members.entry(name).or_default().observe(value, false);
         }
@@ -74,13 +86,31 @@ impl Columns {
         DataType::Struct(sides.map(|side| Field::new(side, DataType::Float64, true)).collect())
     }
 
-    /// Appends an Item as a JSON object of columns, on one line; whether a reader gets it back as it was.
-    pub fn write(&self, item: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+    /// Whether rows cannot be chosen by column `bbox`.
+    pub fn needs_covering(&self) -> bool {
+        self.needs_covering
+    }
+
+    /// Columns, and members of columns, whose values are of several types.
+    pub fn mixed(&self) -> Vec<String> {
+        let mut found = vec![];
+        let members = self.members.iter().map(|(name, shape)| (*name, shape));
+        let properties = self.properties.iter().map(|(name, shape)| (name.as_str(), shape));
+        members.chain(properties).for_each(|(name, shape)| shape.find_mixed(name, &mut found));
+        found
+    }
+
+    /// Appends an Item as a JSON object of columns, on one line. If a reader does not get it back as it was, or it is not
+    /// exact any more, it is counted in `lost`.
+    pub fn write(&self, item: &[u8], is_exact: bool, out: &mut Vec<u8>, lost: &mut Lost) -> Result<()> {
         let mut row = Row::parse(item)?;
         let mut columns = Map::new();
         for (name, mut value) in row.members {
             let Some(shape) = self.members.get(name) else { continue };
-            row.is_exact &= name == "bbox" || shape.fit(&mut value);
+            let is_fit = if name == "bbox" { fit_sides(&mut value) } else { shape.fit(&mut value) };
+            if !is_fit {
+                row.lost.push(name.to_owned());
+            }
             let is_left_out = matches!((name, shape), ("assets", Shape::Object(assets)) if assets.is_empty());
             if !is_left_out && (name == "bbox" || shape.data_type().is_some()) {
                 columns.insert(name.to_owned(), value);
@@ -89,14 +119,20 @@ impl Columns {
         for (name, mut value) in row.properties {
             let Some(shape) = self.properties.get(&name) else { continue };
             // The one property that readers give as null where there is none.
-            row.is_exact &= shape.fit(&mut value) || name == "datetime" && value.is_null();
+            if !(shape.fit(&mut value) || name == "datetime" && value.is_null()) {
+                row.lost.push(name.clone());
+            }
             if shape.data_type().is_some() {
                 columns.insert(name, value);
             }
         }
         serde_json::to_writer(&mut *out, &columns).map_err(|e| exec_datafusion_err!("cannot write an Item: {e}"))?;
         out.push(b'\n');
-        Ok(row.is_exact)
+        if !is_exact || !row.lost.is_empty() {
+            lost.items += 1;
+            lost.members.extend(row.lost);
+        }
+        Ok(())
     }
 }
 
@@ -104,32 +140,45 @@ impl Columns {
 struct Row {
     members: Vec<(&'static str, Value)>,
     properties: Map<String, Value>,
-    is_exact: bool,
+    /// Members and properties without a column.
+    lost: Vec<String>,
 }
 
 impl Row {
     fn parse(item: &[u8]) -> Result<Self> {
         let item: Map<String, Value> =
             serde_json::from_slice(item).map_err(|e| exec_datafusion_err!("an Item is not a JSON object: {e}"))?;
-        let mut row = Self { members: vec![], properties: Map::new(), is_exact: true };
+        let mut row = Self { members: vec![], properties: Map::new(), lost: vec![] };
         for (name, value) in item {
             match (MEMBERS.into_iter().find(|member| *member == name), name.as_str(), value) {
                 (Some("bbox"), _, value) => match sides(&value) {
                     Some(bbox) => row.members.push(("bbox", bbox)),
-                    None => row.is_exact = false,
+                    None => row.lost.push(name),
                 },
                 (Some(member), _, value) => row.members.push((member, value)),
                 (None, "properties", Value::Object(properties)) => row.properties = properties,
-                (None, "geometry", geometry) => row.is_exact &= is_plain(&geometry),
+                (None, "geometry", geometry) if is_plain(&geometry) => {}
                 // There is no column for it: what is no member is a property to readers.
-                (None, ..) => row.is_exact = false,
+                (None, ..) => row.lost.push(name),
             }
         }
-        let taken = |name: &str| MEMBERS.contains(&name) || NO_COLUMNS.contains(&name);
-        let before = row.properties.len();
-        row.properties.retain(|name, _| !taken(name));
-        row.is_exact &= row.properties.len() == before;
+        let is_taken = |name: &str| MEMBERS.contains(&name) || NO_COLUMNS.contains(&name);
+        let taken: Vec<_> = row.properties.keys().filter(|name| is_taken(name)).cloned().collect();
+        for name in taken {
+            row.properties.remove(&name);
+            row.lost.push(format!("properties.{name}"));
+        }
         Ok(row)
+    }
+
+    /// Whether the bbox has all that is within these bounds.
+    fn covers(&self, [xmin, ymin, xmax, ymax]: [f64; 4]) -> bool {
+        let bbox = self.members.iter().find(|(name, _)| *name == "bbox").map(|(_, bbox)| bbox);
+        let side = |name: &str| bbox.and_then(|bbox| bbox.get(name)?.as_f64());
+        side("xmin").is_some_and(|side| side <= xmin)
+            && side("ymin").is_some_and(|side| side <= ymin)
+            && side("xmax").is_some_and(|side| side >= xmax)
+            && side("ymax").is_some_and(|side| side >= ymax)
     }
 }
 
@@ -139,6 +188,12 @@ fn sides(bbox: &Value) -> Option<Value> {
     let names = BOUNDS.into_iter().filter(|name| sides.len() == 6 || !name.starts_with('z'));
     let is_box = [4, 6].contains(&sides.len());
     is_box.then(|| names.zip(sides).map(|(name, side)| (name.to_owned(), side.clone())).collect::<Map<_, _>>().into())
+}
+
+/// Makes the sides floats; whether all of them are so exactly.
+fn fit_sides(bbox: &mut Value) -> bool {
+    let Value::Object(sides) = bbox else { return false };
+    sides.values_mut().fold(true, |exact, side| Shape::Number.fit(side) & exact)
 }
 
 /// Whether a geometry is no more than its type and coordinates.
@@ -155,14 +210,16 @@ mod tests {
 
     use super::*;
 
-    fn rows(items: &[Value]) -> (String, Vec<(Value, bool)>) {
+    /// Names of the columns, and each Item's row with what it loses.
+    fn rows(items: &[Value]) -> (String, Vec<(Value, Vec<String>)>) {
         let texts: Vec<_> = items.iter().map(|item| item.to_string().into_bytes()).collect();
         let mut columns = Columns::default();
-        texts.iter().for_each(|text| columns.observe(text).unwrap());
+        texts.iter().for_each(|text| columns.observe(text, None).unwrap());
         let row = |text: &Vec<u8>| {
-            let mut out = vec![];
-            let is_exact = columns.write(text, &mut out).unwrap();
-            (serde_json::from_slice(&out).unwrap(), is_exact)
+            let (mut out, mut lost) = (vec![], Lost::default());
+            columns.write(text, true, &mut out, &mut lost).unwrap();
+            assert_eq!(lost.items, u64::from(!lost.members.is_empty()));
+            (serde_json::from_slice(&out).unwrap(), lost.members.into_iter().collect())
         };
         let names: Vec<_> = columns.schema().fields().iter().map(|field| field.name().clone()).collect();
         (names.join(" "), texts.iter().map(row).collect())
@@ -181,7 +238,7 @@ mod tests {
             "type": "Feature", "stac_version": "1.1.0", "id": "a", "links": [],
             "bbox": {"xmin": 1, "ymin": 2, "xmax": 3, "ymax": 4.5}, "eo:cloud_cover": 5, "b": {"c": [1]},
         });
-        assert_eq!(rows, [(expected, true)]);
+        assert_eq!(rows, [(expected, vec![])]);
     }
 
     #[test]
@@ -191,16 +248,44 @@ mod tests {
             item[name] = value;
             item
         };
-        for item in [
-            with("foreign", json!(1)),
-            with("bbox", json!([1, 2])),
-            with("properties", json!({"id": 7})),
-            with("properties", json!({"gsd": null})),
-            with("geometry", json!({"type": "Point", "coordinates": [1, 2], "note": 1})),
+        for (item, lost) in [
+            (with("foreign", json!(1)), "foreign"),
+            (with("bbox", json!([1, 2])), "bbox"),
+            (with("bbox", json!([1, 2, 3, 9_007_199_254_740_993_u64])), "bbox"),
+            (with("properties", json!({"id": 7})), "properties.id"),
+            (with("properties", json!({"geometry_bbox": 7})), "properties.geometry_bbox"),
+            (with("properties", json!({"gsd": null})), "gsd"),
+            (with("geometry", json!({"type": "Point", "coordinates": [1, 2], "note": 1})), "geometry"),
         ] {
             let (_, rows) = rows(std::slice::from_ref(&item));
-            assert!(!rows[0].1, "{item}");
+            assert_eq!(rows[0].1, [lost], "{item}");
         }
-        assert!(rows(&[with("properties", json!({"datetime": null}))]).1[0].1);
+        assert!(rows(&[with("properties", json!({"datetime": null}))]).1[0].1.is_empty());
+    }
+
+    #[test]
+    fn a_covering_is_needed_where_a_bbox_does_not_cover() {
+        let needed = |bbox: Value, bounds| {
+            let item = json!({"type": "Feature", "id": "a", "bbox": bbox}).to_string();
+            let mut columns = Columns::default();
+            columns.observe(item.as_bytes(), bounds).unwrap();
+            columns.needs_covering()
+        };
+        let bounds = Some([1., 2., 3., 4.]);
+        assert!(!needed(json!([1, 2, 3, 4]), bounds) && !needed(json!([0, 0, -9, 9.5, 9, 9]), bounds));
+        assert!(!needed(json!(null), None));
+        for bbox in [json!(null), json!([1, 2, 3]), json!([3, 2, 1, 4]), json!([1, 2.5, 3, 4]), json!(["1", 2, 3, 4])] {
+            assert!(needed(bbox.clone(), bounds), "{bbox}");
+        }
+    }
+
+    #[test]
+    fn columns_of_several_types_are_named() {
+        let item = |value: Value| json!({"type": "Feature", "id": "a", "assets": {"a": {"x": value}}, "properties": {"p": value, "q": [value]}});
+        let mut columns = Columns::default();
+        for value in [json!(1), json!("x")] {
+            columns.observe(item(value).to_string().as_bytes(), None).unwrap();
+        }
+        assert_eq!(columns.mixed(), ["assets.a.x", "p", "q"]);
     }
 }

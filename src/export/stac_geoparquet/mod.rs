@@ -2,17 +2,27 @@
 //!
 //! Source: stac-geoparquet specification 1.1. The types of a file come before its first row, and only all Items together
 //! tell them; so the Items go to a file on disk first, and memory stays bounded.
+//!
+//! Column `bbox` has the Items' own boxes. Where one of them does not cover its geometry, a column [`COVERING`] has the
+//! bounds of the geometries, and is what the file says readers may choose rows by.
 
 mod encoder;
 mod item;
 mod shape;
+mod tame;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryViewArray, RecordBatch, StringViewBuilder};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanBuilder, Float64Builder, RecordBatch, StringViewBuilder,
+    StructArray,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::ReaderBuilder;
@@ -20,14 +30,16 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_
 use datafusion::execution::SpillFile;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::model::items::{RowItems, wkb_of};
+use earthcatalog_plans::model::items::{BOUNDS_COLUMNS, RowItems, bounds_of, wkb_of};
+use earthcatalog_plans::sink::COVERING;
 use futures::TryStreamExt;
 
 pub use encoder::Encoding;
 
 use crate::output::{Output, OutputError};
 use encoder::Encoder;
-use item::Columns;
+use item::{Columns, Lost};
+use tame::tame;
 
 /// Items that are turned into rows at once.
 const BATCH: usize = 1_024;
@@ -35,32 +47,41 @@ const BATCH: usize = 1_024;
 /// Where the coordinates of GeoJSON are, as GeoArrow says it.
 const CRS84: &str = r#"{"crs":"OGC:CRS84","crs_type":"authority_code"}"#;
 
-/// Writes the Items of `rows`; how many there are, and how many of them the columns cannot hold exactly.
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub items: u64,
+    pub(super) lost: Lost,
+    /// Columns, and members of columns, that are JSON text because their values are of several types.
+    pub mixed: Vec<String>,
+}
+
+/// Writes the Items of `rows`; what the file cannot hold exactly is told.
 pub async fn write(
     rows: SendableRecordBatchStream,
     session: &SessionContext,
     encoding: Encoding,
     out: &mut impl Output,
-) -> Result<(u64, u64), OutputError> {
+) -> Result<Written, OutputError> {
     let spooled = spool(rows, session).await?;
-    let schema = spooled.columns.schema();
-    let mut encoder = Encoder::new(encoding, &with_geometry(&schema)?)?;
+    let layout = Layout::try_new(&spooled.columns)?;
+    let mut encoder = Encoder::new(encoding, &layout.file)?;
     let path = spooled.file.path();
     let path = path.ok_or_else(|| exec_datafusion_err!("an export needs temporary files on a local disk"))?;
     let file = File::open(path)?;
-    let (mut items, mut inexact) = (0, 0);
+    let mut written = Written { mixed: spooled.columns.mixed(), ..Written::default() };
     for batch in StreamReader::try_new(BufReader::new(file), None).map_err(DataFusionError::from)? {
         let batch = batch.map_err(DataFusionError::from)?;
         for start in (0..batch.num_rows()).step_by(BATCH) {
             let part = batch.slice(start, BATCH.min(batch.num_rows() - start));
-            items += part.num_rows() as u64;
-            inexact += write_part(&part, &spooled.columns, &schema, &mut encoder)?;
+            written.items += part.num_rows() as u64;
+            encoder.write(&layout.rows(&part, &spooled.columns, &mut written.lost)?)?;
             out.buffer().append(&mut encoder.take_bytes());
             out.flush_if_full().await?;
         }
     }
     out.buffer().append(&mut encoder.finish()?);
-    Ok((items, inexact))
+    Ok(written)
 }
 
 /// Items on disk, and the columns that they need.
@@ -69,27 +90,43 @@ struct Spooled {
     columns: Columns,
 }
 
+/// Whether the columns of a row do not give the Item's own geometry; then `extra` has it.
+fn has_other_geometry(extra: Option<&str>) -> bool {
+    extra.is_some_and(|extra| extra.contains("\"geometry\""))
+}
+
 async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) -> Result<Spooled, OutputError> {
     let file = session.runtime_env().disk_manager.create_tmp_file("the export of Items")?;
     let schema = Arc::new(Schema::new(vec![
         Field::new("item", DataType::Utf8View, false),
         Field::new("geometry", DataType::BinaryView, true),
+        // Nothing was changed before the Item came here.
+        Field::new("is_exact", DataType::Boolean, false),
     ]));
     let out = BufWriter::new(file.open_writer()?);
     let mut writer = StreamWriter::try_new(out, &schema).map_err(DataFusionError::from)?;
     let mut columns = Columns::default();
     while let Some(batch) = rows.try_next().await? {
         let items = RowItems::try_new(&batch)?;
+        let index = batch.schema().index_of("geometry").map_err(DataFusionError::from)?;
+        let geometries: BinaryViewArray = wkb_of(batch.column(index), batch.schema().field(index))?;
+        let extra = batch.column_by_name("extra").map(|extra| cast(extra, &DataType::Utf8View)).transpose();
+        let extra = extra.map_err(DataFusionError::from)?;
+        let extra = extra.as_ref().map(|extra| extra.as_string_view());
         let (mut texts, mut text) = (StringViewBuilder::with_capacity(batch.num_rows()), vec![]);
+        let mut exact = BooleanBuilder::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             text.clear();
             items.write(row, &mut text)?;
-            columns.observe(&text)?;
-            texts.append_value(str::from_utf8(&text).map_err(|e| DataFusionError::External(Box::new(e)))?);
+            let item = str::from_utf8(&text).map_err(|e| DataFusionError::External(Box::new(e)))?;
+            let tamed = tame(item);
+            let bounds = if geometries.is_valid(row) { bounds_of(geometries.value(row))? } else { None };
+            columns.observe(tamed.as_bytes(), bounds)?;
+            let own = extra.filter(|extra| extra.is_valid(row)).map(|extra| extra.value(row));
+            exact.append_value(matches!(tamed, Cow::Borrowed(_)) && !has_other_geometry(own));
+            texts.append_value(tamed);
         }
-        let index = batch.schema().index_of("geometry").map_err(DataFusionError::from)?;
-        let geometries: BinaryViewArray = wkb_of(batch.column(index), batch.schema().field(index))?;
-        let arrays: Vec<ArrayRef> = vec![Arc::new(texts.finish()), Arc::new(geometries)];
+        let arrays: Vec<ArrayRef> = vec![Arc::new(texts.finish()), Arc::new(geometries), Arc::new(exact.finish())];
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(DataFusionError::from)?;
         writer.write(&batch).map_err(DataFusionError::from)?;
     }
@@ -99,35 +136,70 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
     Ok(Spooled { file, columns })
 }
 
-/// The columns of the file: `geometry` is not of the JSON.
-fn with_geometry(schema: &SchemaRef) -> Result<SchemaRef> {
-    let metadata = [("ARROW:extension:name", "geoarrow.wkb"), ("ARROW:extension:metadata", CRS84)];
-    let geometry = Field::new("geometry", DataType::BinaryView, true);
-    let geometry = geometry.with_metadata(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
-    let mut fields = schema.fields().to_vec();
-    fields.insert(geometry_index(schema)?, Arc::new(geometry));
-    Ok(Arc::new(Schema::new(fields)))
+/// The columns of the file.
+struct Layout {
+    /// Those that come from the JSON of an Item.
+    json: SchemaRef,
+    file: SchemaRef,
+    /// Where `geometry` is, and behind it the covering.
+    geometry: usize,
+    has_covering: bool,
 }
 
-fn geometry_index(schema: &Schema) -> Result<usize> {
-    schema.index_of("id").map(|id| id + 1).map_err(|_| plan_datafusion_err!("the Items have no id"))
-}
-
-/// Writes some Items; how many of them are not exact.
-fn write_part(part: &RecordBatch, columns: &Columns, schema: &SchemaRef, encoder: &mut Encoder) -> Result<u64> {
-    let mut decoder =
-        ReaderBuilder::new(Arc::clone(schema)).with_batch_size(BATCH).with_strict_mode(true).build_decoder()?;
-    let (mut text, mut inexact) = (vec![], 0);
-    for item in part.column(0).as_string_view().iter().flatten() {
-        let is_exact = columns.write(item.as_bytes(), &mut text)?;
-        inexact += u64::from(!is_exact);
+impl Layout {
+    fn try_new(columns: &Columns) -> Result<Self> {
+        let json = columns.schema();
+        let id = json.index_of("id").map_err(|_| plan_datafusion_err!("the Items have no id"))?;
+        let (geometry, has_covering) = (id + 1, columns.needs_covering());
+        let mut fields = json.fields().to_vec();
+        let metadata = [("ARROW:extension:name", "geoarrow.wkb"), ("ARROW:extension:metadata", CRS84)];
+        let wkb = Field::new("geometry", DataType::BinaryView, true);
+        let wkb = wkb.with_metadata(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+        fields.insert(geometry, Arc::new(wkb));
+        if has_covering {
+            fields.insert(geometry + 1, Arc::new(Field::new(COVERING, DataType::Struct(sides()), true)));
+        }
+        Ok(Self { json, file: Arc::new(Schema::new(fields)), geometry, has_covering })
     }
-    let read = decoder.decode(&text)?;
-    let Some(batch) = decoder.flush()?.filter(|batch| batch.num_rows() == part.num_rows() && read == text.len()) else {
-        return internal_err!("{} Items became another number of rows", part.num_rows());
-    };
-    let mut arrays = batch.columns().to_vec();
-    arrays.insert(geometry_index(schema)?, Arc::clone(part.column(1)));
-    encoder.write(&RecordBatch::try_new(with_geometry(schema)?, arrays)?)?;
-    Ok(inexact)
+
+    /// The rows of some Items.
+    fn rows(&self, part: &RecordBatch, columns: &Columns, lost: &mut Lost) -> Result<RecordBatch> {
+        let mut decoder =
+            ReaderBuilder::new(Arc::clone(&self.json)).with_batch_size(BATCH).with_strict_mode(true).build_decoder()?;
+        let mut text = vec![];
+        let exact = part.column(2).as_boolean();
+        for (item, is_exact) in part.column(0).as_string_view().iter().zip(exact) {
+            columns.write(item.unwrap_or_default().as_bytes(), is_exact == Some(true), &mut text, lost)?;
+        }
+        let read = decoder.decode(&text)?;
+        let Some(batch) = decoder.flush()?.filter(|batch| batch.num_rows() == part.num_rows() && read == text.len())
+        else {
+            return internal_err!("{} Items became another number of rows", part.num_rows());
+        };
+        let mut arrays = batch.columns().to_vec();
+        arrays.insert(self.geometry, Arc::clone(part.column(1)));
+        if self.has_covering {
+            arrays.insert(self.geometry + 1, Arc::new(covering(part.column(1).as_binary_view())?));
+        }
+        Ok(RecordBatch::try_new(Arc::clone(&self.file), arrays)?)
+    }
+}
+
+fn sides() -> Fields {
+    BOUNDS_COLUMNS.map(|side| Field::new(side, DataType::Float64, true)).into_iter().collect()
+}
+
+/// The bounds of geometries.
+fn covering(geometries: &BinaryViewArray) -> Result<StructArray> {
+    let mut builders: [Float64Builder; 4] = Default::default();
+    let mut valid = vec![];
+    for wkb in geometries {
+        let bounds = wkb.map(bounds_of).transpose()?.flatten();
+        valid.push(bounds.is_some());
+        for (i, builder) in builders.iter_mut().enumerate() {
+            builder.append_option(bounds.map(|bounds| bounds[i]));
+        }
+    }
+    let columns = builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
+    Ok(StructArray::try_new(sides(), columns, Some(NullBuffer::from(valid)))?)
 }

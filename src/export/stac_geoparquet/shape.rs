@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use chrono::{DateTime, Timelike, Utc};
-use earthcatalog_plans::model::items::write_time;
+use earthcatalog_plans::model::items::{is_exact_float, write_time};
 use serde_json::Value;
 
 /// What the values of a member have in common.
@@ -82,6 +82,18 @@ impl Shape {
         })
     }
 
+    /// Adds the paths of members whose values are of several types, `path` being that of this shape.
+    pub fn find_mixed(&self, path: &str, found: &mut Vec<String>) {
+        match self {
+            Self::Mixed => found.push(path.to_owned()),
+            Self::List(element) => element.find_mixed(path, found),
+            Self::Object(members) => {
+                members.iter().for_each(|(name, shape)| shape.find_mixed(&format!("{path}.{name}"), found));
+            }
+            _ => {}
+        }
+    }
+
     /// Makes `value` one of this shape; whether a reader gets it back as it was.
     pub fn fit(&self, value: &mut Value) -> bool {
         match (self, &mut *value) {
@@ -90,6 +102,15 @@ impl Shape {
             (Self::Mixed, value) => {
                 *value = Value::String(value.to_string());
                 false
+            }
+            (Self::Number, Value::Number(number)) => {
+                let literal = number.to_string();
+                let is_finite = number.as_f64().is_some_and(f64::is_finite);
+                if !is_finite {
+                    // A float has no such number.
+                    *value = Value::Null;
+                }
+                is_finite && is_exact_float(&literal)
             }
             (Self::Time, Value::String(text)) => {
                 let mut canonical = vec![];
@@ -170,6 +191,10 @@ mod tests {
             (vec![json!({"a": null}), json!({})], false, [false, true]),
             (vec![json!([1, null]), json!([])], false, [true, true]),
             (vec![json!(1), json!("1")], false, [false, false]),
+            (vec![json!(0.5), json!(9_007_199_254_740_993_u64)], false, [true, false]),
+            (vec![json!(18_446_744_073_709_551_615_u64), json!(3)], false, [false, true]),
+            (vec![serde_json::from_str("1e400").unwrap(), json!(1.5)], false, [false, true]),
+            (vec![serde_json::from_str("0.1000000000000000055").unwrap(), json!(0.1)], false, [false, true]),
             (vec![json!("2020-01-01T00:00:00Z"), json!("2020-01-01T01:00:00+01:00")], true, [true, false]),
             (vec![json!("2020-01-01T00:00:00.500000Z"), json!("2020-01-01T00:00:00.5Z")], true, [true, false]),
         ] {

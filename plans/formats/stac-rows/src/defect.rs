@@ -25,6 +25,8 @@ pub enum RejectKind {
     InvalidDatetime,
     /// A member that must be an object or a list (`properties`, `assets`, `links`) is something else.
     InvalidMember,
+    /// It lacks what the STAC specification requires of an Item; only where that is checked.
+    InvalidItem,
 }
 
 impl RejectKind {
@@ -40,6 +42,7 @@ impl RejectKind {
             Self::InvalidGeometry => "invalid_geometry",
             Self::InvalidDatetime => "invalid_datetime",
             Self::InvalidMember => "invalid_member",
+            Self::InvalidItem => "invalid_item",
         }
     }
 }

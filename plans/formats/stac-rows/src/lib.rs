@@ -32,14 +32,18 @@ mod defect;
 pub mod footprint;
 pub mod geoparquet;
 pub mod item;
+mod parent;
 mod schema;
 pub mod time;
+mod validate;
 mod wkb_form;
 
 pub use canonical::write_time;
 pub use defect::{Defect, RejectKind};
 pub use item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
+pub use parent::Parent;
 pub use schema::{
     BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, timestamp,
 };
+pub use validate::check_item;
 pub use wkb_form::{UnreadableWkb, geometry_from_wkb, read_wkb};

@@ -2,43 +2,43 @@
 //!
 //! JSON files are chunked as the objects of an inventory are, and each may be an Item or an ItemCollection.
 //! Under a limit they are read beforehand, to know how many Items they hold.
-//! NDJSON and stac-geoparquet files, and JSON files too large to be held in memory, are chunked one by one.
+//! NDJSON and stac-geoparquet files, and JSON files too large to be held in memory, are chunked one by one ([`FilesOfItems`]).
 
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{Result, plan_err};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use super::{document, ndjson, stac_geoparquet};
-use crate::model::chunk::RejectKind;
-use crate::source::chunk::Content;
-use crate::source::decode::Defect;
+use super::files::FilesOfItems;
 use crate::source::format::{Format, is_local_folder};
 use crate::source::keys::KeyBase;
 use crate::source::options::StacOptions;
-use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::{Listed, Planner};
 use crate::source::read::features::features;
+use crate::source::read::objects::inflate;
+use crate::source::read::pieces::is_gzip;
 use crate::stores::{folder_url, stores};
 
 pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let folder = folder_url(location.as_str())?;
     let (store, prefix) = stores().locate(&folder)?;
-    planner.start_file(&folder, Arc::new(KeyBase::try_new(&folder, None)?), true);
-    let is_limited = planner.left().is_some();
+    let keys = Arc::new(KeyBase::try_new(&folder, None)?);
+    planner.start_file(&folder, Arc::clone(&keys), true);
+    let is_limited = planner.left().is_some() && !planner.lists_objects;
+    let max_bytes = planner.options.max_item_bytes;
     let count = |file: ObjectMeta| {
         let (store, wanted) = (Arc::clone(&store), is_limited && is_counted(&file, &prefix, planner.options));
         async move {
-            let items = if wanted { items_in(&store, &file.location).await } else { 1 };
+            let items = if wanted { items_in(&store, &file.location, max_bytes).await } else { 1 };
             Ok((file, items))
         }
     };
     let files = listing(Arc::clone(&store), &prefix, &folder);
     let mut files = files.map_ok(count).try_buffered(planner.options.fetch_concurrency);
-    let mut direct = vec![];
+    let mut of_items = FilesOfItems::default();
     let mut is_empty = true;
     while !planner.is_full()
         && let Some((file, items)) = files.try_next().await?
@@ -49,29 +49,15 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
         planner.identify(&file);
         let listed =
             Listed { key: &key, last_modified, e_tag: file.e_tag.as_deref().unwrap_or(""), ..Listed::default() };
-        match Format::of_name(&key).filter(|_| planner.options.is_item_file(&key)) {
-            Some(kind @ (Format::Ndjson | Format::StacGeoparquet)) if !planner.is_too_old(last_modified) => {
-                direct.push((kind, key));
-            }
-            Some(kind @ Format::ItemCollection) if is_streamed(&key, &file, planner) => direct.push((kind, key)),
-            _ => planner.push(&listed, items)?,
+        if planner.lists_objects || !of_items.take(planner, &listed, Some(file.size)) {
+            planner.push(&listed, items)?;
         }
     }
     planner.end_file();
     if is_empty && !is_local_folder(&folder)? {
         return plan_err!("there is nothing below {folder}; check the location");
     }
-    for (kind, key) in direct {
-        if planner.is_full() {
-            break;
-        }
-        let mut url = folder.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(key.split('/'));
-        }
-        plan_direct(kind, &url, planner).await?;
-    }
-    Ok(())
+    of_items.plan(&keys, planner).await
 }
 
 /// Whether a file may be an ItemCollection that is held in memory.
@@ -82,52 +68,11 @@ fn is_counted(file: &ObjectMeta, folder: &Path, options: &StacOptions) -> bool {
 }
 
 /// The Items of a JSON file. One that cannot be read is one reject.
-async fn items_in(store: &Arc<dyn ObjectStore>, file: &Path) -> u64 {
+async fn items_in(store: &Arc<dyn ObjectStore>, file: &Path, max_bytes: u64) -> u64 {
     let read = async { store.get(file).await?.bytes().await };
-    let found = read.await.ok().and_then(|bytes| features(&bytes));
-    found.map_or(1, |found| found.len() as u64)
-}
-
-/// Whether a JSON file is read as a stream: it is compressed, or larger than any Item may be.
-fn is_streamed(key: &str, file: &ObjectMeta, planner: &Planner<'_>) -> bool {
-    let is_young = !planner.is_too_old(Some(file.last_modified.timestamp_millis()));
-    is_young && (key.ends_with(".gz") || file.size > planner.options.max_item_bytes)
-}
-
-async fn plan_direct(kind: Format, file: &Url, planner: &mut Planner<'_>) -> Result<()> {
-    match kind {
-        Format::Ndjson => ndjson::plan_file(file, planner).await,
-        Format::StacGeoparquet => match parquet_defect(file).await? {
-            Ok(parquet) => {
-                stac_geoparquet::plan_file(parquet, planner);
-                Ok(())
-            }
-            Err(defect) => {
-                let content = Content::Defective { file: file.clone(), defect };
-                planner.push_direct(file, 0..1, content, Some(1));
-                Ok(())
-            }
-        },
-        _ => document::plan_one_of_many(file, planner).await,
-    }
-}
-
-/// Opens a Parquet file; one that holds no Items is a reject among the folder's files, not an error.
-async fn parquet_defect(file: &Url) -> Result<std::result::Result<ParquetFile, Defect>> {
-    let parquet = match ParquetFile::open(file).await {
-        Ok(parquet) => parquet,
-        Err(e) if matches!(e.find_root(), DataFusionError::ObjectStore(_)) => return Err(e),
-        Err(e) => {
-            return Ok(Err(Defect { kind: RejectKind::Unreadable, message: e.strip_backtrace() }));
-        }
-    };
-    Ok(match stac_geoparquet::missing_column(&parquet) {
-        None => Ok(parquet),
-        Some(missing) => {
-            let message = format!("not a stac-geoparquet file: it has no column {missing}");
-            Err(Defect { kind: RejectKind::NotAFeature, message })
-        }
-    })
+    let Ok(bytes) = read.await else { return 1 };
+    let bytes = if is_gzip(&bytes) { inflate(bytes, max_bytes).await.ok() } else { Some(bytes) };
+    bytes.and_then(|bytes| features(&bytes)).map_or(1, |found| found.len() as u64)
 }
 
 /// Files below `prefix` in an order that does not change: by path.

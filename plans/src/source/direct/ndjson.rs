@@ -1,4 +1,4 @@
-//! NDJSON files, cut into chunks of whole lines.
+//! NDJSON files, and GeoJSON text sequences, cut into chunks of whole lines or records.
 //!
 //! | file | chunk | its rows |
 //! |---|---|---|
@@ -21,7 +21,7 @@ use super::refuse_since;
 use crate::source::chunk::{Content, Lines};
 use crate::source::planner::Planner;
 use crate::source::read::pieces::{is_gzip, pieces};
-use crate::source::read::{all_lines, is_blank};
+use crate::source::read::{all_lines, is_before_first, is_blank, separator_of};
 use crate::stores::stores;
 
 /// Start of a remote file that shows how long its lines are.
@@ -39,12 +39,13 @@ pub(super) async fn plan_file(file: &Url, planner: &mut Planner<'_>) -> Result<(
             Some(left) => Some(count(all_lines(file, planner.options.max_item_bytes).await?, left).await?),
             None => None,
         };
-        let content = Content::Lines { file: file.clone(), lines: Lines::All };
+        let separator = separator_of(&sample.start);
+        let content = Content::Lines { file: file.clone(), lines: Lines::All, separator };
         planner.push_direct(file, 0..u64::MAX, content, items);
         return Ok(());
     }
     if file.scheme() == "file" || planner.left().is_some() {
-        plan_counted(file, planner).await
+        plan_counted(file, separator_of(&sample.start), planner).await
     } else {
         plan_sampled(file, &sample, planner);
         Ok(())
@@ -62,7 +63,7 @@ async fn sample(file: &Url) -> Result<Sample> {
     let (store, path) = stores().locate(file)?;
     let size = store.head(&path).await?.size;
     // Local files are gone over as a whole anyway.
-    let length = size.min(if file.scheme() == "file" { 2 } else { SAMPLE });
+    let length = size.min(if file.scheme() == "file" { 4 } else { SAMPLE });
     if length == 0 {
         return Ok(Sample { start: Bytes::new(), size, is_seekable: true });
     }
@@ -74,20 +75,22 @@ async fn sample(file: &Url) -> Result<Sample> {
 }
 
 fn plan_sampled(file: &Url, sample: &Sample, planner: &mut Planner<'_>) {
-    let lines = (memchr_iter(b'\n', &sample.start).count() as u64).max(1);
+    let separator = separator_of(&sample.start);
+    let lines = (memchr_iter(separator, &sample.start).count() as u64).max(1);
     let step = (sample.start.len() as u64).div_ceil(lines).saturating_mul(planner.options.chunk_size).max(1);
     let mut start = 0;
     while start < sample.size {
         let bytes = start..sample.size.min(start.saturating_add(step));
         start = bytes.end;
-        let content = Content::Lines { file: file.clone(), lines: Lines::StartingIn { bytes: bytes.clone() } };
+        let lines = Lines::StartingIn { bytes: bytes.clone() };
+        let content = Content::Lines { file: file.clone(), lines, separator };
         planner.push_direct(file, bytes, content, None);
     }
 }
 
-async fn plan_counted(file: &Url, planner: &mut Planner<'_>) -> Result<()> {
+async fn plan_counted(file: &Url, separator: u8, planner: &mut Planner<'_>) -> Result<()> {
     let mut pieces = pieces(file, None).await?;
-    let mut cutter = Cutter::new(planner.options.chunk_size, planner.left());
+    let mut cutter = Cutter { separator, ..Cutter::new(planner.options.chunk_size, planner.left()) };
     let mut cuts = vec![];
     while !cutter.is_full()
         && let Some(piece) = pieces.try_next().await?
@@ -97,7 +100,7 @@ async fn plan_counted(file: &Url, planner: &mut Planner<'_>) -> Result<()> {
     cutter.finish(&mut cuts);
     for Cut { bytes, lines, items } in cuts {
         let first = lines.start;
-        let content = Content::Lines { file: file.clone(), lines: Lines::Counted { bytes, first } };
+        let content = Content::Lines { file: file.clone(), lines: Lines::Counted { bytes, first }, separator };
         planner.push_direct(file, lines, content, Some(items));
     }
     Ok(())
@@ -113,6 +116,7 @@ struct Cut {
 
 /// Cuts a file into chunks of `chunk_size` lines that are not blank, as far as `left` reaches.
 struct Cutter {
+    separator: u8,
     chunk_size: u64,
     left: Option<u64>,
     /// Position of the next byte.
@@ -127,7 +131,7 @@ struct Cutter {
 impl Cutter {
     fn new(chunk_size: u64, left: Option<u64>) -> Self {
         let chunk = Cut { bytes: 0..0, lines: 0..0, items: 0 };
-        Self { chunk_size, left, at: 0, line: 0, is_item: false, chunk }
+        Self { separator: b'\n', chunk_size, left, at: 0, line: 0, is_item: false, chunk }
     }
 
     fn is_full(&self) -> bool {
@@ -136,7 +140,7 @@ impl Cutter {
 
     fn push(&mut self, piece: &[u8], cuts: &mut Vec<Cut>) {
         let mut start = 0;
-        for newline in memchr_iter(b'\n', piece) {
+        for newline in memchr_iter(self.separator, piece) {
             self.is_item = self.is_item || !is_blank(&piece[start..newline]);
             self.end_line(self.at + newline as u64 + 1, cuts);
             start = newline + 1;
@@ -149,7 +153,7 @@ impl Cutter {
     }
 
     fn end_line(&mut self, end: u64, cuts: &mut Vec<Cut>) {
-        self.line += 1;
+        self.line += u64::from(!is_before_first(self.separator, self.chunk.bytes.end));
         self.chunk.bytes.end = end;
         self.chunk.lines.end = self.line;
         if std::mem::take(&mut self.is_item) {

@@ -1,6 +1,13 @@
-//! `manifest.json` of an S3 Inventory: names the data files and their columns.
+//! `manifest.json` of an inventory: names the data files, and, of S3's, their columns.
 //!
-//! Source: AWS user guide, "Locating your Amazon S3 Inventory list".
+//! | of | members |
+//! |---|---|
+//! | S3 Inventory | `destinationBucket`, `fileFormat`, `fileSchema`, `files` of `key` |
+//! | Google's Storage Insights | `report_shards_file_names`, which lie beside it |
+//! | Azure's blob inventory | `destinationContainer`, `files` of `blob` |
+//!
+//! Sources: AWS user guide, "Locating your Amazon S3 Inventory list"; Google Cloud, "Storage Insights inventory reports";
+//! Microsoft Learn, "Azure Storage blob inventory".
 
 use std::sync::Arc;
 
@@ -30,44 +37,82 @@ struct DataFile {
     key: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct GoogleManifest {
+    report_shards_file_names: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AzureManifest {
+    destination_container: String,
+    files: Vec<Blob>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Blob {
+    blob: String,
+}
+
+/// The data files that a manifest names.
+struct DataFiles {
+    /// With the data files; empty where they lie beside the manifest.
+    bucket: String,
+    keys: Vec<String>,
+    /// Of CSV files without headers.
+    columns: Option<Columns>,
+}
+
+impl DataFiles {
+    fn parse(location: &Url, json: &[u8]) -> Result<Self> {
+        if let Ok(GoogleManifest { report_shards_file_names: keys }) = serde_json::from_slice(json) {
+            return Ok(Self { bucket: String::new(), keys, columns: None });
+        }
+        if let Ok(AzureManifest { destination_container: bucket, files }) = serde_json::from_slice(json) {
+            return Ok(Self { bucket, keys: files.into_iter().map(|file| file.blob).collect(), columns: None });
+        }
+        let manifest: Manifest = serde_json::from_slice(json).map_err(|e| {
+            DataFusionError::Plan(format!(
+                "{location} is no S3 Inventory manifest: {e}; set option 'format' for other JSON"
+            ))
+        })?;
+        let columns = match manifest.file_format.to_ascii_lowercase().as_str() {
+            "csv" => match Columns::by_name(manifest.file_schema.split(',')) {
+                Some(columns) => Some(columns),
+                None => return plan_err!("{location}: fileSchema {:?} has no column Key", manifest.file_schema),
+            },
+            "parquet" => None,
+            "orc" => {
+                return plan_err!(
+                    "{location}: ORC inventories cannot be read; configure the inventory with format Parquet or CSV, or convert its data files to Parquet and pass those"
+                );
+            }
+            other => return plan_err!("{location}: fileFormat is {other:?}; it must be CSV or Parquet"),
+        };
+        let bucket = manifest.destination_bucket.rsplit(':').next().unwrap_or_default().to_owned();
+        Ok(Self { bucket, keys: manifest.files.into_iter().map(|file| file.key).collect(), columns })
+    }
+}
+
 pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>, keys: &Arc<KeyBase>) -> Result<()> {
     let (store, path) = stores().locate(location)?;
-    let bytes = store.get(&path).await?.bytes().await?;
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| {
-        DataFusionError::Plan(format!(
-            "{location} is no S3 Inventory manifest: {e}; set option 'format' for other JSON"
-        ))
-    })?;
-    let is_csv = match manifest.file_format.to_ascii_lowercase().as_str() {
-        "csv" => true,
-        "parquet" => false,
-        "orc" => {
-            return plan_err!(
-                "{location}: ORC inventories cannot be read; configure the inventory with format Parquet or CSV, or convert its data files to Parquet and pass those"
-            );
-        }
-        other => return plan_err!("{location}: fileFormat is {other:?}; it must be CSV or Parquet"),
-    };
-    let columns = Columns::by_name(manifest.file_schema.split(','));
-    let Some(columns) = columns.filter(|_| is_csv).or_else(|| (!is_csv).then(Columns::default)) else {
-        return plan_err!("{location}: fileSchema {:?} has no column Key", manifest.file_schema);
-    };
+    let files = DataFiles::parse(location, &store.get(&path).await?.bytes().await?)?;
     let mut layout = None;
-    for file in &manifest.files {
+    for key in &files.keys {
         if planner.is_full() {
             break;
         }
         let layout = match layout {
             Some(layout) => layout,
-            None => *layout.insert(Layout::find(location, &manifest.destination_bucket, &file.key).await?),
+            None => *layout.insert(Layout::find(location, &files.bucket, key).await?),
         };
-        let Some(url) = layout.resolve(location, &file.key) else {
-            return plan_err!("{location}: data file {:?} has no valid key", file.key);
+        let Some(url) = layout.resolve(location, key) else {
+            return plan_err!("{location}: data file {key:?} has no valid key");
         };
-        if is_csv {
-            csv::plan(&url, Some(&columns), planner, keys).await?;
-        } else {
+        if files.columns.is_none() && key.ends_with("parquet") {
             parquet::plan(&url, planner, keys).await?;
+        } else {
+            csv::plan(&url, files.columns.as_ref(), planner, keys).await?;
         }
     }
     Ok(())
@@ -88,9 +133,8 @@ enum Layout {
 
 impl Layout {
     /// The first layout in which the data file `key` is there.
-    async fn find(manifest: &Url, destination: &str, key: &str) -> Result<Self> {
+    async fn find(manifest: &Url, bucket: &str, key: &str) -> Result<Self> {
         let depth = manifest.path_segments().map_or(0, Iterator::count).saturating_sub(1);
-        let bucket = destination.rsplit(':').next().unwrap_or_default();
         if matches!(manifest.scheme(), "s3" | "s3a") && manifest.host_str() == Some(bucket) {
             return Ok(Self::Above(depth));
         }
@@ -105,7 +149,7 @@ impl Layout {
             }
         }
         plan_err!(
-            "{manifest} names data file {key}, which is not below any folder above the manifest nor beside it; copy the data files too, or read the manifest in place: s3://{bucket}/…"
+            "{manifest} names data file {key}, which is not below any folder above the manifest nor beside it; copy the data files too, or read the manifest in place, in bucket {bucket:?}"
         )
     }
 
@@ -156,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn in_the_destination_bucket_nothing_is_probed() {
         let manifest = Url::parse("s3://dest/inv/src/cfg/date/manifest.json").unwrap();
-        let layout = Layout::find(&manifest, "arn:aws:s3:::dest", "inv/src/cfg/data/a.parquet").await.unwrap();
+        let layout = Layout::find(&manifest, "dest", "inv/src/cfg/data/a.parquet").await.unwrap();
         let url = layout.resolve(&manifest, "inv/src/cfg/data/a.parquet").unwrap();
         assert_eq!(url.as_str(), "s3://dest/inv/src/cfg/data/a.parquet");
     }

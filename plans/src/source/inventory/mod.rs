@@ -1,45 +1,54 @@
-//! Inventories: lists of objects, as AWS S3 Inventory writes them or in plainer forms.
+//! Inventories: lists of objects, as S3, Google and Azure write them, as listing tools print them, or in plainer forms.
 //!
 //! | form | columns | keys |
 //! |---|---|---|
-//! | CSV(.gz) without a header, as S3 Inventory writes | by the manifest's `fileSchema`, else recognised in the first row | URL-encoded, `+` a space |
-//! | CSV(.gz) with a header, as other tools write | by name | as they are |
-//! | CSV(.gz) without a header and with empty buckets, or of one column | `bucket`, `key`; or `key` | as they are |
+//! | CSV without a header, as S3 Inventory writes | by the manifest's `fileSchema`, else recognised in the first row | URL-encoded, `+` a space |
+//! | a table with a header (comma, tab, semicolon, bar) | by name, see [`columns`] | as they are |
+//! | CSV without a header and with empty buckets, or of one column | `bucket`, `key`; or `key` | as they are |
+//! | a list (`.txt`), a key or URL a line | | as they are |
+//! | what `aws s3 ls --recursive` or `gcloud storage ls -l` print | key or URL, time | as they are |
 //! | Parquet | by name | as they are |
 //! | `manifest.json` | of the data files it names | as the data files' form |
 //!
-//! A row whose bucket is empty has a path or a URL as its key; a relative path starts at the inventory's folder.
+//! All text may be gzip. A row whose bucket is empty has a path or a URL as its key; a relative path starts at the
+//! inventory's folder.
 
 pub(super) mod batch;
 mod columns;
-pub(super) mod csv;
+mod csv;
+mod form;
+mod listing;
 pub(super) mod manifest;
 pub(super) mod parquet;
+pub(super) mod records;
 
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
 use url::Url;
 
-use self::columns::Columns;
+pub(super) use self::columns::no_key;
 use super::keys::KeyBase;
 use super::planner::Planner;
 
 /// Plans the inventory at `location`: a manifest, or a single data file.
+///
+/// Errors: it lists objects, and none of them is an Item by its name.
 pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let keys = Arc::new(KeyBase::try_new(location, planner.options.base.as_ref())?);
     let name = location.path().rsplit('/').next().unwrap_or_default();
     if name.ends_with(".json") {
-        return manifest::plan(location, planner, &keys).await;
+        manifest::plan(location, planner, &keys).await?;
+    } else if name.ends_with("parquet") {
+        parquet::plan(location, planner, &keys).await?;
+    } else {
+        csv::plan(location, None, planner, &keys).await?;
     }
-    if name.ends_with(".parquet") {
-        return parquet::plan(location, planner, &keys).await;
-    }
-    csv::plan(location, None, planner, &keys).await
+    planner.check_names(location)
 }
 
-fn check_since(file: &Url, columns: &Columns, planner: &Planner<'_>) -> Result<()> {
-    if planner.options.since.is_some() && columns.last_modified.is_none() {
+fn check_since(file: &Url, has_times: bool, planner: &Planner<'_>) -> Result<()> {
+    if planner.options.since.is_some() && !has_times {
         return plan_err!("option 'since' needs column last_modified_date, which {file} does not have");
     }
     Ok(())

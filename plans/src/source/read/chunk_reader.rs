@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::common::{Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
+use earthcatalog_stac_rows::{Parent, check_item};
 use futures::StreamExt;
 use futures::stream;
 
@@ -67,6 +68,8 @@ pub(in super::super) struct ChunkReader {
     /// Of the block that came last, what is not decoded yet.
     block: VecDeque<Raw>,
     decoder: ItemDecoder,
+    /// Items are checked for what STAC requires.
+    validates: bool,
     batch_rows: usize,
     chunk: Chunk,
     counts: ChunkCounts,
@@ -92,7 +95,7 @@ impl ChunkReader {
                 let fetch = Fetch { concurrency: options.fetch_concurrency, max_bytes };
                 objects(spool, range, keys, &fetch)
             }
-            Content::Lines { file, lines: of } => lines(file, of, max_bytes).await?,
+            Content::Lines { file, lines: of, separator } => lines(file, of, *separator, max_bytes).await?,
             Content::Document { file } => document(file, max_bytes).await?,
             Content::Rows { file, rows: range } => rows::rows(file, range)?,
             Content::Defective { file, defect } => {
@@ -105,6 +108,7 @@ impl ChunkReader {
             blocks,
             block: VecDeque::new(),
             decoder: ItemDecoder::new(schema),
+            validates: options.validate,
             batch_rows,
             chunk: chunk.clone(),
             counts: chunk.planned.clone(),
@@ -137,7 +141,9 @@ impl ChunkReader {
     ///
     /// Errors: there were more or fewer Items than planned; the source changed meanwhile.
     pub fn into_outcome(mut self) -> Result<ChunkOutcome> {
-        let Chunk { id, content, planned, .. } = self.chunk;
+        let is_whole = !self.is_cut_off();
+        let Chunk { id, content, planned, completes, .. } = self.chunk;
+        self.ingested.extend(completes.filter(|_| is_whole));
         if !content.is_counted() {
             self.counts.listed += self.met;
         }
@@ -189,7 +195,14 @@ impl ChunkReader {
                             found.into_iter().rev().for_each(|f| self.block.push_front(raw(&object, f, u64::MAX)));
                             return;
                         }
-                        None => defect,
+                        None => match parent(&bytes, &defect) {
+                            Some(parent) => {
+                                self.met += 1;
+                                *self.counts.skipped.entry(parent.name().to_owned()).or_default() += 1;
+                                return self.record(&object);
+                            }
+                            None => defect,
+                        },
                     },
                 }
             }
@@ -202,7 +215,7 @@ impl ChunkReader {
         self.rejects.push(Reject { object: object.url(), position, bytes: range, kind, message });
     }
 
-    /// Takes down that an Item of an object was decoded.
+    /// Takes down that an object was read: an Item of it was decoded, or it has none.
     fn record(&mut self, object: &ObjectName) {
         let Some(object) = object.ingested() else { return };
         // The Items of a collection follow each other.
@@ -212,6 +225,9 @@ impl ChunkReader {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Defect> {
+        if self.validates {
+            check_item(bytes)?;
+        }
         self.decoder.append(bytes)?;
         self.met += 1;
         self.counts.items += 1;
@@ -225,4 +241,9 @@ impl ChunkReader {
         let may_be = matches!(self.chunk.content, Content::Objects { collections: true, .. });
         if may_be && position.is_none() && defect.kind != RejectKind::MalformedJson { features(bytes) } else { None }
     }
+}
+
+/// What a document is that is not an Item, and leads to Items.
+fn parent(document: &[u8], defect: &Defect) -> Option<Parent> {
+    if defect.kind == RejectKind::NotAFeature { Parent::of(document) } else { None }
 }

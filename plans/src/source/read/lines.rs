@@ -1,4 +1,4 @@
-//! Lines of NDJSON files.
+//! Lines of NDJSON files, and records of GeoJSON text sequences (RFC 8142), each of which begins with [`RECORD`].
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,27 +16,46 @@ use crate::model::chunk::RejectKind;
 use crate::source::chunk::Lines;
 use crate::source::decode::Defect;
 
+/// The byte before each record of a text sequence (RFC 7464, section 2.2).
+const RECORD: u8 = 0x1e;
+
+/// What tells the Items of a file apart that starts with these bytes.
+pub(in super::super) fn separator_of(start: &[u8]) -> u8 {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    if start.first() == Some(&RECORD) { RECORD } else { b'\n' }
+}
+
+/// Whether the text in front of a separator is the first of the file, and was never meant to be an Item.
+pub(in super::super) fn is_before_first(separator: u8, offset: u64) -> bool {
+    separator == RECORD && offset == 0
+}
+
 /// Whether a line holds nothing, and so is no Item.
 pub(in super::super) fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(u8::is_ascii_whitespace)
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).iter().all(u8::is_ascii_whitespace)
 }
 
 /// The Items of a chunk of lines; blank lines are none.
-pub(in super::super) async fn lines(file: &Url, lines: &Lines, max_bytes: u64) -> Result<Blocks> {
+pub(in super::super) async fn lines(file: &Url, lines: &Lines, separator: u8, max_bytes: u64) -> Result<Blocks> {
+    let separator = Some(separator);
     match lines {
         Lines::All => all_lines(file, max_bytes).await,
         Lines::Counted { bytes, first } => {
             let pieces = pieces(file, Some(bytes.clone())).await?;
-            Ok(split(file, pieces, Splitter::new(bytes.start, Some(*first), u64::MAX, max_bytes)))
+            Ok(split(
+                file,
+                pieces,
+                Splitter { separator, ..Splitter::new(bytes.start, Some(*first), u64::MAX, max_bytes) },
+            ))
         }
         Lines::StartingIn { bytes: Range { start: 0, end } } => {
             let pieces = pieces(file, None).await?;
-            Ok(split(file, pieces, Splitter::new(0, Some(0), *end, max_bytes)))
+            Ok(split(file, pieces, Splitter { separator, ..Splitter::new(0, Some(0), *end, max_bytes) }))
         }
         Lines::StartingIn { bytes: Range { start, end } } => {
             // The byte before tells whether a line starts at `start`.
             let pieces = pieces(file, Some(start - 1..u64::MAX)).await?;
-            let splitter = Splitter { skipping: true, ..Splitter::new(start - 1, None, *end, max_bytes) };
+            let splitter = Splitter { separator, skipping: true, ..Splitter::new(start - 1, None, *end, max_bytes) };
             Ok(split(file, pieces, splitter))
         }
     }
@@ -72,6 +91,8 @@ fn split(file: &Url, pieces: Pieces, splitter: Splitter) -> Blocks {
 
 /// Cuts pieces of a file into lines.
 struct Splitter {
+    /// What ends a line; by the first byte of the file, where it is not known.
+    separator: Option<u8>,
     /// Start of the line that comes next.
     offset: u64,
     /// Its number, if known.
@@ -91,21 +112,25 @@ struct Splitter {
 impl Splitter {
     fn new(offset: u64, line: Option<u64>, end: u64, max_bytes: u64) -> Self {
         let partial = BytesMut::new();
-        Self { offset, line, end, max_bytes, partial, dropped: 0, skipping: false, ended: false }
+        Self { separator: None, offset, line, end, max_bytes, partial, dropped: 0, skipping: false, ended: false }
     }
 
     fn push(&mut self, piece: &Bytes, object: &ObjectName, block: &mut Block) {
+        if piece.is_empty() {
+            return;
+        }
+        let separator = *self.separator.get_or_insert_with(|| separator_of(piece));
         let mut start = 0;
         if self.skipping {
-            match memchr(b'\n', piece) {
+            match memchr(separator, piece) {
                 Some(newline) => start = newline + 1,
                 None => start = piece.len(),
             }
-            self.skipping = start == piece.len() && !piece.ends_with(b"\n");
+            self.skipping = start == piece.len() && !piece.ends_with(&[separator]);
             self.offset += start as u64;
         }
         let from = start;
-        for newline in memchr_iter(b'\n', &piece[from..]) {
+        for newline in memchr_iter(separator, &piece[from..]) {
             if self.offset >= self.end {
                 self.ended = true;
                 return;
@@ -141,8 +166,9 @@ impl Splitter {
             let range = Some(self.offset..self.offset + length);
             block.push(Raw { object: object.clone(), position: self.line, range, body });
         }
+        let is_numbered = !is_before_first(self.separator.unwrap_or(b'\n'), self.offset);
         self.offset += length + newline;
-        self.line = self.line.map(|line| line + 1);
+        self.line = self.line.map(|line| line + u64::from(is_numbered));
     }
 
     /// The last line, where no newline follows it.

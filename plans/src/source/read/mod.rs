@@ -3,6 +3,7 @@
 mod chunk_reader;
 mod document;
 pub(super) mod features;
+pub(super) mod geometries;
 mod lines;
 mod local_files;
 pub(super) mod objects;
@@ -13,5 +14,5 @@ mod too_large;
 
 pub(super) use chunk_reader::{ChunkReader, ReadMetrics};
 pub(super) use document::document;
-pub(super) use lines::{all_lines, is_blank, lines};
+pub(super) use lines::{all_lines, is_before_first, is_blank, lines, separator_of};
 pub(super) use raw::Block;

@@ -49,7 +49,8 @@ async fn decompressed(mut block: Block, max_bytes: u64) -> datafusion::common::R
     Ok(block)
 }
 
-async fn inflate(body: Bytes, max_bytes: u64) -> Result<Bytes, Defect> {
+/// What gzip has made of an object; an error if that is longer than `max_bytes`.
+pub(in super::super) async fn inflate(body: Bytes, max_bytes: u64) -> Result<Bytes, Defect> {
     let mut pieces = inflated(stream::iter([Ok(body)]).boxed());
     let mut plain = BytesMut::new();
     while let Some(piece) = pieces.next().await {

@@ -45,11 +45,6 @@ impl ObjectName {
     /// The version of a listed object; `None` where the listing does not tell versions apart.
     pub fn ingested(&self) -> Option<IngestedObject> {
         let Self::Listed(entry, keys) = self else { return None };
-        let version = &entry.version;
-        let e_tag = Some(version.e_tag.clone()).filter(|e_tag| !e_tag.is_empty());
-        if e_tag.is_none() && version.last_modified.is_none() {
-            return None;
-        }
-        Some(IngestedObject { object: keys.name(entry), e_tag, last_modified: version.last_modified })
+        keys.ingested(entry)
     }
 }

@@ -216,7 +216,7 @@ async fn stac_geoparquet_rows_are_items_in_chunks_across_row_groups() {
             1,
         ),
     );
-    assert!(read_error(other, &[]).await.contains("is no stac-geoparquet file: it has no column geometry"));
+    assert!(read_error(other, &[]).await.contains("not a stac-geoparquet file: it has no column geometry, but id;"));
 }
 
 #[tokio::test]
@@ -228,4 +228,98 @@ async fn a_source_that_changes_after_planning_is_an_error() {
     folder.put("a.ndjson", ndjson(1));
     let error = read_plan(&context, plan).await.unwrap_err().to_string();
     assert!(error.contains("3 rows were listed when the run was planned, and 1 are there now"), "{error}");
+}
+
+#[tokio::test]
+async fn records_of_a_text_sequence_are_items_however_they_are_cut() {
+    let folder = Folder::new();
+    // Over several lines, behind a byte order mark, one of them bad
+    let record = |n: usize| format!("\u{1e}{}\n", item(&format!("item-{n}")).replace(",\"id\"", ",\n \"id\""));
+    let text = format!("{}{}\u{1e}[]\n{}", record(0), record(1), record(2));
+    for text in [text.clone(), format!("\u{feff}{text}")] {
+        for chunk_size in ["1", "2", "99"] {
+            let read = read(folder.put("a.geojsons", &text), &[("chunk_size", chunk_size)]).await.unwrap();
+            assert_eq!((read.ids.clone(), read.counts().listed), (ids(0..3), 4));
+            let rejects = read.outcomes.iter().flat_map(|outcome| &outcome.rejects).collect::<Vec<_>>();
+            assert_eq!((rejects.len(), rejects[0].kind.name()), (1, "not_a_feature"));
+            let bytes = rejects[0].bytes.clone().unwrap();
+            assert_eq!(&text.as_bytes()[bytes.start as usize..bytes.end as usize], b"[]\n");
+            if !text.starts_with('\u{feff}') {
+                assert_eq!(rejects[0].position, Some(2));
+            }
+        }
+        let gzipped = read(folder.put("a.geojsonl.gz", gzip(&text)), &[]).await.unwrap();
+        assert_eq!(gzipped.ids, ids(0..3));
+    }
+    let url = Url::parse("memory://direct-sequences/a.ndjson").unwrap();
+    let (store, path) = stores().locate(&url).unwrap();
+    let many: String = (0..500).map(|n| format!("\u{1e}{}\n", item(&format!("item-{n}")))).collect();
+    store.put(&path, many.into()).await.unwrap();
+    let whole = read(url.as_str(), &[("chunk_size", "30")]).await.unwrap();
+    assert_eq!((whole.ids.clone(), whole.counts().listed), (ids(0..500), 500));
+    assert!(whole.outcomes.len() > 10);
+}
+
+#[tokio::test]
+async fn documents_of_a_static_catalog_are_counted_apart() {
+    let folder = Folder::new();
+    folder.put("catalog.json", r#"{"type":"Catalog","id":"c","stac_version":"1.0.0","description":"","links":[]}"#);
+    folder.put("a/collection.json", r#"{"type":"Collection","id":"c","stac_version":"1.0.0","links":[]}"#);
+    folder.put("a/item.json", item("item-0"));
+    folder.put("lines.ndjson", format!("{}\n{{\"type\":\"Collection\"}}\n", item("item-1")));
+    folder.put("other.json", r#"{"type":"Thing"}"#);
+    let list = "catalog.json\na/collection.json\na/item.json\nother.json\n";
+    folder.put("list.txt", list);
+    let in_folder = read(folder.root(), &[]).await.unwrap();
+    assert_eq!((in_folder.ids.clone(), in_folder.rejects()), (ids(0..2), vec![("other.json".into(), "not_a_feature")]));
+    let counts = in_folder.counts();
+    let skipped = [("catalog".to_owned(), 1), ("collection".to_owned(), 2), ("suffix".to_owned(), 1)];
+    assert_eq!((counts.listed, counts.skipped), (7, skipped.into()));
+    let listed = read(folder.path("list.txt"), &[]).await.unwrap();
+    assert_eq!((listed.ids.clone(), listed.rejects().len(), listed.counts().skipped_total()), (ids(0..1), 1, 2));
+}
+
+#[tokio::test]
+async fn an_item_without_what_stac_requires_is_rejected_where_that_is_asked_for() {
+    let folder = Folder::new();
+    let bare = r#"{"type":"Feature","id":"x","geometry":null,"properties":{}}"#;
+    let file = folder.put("a.ndjson", format!("{}\n{bare}\n[]\n", item("item-0")));
+    assert_eq!(read(&file, &[]).await.unwrap().ids, ["item-0", "x"]);
+    let checked = read(&file, &[("validate", "true")]).await.unwrap();
+    assert_eq!(checked.ids, ids(0..1));
+    let kinds = checked.outcomes[0].rejects.iter().map(|reject| reject.kind.name()).collect::<Vec<_>>();
+    assert_eq!(kinds, ["invalid_item", "not_a_feature"]);
+    assert!(checked.outcomes[0].rejects[0].message.starts_with("stac_version is required, a text; links is"));
+}
+
+#[tokio::test]
+async fn gzip_is_told_by_its_content_in_a_folder_and_in_a_list() {
+    let folder = Folder::new();
+    folder.put("a.json", gzip(item("item-0")));
+    folder.put("b.json", gzip(collection(&["item-1", "item-2"])));
+    folder.put("c.ndjson", gzip(ndjson(1).replace("item-0", "item-3")));
+    folder.put("d.geojson.gz", gzip(item("item-4")));
+    assert_eq!(read(folder.root(), &[]).await.unwrap().ids, ids(0..5));
+    assert_eq!(read(folder.root(), &[("limit", "3")]).await.unwrap().ids, ids(0..3));
+    assert_eq!(read(folder.put("list.csv", "a.json\n"), &[]).await.unwrap().ids, ids(0..1));
+}
+
+#[tokio::test]
+async fn columns_named_bucket_and_key_beside_a_geometry_make_no_inventory() {
+    let folder = Folder::new();
+    let text = |value: &str| Arc::new(StringArray::from(vec![value])) as ArrayRef;
+    let point = [&[1, 1, 0, 0, 0][..], &1f64.to_le_bytes(), &2f64.to_le_bytes()].concat();
+    let columns = |name: &'static str, other: ArrayRef| {
+        let geometry = Arc::new(BinaryArray::from_vec(vec![&point])) as ArrayRef;
+        let columns = [("id", text("item-0")), ("geometry", geometry), ("key", text("a.json")), (name, other)];
+        parquet_bytes(&[RecordBatch::try_from_iter(columns).unwrap()], 9)
+    };
+    let items = folder.put("items.parquet", columns("bucket", text("b")));
+    assert_eq!(read(items, &[]).await.unwrap().ids, ids(0..1));
+    let hash = folder.put("hash.parquet", columns("hash", Arc::new(BinaryArray::from_vec(vec![b"x"]))));
+    let error = read_error(hash, &[]).await;
+    assert!(
+        error.contains("hash.parquet: JSON has no form for column hash (Binary); leave such columns out"),
+        "{error}"
+    );
 }

@@ -184,13 +184,143 @@ async fn a_manifest_of_several_parquet_files_never_has_a_chunk_across_two() {
 }
 
 #[tokio::test]
+async fn manifests_of_other_clouds_name_files_with_headers() {
+    let folder = Folder::with_items(2);
+    let base = base(&folder);
+    folder.put("google/a.csv", "project,bucket,name\n1,b,0.json\n");
+    folder.put("google/b.csv", "project,bucket,name\n1,b,1.json\n");
+    let google = r#"{"report_config": {}, "report_shards_file_names": ["a.csv", "b.csv"], "shard_count": 2}"#;
+    let read_google = read(folder.put("google/x_manifest.json", google), &[("base", &base)]).await.unwrap();
+    assert_eq!(read_google.ids, ids(0..2));
+    folder.put("container/2026/rule/rule_0.csv", "Name,Content-Length\nc/0.json,1\nc/1.json,1\n");
+    let azure = r#"{"destinationContainer": "container", "files": [{"blob": "2026/rule/rule_0.csv", "size": 9}]}"#;
+    let manifest = folder.put("container/2026/rule/rule-manifest.json", azure);
+    assert_eq!(read(manifest, &[("base", &base)]).await.unwrap().ids, ids(0..2));
+}
+
+/// A list in each form that people have, of objects `0.json` and `1.json` and one that is not an Item.
+const LISTS: [(&str, &str); 14] = [
+    (
+        "google.csv",
+        "project,bucket,name,size,updated\n7,b,0.json,1,2025-01-10T00:00:00Z\n7,b,1.json,1,\n7,b,x.tif,1,\n",
+    ),
+    (
+        "azure.csv",
+        "Name,Last-Modified,Content-Length,BlobType\nc/0.json,,1,BlockBlob\nc/1.json,,1,BlockBlob\nc/x.tif,,1,BlockBlob\n",
+    ),
+    ("tabs.tsv", "bucket\tkey\nb\t0.json\nb\t1.json\nb\tx.tif\n"),
+    ("tabs.csv", "b\t0.json\t12\nb\t1.json\t12\nb\tx.tif\t12\n"),
+    ("semicolons.csv", "Bucket;Key;Last Modified\nb;0.json;2025-01-10\nb;1.json;2025-01-20\nb;x.tif;\n"),
+    ("bars.csv", "key|size\n0.json|1\n1.json|1\nx.tif|1\n"),
+    (
+        "spaces.csv",
+        "Bucket, Object Key, Key, Is Latest\nb, z, 0.json, true\nb, z, \"1.json\", true\nb, z, x.tif, true\n",
+    ),
+    ("urls.csv", "url,size\nBASE/0.json,1\nBASE/1.json,1\nBASE/x.tif,1\n"),
+    ("bare.csv", "BASE/0.json,1\nBASE/1.json,1\nBASE/x.tif,1\n"),
+    ("paths.csv", "id,path\n7,0.json\n8,./1.json\n9,x.tif\n"),
+    ("list.txt", "\n0.json\r\n\r\n 1.json\nx.tif"),
+    ("urls.lst", "BASE/0.json\nBASE/1.json\nBASE/x.tif\n"),
+    (
+        "aws.txt",
+        "2025-01-10 01:02:03       3545 0.json\n2025-01-20 01:02:03    3.5 KiB 1.json\n2025-01-20 01:02:03  9 x.tif\n\nTotal Objects: 3\n   Total Size: 7090\n",
+    ),
+    ("aws.csv", "2025-01-10 01:02:03       3545 0.json\n2025-01-10 01:02:03 1 1.json\n2025-01-10 01:02:03 1 x.tif\n"),
+];
+
+#[tokio::test]
+async fn lists_in_the_forms_that_people_have_are_read() {
+    let folder = Folder::with_items(2);
+    let base = base(&folder);
+    let root = url::Url::from_file_path(&base).unwrap();
+    for (name, text) in LISTS {
+        let text = text.replace("BASE", root.as_str());
+        for (name, bytes) in [(name.to_owned(), text.clone().into_bytes()), (format!("{name}.gz"), gzip(&text))] {
+            let read =
+                read(folder.put(&name, bytes), &[("base", &base)]).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(read.ids, ids(0..2), "{name}: {:?}", read.rejects());
+            assert_eq!(read.counts().skipped, [("suffix".to_owned(), 1)].into(), "{name}");
+        }
+    }
+    for (name, since) in [("google.csv", "2025-01-05"), ("semicolons.csv", "2025-01-15"), ("aws.txt", "2025-01-15")] {
+        let read = read(folder.path(name), &[("base", &base), ("since", since)]).await.unwrap();
+        assert_eq!(read.counts().skipped.get("since"), (since > "2025-01-10").then_some(&1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_of_a_web_server_are_items_whatever_they_are_called() {
+    let folder = Folder::new();
+    let list = folder.put("api.txt", "http://127.0.0.1:1/items/a\nhttps://127.0.0.1:1/items/b.json\n");
+    let context = source(&list, &[("suffix", ".json")]).await.unwrap();
+    let planned = |plan: Arc<dyn ExecutionPlan>| crate::source::StacExec::find(&plan).unwrap().planned();
+    let some = planned(plan(&context, "SELECT id FROM source").await.unwrap());
+    assert_eq!((some.objects, some.left_out.skipped["suffix"]), (Some(1), 1));
+    let context = source(&list, &[]).await.unwrap();
+    assert_eq!(planned(plan(&context, "SELECT id FROM source").await.unwrap()).objects, Some(2));
+}
+
+#[tokio::test]
+async fn a_parquet_list_of_any_cloud_is_an_inventory() {
+    let folder = Folder::with_items(2);
+    let text = |values: [&str; 2]| Arc::new(StringArray::from_iter_values(values)) as ArrayRef;
+    let columns = |columns: Vec<(&str, ArrayRef)>| parquet_bytes(&[RecordBatch::try_from_iter(columns).unwrap()], 9);
+    for (name, bytes) in [
+        ("keys", columns(vec![("key", text(["0.json", "1.json"]))])),
+        ("google", columns(vec![("bucket", text(["b", "b"])), ("name", text(["0.json", "1.json"]))])),
+        ("azure", columns(vec![("Name", text(["c/0.json", "c/1.json"])), ("BlobType", text(["", ""]))])),
+    ] {
+        let read = read(folder.put(&format!("{name}.parquet"), bytes), &[("base", &base(&folder))]).await.unwrap();
+        assert_eq!(read.ids, ids(0..2), "{name}");
+    }
+    let other = folder.put("other.parquet", columns(vec![("size", text(["1", "2"])), ("owner", text(["", ""]))]));
+    let error = read_error(&other, &[]).await;
+    assert!(error.contains("it has no column id, but size, owner; a list of objects needs a column key"), "{error}");
+    let error = read_error(&other, &[("format", "inventory")]).await;
+    assert!(error.contains("no column with the keys of the objects, but size, owner;"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_in_which_nothing_can_be_found_is_an_error_and_never_nothing() {
+    let folder = Folder::new();
+    for (name, text, expected) in [
+        (
+            "header.csv",
+            "project,storage class\n1,x\n",
+            "no column with the keys of the objects, but project, storage class;",
+        ),
+        ("header.txt", "size\towner\n1\tx\n", "no column with the keys of the objects, but size, owner;"),
+        (
+            "wrong.csv",
+            "12,2025-01-01,0.json\n13,2025-01-02,1.json\n",
+            "lists 2 objects, and none is an Item by its name: none ends in .json; the first is \"2025-01-01\"",
+        ),
+        ("other.csv", "bucket,key\nb,folder/\nb,a.tif\n", "the first is \"a.tif\""),
+        (
+            "aws.txt",
+            "2025-01-10 01:02:03       3545 0.json\n",
+            "`aws s3 ls`, which does not name the bucket; name it with option 'base' (--base s3://BUCKET/)",
+        ),
+    ] {
+        let error = read_error(folder.put(name, text), &[]).await;
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    let folders = folder.put("folders.txt", "2025-01-10 01:02:03       3545 0.json\n                 PRE more/\n");
+    let error = read_error(folders, &[("base", "s3://b/")]).await;
+    assert!(error.contains("lists a folder and not what is in it (PRE more/); list with --recursive"), "{error}");
+    let wide: Vec<u8> = "bucket,key".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide = folder.put("wide.csv", [&b"\xff\xfe"[..], &wide].concat());
+    assert!(read_error(wide, &[]).await.contains("is UTF-16; save it as UTF-8"));
+}
+
+#[tokio::test]
 async fn what_cannot_be_an_inventory_says_what_to_do() {
     let folder = Folder::new();
     let orc = folder.put("orc/manifest.json", manifest("ORC", "struct<bucket:string>", &["a.orc"]));
     assert!(read_error(orc, &[]).await.contains("ORC inventories cannot be read; configure the inventory with format"));
     let lost = folder.put("lost/manifest.json", manifest("CSV", SCHEMA, &["x/data/a.csv.gz"]));
     let error = read_error(lost, &[]).await;
-    assert!(error.contains("copy the data files too, or read the manifest in place: s3://dest/"), "{error}");
+    assert!(error.contains("copy the data files too, or read the manifest in place, in bucket \"dest\""), "{error}");
     let other = folder.put("other/manifest.json", r#"{"name":"my web app"}"#);
     assert!(read_error(other, &[]).await.contains("is no S3 Inventory manifest"));
     let truncated = gzip(versions_csv());

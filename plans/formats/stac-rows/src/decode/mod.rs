@@ -86,6 +86,11 @@ impl ItemDecoder {
     }
 }
 
+/// Whether the shortest decimal form of the nearest 64-bit float is this very JSON number, so that the float holds it.
+pub fn is_exact_float(number: &str) -> bool {
+    number::Decimal::parse(number).is_some_and(|number| number.to_exact_f64().is_some())
+}
+
 fn utf8(json: &[u8]) -> Result<&str, Defect> {
     let malformed = |message: String| Err(Defect::new(RejectKind::MalformedJson, message));
     let body = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);

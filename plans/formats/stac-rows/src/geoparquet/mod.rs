@@ -12,18 +12,19 @@ use arrow::datatypes::{
 };
 use chrono::{SecondsFormat, Timelike};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
+pub use self::columns::unwritable_columns;
+use self::columns::{Role, is_cell, is_geometry, is_geometry_name, is_text};
 pub use self::wkb_json::{WkbError, write_geometry};
 use crate::canonical::write_time;
 
+mod clock;
+mod columns;
 mod wkb_json;
 
-/// Members at the top of an Item; any other column is a property.
-const TOP: [&str; 9] =
-    ["type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"];
-
-/// Columns that a writer may keep as JSON text.
-const JSON_TEXT: [&str; 3] = ["assets", "links", "properties"];
+/// Columns that a writer may keep as JSON text: text is never what they are.
+const JSON_TEXT: [&str; 7] = ["assets", "links", "properties", "geometry", "proj:geometry", "bbox", "stac_extensions"];
 
 /// Why a row makes no Item.
 pub type Unwritable = String;
@@ -32,28 +33,39 @@ pub type Unwritable = String;
 pub struct ItemWriter {
     top: Vec<Column>,
     properties: Vec<Column>,
+    raw_item: Option<ArrayRef>,
 }
 
 struct Column {
     name: String,
     values: ArrayRef,
+    is_geometry: bool,
+    /// It may be the cell of a row of a part file.
+    is_cell: bool,
 }
 
 impl ItemWriter {
+    /// Geometries are WKB, in a column that is called `geometry` or `proj:geometry`, or has a GeoArrow extension type.
     pub fn new(batch: &RecordBatch) -> Self {
-        let mut writer = Self { top: vec![], properties: vec![] };
+        let mut writer = Self { top: vec![], properties: vec![], raw_item: None };
         for (field, values) in batch.schema().fields().iter().zip(batch.columns()) {
-            let column = Column { name: field.name().clone(), values: values.clone() };
-            if TOP.contains(&field.name().as_str()) {
-                writer.top.push(column);
-            } else {
-                writer.properties.push(column);
+            let role = Role::of(field);
+            let (name, values, is_geometry) = (field.name().clone(), values.clone(), is_geometry(field));
+            let column = Column { name, values, is_geometry, is_cell: role == Role::Cell };
+            match role {
+                Role::Top => writer.top.push(column),
+                Role::Property | Role::Cell => writer.properties.push(column),
+                Role::RawItem => writer.raw_item = Some(column.values),
+                Role::Ignored => {}
             }
         }
         writer
     }
 
     pub fn write(&self, row: usize) -> Result<Vec<u8>, Unwritable> {
+        if let Some(raw) = self.raw_item.as_ref().filter(|raw| raw.is_valid(row)) {
+            return Ok(text(raw, row)?.into_bytes());
+        }
         let mut out = Vec::with_capacity(4096);
         out.push(b'{');
         if !self.top.iter().any(|c| c.name == "type" && c.values.is_valid(row)) {
@@ -61,13 +73,15 @@ impl ItemWriter {
         }
         for column in &self.top {
             let is_geometry = column.name == "geometry";
+            let bounds = (column.name == "bbox").then(|| column.values.as_struct_opt()).flatten();
+            if bounds.is_some_and(|bounds| is_nowhere(bounds, row)) {
+                continue;
+            }
             if column.values.is_valid(row) || is_geometry {
                 name(&column.name, &mut out);
-                match &*column.name {
-                    "bbox" if matches!(column.values.data_type(), DataType::Struct(_)) => {
-                        bbox(column.values.as_struct(), row, &mut out)?;
-                    }
-                    _ => column.write(row, &mut out)?,
+                match bounds {
+                    Some(bounds) => bbox(bounds, row, &mut out)?,
+                    None => column.write(row, &mut out)?,
                 }
                 out.push(b',');
             }
@@ -78,6 +92,9 @@ impl ItemWriter {
         }
         out.extend_from_slice(br#""properties":{"#);
         for column in &self.properties {
+            if column.is_cell && column.values.is_valid(row) && is_cell(&text(&column.values, row)?) {
+                continue;
+            }
             // The one property that must be there, null or not.
             if column.name == "properties" && column.values.is_valid(row) {
                 self.nested_properties(column, row, &mut out)?;
@@ -108,14 +125,30 @@ impl ItemWriter {
 
 impl Column {
     fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-        let is_text = matches!(self.values.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        if is_text && self.values.is_valid(row) && JSON_TEXT.contains(&&*self.name) {
-            let text = cast(&self.values.slice(row, 1), &DataType::Utf8).map_err(|e| e.to_string())?;
-            out.extend_from_slice(text.as_string::<i32>().value(0).as_bytes());
+        if is_text(self.values.data_type()) && self.values.is_valid(row) && JSON_TEXT.contains(&&*self.name) {
+            text_or_json(&text(&self.values, row)?, out);
             return Ok(());
         }
-        value(&self.name, &self.values, row, out)
+        let name = if self.is_geometry { "geometry" } else { &*self.name };
+        value(name, &self.values, row, out)
     }
+}
+
+/// The text of an array of texts, of whichever kind.
+fn text(array: &ArrayRef, row: usize) -> Result<String, Unwritable> {
+    let text = cast(&array.slice(row, 1), &DataType::Utf8).map_err(|e| e.to_string())?;
+    Ok(text.as_string::<i32>().value(0).to_owned())
+}
+
+/// The JSON object or list that a text is, or the text.
+fn text_or_json(text: &str, out: &mut Vec<u8>) {
+    let is_json = text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if is_json { out.extend_from_slice(text.as_bytes()) } else { json(text, out) }
+}
+
+/// Text within a column: geometries are the only thing that writers keep so there.
+fn nested_text(name: &str, text: &str, out: &mut Vec<u8>) {
+    if is_geometry_name(name) { text_or_json(text, out) } else { json(text, out) }
 }
 
 fn name(name: &str, out: &mut Vec<u8>) {
@@ -143,9 +176,9 @@ fn value(name_: &str, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result
     match array.data_type() {
         DataType::Null => out.extend_from_slice(b"null"),
         DataType::Boolean => json(array.as_boolean().value(row), out),
-        DataType::Utf8 => json(array.as_string::<i32>().value(row), out),
-        DataType::LargeUtf8 => json(array.as_string::<i64>().value(row), out),
-        DataType::Utf8View => json(array.as_string_view().value(row), out),
+        DataType::Utf8 => nested_text(name_, array.as_string::<i32>().value(row), out),
+        DataType::LargeUtf8 => nested_text(name_, array.as_string::<i64>().value(row), out),
+        DataType::Utf8View => nested_text(name_, array.as_string_view().value(row), out),
         DataType::Binary => geometry(name_, array.as_binary::<i32>().value(row), out)?,
         DataType::LargeBinary => geometry(name_, array.as_binary::<i64>().value(row), out)?,
         DataType::BinaryView => geometry(name_, array.as_binary_view().value(row), out)?,
@@ -155,6 +188,9 @@ fn value(name_: &str, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result
         DataType::FixedSizeList(..) => list(name_, &array.as_fixed_size_list().value(row), out)?,
         DataType::Map(..) => map(&array.as_map().value(row), out)?,
         DataType::Timestamp(..) => time(array, row, out)?,
+        DataType::Date64 | DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) => {
+            clock::write(name_, array, row, out)?;
+        }
         DataType::Date32 => match array.as_primitive::<Date32Type>().value_as_date(row) {
             Some(date) => json(date.to_string(), out),
             None => return Err(format!("column {name_}: not a date")),
@@ -194,7 +230,7 @@ fn number(array: &ArrayRef, row: usize, out: &mut Vec<u8>) {
 
 /// WKB, in the columns where Items have geometries.
 fn geometry(column: &str, wkb: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    if column != "geometry" && column != "proj:geometry" {
+    if !is_geometry_name(column) {
         return Err(format!("column {column} is binary, which has no JSON form"));
     }
     write_geometry(wkb, out).map_err(|e| format!("column {column}: {e}"))
@@ -225,11 +261,11 @@ fn list(column: &str, elements: &ArrayRef, out: &mut Vec<u8>) -> Result<(), Unwr
     Ok(())
 }
 
-/// Entries of a map with text keys.
+/// Entries of a map with text keys; as in a struct, null is absent.
 fn map(entries: &StructArray, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     let keys = cast(entries.column(0), &DataType::Utf8).map_err(|e| e.to_string())?;
     out.push(b'{');
-    for i in 0..entries.len() {
+    for i in (0..entries.len()).filter(|i| entries.column(1).is_valid(*i)) {
         let key = keys.as_string::<i32>().value(i);
         name(key, out);
         value(key, entries.column(1), i, out)?;
@@ -238,6 +274,14 @@ fn map(entries: &StructArray, out: &mut Vec<u8>) -> Result<(), Unwritable> {
     trim_comma(out);
     out.push(b'}');
     Ok(())
+}
+
+/// Whether no side of a box is a number: the bounds of what is empty, as shapely has them.
+fn is_nowhere(bounds: &StructArray, row: usize) -> bool {
+    bounds.columns().iter().all(|side| match side.as_primitive_opt::<Float64Type>() {
+        Some(side) => side.is_null(row) || side.value(row).is_nan(),
+        None => side.is_null(row),
+    })
 }
 
 /// `xmin, ymin[, zmin], xmax, ymax[, zmax]`, in GeoJSON's order whatever the struct's.
@@ -279,9 +323,9 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        ArrayRef, BinaryArray, Float64Array, Int64Array, ListArray, StringArray, TimestampMillisecondArray,
+        ArrayRef, BinaryArray, Float64Array, Int64Array, ListArray, MapArray, StringArray, TimestampMillisecondArray,
     };
-    use arrow::buffer::NullBuffer;
+    use arrow::buffer::{NullBuffer, OffsetBuffer};
     use arrow::datatypes::{Field, Fields};
     use serde_json::{Value, json};
 
@@ -357,7 +401,54 @@ mod tests {
         let expected = json!({ "type": "Feature", "assets": { "x": {} }, "properties": { "a": [1, "}"] } });
         assert_eq!(written(columns(), 0).unwrap(), expected);
         assert_eq!(written(columns(), 1).unwrap_err(), "column properties holds no JSON object");
+        let texts = vec![
+            ("bbox", text(&[Some("[1, 2, 3, 4]")])),
+            ("stac_extensions", text(&[Some("[]")])),
+            ("geometry", text(&[Some(r#"{"type":"Point","coordinates":[1,2]}"#)])),
+            ("proj:geometry", text(&[Some(r#"{"type":"Point","coordinates":[3,4]}"#)])),
+            ("links", text(&[Some("[{")])),
+            ("title", text(&[Some("[1]")])),
+        ];
+        let expected = json!({
+            "type": "Feature", "bbox": [1, 2, 3, 4], "stac_extensions": [], "assets": {}, "links": "[{",
+            "geometry": {"type": "Point", "coordinates": [1, 2]},
+            "properties": {"proj:geometry": {"type": "Point", "coordinates": [3, 4]}, "title": "[1]"},
+        });
+        assert_eq!(written(texts, 0).unwrap(), expected);
         assert_eq!(written(columns(), 2).unwrap(), json!({ "type": "Feature", "properties": {} }));
+    }
+
+    #[test]
+    fn rows_of_a_part_file_of_the_reference_are_their_items() {
+        let columns = || {
+            vec![
+                ("id", text(&[Some("a"), Some("b")])),
+                ("grid_partition", text(&[Some("8107bffffffffff"), Some("mine")])),
+                ("__index_level_0__", Arc::new(Int64Array::from(vec![7, 8])) as ArrayRef),
+                ("raw_stac", text(&[Some(r#"{"type":"Feature","id":"a","x":1}"#), None])),
+            ]
+        };
+        assert_eq!(written(columns(), 0).unwrap(), json!({"type": "Feature", "id": "a", "x": 1}));
+        let expected = json!({"type": "Feature", "id": "b", "assets": {}, "properties": {"grid_partition": "mine"}});
+        assert_eq!(written(columns(), 1).unwrap(), expected);
+        let without = columns().into_iter().filter(|(name, _)| *name != "raw_stac").collect();
+        let expected = json!({"type": "Feature", "id": "a", "assets": {}, "properties": {}});
+        assert_eq!(written(without, 0).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_null_in_a_map_is_no_asset() {
+        let keys = StringArray::from(vec!["data", "thumbnail"]);
+        let values = object(&[("href", text(&[Some("a.tif"), None]))], vec![true, false]);
+        let fields = Fields::from(vec![
+            Field::new("key", DataType::Utf8, false),
+            Field::new("value", values.data_type().clone(), true),
+        ]);
+        let entries = StructArray::new(fields.clone(), vec![Arc::new(keys), values], None);
+        let field = Arc::new(Field::new("entries", DataType::Struct(fields), false));
+        let map = MapArray::new(field, OffsetBuffer::from_lengths([2]), entries, None, false);
+        let item = written(vec![("assets", Arc::new(map) as ArrayRef)], 0).unwrap();
+        assert_eq!(item["assets"], json!({"data": {"href": "a.tif"}}));
     }
 
     #[test]
