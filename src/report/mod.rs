@@ -87,7 +87,10 @@ impl fmt::Display for Report {
         }
         if run.guessed_footprints > 0 {
             let items = count(run.guessed_footprints);
-            line("guessed", format!("{items} footprints that could be read in two ways, and their bbox does not decide"))?;
+            line(
+                "guessed",
+                format!("{items} footprints that could be read in two ways, and their bbox does not decide"),
+            )?;
         }
         match run.items {
             0 => line("rows", count(run.rows))?,

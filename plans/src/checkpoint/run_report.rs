@@ -295,8 +295,15 @@ mod tests {
         let rejected = [("missing".to_owned(), 1)].into();
         let skipped = [("suffix".to_owned(), 2)].into();
         let max_last_modified = Some(row as i64);
-        let counts =
-            ChunkCounts { listed: 10, items: 6, superseded: 1, guessed_footprints: 3, skipped, rejected, max_last_modified };
+        let counts = ChunkCounts {
+            listed: 10,
+            items: 6,
+            superseded: 1,
+            guessed_footprints: 3,
+            skipped,
+            rejected,
+            max_last_modified,
+        };
         let chunk = ChunkId { file: "inventory.csv".into(), rows: row..row + 10 };
         let fan_out = [(1, 4), (2, 2)].into();
         SinkRecord::Chunk(ChunkRecord {

@@ -51,14 +51,7 @@ pub struct WarehouseTable {
 impl WarehouseTable {
     pub fn new(warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().table_schema());
-        Self {
-            warehouse,
-            schema,
-            pinned: None,
-            state: None,
-            cache: Arc::default(),
-            repeated: Mutex::new(None),
-        }
+        Self { warehouse, schema, pinned: None, state: None, cache: Arc::default(), repeated: Mutex::new(None) }
     }
 
     /// The table as of one of its retained snapshots; it cannot be written to.

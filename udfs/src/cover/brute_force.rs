@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{
-    Area as _, BoundingRect as _, Coord, CoordsIter as _, Distance as _, Euclidean, Intersects as _, LineString, MapCoords as _,
-    MultiPolygon, Polygon, Rect, Translate as _, Validation as _,
+    Area as _, BoundingRect as _, Coord, CoordsIter as _, Distance as _, Euclidean, Intersects as _, LineString,
+    MapCoords as _, MultiPolygon, Polygon, Rect, Translate as _, Validation as _,
 };
 use h3o::{CellIndex, LatLng, Resolution};
 use proptest::prelude::*;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use earthcatalog_stac_rows::footprint::drawn;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use earthcatalog_stac_rows::footprint::drawn;
 use serde_json::{Value, json};
 
 use super::oracle::finds;

@@ -152,7 +152,11 @@ fn joined(chains: &[Vec<Coord>]) -> Vec<Vec<Coord>> {
         let mut entry = 2 * first;
         while !std::mem::replace(&mut done[entry / 2], true) {
             let chain = chains[entry / 2].iter().copied();
-            if entry % 2 == 0 { ring.extend(chain) } else { ring.extend(chain.rev()) }
+            if entry % 2 == 0 {
+                ring.extend(chain)
+            } else {
+                ring.extend(chain.rev())
+            }
             entry = partner[entry ^ 1];
         }
         if let Some(&start) = ring.first() {

@@ -16,10 +16,7 @@ mod region;
 #[cfg(test)]
 mod tests;
 
-use geo::{
-    Coord, CoordsIter, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon,
-    Rect,
-};
+use geo::{Coord, CoordsIter, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon, Rect};
 use thiserror::Error;
 
 use self::reading::{Reader, Ring};
@@ -59,9 +56,8 @@ pub fn is_drawn([west, south, east, north]: Corners) -> bool {
 
 /// West, south, east and north of all positions, also of holes that lie outside; `None` if there is none.
 pub fn bounds(geometry: &Geometry) -> Option<Corners> {
-    let wider = |[west, south, east, north]: Corners, c: Coord| {
-        [west.min(c.x), south.min(c.y), east.max(c.x), north.max(c.y)]
-    };
+    let wider =
+        |[west, south, east, north]: Corners, c: Coord| [west.min(c.x), south.min(c.y), east.max(c.x), north.max(c.y)];
     geometry.coords_iter().map(|c| [c.x, c.y, c.x, c.y]).reduce(|a, c| wider(a, Coord { x: c[0], y: c[1] }))
 }
 
@@ -104,7 +100,9 @@ pub fn drawn_box([west, south, east, north]: Corners) -> Geometry {
     };
     match (from.x == to.x, from.y == to.y) {
         (true, true) => Point(on_globe(from)).into(),
-        (false, false) => one_or_many(cut::polygon(Rect::new(from, to).to_polygon().exterior().0.clone(), vec![]), MultiPolygon),
+        (false, false) => {
+            one_or_many(cut::polygon(Rect::new(from, to).to_polygon().exterior().0.clone(), vec![]), MultiPolygon)
+        }
         _ => one_or_many(cut::line(vec![from, to]), MultiLineString),
     }
 }

@@ -68,8 +68,7 @@ impl Ring {
             let meridian = 360.0 * ((e[0].x.max(e[1].x) + 180.0) / 360.0).floor() - 180.0;
             (e[0].x != e[1].x && e[0].x.min(e[1].x) <= meridian).then_some(meridian)
         };
-        let (at, meridian) =
-            self.path.windows(2).enumerate().find_map(|(at, edge)| Some((at, crossing(edge)?)))?;
+        let (at, meridian) = self.path.windows(2).enumerate().find_map(|(at, edge)| Some((at, crossing(edge)?)))?;
         let start = on_meridian(self.path[at], self.path[at + 1], meridian);
         let mut path = vec![start];
         path.extend(&self.path[at + 1..]);
