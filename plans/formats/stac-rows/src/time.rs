@@ -21,7 +21,7 @@ pub struct Time {
 /// - no zone is UTC, which may also be written `UTC` or `GMT`; the minutes of an offset may be left out;
 /// - a date alone is its midnight; hour 24 is the midnight at the end of its day (ISO 8601);
 /// - a space may stand for `T`, before the zone, and round the whole; a comma may stand before the fraction;
-/// - seconds may be left out, and all of `-` and `:` (ISO 8601's basic format, with `T`).
+/// - seconds may be left out, and all of `-` and `:` (ISO 8601's basic format, with `T` and a zone).
 ///
 /// Fractions are cut at microseconds; second 60 (RFC 3339, section 5.7) is the first of the next minute.
 ///
@@ -72,6 +72,10 @@ fn extended(text: &str) -> Option<String> {
         return None;
     }
     let (clock, zone) = time.split_at(count);
+    // Without one, such digits are names of files as often as times.
+    if zone.is_empty() {
+        return None;
+    }
     let clock: Vec<&str> = [0, 2, 4].into_iter().filter_map(|at| clock.get(at..at + 2)).collect();
     Some(format!("{}-{}-{}T{}{zone}", &date[..4], &date[4..6], &date[6..], clock.join(":")))
 }
