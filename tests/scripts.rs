@@ -181,9 +181,9 @@ fn explain_shows_the_plans_of_what_reads_and_writes_and_makes_nothing() {
     let names = source.names();
     let set = ["--set", &source.inventory()];
     for (pipeline, shown) in [
-        ("ingest", vec!["ingest.sql:57:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
+        ("ingest", vec!["ingest.sql:59:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
         ("backfill", vec!["CommitExec: table=earthcatalog.items, stages chunks", "appends what is staged"]),
-        ("incremental", vec!["incremental.sql:73:1  INSERT INTO items", "chunks=1"]),
+        ("incremental", vec!["incremental.sql:76:1  INSERT INTO items", "chunks=1"]),
     ] {
         let text = source.command("explain", pipeline, &set).ok();
         assert!(shown.iter().all(|part| text.contains(part)), "{text}");
@@ -307,6 +307,6 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
         assert!(error.contains(&format!("\n   --> /{rest}")), "{statement}: {error}");
     }
     let error = source.command("run", "ingest", &[]).fails(1);
-    assert!(error.starts_with("error: $inventory needs a value: S3 Inventory"), "{error}");
+    assert!(error.starts_with("error: $inventory needs a value: inventory of S3, Google or Azure"), "{error}");
     assert!(error.contains("--> ingest.sql:3:1"), "{error}");
 }

@@ -34,7 +34,8 @@ enum Kind {
     /// Listed, but gone.
     Missing,
     NoId,
-    Collection,
+    /// What a server says in place of an Item.
+    Answer,
     BadGeometry,
     BadDatetime,
 }
@@ -51,7 +52,7 @@ const ODD: [Kind; 14] = [
     Kind::OldVersion,
     Kind::NoId,
     Kind::NullGeometry,
-    Kind::Collection,
+    Kind::Answer,
     Kind::Pole,
     Kind::BadGeometry,
     Kind::BadDatetime,
@@ -120,8 +121,8 @@ fn object(seed: u64, index: u64, kind: Kind) -> (String, String) {
             item["published"] = json!(true);
         }
         Kind::NoId => remove(&mut item, "id"),
-        Kind::Collection => {
-            item = json!({"type": "Collection", "id": "itslive-granules", "stac_version": "1.1.0", "links": []});
+        Kind::Answer => {
+            item = json!({"code": "NotFoundError", "description": "Item not found"});
         }
         Kind::BadGeometry => item["geometry"]["coordinates"] = json!([[["-49.2", "69.1"]]]),
         Kind::BadDatetime => item["properties"]["datetime"] = json!("2020-13-45T00:00:00Z"),
