@@ -73,7 +73,7 @@ fn extended(text: &str) -> Option<String> {
     }
     let (clock, zone) = time.split_at(count);
     // Without one, such digits are names of files as often as times.
-    if zone.is_empty() {
+    if zone.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',')).is_empty() {
         return None;
     }
     let clock: Vec<&str> = [0, 2, 4].into_iter().filter_map(|at| clock.get(at..at + 2)).collect();
@@ -224,7 +224,7 @@ mod tests {
             (" 2019-05-24T14:08:21Z\n", "2019-05-24T14:08:21Z", false),
             ("20190524T140821Z", "2019-05-24T14:08:21Z", false),
             ("20190524T140821.25+0100", "2019-05-24T13:08:21.25Z", false),
-            ("20190524T1408", "2019-05-24T14:08:00Z", false),
+            ("20190524T1408Z", "2019-05-24T14:08:00Z", false),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", true),
             ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z", true),
         ] {
@@ -241,7 +241,10 @@ mod tests {
             "not-a-date",
             "20190524",
             "20190524T14",
-            "20190532T140821",
+            "20190524T1408",
+            "20190524T140821",
+            "20190524T140821.25",
+            "20190532T140821Z",
             "2019-05-24T140821",
             "2019-W21-5",
             "2019-02-30T00:00:00Z",
