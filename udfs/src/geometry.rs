@@ -66,10 +66,9 @@ pub fn wkb_of(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
 ///
 /// Errors: bytes that are not WKB.
 pub fn bounds_of(wkb: &[u8]) -> Result<Option<[f64; 4]>> {
-    let read = earthcatalog_stac_rows::read_wkb(wkb);
-    let geometry = read.map_err(|e| exec_datafusion_err!("a geometry is not readable as WKB: {e}"))?;
-    let of = |rect: Rect| [rect.min().x, rect.min().y, rect.max().x, rect.max().y];
-    Ok(bounds(&to_geo(&geometry)).map(of))
+    let geometry = geometry_from_wkb(wkb);
+    let geometry = geometry.map_err(|e| exec_datafusion_err!("a geometry is not readable as WKB: {e}"))?;
+    Ok(earthcatalog_stac_rows::footprint::bounds(&geometry))
 }
 
 /// Whether an argument of this type is a geometry; a plan error if it is none.
