@@ -38,7 +38,7 @@ fn item(i: usize) -> Value {
     let platform = ["S1A", "S2B", "LC08"][i % 3];
     let mut properties = json!({"datetime": datetime, "created": "2021-01-01T00:00:00Z", "gsd": i % 4 * 10,
         "platform": platform, "percent_valid_pixels": i * 7 % 100});
-    if i % 5 == 0 {
+    if i.is_multiple_of(5) {
         properties.as_object_mut().unwrap().remove("gsd");
     }
     json!({

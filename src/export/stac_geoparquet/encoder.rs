@@ -20,7 +20,7 @@ pub enum Encoding {
 /// A file or stream in the making.
 pub(super) enum Encoder {
     Parquet(Box<RowsFileEncoder>),
-    Arrow(StreamWriter<Vec<u8>>),
+    Arrow(Box<StreamWriter<Vec<u8>>>),
 }
 
 impl Encoder {
@@ -31,7 +31,7 @@ impl Encoder {
                 encoder.note(METADATA.0, METADATA.1.to_owned());
                 Self::Parquet(Box::new(encoder))
             }
-            Encoding::ArrowStream => Self::Arrow(StreamWriter::try_new(vec![], schema)?),
+            Encoding::ArrowStream => Self::Arrow(Box::new(StreamWriter::try_new(vec![], schema)?)),
         })
     }
 
@@ -54,7 +54,7 @@ impl Encoder {
     pub fn finish(self) -> Result<Vec<u8>> {
         match self {
             Self::Parquet(encoder) => encoder.finish(),
-            Self::Arrow(writer) => Ok(writer.into_inner()?),
+            Self::Arrow(writer) => Ok((*writer).into_inner()?),
         }
     }
 }
