@@ -361,7 +361,7 @@ fn what_cannot_be_resumed_is_refused_in_the_words_of_the_statement() {
         ),
         (
             format!("STORED AS STAC LOCATION '{}' OPTIONS ('objects' 'items')", inventory.display()),
-            "it has no column key",
+            "it has no column with the keys of the objects",
         ),
     ] {
         let error = script(&format!("CREATE EXTERNAL TABLE t {create}; SELECT count(*) FROM t")).fails(1);

@@ -79,6 +79,9 @@ impl TableState {
 /// Statements of which it is known what they see: those that are planned at the same time.
 const STATEMENTS: usize = 256;
 
+/// When a statement began, and what it sees.
+type Statement = (DateTime<Utc>, Arc<TableState>);
+
 /// The Iceberg table `items` of a catalog, and the folder or prefix with its files. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
@@ -94,7 +97,7 @@ pub struct Warehouse {
     /// What the table must still be when something is committed that was planned with this.
     requirements: Requirements,
     latest: Arc<Mutex<Arc<TableState>>>,
-    statements: Arc<Mutex<VecDeque<(DateTime<Utc>, Arc<TableState>)>>>,
+    statements: Arc<Mutex<VecDeque<Statement>>>,
     /// Whether it is only what it would be.
     planned: bool,
     /// Whether it was absent, and this created it.
@@ -168,9 +171,8 @@ impl Warehouse {
     pub async fn load_for(&self, start: Option<DateTime<Utc>>) -> Result<Arc<TableState>> {
         let Some(start) = start else { return self.load().await };
         let statements = || self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |list: &VecDeque<(DateTime<Utc>, Arc<TableState>)>| {
-            list.iter().find(|(of, _)| *of == start).map(|(_, state)| Arc::clone(state))
-        };
+        let known =
+            |list: &VecDeque<Statement>| list.iter().find(|(of, _)| *of == start).map(|(_, state)| Arc::clone(state));
         if let Some(state) = known(&statements()) {
             return Ok(state);
         }

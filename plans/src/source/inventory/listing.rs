@@ -41,14 +41,13 @@ impl Lister {
         if trimmed.is_empty() {
             return Line::Other;
         }
-        let found = match self {
+        match self {
             Self::Aws if trimmed.starts_with("Total Objects:") || trimmed.starts_with("Total Size:") => Line::Other,
             Self::Aws if trimmed.starts_with("PRE ") && trimmed.ends_with('/') => Line::Folder,
-            Self::Aws => return of_aws(line).unwrap_or(Line::Unknown),
+            Self::Aws => of_aws(line).unwrap_or(Line::Unknown),
             Self::Google if trimmed.starts_with("TOTAL:") => Line::Other,
-            Self::Google => return of_google(trimmed).unwrap_or(Line::Unknown),
-        };
-        found
+            Self::Google => of_google(trimmed).unwrap_or(Line::Unknown),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Footprint {
     codes: Vec<usize>,
     bounds: Option<[f64; 4]>,
     faithful: bool,
-    guessed_reading: bool,
+    two_readings: bool,
     /// Numbers in a position of the WKB: 2, or 3; unknown before the first position.
     stride: Option<usize>,
     /// An empty point has been written before that was known, as one of two numbers.
@@ -102,15 +102,15 @@ impl Footprint {
     }
 
     /// Whether the geometry could also have been read in another way, and nothing decided.
-    pub fn guessed(&self) -> bool {
-        self.guessed_reading
+    pub fn has_two_readings(&self) -> bool {
+        self.two_readings
     }
 
     /// Makes it what RFC 7946 draws; `bbox` is what the Item says of its bounds.
     ///
     /// Errors: a position that is not in degrees.
     pub fn draw(&mut self, bbox: Option<Corners>) -> std::result::Result<(), Unreadable> {
-        self.guessed_reading = false;
+        self.two_readings = false;
         if self.bounds.is_none_or(is_drawn) {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl Footprint {
         self.wkb.clear();
         write_geometry(&mut self.wkb, &drawn.geometry, &WriteOptions::default()).map_err(|e| unreadable(&e))?;
         self.bounds = bounds(&drawn.geometry);
-        (self.faithful, self.guessed_reading) = (false, drawn.guessed);
+        (self.faithful, self.two_readings) = (false, drawn.guessed);
         Ok(())
     }
 

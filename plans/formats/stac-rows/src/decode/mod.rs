@@ -63,7 +63,7 @@ impl ItemDecoder {
 
     /// Whether the footprint of the Item that was appended last could be read in another way, and nothing decided.
     pub fn has_guessed(&self) -> bool {
-        self.envelope.has_geometry() && self.envelope.footprint.guessed()
+        self.envelope.has_geometry() && self.envelope.footprint.has_two_readings()
     }
 
     /// Items appended since the last [`Self::finish`].

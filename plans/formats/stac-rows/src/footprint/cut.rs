@@ -138,7 +138,9 @@ fn add_chains(ring: &[Coord], meridian: f64, is_here: impl Fn(&Coord) -> bool, c
 /// fourth, and so on.
 fn joined(chains: &[Vec<Coord>]) -> Vec<Vec<Coord>> {
     // Ends by number: twice that of their chain, and one more for its last position.
-    let at = |end: usize| if end % 2 == 0 { chains[end / 2][0] } else { chains[end / 2][chains[end / 2].len() - 1] };
+    let at = |end: usize| {
+        if end.is_multiple_of(2) { chains[end / 2][0] } else { chains[end / 2][chains[end / 2].len() - 1] }
+    };
     let mut ends: Vec<usize> = (0..2 * chains.len()).collect();
     ends.sort_by(|a, b| at(*a).y.total_cmp(&at(*b).y));
     let mut partner = vec![0; ends.len()];
@@ -152,7 +154,7 @@ fn joined(chains: &[Vec<Coord>]) -> Vec<Vec<Coord>> {
         let mut entry = 2 * first;
         while !std::mem::replace(&mut done[entry / 2], true) {
             let chain = chains[entry / 2].iter().copied();
-            if entry % 2 == 0 {
+            if entry.is_multiple_of(2) {
                 ring.extend(chain)
             } else {
                 ring.extend(chain.rev())

@@ -55,14 +55,14 @@ impl Ring {
         if self.turns.abs() != 1 {
             return None;
         }
-        let rotated = self.from_antimeridian()?;
+        let rotated = self.starting_on_antimeridian()?;
         let (west, east) = rotated.range();
         let outline = || Polygon::new(LineString(rotated.closed()), vec![]);
         (west >= -180.0 && east <= 180.0).then(outline)
     }
 
     /// The same ring, which starts on the antimeridian; `None` if it nowhere crosses that.
-    pub(super) fn from_antimeridian(&self) -> Option<Self> {
+    pub(super) fn starting_on_antimeridian(&self) -> Option<Self> {
         let turn = 360.0 * f64::from(self.turns);
         let crossing = |e: &[Coord]| {
             let meridian = 360.0 * ((e[0].x.max(e[1].x) + 180.0) / 360.0).floor() - 180.0;
@@ -168,8 +168,6 @@ impl Reader {
         let has_sides = || edges().any(|(a, b)| a.x == b.x && a.y != b.y);
         let is_box = || self.is_as_written && (!turns || has_sides()) || self.bbox.is_none() && !turns;
         let is_wide = if ring.len() > HAND_DRAWN + 1 {
-            // Which pole is inside is another question.
-            self.guessed |= !turns;
             false
         } else if is_box() && is_counterclockwise(&ring) != is_hole {
             // But there are also scenes of which the corners go the other way, with the least and the largest of their
@@ -178,8 +176,10 @@ impl Reader {
             self.guessed |= is_scene || self.bbox.is_none();
             !is_scene
         } else {
-            self.guessed = true;
-            !is_plausible(&unwrapped)
+            // Going round its inside as it should the short way, and of the size of a scene.
+            let is_scene = is_plausible(&unwrapped);
+            self.guessed |= !is_scene;
+            !is_scene
         };
         if is_wide { ring } else { unwrapped }
     }

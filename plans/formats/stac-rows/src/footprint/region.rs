@@ -31,7 +31,7 @@ fn with_short_edges(ring: &LineString) -> LineString {
 
 /// What is inside a ring, on the map.
 fn region(ring: Ring) -> MultiPolygon {
-    let ring = if ring.turns == 0 { ring } else { ring.from_antimeridian().unwrap_or(ring) };
+    let ring = if ring.turns == 0 { ring } else { ring.starting_on_antimeridian().unwrap_or(ring) };
     let parts = cut::polygon(ring.closed(), vec![]).into_iter().map(|part| MultiPolygon(vec![part]));
     // A position that the ring goes round twice on its way about the pole is outside, as one left of it is; one that
     // a scene wider than the globe has twice is inside.

@@ -65,14 +65,19 @@ fn three_vertices_round_a_pole_are_a_cap_and_a_box_with_one_between_is_a_box() {
 #[test]
 fn what_nothing_decides_is_said() {
     let scene = [(178.5, -78.0), (-178.5, -78.0), (-178.5, -77.0), (178.5, -77.0)];
-    assert!(draw(ring(&scene), Some([-178.5, -78.0, 178.5, -77.0])).1);
-    assert!(draw(ring(&scene), None).1);
-    assert!(!draw(ring(&scene), Some([178.5, -78.0, -178.5, -77.0])).1);
+    let as_written = Some([-178.5, -78.0, 178.5, -77.0]);
+    // As RFC 7946 wants an exterior the short way.
+    for bbox in [None, as_written, Some([178.5, -78.0, -178.5, -77.0])] {
+        assert!(!draw(ring(&scene), bbox).1, "{bbox:?}");
+    }
     // Corners that go the other way.
     let mut clockwise = scene;
     clockwise.reverse();
-    let (drawn, guessed) = draw(ring(&clockwise), Some([-178.5, -78.0, 178.5, -77.0]));
+    let (drawn, guessed) = draw(ring(&clockwise), as_written);
     assert!(holds(&drawn, 179.0, -77.5) && !holds(&drawn, 0.0, -77.5) && guessed);
+    // A pole that no bbox has.
+    let cap: Vec<_> = (-6..6).map(|i| (f64::from(i) * 30.0, 80.0)).collect();
+    assert!(draw(ring(&cap), Some([-180.0, 80.0, 150.0, 80.0])).1);
 }
 
 #[test]
