@@ -118,8 +118,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Looks for changes for ever.
+    /// Looks for changes for ever, once the collections are known.
     pub async fn follow(&self, every: Duration) {
+        // Whoever asks for them meanwhile waits for the same work.
+        if let Err(error) = self.collections(&self.view()).await {
+            log(format_args!("error: cannot tell the collections yet: {}", crate::reason::reason(&error)));
+        }
         let mut last: Option<String> = None;
         loop {
             tokio::time::sleep(every.max(LEAST_PAUSE)).await;
