@@ -1,6 +1,6 @@
 //! The collections of a warehouse, as its Items say them.
 //!
-//! - [`DerivedCollection`]: id, extent and number of Items of one; [`derive`] finds those of a table.
+//! - [`DerivedCollection`]: id, extent and number of Items of one; [`derive()`] finds those of a table.
 //! - `bounds`: from what manifests record of files, which reads no file.
 //! - `rows`: from the rows, where that does not tell.
 
