@@ -128,13 +128,12 @@ fn long_parameters_come_from_files_and_from_standard_input() {
 
 #[test]
 fn a_filter_of_as_many_operators_as_there_may_be_is_answered() {
-    let or: Vec<String> = (0..499).map(|i| format!("percent_valid_pixels = {i}")).collect();
-    let and: Vec<String> = (1_000..1_499).map(|i| format!("percent_valid_pixels <> {i}")).collect();
+    let or: Vec<String> = (0..999).map(|i| format!("percent_valid_pixels = {i}")).collect();
     // Of few files: each has the filter simplified for it.
     let found = |filter: &str| count(&["--bbox=12,77,28,80.5", "--filter", filter]);
     let all = found("percent_valid_pixels >= 0");
     assert_ne!(all, 0);
-    assert_eq!(found(&format!("({}) AND {}", or.join(" OR "), and.join(" AND "))), all);
+    assert_eq!(found(&or.join(" OR ")), all);
 }
 
 #[test]
