@@ -46,4 +46,4 @@ pub use schema::{
     BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, timestamp,
 };
 pub use validate::check_item;
-pub use wkb_form::{UnreadableWkb, geometry_from_wkb, read_wkb};
+pub use wkb_form::{UnreadableWkb, geometry_from_wkb, read_wkb, wkb_from_geometry};

@@ -7,6 +7,7 @@ use geo::{Geometry, GeometryCollection, LineString, MultiPoint, Point};
 use geo_traits::to_geo::{ToGeoCoord, ToGeoLineString, ToGeoMultiLineString, ToGeoMultiPolygon, ToGeoPolygon};
 use geo_traits::{GeometryCollectionTrait, GeometryTrait, GeometryType, MultiPointTrait, PointTrait};
 use thiserror::Error;
+use wkb::writer::{WriteOptions, write_geometry};
 
 use super::geoparquet::WkbError;
 
@@ -61,6 +62,15 @@ fn to_geo(geometry: &impl GeometryTrait<T = f64>) -> Geometry {
 
 fn position(point: &impl PointTrait<T = f64>) -> Option<Point> {
     point.coord().map(|c| Point(c.to_coord())).filter(|p| !(p.x().is_nan() && p.y().is_nan()))
+}
+
+/// A geometry as little-endian ISO WKB.
+///
+/// Errors: a kind of geometry that WKB does not have.
+pub fn wkb_from_geometry(geometry: &Geometry) -> Result<Vec<u8>, wkb::error::WkbError> {
+    let mut bytes = vec![];
+    write_geometry(&mut bytes, geometry, &WriteOptions::default())?;
+    Ok(bytes)
 }
 
 /// Steps over geometries.

@@ -91,7 +91,7 @@ impl Envelope {
         self.members(&mut cursor).map_err(malformed)?;
         cursor.end().map_err(malformed)?;
         if self.has_geometry() && self.unreadable.is_none() {
-            let bbox = self.bbox.and_then(|value| corners(value, text));
+            let bbox = || corners(self.bbox?, text);
             self.unreadable = self.footprint.draw(bbox).err().map(|unreadable| unreadable.0);
         }
         self.check(text)

@@ -1,13 +1,11 @@
 //! GeoJSON geometries (RFC 7946, section 3.1) straight to WKB, with the bounds of their positions.
 
-use wkb::writer::{WriteOptions, write_geometry};
-
 use super::excerpt;
 use super::number::Decimal;
 use super::scan::{Cursor, Malformed};
 use super::value::Token;
 use crate::footprint::{Corners, bounds, drawn, is_drawn};
-use crate::wkb_form::geometry_from_wkb;
+use crate::wkb_form::{geometry_from_wkb, wkb_from_geometry};
 
 /// GeometryCollections may be nested this deep: readers of WKB recurse.
 const MAX_NESTING: usize = 32;
@@ -106,19 +104,18 @@ impl Footprint {
         self.two_readings
     }
 
-    /// Makes it what RFC 7946 draws; `bbox` is what the Item says of its bounds.
+    /// Makes it what RFC 7946 draws; `bbox` reads what the Item says of its bounds, which few Items need.
     ///
     /// Errors: a position that is not in degrees.
-    pub fn draw(&mut self, bbox: Option<Corners>) -> std::result::Result<(), Unreadable> {
+    pub fn draw(&mut self, bbox: impl FnOnce() -> Option<Corners>) -> std::result::Result<(), Unreadable> {
         self.two_readings = false;
         if self.bounds.is_none_or(is_drawn) {
             return Ok(());
         }
         let unreadable = |why: &dyn std::fmt::Display| Unreadable(why.to_string());
         let geometry = geometry_from_wkb(&self.wkb).map_err(|e| unreadable(&e))?;
-        let Some(drawn) = drawn(&geometry, bbox).map_err(|e| unreadable(&e))? else { return Ok(()) };
-        self.wkb.clear();
-        write_geometry(&mut self.wkb, &drawn.geometry, &WriteOptions::default()).map_err(|e| unreadable(&e))?;
+        let Some(drawn) = drawn(&geometry, bbox()).map_err(|e| unreadable(&e))? else { return Ok(()) };
+        self.wkb = wkb_from_geometry(&drawn.geometry).map_err(|e| unreadable(&e))?;
         self.bounds = bounds(&drawn.geometry);
         (self.faithful, self.two_readings) = (false, drawn.guessed);
         Ok(())

@@ -5,7 +5,7 @@
 
 use geo::{Contains, Coord, LineString, Polygon};
 
-use super::reading::on_meridian;
+use super::reading::{on_meridian, range};
 
 /// The parts of a line with continuous longitudes.
 pub(super) fn line(path: Vec<Coord>) -> Vec<LineString> {
@@ -82,10 +82,6 @@ pub(super) fn polygon(exterior: Vec<Coord>, holes: Vec<Vec<Coord>>) -> Vec<Polyg
         }
         (pieces, turn) = (rest, turn + 1.0);
     }
-}
-
-fn range(ring: &[Coord]) -> (f64, f64) {
-    ring.iter().fold((f64::MAX, f64::MIN), |(west, east), c| (west.min(c.x), east.max(c.x)))
 }
 
 #[derive(Debug)]

@@ -159,7 +159,7 @@ fn redraw_polygon(polygon: &Polygon, reader: &mut Reader) -> Vec<Polygon> {
         return vec![cap];
     }
     let is_flat = |ring: &Ring| {
-        let (west, east) = ring.range();
+        let (west, east) = reading::range(&ring.path);
         ring.turns == 0 && (east - west < 360.0 || west >= -180.0 && east <= 180.0)
     };
     if is_flat(&exterior) && holes.iter().all(is_flat) {

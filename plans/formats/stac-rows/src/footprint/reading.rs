@@ -35,10 +35,6 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn range(&self) -> (f64, f64) {
-        self.path.iter().fold((f64::MAX, f64::MIN), |(west, east), c| (west.min(c.x), east.max(c.x)))
-    }
-
     /// The ring in the plane: closed along the pole if it goes round it.
     pub(super) fn closed(&self) -> Vec<Coord> {
         let mut path = self.path.clone();
@@ -56,7 +52,7 @@ impl Ring {
             return None;
         }
         let rotated = self.starting_on_antimeridian()?;
-        let (west, east) = rotated.range();
+        let (west, east) = range(&rotated.path);
         let outline = || Polygon::new(LineString(rotated.closed()), vec![]);
         (west >= -180.0 && east <= 180.0).then(outline)
     }
@@ -163,7 +159,7 @@ impl Reader {
         if self.is_of_bbox(&unwrapped) {
             return unwrapped;
         }
-        let turns = (unwrapped[unwrapped.len() - 1].x - unwrapped[0].x).abs() > 180.0;
+        let turns = goes_round(&unwrapped);
         // One that goes on round the globe the short way has sides, where it is a box.
         let has_sides = || edges().any(|(a, b)| a.x == b.x && a.y != b.y);
         let is_box = || self.is_as_written && (!turns || has_sides()) || self.bbox.is_none() && !turns;
@@ -188,7 +184,7 @@ impl Reader {
     fn is_of_bbox(&self, path: &[Coord]) -> bool {
         let Some([west, _, east, _]) = self.bbox.filter(|_| !self.is_as_written) else { return false };
         let east = if west > east { east + 360.0 } else { east };
-        let (from, to) = path.iter().fold((f64::MAX, f64::MIN), |(a, b), c| (a.min(c.x), b.max(c.x)));
+        let (from, to) = range(path);
         let turn = 360.0 * ((west - BBOX_TOLERANCE - from) / 360.0).ceil();
         east - west < 360.0 - BBOX_TOLERANCE && to + turn <= east + BBOX_TOLERANCE
     }
@@ -225,8 +221,18 @@ fn is_counterclockwise(ring: &[Coord]) -> bool {
     ring.windows(2).map(|e| (e[1].x - e[0].x) * (e[0].y + e[1].y)).sum::<f64>() < 0.0
 }
 
+/// The least and the greatest longitude.
+pub(super) fn range(path: &[Coord]) -> (f64, f64) {
+    path.iter().fold((f64::MAX, f64::MIN), |(west, east), c| (west.min(c.x), east.max(c.x)))
+}
+
+/// Whether a closed path ends another turn of the globe away from where it starts.
+fn goes_round(path: &[Coord]) -> bool {
+    (path[path.len() - 1].x - path[0].x).abs() > 180.0
+}
+
 fn width(path: &[Coord]) -> f64 {
-    let (west, east) = path.iter().fold((f64::MAX, f64::MIN), |(west, east), c| (west.min(c.x), east.max(c.x)));
+    let (west, east) = range(path);
     east - west
 }
 
@@ -251,8 +257,7 @@ fn is_plausible(unwrapped: &[Coord]) -> bool {
     let width = width(unwrapped);
     let (south, north) = unwrapped.iter().fold((f64::MAX, f64::MIN), |(s, n), c| (s.min(c.y), n.max(c.y)));
     let height = north - south;
-    let turns = unwrapped[unwrapped.len() - 1].x - unwrapped[0].x;
-    if turns.abs() > 180.0 {
+    if goes_round(unwrapped) {
         return south > 0.0 || north < 0.0;
     }
     let is_sliver = height >= 20.0 * width || (height >= 20.0 && height >= 4.0 * width);

@@ -206,7 +206,7 @@ fn tangle() -> impl Strategy<Value = Vec<(f64, f64)>> {
 fn check(vertices: &[(f64, f64)], places: &[(f64, f64)]) -> std::result::Result<(), TestCaseError> {
     let ring = Reader::new(None, [0.0; 4]).ring(&LineString::from(vertices.to_vec()).0, false).unwrap();
     // What a ring wider than the globe means where it lies over itself is another question.
-    let (west, east) = ring.range();
+    let (west, east) = reading::range(&ring.path);
     prop_assume!(ring.turns != 0 || east - west < 360.0);
     let pole = (ring.turns % 2 != 0).then_some(ring.pole);
     let (drawn, _) = draw(Polygon::new(LineString::from(vertices.to_vec()), vec![]), None);
