@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
-use earthcatalog_stac_rows::geometry_from_wkb;
+use earthcatalog_stac_rows::{geometry_from_wkb, wkb_from_geometry};
 use geo::{BoundingRect, Geometry, HasDimensions, Rect};
 use geoarrow_array::GeoArrowArray;
 use geoarrow_array::array::from_arrow_array;
@@ -69,6 +69,11 @@ pub fn bounds_of(wkb: &[u8]) -> Result<Option<[f64; 4]>> {
     let geometry = geometry_from_wkb(wkb);
     let geometry = geometry.map_err(|e| exec_datafusion_err!("a geometry is not readable as WKB: {e}"))?;
     Ok(earthcatalog_stac_rows::footprint::bounds(&geometry))
+}
+
+/// A geometry that `function` has made, as WKB.
+pub(crate) fn to_wkb(function: &str, geometry: &Geometry) -> Result<Vec<u8>> {
+    wkb_from_geometry(geometry).map_err(|e| exec_datafusion_err!("{function}: {e}"))
 }
 
 /// Whether an argument of this type is a geometry; a plan error if it is none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BinaryViewBuilder};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -13,9 +13,9 @@ use earthcatalog_stac_rows::NO_CELL;
 use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{Coord, Geometry, LineString, Polygon};
 use h3o::CellIndex;
-use wkb::writer::{WriteOptions, write_geometry};
 
 use crate::cell_text::parse_cell;
+use crate::geometry::to_wkb;
 
 /// `h3_cell_to_boundary(cell) -> BinaryView`: the outline of an H3 cell as a WKB polygon in degrees (`geoarrow.wkb`,
 /// OGC:CRS84), so that the ST_ functions take it.
@@ -56,16 +56,12 @@ impl ScalarUDFImpl for H3CellToBoundary {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let cells = args.args[0].to_array(args.number_rows)?;
         let mut outlines = BinaryViewBuilder::with_capacity(args.number_rows);
-        let mut wkb = Vec::new();
         for text in cells.as_string_view() {
             let Some(text) = text.filter(|text| *text != NO_CELL) else {
                 outlines.append_null();
                 continue;
             };
-            wkb.clear();
-            write_geometry(&mut wkb, &outline(parse_cell(self.name(), text)?), &WriteOptions::default())
-                .map_err(|e| exec_datafusion_err!("h3_cell_to_boundary: {e}"))?;
-            outlines.append_value(&wkb);
+            outlines.append_value(to_wkb(self.name(), &outline(parse_cell(self.name(), text)?))?);
         }
         Ok(ColumnarValue::Array(Arc::new(outlines.finish())))
     }

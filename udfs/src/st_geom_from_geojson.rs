@@ -11,9 +11,8 @@ use datafusion::logical_expr::{
 use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{Coord, Geometry, GeometryCollection, LineString, MultiLineString, MultiPoint, MultiPolygon, Point, Polygon};
 use serde_json::Value;
-use wkb::writer::{WriteOptions, write_geometry};
 
-use crate::geometry::wkb_field;
+use crate::geometry::{to_wkb, wkb_field};
 
 /// `ST_GeomFromGeoJSON(text) -> WKB`: the geometry of a GeoJSON geometry object (RFC 7946), as PostGIS has it.
 ///
@@ -60,10 +59,7 @@ impl ScalarUDFImpl for StGeomFromGeoJson {
                 geometries.append_null();
                 continue;
             };
-            let mut wkb = vec![];
-            let written = write_geometry(&mut wkb, &geometry, &WriteOptions::default());
-            written.map_err(|e| exec_datafusion_err!("st_geomfromgeojson: {e}"))?;
-            geometries.append_value(&wkb);
+            geometries.append_value(to_wkb(self.name(), &geometry)?);
         }
         Ok(ColumnarValue::Array(Arc::new(geometries.finish())))
     }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::BinaryViewBuilder;
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result, exec_datafusion_err, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use earthcatalog_stac_rows::footprint::drawn;
 use geodatafusion::udf::native::io::GeomFromText;
-use wkb::writer::{WriteOptions, write_geometry};
 
-use crate::geometry::{Geometries, wkb_field};
+use crate::geometry::{Geometries, to_wkb, wkb_field};
 
 /// `ST_GeomFromText(text) -> WKB`: the geometry of a WKT text, as PostGIS has it.
 ///
@@ -70,12 +69,7 @@ impl ScalarUDFImpl for StGeomFromText {
         for row in 0..geometries.len() {
             // What is not in degrees is of another plane.
             match geometries.get(row)?.map(|geometry| drawn(&geometry, None).unwrap_or_default()) {
-                Some(Some(drawn)) => {
-                    let mut bytes = vec![];
-                    write_geometry(&mut bytes, &drawn.geometry, &WriteOptions::default())
-                        .map_err(|e| exec_datafusion_err!("st_geomfromtext: {e}"))?;
-                    wkb.append_value(&bytes);
-                }
+                Some(Some(drawn)) => wkb.append_value(to_wkb(self.name(), &drawn.geometry)?),
                 Some(None) => wkb.append_value(geometries.wkb().value(row)),
                 None => wkb.append_null(),
             }

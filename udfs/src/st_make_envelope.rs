@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BinaryViewBuilder};
 use arrow::datatypes::{DataType, FieldRef, Float64Type};
-use datafusion::common::{Result, exec_datafusion_err, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use earthcatalog_stac_rows::footprint::drawn_box;
-use wkb::writer::{WriteOptions, write_geometry};
 
-use crate::geometry::wkb_field;
+use crate::geometry::{to_wkb, wkb_field};
 
 /// `ST_MakeEnvelope(xmin, ymin, xmax, ymax[, srid]) -> WKB`: the box as a polygon, as PostGIS has it.
+///
+/// In degrees, the box goes over the antimeridian where `xmin` > `xmax`, and is cut there into two. Without width or height it is
+/// a line or a point.
 ///
 /// Null if a side is null. The `srid` is accepted and ignored: geometries of the table are longitude and latitude.
 pub fn st_make_envelope_udf() -> ScalarUDF {
@@ -56,10 +58,7 @@ impl ScalarUDFImpl for StMakeEnvelope {
                 continue;
             };
             let envelope = drawn_box([xmin, ymin.min(ymax), xmax, ymin.max(ymax)]);
-            let mut wkb = vec![];
-            let written = write_geometry(&mut wkb, &envelope, &WriteOptions::default());
-            written.map_err(|e| exec_datafusion_err!("st_makeenvelope: {e}"))?;
-            boxes.append_value(&wkb);
+            boxes.append_value(to_wkb(self.name(), &envelope)?);
         }
         Ok(ColumnarValue::Array(Arc::new(boxes.finish())))
     }

@@ -1,6 +1,7 @@
 //! Places as people write them: a box, WKT, or GeoJSON.
 
 use earthcatalog_stac_rows::footprint::{drawn_box, drawn_place};
+use earthcatalog_stac_rows::wkb_from_geometry;
 use earthcatalog_udfs::parse_geojson;
 use geo::Geometry;
 use thiserror::Error;
@@ -37,10 +38,7 @@ pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
 
 /// A place as WKB.
 pub(crate) fn place_wkb(place: &Geometry) -> Result<Vec<u8>, PlaceError> {
-    let mut wkb = vec![];
-    wkb::writer::write_geometry(&mut wkb, place, &wkb::writer::WriteOptions::default())
-        .map_err(|e| PlaceError::Unreadable(e.to_string()))?;
-    Ok(wkb)
+    wkb_from_geometry(place).map_err(|e| PlaceError::Unreadable(e.to_string()))
 }
 
 /// A place as GeoJSON.

@@ -45,9 +45,7 @@ fn wkt(text: &str) -> Option<Geometry> {
 }
 
 fn wkb(geometry: &Geometry) -> Vec<u8> {
-    let mut wkb = vec![];
-    wkb::writer::write_geometry(&mut wkb, geometry, &wkb::writer::WriteOptions::default()).unwrap();
-    wkb
+    super::place::place_wkb(geometry).unwrap()
 }
 
 fn batch(items: &ItemSchema, versions: &[Version]) -> RecordBatch {
