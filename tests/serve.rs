@@ -168,9 +168,12 @@ async fn answers_are_compressed_and_pages_of_other_origins_may_ask() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_proxy_is_that_of_all_links() {
-    let service = Service::over(&SERVED.warehouse, &["--url", "https://example.com/stac/"]);
+async fn the_address_of_a_proxy_is_that_of_all_links_and_the_title_is_that_of_the_service() {
+    let flags = ["--url", "https://example.com/stac/", "--title", "Ice in motion"];
+    let service = Service::over(&SERVED.warehouse, &flags);
     let landing = service.get("/").await.ok();
+    assert_eq!(landing["title"], "Ice in motion");
+    assert_eq!(SERVED.service.get("/").await.ok()["title"], "earthcatalog");
     assert_eq!(link(&landing, "data").unwrap()["href"], "https://example.com/stac/collections");
     let page = service.get("/search?limit=1").await.ok();
     assert!(

@@ -293,6 +293,16 @@ async fn numbers_of_items_are_those_of_sql() {
         };
         assert_eq!((&times["buckets"], &times["overflow"]), (&json!([year(2019), year(2020)]), &json!(0)));
     }
+    // One answer for each that is asked for, in that order.
+    let mixed = "datetime_max,collection_frequency,total_count,datetime_max";
+    let mixed_answer = SERVED.service.get(&format!("/aggregate?aggregations={mixed}")).await.ok();
+    let answers = mixed_answer["aggregations"].as_array().unwrap();
+    assert!(answers.iter().map(|each| each["name"].as_str().unwrap()).eq(mixed.split(',')));
+    let value = |sql: &str| SERVED.warehouse.value(sql);
+    let newest = value("SELECT max(datetime)::varchar FROM items");
+    assert_eq!([&answers[0]["value"], &answers[3]["value"]], [&newest, &newest]);
+    assert_eq!(answers[2]["value"], value("SELECT count(*) FROM items"));
+    assert_eq!(answers[1]["buckets"][0]["frequency"], answers[2]["value"]);
     let listed = SERVED.service.get("/aggregations").await.ok();
     assert!(listed["aggregations"].as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).eq(names));
     for (query, words) in [

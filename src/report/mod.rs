@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn footprints_that_were_guessed_are_counted_where_there_are_some() {
+        let run = RunReport { guessed_footprints: 1_033, ..report().run };
+        let guessed = Report { run, seconds: 0.25 };
+        let line = "\nguessed     1,033 footprints that could be read in two ways, and their bbox does not decide\n";
+        assert!(guessed.to_string().contains(line), "{guessed}");
+        assert_eq!(guessed.to_json()["guessed_footprints"], 1_033);
+        assert!(report().to_json().get("guessed_footprints").is_none());
+    }
+
+    #[test]
     fn a_run_that_cannot_count_says_so() {
         let run = RunReport { uncounted: true, listed: 0, items: 0, rows: 7, ..report().run };
         let report = Report { run, seconds: 0.25 };

@@ -60,6 +60,11 @@ impl Aggregation {
         }
     }
 
+    /// Whether Items are counted by a key.
+    fn is_frequency(self) -> bool {
+        matches!(self, Self::CollectionFrequency | Self::DatetimeFrequency)
+    }
+
     fn data_type(self) -> &'static str {
         match self {
             Self::TotalCount => "integer",
@@ -175,39 +180,58 @@ pub(super) async fn aggregate_of(
 
 async fn answer(app: &App, view: &View, question: Question, base: &Base, at: &str) -> Result<Json<Value>, ApiError> {
     let _permit = app.permit().await?;
+    let found = search_plan(&items(), view.items.clone(), &question.search).map_err(ApiError::planning)?;
+    let mut values = single_values(app, &question, found.clone()).await?.into_iter();
     let mut aggregations = vec![];
     for aggregation in &question.aggregations {
-        let plan = plan(view, &question, *aggregation).map_err(ApiError::planning)?;
-        let plan = app.reader.plan_narrow(&plan).await.map_err(ApiError::planning)?;
-        let rows = app.reader.execute_narrow(plan).map_err(ApiError::running)?;
-        let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(ApiError::running)?;
-        aggregations.push(document(*aggregation, &rows).map_err(ApiError::running)?);
+        let (name, data_type) = (aggregation.name(), aggregation.data_type());
+        let mut document = json!({"name": name, "data_type": data_type});
+        if aggregation.is_frequency() {
+            let plan = frequency(*aggregation, &question, found.clone()).map_err(ApiError::planning)?;
+            let rows = rows(app, &plan).await?;
+            let (buckets, overflow) = buckets(*aggregation, &rows).map_err(ApiError::running)?;
+            document["buckets"] = buckets.into();
+            document["overflow"] = overflow.into();
+        } else {
+            document["value"] = values.next().unwrap_or_default();
+        }
+        aggregations.push(document);
     }
     let links = [link("root", &base.root(), JSON), link("self", at, JSON)];
     Ok(Json(json!({"type": "AggregationCollection", "aggregations": aggregations, "links": links})))
 }
 
-/// The value, or each key with its number of Items, the last one being null.
-fn plan(view: &View, question: &Question, aggregation: Aggregation) -> DataFusionResult<LogicalPlan> {
-    let found = LogicalPlanBuilder::from(search_plan(&items(), view.items.clone(), &question.search)?);
-    let expression = aggregation.expression(&question.interval);
-    match aggregation {
-        Aggregation::CollectionFrequency | Aggregation::DatetimeFrequency => found
-            .aggregate(vec![expression.alias("key")], vec![count(lit(1)).alias("items")])?
-            .sort([ident("key").sort(true, false)])?
-            .build(),
-        _ => found.aggregate(Vec::<Expr>::new(), vec![expression])?.build(),
-    }
+async fn rows(app: &App, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, ApiError> {
+    app.reader.narrow_rows(plan).await?.try_collect().await.map_err(ApiError::running)
 }
 
-/// An aggregation of the extension.
-fn document(aggregation: Aggregation, rows: &[RecordBatch]) -> DataFusionResult<Value> {
-    let (name, data_type) = (aggregation.name(), aggregation.data_type());
-    if data_type != "frequency_distribution" {
-        let value =
-            rows.iter().find(|batch| batch.num_rows() > 0).map(|batch| value(batch.column(0), 0)).transpose()?;
-        return Ok(json!({"name": name, "data_type": data_type, "value": value}));
+/// What is asked of all Items together, in the order of the question: the Items are read once for all of it.
+async fn single_values(app: &App, question: &Question, found: LogicalPlan) -> Result<Vec<Value>, ApiError> {
+    let single = question.aggregations.iter().filter(|aggregation| !aggregation.is_frequency());
+    let expressions: Vec<Expr> =
+        (0..).zip(single).map(|(i, of)| of.expression(&question.interval).alias(i.to_string())).collect();
+    if expressions.is_empty() {
+        return Ok(vec![]);
     }
+    let plan = LogicalPlanBuilder::from(found).aggregate(Vec::<Expr>::new(), expressions);
+    let plan = plan.and_then(LogicalPlanBuilder::build).map_err(ApiError::planning)?;
+    let rows = rows(app, &plan).await?;
+    let row = rows.iter().find(|batch| batch.num_rows() > 0);
+    let columns = row.map(RecordBatch::columns).unwrap_or_default();
+    columns.iter().map(|column| value(column, 0)).collect::<Result<_, _>>().map_err(ApiError::running)
+}
+
+/// Each key with its number of Items, the last one being null.
+fn frequency(aggregation: Aggregation, question: &Question, found: LogicalPlan) -> DataFusionResult<LogicalPlan> {
+    let key = aggregation.expression(&question.interval).alias("key");
+    LogicalPlanBuilder::from(found)
+        .aggregate(vec![key], vec![count(lit(1)).alias("items")])?
+        .sort([ident("key").sort(true, false)])?
+        .build()
+}
+
+/// The keys of a frequency, and how many Items are in none of them.
+fn buckets(aggregation: Aggregation, rows: &[RecordBatch]) -> DataFusionResult<(Vec<Value>, i64)> {
     let (mut buckets, mut overflow) = (vec![], 0);
     for batch in rows {
         let items = batch.column(1).as_primitive::<Int64Type>();
@@ -219,7 +243,7 @@ fn document(aggregation: Aggregation, rows: &[RecordBatch]) -> DataFusionResult<
             }
         }
     }
-    Ok(json!({"name": name, "data_type": data_type, "buckets": buckets, "overflow": overflow}))
+    Ok((buckets, overflow))
 }
 
 fn key_type(aggregation: Aggregation) -> &'static str {

@@ -67,8 +67,7 @@ impl Bulk {
         }
         let permit = app.permit().await?;
         let plan = search_plan(&items(), view.items.clone(), &search).map_err(ApiError::planning)?;
-        let plan = app.reader.plan_items(&plan).await.map_err(ApiError::planning)?;
-        let mut rows = app.reader.execute(plan).map_err(ApiError::running)?;
+        let mut rows = app.reader.rows(&plan).await?;
         let schema = rows.schema();
         let first = rows.try_next().await.map_err(ApiError::running)?;
         let rows = stream::iter(first.map(Ok)).chain(rows);

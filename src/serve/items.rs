@@ -53,9 +53,7 @@ pub(super) async fn item(
         ..Search::default()
     };
     let page = Page::new(&table_name(), Arc::clone(&view.items) as _, &search, None).map_err(ApiError::planning)?;
-    let plan = app.reader.plan_items(&page.plan).await.map_err(ApiError::planning)?;
-    let rows: Vec<_> =
-        app.reader.execute(plan).map_err(ApiError::running)?.try_collect().await.map_err(ApiError::running)?;
+    let rows: Vec<_> = app.reader.rows(&page.plan).await?.try_collect().await.map_err(ApiError::running)?;
     let found = rows.iter().find(|batch| batch.num_rows() > 0).ok_or_else(missing)?;
     let mut item = vec![];
     let features = Features { base, fields: None };

@@ -7,10 +7,10 @@ use arrow::datatypes::Int64Type;
 use datafusion::common::Result;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::physical_plan::collect;
 use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::scan::rows_to_read;
 use earthcatalog_plans::search::{Search, search_plan};
-use futures::TryStreamExt;
 
 use super::reader::{Reader, items};
 
@@ -22,11 +22,12 @@ pub(super) async fn matched(reader: &Reader, table: Arc<ItemsTable>, search: &Se
     let all = Search { sortby: vec![], fields: None, limit: None, ..search.clone() };
     let found = search_plan(&items(), table, &all)?;
     let plan = LogicalPlanBuilder::from(found).aggregate(Vec::<Expr>::new(), vec![count(lit(1))])?.build()?;
-    let plan = reader.plan_narrow(&plan).await?;
+    let session = reader.narrow();
+    let plan = session.state().create_physical_plan(&plan).await?;
     if rows_to_read(&plan)?.is_none_or(|rows| rows > MOST_ROWS) {
         return Ok(None);
     }
-    let batches: Vec<_> = reader.execute_narrow(plan)?.try_collect().await?;
+    let batches = collect(plan, session.task_ctx()).await?;
     let counts = batches.iter().filter(|batch| batch.num_rows() > 0);
     Ok(counts.map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0).unsigned_abs()).next())
 }

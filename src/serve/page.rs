@@ -87,8 +87,7 @@ pub(super) async fn page(app: &App, view: &View, asked: Asked, place: Place) -> 
 
 /// The first rows, and those behind them.
 async fn begin(app: &App, page: &Page) -> Result<(Option<RecordBatch>, SendableRecordBatchStream), ApiError> {
-    let plan = app.reader.plan_items(&page.plan).await.map_err(ApiError::planning)?;
-    let mut rows = app.reader.execute(plan).map_err(ApiError::running)?;
+    let mut rows = app.reader.rows(&page.plan).await?;
     let first = rows.try_next().await.map_err(ApiError::running)?;
     Ok((first, rows))
 }

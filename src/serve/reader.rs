@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use datafusion::common::{Result, TableReference};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use earthcatalog_plans::collections::{DerivedCollection, derive};
 use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::table::{TableState, Warehouse};
 use tokio::sync::OnceCell;
 
+use super::error::ApiError;
 use super::log::log;
 use crate::export::expect_wide_rows;
 
@@ -149,28 +150,30 @@ impl Reader {
         self.view().state.metadata.snapshot_by_id(snapshot).is_none()
     }
 
-    /// Session with the stores and the memory of all.
+    /// Session with the stores and the memory of all, for rows of whole Items.
     pub fn session(&self) -> &SessionContext {
         &self.session
     }
 
-    /// Plans whole Items.
-    pub async fn plan_items(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        self.session.state().create_physical_plan(plan).await
+    /// The same, for rows of few columns.
+    pub fn narrow(&self) -> &SessionContext {
+        &self.narrow
     }
 
-    /// Plans few columns.
-    pub async fn plan_narrow(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        self.narrow.state().create_physical_plan(plan).await
+    /// The rows of a plan of whole Items.
+    pub async fn rows(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
+        begin(&self.session, plan).await
     }
 
-    pub fn execute(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        execute_stream(plan, self.session.task_ctx())
+    /// The rows of a plan of few columns.
+    pub async fn narrow_rows(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
+        begin(&self.narrow, plan).await
     }
+}
 
-    pub fn execute_narrow(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        execute_stream(plan, self.narrow.task_ctx())
-    }
+async fn begin(session: &SessionContext, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
+    let plan = session.state().create_physical_plan(plan).await.map_err(ApiError::planning)?;
+    execute_stream(plan, session.task_ctx()).map_err(ApiError::running)
 }
 
 /// The name of the table in plans.

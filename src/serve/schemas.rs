@@ -19,12 +19,12 @@ use super::reader::View;
 
 /// `GET /queryables`.
 pub(super) async fn queryables(Extension(view): Extension<Arc<View>>, base: Base) -> Response {
-    document(&base.href(&["queryables"]), "Queryables", queryable(&view.items.schema()))
+    Names::Queryables.document(&view, &base, None)
 }
 
 /// `GET /sortables`.
 pub(super) async fn sortables(Extension(view): Extension<Arc<View>>, base: Base) -> Response {
-    document(&base.href(&["sortables"]), "Sortables", sortable(&view.items.schema()))
+    Names::Sortables.document(&view, &base, None)
 }
 
 /// `GET /collections/{id}/queryables`.
@@ -35,8 +35,7 @@ pub(super) async fn queryables_of(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     collection_of(&app, &view, &id).await?;
-    let (at, title) = (base.href(&["collections", &id, "queryables"]), format!("Queryables of {id}"));
-    Ok(document(&at, &title, queryable(&view.items.schema())))
+    Ok(Names::Queryables.document(&view, &base, Some(&id)))
 }
 
 /// `GET /collections/{id}/sortables`.
@@ -47,8 +46,29 @@ pub(super) async fn sortables_of(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     collection_of(&app, &view, &id).await?;
-    let (at, title) = (base.href(&["collections", &id, "sortables"]), format!("Sortables of {id}"));
-    Ok(document(&at, &title, sortable(&view.items.schema())))
+    Ok(Names::Sortables.document(&view, &base, Some(&id)))
+}
+
+/// What may be named where.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    Queryables,
+    Sortables,
+}
+
+impl Names {
+    /// The document of a collection, or of all.
+    fn document(self, view: &View, base: &Base, collection: Option<&str>) -> Response {
+        let schema = view.items.schema();
+        let (name, title, properties) = match self {
+            Self::Queryables => ("queryables", "Queryables", queryable(&schema)),
+            Self::Sortables => ("sortables", "Sortables", sortable(&schema)),
+        };
+        match collection {
+            Some(id) => document(&base.href(&["collections", id, name]), &format!("{title} of {id}"), properties),
+            None => document(&base.href(&[name]), title, properties),
+        }
+    }
 }
 
 fn document(id: &str, title: &str, properties: Map<String, Value>) -> Response {

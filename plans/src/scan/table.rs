@@ -106,7 +106,7 @@ impl WarehouseTable {
         if let Some(state) = &self.state {
             return Ok(Arc::clone(state));
         }
-        Ok(self.warehouse.load_for(session.execution_props().query_execution_start_time).await?)
+        Ok(self.warehouse.load_for(session).await?)
     }
 
     /// The snapshot that a statement sees, if there is one.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
+use datafusion::catalog::Session;
 use iceberg::io::FileIO;
 use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
 use url::Url;
@@ -166,10 +167,10 @@ impl Warehouse {
         Ok(state)
     }
 
-    /// The table for a statement that began at `start`: as the first of its tables found it, for all of them. Without a
-    /// statement, as it is now.
-    pub async fn load_for(&self, start: Option<DateTime<Utc>>) -> Result<Arc<TableState>> {
-        let Some(start) = start else { return self.load().await };
+    /// The table for the statement of a session: as the first of its tables found it, for all of them. Without a statement,
+    /// as it is now.
+    pub async fn load_for(&self, session: &dyn Session) -> Result<Arc<TableState>> {
+        let Some(start) = session.execution_props().query_execution_start_time else { return self.load().await };
         let statements = || self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
             |list: &VecDeque<Statement>| list.iter().find(|(of, _)| *of == start).map(|(_, state)| Arc::clone(state));

@@ -62,7 +62,7 @@ impl TableProvider for IngestedTable {
         _: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let state = self.warehouse.load_for(session.execution_props().query_execution_start_time).await?;
+        let state = self.warehouse.load_for(session).await?;
         let mut list = RecordList::of(self.warehouse.io(), &state).await?;
         let since = match self.since {
             Some(Since::Time(time)) => Some(time),

@@ -96,10 +96,10 @@ impl TableProvider for MetadataTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let warehouse = self.table.warehouse();
-        let state = warehouse.load_for(session.execution_props().query_execution_start_time).await?;
+        let state = || warehouse.load_for(session);
         let rows = match self.about {
-            About::Snapshots => snapshots(Some(&state))?,
-            About::Table => table(warehouse, Some(&state))?,
+            About::Snapshots => snapshots(Some(&*state().await?))?,
+            About::Table => table(warehouse, Some(&*state().await?))?,
             About::Files => files(&self.table.live_files(session).await?)?,
             About::Partitions => partitions(&self.table.live_files(session).await?)?,
         };
