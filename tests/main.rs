@@ -6,6 +6,7 @@ mod book;
 mod cli;
 mod cluster;
 mod cluster_processes;
+mod collection_documents;
 mod collections;
 mod compact;
 mod data;

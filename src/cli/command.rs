@@ -8,6 +8,7 @@ use super::Cli;
 use crate::commands::CommandError;
 use crate::commands::backfill::{self, BackfillArgs};
 use crate::commands::cluster::{self, ClusterCommand};
+use crate::commands::collection::{self, CollectionCommand};
 use crate::commands::compact::{self, CompactArgs};
 use crate::commands::completions::{self, CompletionsArgs};
 use crate::commands::config::{self, ConfigArgs};
@@ -71,6 +72,8 @@ pub enum Command {
     Config(ConfigArgs),
     /// Show the state of a warehouse, from its metadata alone
     Info(InfoArgs),
+    /// List, show, add or remove the collections of a warehouse
+    Collection(CollectionCommand),
     /// List the data files whose Items may intersect a place
     Paths(PathsArgs),
     /// Run the scheduler of a cluster
@@ -109,6 +112,7 @@ impl Command {
             Self::Export(args) => export::run(&args, out).await,
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
+            Self::Collection(args) => collection::run(&args, out).await,
             Self::Paths(args) => paths::run(&args, out).await,
             Self::Scheduler(args) => scheduler::run(&args, out).await,
             Self::Executor(args) => executor::run(&args, out).await,
@@ -143,6 +147,7 @@ impl Command {
             | Self::Register(_)
             | Self::Runs(_)
             | Self::Info(_)
+            | Self::Collection(_)
             | Self::Paths(_)
             | Self::Config(_) => 1,
         }

@@ -8,6 +8,7 @@ use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::table::WarehouseError;
 use thiserror::Error;
 
+use super::collection::ReadError;
 use crate::arguments::ArgumentError;
 use crate::cluster::ClusterError;
 use crate::export::ExportError;
@@ -49,6 +50,10 @@ pub enum CommandError {
     Maintenance(#[from] MaintenanceError),
     #[error("there is no run {run} in {warehouse}; `earthcatalog runs` lists the runs")]
     NoRun { run: String, warehouse: String },
+    #[error("there is no collection {id}: {what}; `earthcatalog collection list` lists the collections")]
+    NoCollection { id: String, what: &'static str },
+    #[error(transparent)]
+    Documents(#[from] ReadError),
     #[error("run {run} is still at work; end its process before you discard its checkpoints")]
     AtWork { run: String },
     #[error("--dir {} is not empty; name a new or empty folder, or leave the flag out to use a temporary folder", .0.display())]

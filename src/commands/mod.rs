@@ -4,6 +4,7 @@
 
 pub mod backfill;
 pub mod cluster;
+pub mod collection;
 pub mod compact;
 pub mod completions;
 pub mod config;

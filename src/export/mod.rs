@@ -7,14 +7,18 @@ use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
+use arrow::array::AsArray;
 use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::{Geometry, PlaceError, in_time_sql, place_sql};
+use earthcatalog_plans::scan::records::About;
 use earthcatalog_plans::search::Fields;
+use earthcatalog_plans::table::CollectionDocument;
 use futures::TryStreamExt;
+use serde_json::Value;
 use thiserror::Error;
 
 use self::hrefs::HrefsWriter;
@@ -158,7 +162,10 @@ pub async fn export(
         ExportFormat::Ndjson => write(rows, ItemsWriter::lines().with_fields(fields), sink).await,
         ExportFormat::Itemcollection => write(rows, ItemsWriter::collection().with_fields(fields), sink).await,
         ExportFormat::StacGeoparquet if fields.is_some() => return Err(ExportError::PartOfItems),
-        ExportFormat::StacGeoparquet => write_stac_geoparquet(rows, session, Encoding::Parquet, sink).await,
+        ExportFormat::StacGeoparquet => {
+            let documents = documents(session).await?;
+            write_stac_geoparquet(rows, session, Encoding::Parquet, &documents, sink).await
+        }
     };
     let Written { items, lost, mixed } = written.map_err(failed)?;
     Ok(Exported {
@@ -237,6 +244,17 @@ async fn ask(
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;
     Ok((rows, planned))
+}
+
+/// The Collections that were given for the Items of the warehouse.
+async fn documents(session: &SessionContext) -> Result<Vec<CollectionDocument>, DataFusionError> {
+    let mut documents = vec![];
+    for batch in session.table(About::Collections.table("items")).await?.collect().await? {
+        let texts = batch.column_by_name("document").map(|column| column.as_string_view().clone());
+        let json = texts.iter().flat_map(|texts| texts.iter().flatten()).map(serde_json::from_str::<Value>);
+        documents.extend(json.filter_map(|json| CollectionDocument::try_from(json.ok()?).ok()));
+    }
+    Ok(documents)
 }
 
 /// How many Items a search finds.

@@ -6,6 +6,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::search::{Fields, search_plan};
+use earthcatalog_plans::table::CollectionDocument;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::App;
@@ -72,7 +73,13 @@ impl Bulk {
         let first = rows.try_next().await.map_err(ApiError::running)?;
         let rows = stream::iter(first.map(Ok)).chain(rows);
         let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
-        let begun = Begun { bulk: self, rows, fields: search.fields, session: app.reader.session().clone() };
+        let begun = Begun {
+            bulk: self,
+            rows,
+            fields: search.fields,
+            documents: view.documents(),
+            session: app.reader.session().clone(),
+        };
         let body = streamed(permit, app.options.timeout, begun);
         Ok(([(header::CONTENT_TYPE, self.media_type())], body).into_response())
     }
@@ -83,6 +90,7 @@ struct Begun {
     bulk: Bulk,
     rows: SendableRecordBatchStream,
     fields: Option<Fields>,
+    documents: Vec<CollectionDocument>,
     session: SessionContext,
 }
 
@@ -100,7 +108,7 @@ impl WriteBody for Begun {
             Bulk::Parquet => Encoding::Parquet,
             Bulk::Arrow => Encoding::ArrowStream,
         };
-        write_stac_geoparquet(self.rows, &self.session, encoding, out).await.map(drop)
+        write_stac_geoparquet(self.rows, &self.session, encoding, &self.documents, out).await.map(drop)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use earthcatalog_plans::collections::DerivedCollection;
+use earthcatalog_plans::collections::Collection;
 use serde_json::{Map, Value, json};
 
 use super::App;
@@ -36,18 +36,18 @@ pub(super) async fn collection(
 }
 
 /// The collection of an id.
-pub(super) async fn collection_of<'a>(app: &App, view: &'a View, id: &str) -> Result<&'a DerivedCollection, ApiError> {
+pub(super) async fn collection_of<'a>(app: &App, view: &'a View, id: &str) -> Result<&'a Collection, ApiError> {
     let collections = app.reader.collections(view).await.map_err(ApiError::running)?;
     let found = collections.iter().find(|collection| collection.id == id);
     found.ok_or_else(|| ApiError::not_found(format!("there is no collection {id}")))
 }
 
-/// A Collection with the links of the service.
-fn document(collection: &DerivedCollection, base: &Base) -> Map<String, Value> {
+/// A Collection with the links of the service, and behind them those that it was given with.
+fn document(collection: &Collection, base: &Base) -> Map<String, Value> {
     let id = collection.id.as_str();
     let below = |name: &str| base.href(&["collections", id, name]);
     let mut document = collection.document();
-    let links = [
+    let own = [
         link("self", &base.collection(id), JSON),
         link("root", &base.root(), JSON),
         link("parent", &base.root(), JSON),
@@ -57,6 +57,10 @@ fn document(collection: &DerivedCollection, base: &Base) -> Map<String, Value> {
         link(QUERYABLES, &below("queryables"), SCHEMA),
         link(SORTABLES, &below("sortables"), SCHEMA),
     ];
-    document.insert("links".into(), links.into_iter().collect());
+    let given = match document.remove("links") {
+        Some(Value::Array(given)) => given,
+        _ => vec![],
+    };
+    document.insert("links".into(), own.into_iter().chain(given).collect());
     document
 }

@@ -81,7 +81,7 @@ pub(super) async fn landing(
     let collections = app.reader.collections(&view).await.map_err(ApiError::running)?;
     links.extend(collections.iter().map(|collection| {
         let mut child = link("child", &base.collection(&collection.id), JSON);
-        child["title"] = collection.id.as_str().into();
+        child["title"] = collection.title().into();
         child
     }));
     Ok(Json(json!({

@@ -8,9 +8,9 @@ use datafusion::common::{Result, TableReference};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use earthcatalog_plans::collections::{DerivedCollection, derive};
+use earthcatalog_plans::collections::{Collection, collections};
 use earthcatalog_plans::query::ItemsTable;
-use earthcatalog_plans::table::{TableState, Warehouse};
+use earthcatalog_plans::table::{CollectionDocument, TableState, Warehouse};
 use tokio::sync::OnceCell;
 
 use super::error::ApiError;
@@ -42,7 +42,7 @@ pub(super) struct View {
     table: ItemsTable,
     /// Of the newest snapshot.
     pub items: Arc<ItemsTable>,
-    collections: OnceCell<Vec<DerivedCollection>>,
+    collections: OnceCell<Vec<Collection>>,
     /// By snapshot, the last opened last.
     earlier: Mutex<VecDeque<(i64, Arc<ItemsTable>)>>,
 }
@@ -63,6 +63,11 @@ impl View {
     /// The newest snapshot, if there is one.
     pub fn snapshot(&self) -> Option<i64> {
         self.state.metadata.current_snapshot_id()
+    }
+
+    /// The Collections that were given for the Items.
+    pub fn documents(&self) -> Vec<CollectionDocument> {
+        CollectionDocument::all(&self.state.metadata)
     }
 
     /// The Items as of a snapshot; `None` where the table does not retain it.
@@ -138,9 +143,9 @@ impl Reader {
     }
 
     /// The collections of a state.
-    pub async fn collections<'a>(&self, view: &'a View) -> Result<&'a [DerivedCollection]> {
-        let derive = || derive(&self.narrow, &view.items);
-        Ok(view.collections.get_or_try_init(derive).await?)
+    pub async fn collections<'a>(&self, view: &'a View) -> Result<&'a [Collection]> {
+        let find = || collections(&self.narrow, &view.items, &view.state);
+        Ok(view.collections.get_or_try_init(find).await?)
     }
 
     /// Whether a snapshot can no longer be read.

@@ -1,11 +1,15 @@
-//! The collections of a warehouse, as its Items say them.
+//! The collections of a warehouse: what its Items say of them, and the documents that people gave for them.
 //!
-//! - [`DerivedCollection`]: id, extent and number of Items of one; [`derive()`] finds those of a table.
-//! - `bounds`: from what manifests record of files, which reads no file.
-//! - `rows`: from the rows, where that does not tell.
+//! - [`Collection`]: one of them; [`collections()`] finds those of a table.
+//! - [`summaries()`]: which values the properties of its Items have.
+//! - `bounds`: extents from what manifests record of files, which reads no file.
+//! - `rows`: extents from the rows, where that does not tell.
 
 mod bounds;
 mod rows;
+mod summaries;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::common::Result;
@@ -13,14 +17,20 @@ use datafusion::prelude::SessionContext;
 use serde_json::{Map, Value, json};
 
 use crate::query::ItemsTable;
+use crate::table::{CollectionDocument, TableState};
 
-/// A collection, as its Items say it.
+pub use summaries::summaries;
+
+/// A collection: Items that name it, a document that somebody gave for it, or both.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DerivedCollection {
+pub struct Collection {
     pub id: String,
+    /// That of the Items.
     pub extent: Extent,
     /// `None` where there are too many to count.
     pub items: Option<u64>,
+    /// As somebody gave it.
+    pub given: Option<CollectionDocument>,
 }
 
 /// Where and when Items are. Older versions of an Item count, too, as long as they are in the table.
@@ -33,15 +43,22 @@ pub struct Extent {
     pub interval: [Option<i64>; 2],
 }
 
-/// The collections of the Items of a table, by id. Items without a collection are in none.
-pub async fn derive(session: &SessionContext, table: &ItemsTable) -> Result<Vec<DerivedCollection>> {
+/// The collections of a table in a state of it, by id. Items without a collection are in none.
+pub async fn collections(session: &SessionContext, table: &ItemsTable, state: &TableState) -> Result<Vec<Collection>> {
     let extents = match bounds::extents(session, table).await? {
         Some(extents) => extents,
         None => rows::extents(session, table).await?,
     };
     let counts = rows::counts(session, table).await?;
     let items = |id: &str| counts.as_ref().map(|counts| counts.get(id).copied().unwrap_or_default());
-    Ok(extents.into_iter().map(|(id, extent)| DerivedCollection { items: items(&id), id, extent }).collect())
+    let found = |id: String, extent| (id.clone(), Collection { items: items(&id), id, extent, given: None });
+    let mut all: BTreeMap<_, _> = extents.into_iter().map(|(id, extent)| found(id, extent)).collect();
+    for document in CollectionDocument::all(&state.metadata) {
+        let id = document.id().to_owned();
+        let empty = || Collection { id: id.clone(), extent: Extent::default(), items: Some(0), given: None };
+        all.entry(id.clone()).or_insert_with(empty).given = Some(document);
+    }
+    Ok(all.into_values().collect())
 }
 
 impl Extent {
@@ -64,32 +81,84 @@ impl Extent {
 /// The extension that has a place for the number of Items.
 const STATS: &str = "https://stac-extensions.github.io/stats/v0.2.0/schema.json";
 
-impl DerivedCollection {
-    /// A STAC Collection (1.0) without links. Nothing is known of its licence, nor is there a description of it.
+impl Collection {
+    /// A STAC Collection without links to what is around it: the document that was given, and what that lacks of a
+    /// Collection. Where none was given, nothing is known of the licence, nor is there a description.
     pub fn document(&self) -> Map<String, Value> {
+        let given = self.given.as_ref().map(|given| given.members().clone());
+        let is_given = given.is_some();
+        let mut document = whole(&self.id, given.unwrap_or_default(), self.extent);
+        if !is_given {
+            self.count(&mut document);
+        }
+        document
+    }
+
+    /// How people call it.
+    pub fn title(&self) -> &str {
+        let title = self.given.as_ref().and_then(|given| given.members().get("title")?.as_str());
+        title.unwrap_or(&self.id)
+    }
+
+    /// The same with what the Items say in place of what was given: extent, number of Items, and `summaries`, of which
+    /// those of other properties stay.
+    pub fn completed(&self, summaries: Map<String, Value>) -> Map<String, Value> {
+        let mut document = self.document();
+        document.insert("extent".into(), self.extent.to_json());
+        self.count(&mut document);
+        if !summaries.is_empty() {
+            match document.entry("summaries").or_insert_with(|| json!({})) {
+                Value::Object(given) => given.extend(summaries),
+                other => *other = summaries.into(),
+            }
+        }
+        document
+    }
+
+    fn count(&self, document: &mut Map<String, Value>) {
+        let Some(items) = self.items else { return };
+        extend(document, STATS);
+        document.insert("stats:items".into(), json!({"count": items}));
+    }
+}
+
+/// A document that was given, with what it lacks of a Collection.
+pub fn whole(id: &str, mut document: Map<String, Value>, extent: Extent) -> Map<String, Value> {
+    for (member, value) in [
+        ("type", "Collection".into()),
+        ("stac_version", "1.0.0".into()),
+        ("id", id.into()),
+        ("description", format!("The Items of collection {id}").into()),
+        ("license", "various".into()),
+        ("extent", extent.to_json()),
+    ] {
+        document.entry(member).or_insert(value);
+    }
+    document
+}
+
+/// Notes that a document uses an extension.
+pub fn extend(document: &mut Map<String, Value>, extension: &str) {
+    let extensions = document.entry("stac_extensions").or_insert_with(|| json!([]));
+    if let Value::Array(extensions) = extensions
+        && !extensions.contains(&json!(extension))
+    {
+        extensions.push(extension.into());
+    }
+}
+
+impl Extent {
+    /// As a Collection has it; the world, where no Item has a place.
+    fn to_json(self) -> Value {
         let world = [-180.0, -90.0, 180.0, 90.0];
         let time = |micros: Option<i64>| {
             let time: Option<DateTime<Utc>> = micros.and_then(DateTime::from_timestamp_micros);
             time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
         };
-        let mut document = Map::new();
-        document.insert("type".into(), "Collection".into());
-        document.insert("stac_version".into(), "1.0.0".into());
-        if let Some(items) = self.items {
-            document.insert("stac_extensions".into(), json!([STATS]));
-            document.insert("stats:items".into(), json!({"count": items}));
-        }
-        document.insert("id".into(), self.id.as_str().into());
-        document.insert("description".into(), format!("The Items of collection {}", self.id).into());
-        document.insert("license".into(), "various".into());
-        document.insert(
-            "extent".into(),
-            json!({
-                "spatial": {"bbox": [self.extent.bbox.unwrap_or(world)]},
-                "temporal": {"interval": [self.extent.interval.map(time)]},
-            }),
-        );
-        document
+        json!({
+            "spatial": {"bbox": [self.bbox.unwrap_or(world)]},
+            "temporal": {"interval": [self.interval.map(time)]},
+        })
     }
 }
 
@@ -100,11 +169,16 @@ mod tests {
     use super::*;
     use crate::session::testing::Table;
     use crate::table::Warehouse;
+    use crate::table::collection_documents::DocumentChange;
 
     fn item(id: &str, collection: Value, at: [f64; 2], properties: Value) -> Value {
         let geometry = json!({"type": "Point", "coordinates": at});
         json!({"type": "Feature", "stac_version": "1.0.0", "id": id, "collection": collection, "geometry": geometry,
             "properties": properties, "links": [], "assets": {}})
+    }
+
+    async fn all(session: &SessionContext, items: &ItemsTable) -> Vec<Collection> {
+        collections(session, items, &*items.warehouse().load().await.unwrap()).await.unwrap()
     }
 
     async fn both(table: &Table) -> [std::collections::BTreeMap<String, Extent>; 2] {
@@ -138,15 +212,60 @@ mod tests {
 
         let session = table.reading().await;
         let items = ItemsTable::new(Warehouse::open(&table.catalog()).await.unwrap());
-        let derived = derive(&session, &items).await.unwrap();
-        let found: Vec<_> = derived.iter().map(|c| (c.id.as_str(), c.items)).collect();
-        assert_eq!(found, [("one", Some(3)), ("two", Some(1))]);
+        let change = DocumentChange {
+            add: vec![json!({"type": "Collection", "id": "three", "license": "CC0-1.0"}).try_into().unwrap()],
+            remove: vec![],
+        };
+        change.commit(items.warehouse()).await.unwrap();
+        let all = all(&session, &items).await;
+        let found: Vec<_> = all.iter().map(|c| (c.id.as_str(), c.items)).collect();
+        assert_eq!(found, [("one", Some(3)), ("three", Some(0)), ("two", Some(1))]);
         assert_eq!(
-            Value::from(derived[1].document()),
+            Value::from(all[2].document()),
             json!({"type": "Collection", "stac_version": "1.0.0", "stac_extensions": [STATS],
                 "stats:items": {"count": 1}, "id": "two", "description": "The Items of collection two",
                 "license": "various", "extent": {"spatial": {"bbox": [[10.0, -20.5, 10.0, -20.5]]},
                 "temporal": {"interval": [["2020-01-02T00:00:00Z", "2020-01-02T00:00:00Z"]]}}})
+        );
+        assert_eq!(
+            Value::from(all[1].document()),
+            json!({"type": "Collection", "id": "three", "license": "CC0-1.0", "stac_version": "1.0.0",
+                "description": "The Items of collection three",
+                "extent": {"spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]}, "temporal": {"interval": [[null, null]]}}})
+        );
+    }
+
+    #[tokio::test]
+    async fn a_document_is_completed_from_the_items_when_that_is_asked_for() {
+        let mut table = Table::new(r#"platform VARCHAR, "eo:cloud_cover" INT, gsd DOUBLE"#).await;
+        let properties = |platform: &str, cloud: u32| {
+            json!({"datetime": "2020-01-01T00:00:00Z", "platform": platform,
+            "eo:cloud_cover": cloud})
+        };
+        table
+            .ingest(&[
+                item("a", json!("one"), [10.0, 20.0], properties("L8", 7)),
+                item("b", json!("one"), [11.0, 20.0], properties("L9", 30)),
+                item("c", json!("two"), [12.0, 20.0], properties("S2", 99)),
+            ])
+            .await;
+        let session = table.reading().await;
+        let items = ItemsTable::new(Warehouse::open(&table.catalog()).await.unwrap());
+        let given = json!({"type": "Collection", "id": "one", "description": "Ones", "stac_extensions": [STATS],
+            "extent": {"spatial": {"bbox": [[0, 0, 1, 1]]}, "temporal": {"interval": [[null, null]]}},
+            "summaries": {"gsd": [10], "platform": ["L7"]}});
+        let change = DocumentChange { add: vec![given.try_into().unwrap()], remove: vec![] };
+        change.commit(items.warehouse()).await.unwrap();
+        let one = &all(&session, &items).await[0];
+        assert_eq!(one.document()["extent"]["spatial"]["bbox"], json!([[0, 0, 1, 1]]), "as it was given");
+        let completed = one.completed(summaries(&session, &items, "one").await.unwrap());
+        assert_eq!(completed["extent"]["spatial"]["bbox"], json!([[10.0, 20.0, 11.0, 20.0]]));
+        assert_eq!(completed["stats:items"], json!({"count": 2}));
+        assert_eq!(completed["stac_extensions"], json!([STATS]));
+        assert_eq!(completed["description"], "Ones");
+        assert_eq!(
+            completed["summaries"],
+            json!({"gsd": [10], "platform": ["L8", "L9"], "eo:cloud_cover": {"minimum": 7, "maximum": 30}})
         );
     }
 
@@ -166,6 +285,6 @@ mod tests {
         let table = Table::new("platform VARCHAR").await;
         let session = table.reading().await;
         let items = ItemsTable::new(Warehouse::open(&table.catalog()).await.unwrap());
-        assert_eq!(derive(&session, &items).await.unwrap(), []);
+        assert_eq!(all(&session, &items).await, []);
     }
 }

@@ -12,12 +12,12 @@ use super::deletion::{Deleted, Doomed, delete};
 use super::documents;
 use super::reach::{Named, live_files, named};
 use super::retention::{self, Retention, refuse_without_gc};
-use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{RunFolder, RunRecord};
 use crate::table::committed_runs::needless_notes;
 use crate::table::leases::error::Result;
 use crate::table::manifests::{MetadataFiles, may_hold};
+use crate::table::rewrite::{Rewrite, rewrite_metadata};
 use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// Data files that are looked up at a time: what this takes of memory is bounded, whatever the size of the table.

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use iceberg::spec::{ManifestContentType, ManifestFile, Operation, TableMetadata};
 
-use super::rewrite::{Rewrite, rewrite_metadata};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::table::commit::snapshot_id;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
 use crate::table::manifests::{MAX_ENTRIES, MetadataFiles, first_cell, live_manifests};
+use crate::table::rewrite::{Rewrite, rewrite_metadata};
 use crate::table::{TableState, Warehouse, snapshot};
 
 /// Up to so many manifests, a scan reads them all at once anyway.

@@ -12,7 +12,6 @@ mod merge;
 mod orphans;
 mod reach;
 mod retention;
-mod rewrite;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The tables of a warehouse for reading: `item_cells`, `items`, `rejects`, `runs`.
+//! The tables of a warehouse for reading: `item_cells`, `items`, `collections`, `rejects`, `runs`.
 
 use std::sync::Arc;
 
@@ -19,6 +19,20 @@ pub const ITEMS: &str = "items";
 pub const REJECTS: &str = "rejects";
 /// What was done to the warehouse, and what is under way.
 pub const RUNS: &str = "runs";
+
+/// What the Items say of their collections, and the documents that people gave for them.
+pub const COLLECTIONS: &str = "collections";
+
+/// The view [`COLLECTIONS`]: a row for each collection that Items name, or that somebody gave.
+const COLLECTIONS_SQL: &str = "
+    SELECT coalesce(given.id, found.id) AS id, document, xmin, ymin, xmax, ymax, start_datetime, end_datetime,
+        coalesce(items, 0) AS items
+    FROM (
+        SELECT collection AS id, min(xmin) AS xmin, min(ymin) AS ymin, max(xmax) AS xmax, max(ymax) AS ymax,
+            min(coalesce(start_datetime, datetime)) AS start_datetime,
+            max(coalesce(end_datetime, datetime)) AS end_datetime, count(*) AS items
+        FROM items WHERE collection IS NOT NULL GROUP BY collection
+    ) found FULL JOIN \"items$collections\" given ON given.id = found.id";
 
 /// As [`ITEM_CELLS`], with the sequence number of the commit of each row as column `sequence`.
 pub const ITEM_VERSIONS: &str = "item_versions";
@@ -42,6 +56,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     }
     context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened.clone())))?;
     context.register_table(ITEMS, Arc::new(ItemsTable::new(opened)))?;
+    context.register_table(COLLECTIONS, context.sql(COLLECTIONS_SQL).await?.into_view())?;
     Ok(())
 }
 
@@ -51,10 +66,12 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
     use datafusion::execution::SessionState;
     use parquet::arrow::ArrowWriter;
+    use serde_json::json;
 
     use super::*;
     use crate::scan::records::About;
     use crate::scan::records::rejects::REJECTS_SCHEMA;
+    use crate::table::collection_documents::DocumentChange;
     use crate::table::testing::{Row, warehouse, write_part};
     use crate::table::{Change, Committer};
 
@@ -196,6 +213,40 @@ mod tests {
             };
             assert!(failed.to_string().contains(&words), "{call}: {failed}");
         }
+    }
+
+    #[tokio::test]
+    async fn collections_are_those_of_items_and_of_documents() {
+        let mut table = crate::session::testing::Table::new("platform VARCHAR").await;
+        let item = |id: &str, collection: Option<&str>, x: f64, properties| {
+            json!({"type": "Feature", "stac_version": "1.0.0", "id": id, "collection": collection, "links": [],
+                "assets": {}, "geometry": {"type": "Point", "coordinates": [x, 0.0]}, "properties": properties})
+        };
+        let day = |day: &str| json!({"datetime": format!("{day}T00:00:00Z")});
+        let interval = json!({"datetime": null, "start_datetime": "2019-01-01T00:00:00Z",
+            "end_datetime": "2021-01-01T00:00:00Z"});
+        let context = table.reading().await;
+        let sql = "SELECT id, document, xmin, xmax, year(start_datetime) AS first, year(end_datetime) AS last, items
+            FROM collections ORDER BY id";
+        let sql = sql.replace("year(", "date_part('year', ");
+        assert!(text(&context, &sql).await.contains("| id | document |"), "a table without Items");
+        table
+            .ingest(&[
+                item("a", Some("one"), 1.0, day("2020-05-01")),
+                item("b", Some("one"), 3.0, interval),
+                item("c", None, 5.0, day("2018-05-01")),
+            ])
+            .await;
+        // Again: an Item counts once.
+        table.ingest(&[item("a", Some("one"), 1.0, day("2020-05-01"))]).await;
+        let warehouse = Warehouse::open(&table.catalog()).await.unwrap();
+        let add = vec![json!({"type": "Collection", "id": "two"}).try_into().unwrap()];
+        DocumentChange { add, remove: vec![] }.commit(&warehouse).await.unwrap();
+        let found = text(&context, &sql).await;
+        let rows: Vec<Vec<&str>> = found.lines().skip(3).map(|l| l.split('|').map(str::trim).collect()).collect();
+        assert_eq!(rows[0][1..8], ["one", "", "1.0", "3.0", "2019", "2021", "2"], "{found}");
+        assert_eq!(rows[1][1..8], ["two", r#"{"type":"Collection","id":"two"}"#, "", "", "", "", "0"], "{found}");
+        assert_eq!(rows.len(), 3, "{found}");
     }
 
     #[tokio::test]

@@ -82,7 +82,7 @@ mod tests {
             names.sort();
             names
         };
-        let about = ["items$files", "items$partitions", "items$snapshots", "items$table"];
+        let about = ["items$collections", "items$files", "items$partitions", "items$snapshots", "items$table"];
         assert_eq!(listed(), [&["items"][..], &about, &["my view", "t"]].concat());
         run("DROP TABLE items").await.unwrap();
         assert_eq!(listed(), ["my view", "t"]);

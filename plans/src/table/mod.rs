@@ -6,10 +6,13 @@
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`ingest_record`]: which version of which object is in the table.
+//! - [`collection_documents`]: the STAC Collections that people gave for the Items.
+//! - `rewrite`: replaces the metadata, for changes other than of files.
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
 
 pub mod catalog;
+pub mod collection_documents;
 pub mod commit;
 pub(crate) mod committed_runs;
 pub mod create;
@@ -25,6 +28,7 @@ mod new_table;
 mod register;
 pub(crate) mod requirements;
 pub(crate) mod resumable;
+pub(crate) mod rewrite;
 pub mod schema;
 pub(crate) mod snapshot;
 mod sqlite;
@@ -33,6 +37,7 @@ pub mod storage;
 pub(crate) mod testing;
 
 pub use catalog::Catalog;
+pub use collection_documents::CollectionDocument;
 pub use commit::{Change, Committed, Committer, IdChange};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;

@@ -5,9 +5,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 use datafusion::common::Result;
 use earthcatalog_plans::sink::RowsFileEncoder;
+use serde_json::{Map, Value, json};
 
 /// The entry by which readers know such a file.
-const METADATA: (&str, &str) = ("stac-geoparquet", r#"{"version":"1.1.0"}"#);
+const METADATA: &str = "stac-geoparquet";
 
 /// How the columns of stac-geoparquet are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +25,16 @@ pub(super) enum Encoder {
 }
 
 impl Encoder {
-    pub fn new(encoding: Encoding, schema: &SchemaRef) -> Result<Self> {
+    /// `collections` are the documents of the Items' collections, by id.
+    pub fn new(encoding: Encoding, schema: &SchemaRef, collections: Map<String, Value>) -> Result<Self> {
         Ok(match encoding {
             Encoding::Parquet => {
                 let mut encoder = RowsFileEncoder::geoparquet(schema)?;
-                encoder.note(METADATA.0, METADATA.1.to_owned());
+                let mut metadata = json!({"version": "1.1.0"});
+                if !collections.is_empty() {
+                    metadata["collections"] = collections.into();
+                }
+                encoder.note(METADATA, metadata.to_string());
                 Self::Parquet(Box::new(encoder))
             }
             Encoding::ArrowStream => Self::Arrow(Box::new(StreamWriter::try_new(vec![], schema)?)),

@@ -12,6 +12,7 @@ mod shape;
 mod tame;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::sync::Arc;
@@ -30,8 +31,10 @@ use datafusion::common::{DataFusionError, Result, exec_datafusion_err, internal_
 use datafusion::execution::SpillFile;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::collections::{Extent, whole};
 use earthcatalog_plans::model::items::{BOUNDS_COLUMNS, RowItems, bounds_of, wkb_of};
 use earthcatalog_plans::sink::COVERING;
+use earthcatalog_plans::table::CollectionDocument;
 use futures::TryStreamExt;
 
 pub use encoder::Encoding;
@@ -56,16 +59,23 @@ pub struct Written {
     pub mixed: Vec<String>,
 }
 
-/// Writes the Items of `rows`; what the file cannot hold exactly is told.
+/// Writes the Items of `rows`; what the file cannot hold exactly is told. Of `documents`, the file gets those of the
+/// collections of these Items.
 pub async fn write(
     rows: SendableRecordBatchStream,
     session: &SessionContext,
     encoding: Encoding,
+    documents: &[CollectionDocument],
     out: &mut impl Output,
 ) -> Result<Written, OutputError> {
     let spooled = spool(rows, session).await?;
     let layout = Layout::try_new(&spooled.columns)?;
-    let mut encoder = Encoder::new(encoding, &layout.file)?;
+    let documents = documents.iter().filter(|document| spooled.collections.contains(document.id()));
+    let documents = documents.map(|document| {
+        let whole = whole(document.id(), document.members().clone(), Extent::default());
+        (document.id().to_owned(), whole.into())
+    });
+    let mut encoder = Encoder::new(encoding, &layout.file, documents.collect())?;
     let path = spooled.file.path();
     let path = path.ok_or_else(|| exec_datafusion_err!("an export needs temporary files on a local disk"))?;
     let file = File::open(path)?;
@@ -88,6 +98,8 @@ pub async fn write(
 struct Spooled {
     file: Arc<dyn SpillFile>,
     columns: Columns,
+    /// Ids of the collections of the Items.
+    collections: BTreeSet<String>,
 }
 
 /// Whether the columns of a row do not give the Item's own geometry; then `extra` has it.
@@ -105,7 +117,7 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
     ]));
     let out = BufWriter::new(file.open_writer()?);
     let mut writer = StreamWriter::try_new(out, &schema).map_err(DataFusionError::from)?;
-    let mut columns = Columns::default();
+    let (mut columns, mut collections) = (Columns::default(), BTreeSet::new());
     while let Some(batch) = rows.try_next().await? {
         let items = RowItems::try_new(&batch)?;
         let index = batch.schema().index_of("geometry").map_err(DataFusionError::from)?;
@@ -113,6 +125,14 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
         let extra = batch.column_by_name("extra").map(|extra| cast(extra, &DataType::Utf8View)).transpose();
         let extra = extra.map_err(DataFusionError::from)?;
         let extra = extra.as_ref().map(|extra| extra.as_string_view());
+        if let Some(ids) = batch.column_by_name("collection") {
+            let ids = cast(ids, &DataType::Utf8View).map_err(DataFusionError::from)?;
+            for id in ids.as_string_view().iter().flatten() {
+                if !collections.contains(id) {
+                    collections.insert(id.to_owned());
+                }
+            }
+        }
         let (mut texts, mut text) = (StringViewBuilder::with_capacity(batch.num_rows()), vec![]);
         let mut exact = BooleanBuilder::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
@@ -133,7 +153,7 @@ async fn spool(mut rows: SendableRecordBatchStream, session: &SessionContext) ->
     let out = writer.into_inner().map_err(DataFusionError::from)?;
     let mut out = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     out.finish()?;
-    Ok(Spooled { file, columns })
+    Ok(Spooled { file, columns, collections })
 }
 
 /// The columns of the file.

@@ -1,5 +1,5 @@
 //! Tables `items$snapshots`, `items$files` and `items$partitions`: the table's metadata in SQL, as PyIceberg's `inspect`
-//! has it; and `items$table`, what there is once.
+//! has it; `items$table`, what there is once; and `items$collections`, the Collections that people gave.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::scan::table::WarehouseTable;
-use crate::table::{LiveFile, TableState, Warehouse};
+use crate::table::{CollectionDocument, LiveFile, TableState, Warehouse};
 
 /// What a metadata table is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,12 @@ pub enum About {
     /// One row: `metadata_file`, the newest; `location`, `catalog`, `grid`, `h3_resolution`, `snapshot_id` of the newest
     /// snapshot, null if there is none.
     Table,
+    /// `id` and `document`, JSON, of each Collection that was given.
+    Collections,
 }
 
 impl About {
-    pub const ALL: [Self; 4] = [Self::Snapshots, Self::Files, Self::Partitions, Self::Table];
+    pub const ALL: [Self; 5] = [Self::Snapshots, Self::Files, Self::Partitions, Self::Table, Self::Collections];
 
     fn suffix(self) -> &'static str {
         match self {
@@ -44,6 +46,7 @@ impl About {
             Self::Files => "$files",
             Self::Partitions => "$partitions",
             Self::Table => "$table",
+            Self::Collections => "$collections",
         }
     }
 
@@ -73,6 +76,7 @@ impl MetadataTable {
             About::Files => files(&[])?,
             About::Partitions => partitions(&[])?,
             About::Table => table(&warehouse, None)?,
+            About::Collections => collections(&[])?,
         };
         Ok(Self { about, table: WarehouseTable::new(warehouse), schema: schema.schema() })
     }
@@ -100,6 +104,7 @@ impl TableProvider for MetadataTable {
         let rows = match self.about {
             About::Snapshots => snapshots(Some(&*state().await?))?,
             About::Table => table(warehouse, Some(&*state().await?))?,
+            About::Collections => collections(&CollectionDocument::all(&state().await?.metadata))?,
             About::Files => files(&self.table.live_files(session).await?)?,
             About::Partitions => partitions(&self.table.live_files(session).await?)?,
         };
@@ -178,6 +183,13 @@ fn table(warehouse: &Warehouse, state: Option<&TableState>) -> Result<RecordBatc
         ("grid", text("h3".to_owned())),
         ("h3_resolution", Arc::new(Int32Array::from(vec![i32::from(warehouse.h3_resolution())]))),
         ("snapshot_id", Arc::new(Int64Array::from(vec![snapshot]))),
+    ])
+}
+
+fn collections(given: &[CollectionDocument]) -> Result<RecordBatch> {
+    rows(vec![
+        ("id", Arc::new(StringArray::from_iter_values(given.iter().map(CollectionDocument::id)))),
+        ("document", Arc::new(StringArray::from_iter_values(given.iter().map(CollectionDocument::to_json)))),
     ])
 }
 

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
-use crate::table::catalog::Swap;
-use crate::table::catalog::backoff;
-use crate::table::leases::RunLease;
-use crate::table::leases::error::{MaintenanceError, Result};
-use crate::table::manifests::MetadataFiles;
-use crate::table::{TableState, Warehouse, WarehouseError};
+use super::catalog::{Swap, backoff};
+use super::leases::RunLease;
+use super::leases::error::{MaintenanceError, Result};
+use super::manifests::MetadataFiles;
+use super::{TableState, Warehouse, WarehouseError};
 
 /// Attempts before it gives up against other writers.
 const MAX_ATTEMPTS: usize = 30;
 
 /// A change of the table's metadata.
-pub(super) trait Rewrite {
+pub(crate) trait Rewrite {
     /// What the change says of itself.
     type Outcome: Send;
 
@@ -35,7 +34,7 @@ pub(super) trait Rewrite {
 ///
 /// Errors: [`MaintenanceError::UnknownOutcome`] if the catalog failed in the middle and cannot be read again; after
 /// other errors the change is not visible, and left nothing behind.
-pub(super) async fn rewrite_metadata<R: Rewrite>(
+pub(crate) async fn rewrite_metadata<R: Rewrite>(
     warehouse: &Warehouse,
     purpose: &str,
     change: &R,
