@@ -28,6 +28,7 @@ async fn get_and_post_find_what_the_command_finds() {
             "datetime=2019-03-01T00:00:00Z/2020-06-01T00:00:00%2B00:00".to_owned(),
             json!({"datetime": "2019-03-01T00:00:00Z/2020-06-01T00:00:00Z"}),
         ),
+        (vec!["--q", "I1,59"], "q=I1,59".to_owned(), json!({"q": ["I1", "59"]})),
         (vec!["--ids", id], format!("ids={id}"), json!({"ids": [id]})),
         (vec!["--collections", COLLECTION], format!("collections={COLLECTION}"), json!({"collections": [COLLECTION]})),
         (

@@ -36,6 +36,9 @@ pub struct SearchArgs {
     /// Items of one of these collections
     #[arg(long, value_name = "ID,…")]
     pub collections: Option<String>,
+    /// Items whose id has one of these texts, in any case
+    #[arg(long, value_name = "TEXT,…")]
+    pub q: Option<String>,
     /// Items for which this is true: CQL2 as text or JSON, in place, from @FILE, or from standard input with -
     #[arg(long, value_name = "CQL2|@FILE|-", allow_hyphen_values = true)]
     pub filter: Option<String>,
@@ -147,6 +150,7 @@ fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, A
         |text: String| json!(text.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty()).collect::<Vec<_>>());
     put("ids", long("ids", &args.ids)?.map(list));
     put("collections", args.collections.clone().map(list));
+    put("q", args.q.clone().map(list));
     let cql2 = |text: String| match text.trim_start().starts_with('{') {
         true => json_of("filter", &text),
         false => Ok(Value::String(text)),

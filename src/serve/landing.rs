@@ -24,6 +24,7 @@ const CONFORMANCE: &[&str] = &[
     "https://api.stacspec.org/v1.0.0/item-search#fields",
     "https://api.stacspec.org/v1.0.0/item-search#filter",
     "https://api.stacspec.org/v1.0.0/item-search#query",
+    "https://api.stacspec.org/v1.0.0-rc.1/item-search#free-text",
     "https://api.stacspec.org/v1.0.0/item-search#sort",
     "https://api.stacspec.org/v0.3.0/aggregation",
     "https://api.stacspec.org/v0.3.0/aggregation#filter",

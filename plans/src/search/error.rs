@@ -4,12 +4,13 @@ use datafusion::common::DataFusionError;
 use thiserror::Error;
 
 /// The names of all parameters.
-pub const PARAMETERS: [&str; 12] = [
+pub const PARAMETERS: [&str; 13] = [
     "bbox",
     "intersects",
     "datetime",
     "ids",
     "collections",
+    "q",
     "filter",
     "filter-lang",
     "filter-crs",

@@ -19,8 +19,11 @@ const CRS84: &str = "http://www.opengis.net/def/crs/OGC/1.3/CRS84";
 /// Operators of all filters together, at most: plans are as deep as those are many.
 const MOST_OPERATORS: usize = 1_000;
 
+/// Texts that are looked for in ids, at most.
+const MOST_PARTS: usize = 100;
+
 /// Which Items are asked for, in which order, and what of them: the parameters of STAC API 1.0 Item Search with its
-/// extensions filter (CQL2), query, sort and fields. All conditions must hold. Read from JSON as in the body of a POST;
+/// extensions filter (CQL2), query, free-text, sort and fields. All conditions must hold. Read from JSON as in the body of a POST;
 /// a list may also be a text with commas, as in a GET.
 ///
 /// | parameter | meaning |
@@ -29,6 +32,7 @@ const MOST_OPERATORS: usize = 1_000;
 /// | `intersects` | a GeoJSON geometry that the footprint shares a position with |
 /// | `datetime` | RFC 3339, or an interval `start/end`, of which one end may be `..` or empty; see [`Interval`] |
 /// | `ids`, `collections` | one of these; an empty list has no Items |
+/// | `q` | texts of which the id has one, in any case |
 /// | `filter` | CQL2, a text (`cql2-text`) or an object (`cql2-json`); `filter-lang` says which, and need not |
 /// | `query` | `{"eo:cloud_cover": {"lt": 10}}`, with `eq neq lt lte gt gte startsWith endsWith contains in` |
 /// | `sortby` | `"-datetime,+id"`, or `[{"field": "datetime", "direction": "desc"}]` |
@@ -45,6 +49,8 @@ pub struct Search {
     pub datetime: Option<Interval>,
     pub ids: Option<Vec<String>>,
     pub collections: Option<Vec<String>>,
+    /// Parts of ids, of which one is enough; in lower case.
+    pub q: Option<Vec<String>>,
     /// `filter` and `query`.
     pub filters: Vec<Cql2>,
     /// Empty: in no order.
@@ -99,6 +105,7 @@ impl TryFrom<Map<String, Value>> for Search {
             datetime: read("datetime", given("datetime"), |value| text(value)?.parse())?,
             ids: read("ids", given("ids"), texts)?,
             collections: read("collections", given("collections"), texts)?,
+            q: read("q", given("q"), parts)?,
             filters,
             sortby: read("sortby", given("sortby"), SortKey::parse)?.unwrap_or_default(),
             fields: read("fields", given("fields"), Fields::parse)?,
@@ -130,6 +137,15 @@ fn intersects(value: &Value) -> Result<Geometry, String> {
     match Frame::of(&geometry) {
         Some(_) => Ok(geometry),
         None => Err("the geometry is empty".to_owned()),
+    }
+}
+
+fn parts(value: &Value) -> Result<Vec<String>, String> {
+    let parts: Vec<_> = texts(value)?.iter().map(|part| part.to_lowercase()).collect();
+    match parts.len() {
+        _ if parts.iter().any(String::is_empty) => Err("a text is empty, which each id has".to_owned()),
+        many if many > MOST_PARTS => Err(format!("it has {many} texts, and up to {MOST_PARTS} can be looked for")),
+        _ => Ok(parts),
     }
 }
 
@@ -174,6 +190,7 @@ mod tests {
             "datetime": "2020-01-01T00:00:00Z/..",
             "ids": "a, b",
             "collections": ["c"],
+            "q": "S2A,t33",
             "filter": "eo:cloud_cover < 10",
             "query": {"platform": {"eq": "S1"}, "gsd": {"gt": 1, "lte": 2}},
             "sortby": "-datetime,id",
@@ -186,6 +203,7 @@ mod tests {
         .unwrap();
         assert!(matches!(search.place, Some(Geometry::MultiPolygon(_))));
         assert_eq!(search.ids, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(search.q, Some(vec!["s2a".to_owned(), "t33".to_owned()]));
         assert_eq!((search.filters.len(), search.sortby.len(), search.limit), (4, 2, Some(10)));
         let by_serde: Search = serde_json::from_value(json!({"limit": 1})).unwrap();
         assert_eq!(by_serde, Search { limit: Some(1), ..Search::default() });
@@ -206,6 +224,8 @@ mod tests {
             (json!({"datetime": 2020}), "datetime: 2020 is not a text"),
             (json!({"ids": [1]}), "ids: 1 is not a text"),
             (json!({"collections": 7}), "collections: 7 is not a list of texts"),
+            (json!({"q": ["S2A", ""]}), "q: a text is empty"),
+            (json!({"q": vec!["a"; 101]}), "q: it has 101 texts"),
             (json!({"filter": "a <"}), "filter: a property, a value or a function was expected, at its end"),
             (json!({"filter": {"op": "near", "args": []}}), "filter: there is no operator near"),
             (

@@ -6,7 +6,9 @@ use arrow::datatypes::{FieldRef, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::functions::string::expr_fn::lower;
+use datafusion::functions::unicode::expr_fn::strpos;
+use datafusion::logical_expr::utils::{conjunction, disjunction};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, ident, lit};
 
 use super::condition::{Conditions, intersects};
@@ -71,8 +73,14 @@ fn conditions(search: &Search, names: Names) -> Result<Vec<Expr>, SearchError> {
     };
     let collections = search.collections.iter().map(|collections| one_of("collection", collections));
     let ids = search.ids.iter().map(|ids| one_of("id", ids));
+    let has_one = |parts: &Vec<String>| {
+        let id = lower(ident("id"));
+        let has = |part: &String| strpos(id.clone(), lit(part.as_str())).gt(lit(0_i32));
+        disjunction(parts.iter().map(has)).unwrap_or_else(|| lit(false))
+    };
+    let parts = search.q.iter().map(has_one);
     let times = search.datetime.iter().map(|interval| interval.condition());
-    let mut conditions: Vec<Expr> = collections.chain(ids).chain(times).collect();
+    let mut conditions: Vec<Expr> = collections.chain(ids).chain(times).chain(parts).collect();
     for filter in &search.filters {
         conditions.push(Conditions { names }.condition(filter).map_err(failed("filter"))?);
     }

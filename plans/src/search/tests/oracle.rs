@@ -17,6 +17,10 @@ pub(super) fn finds(search: &Search, item: &Value) -> bool {
     };
     is_one_of(&search.ids, &item["id"])
         && is_one_of(&search.collections, &item["collection"])
+        && search.q.as_ref().is_none_or(|parts| {
+            let id = item["id"].as_str().unwrap_or_default().to_lowercase();
+            parts.iter().any(|part| id.contains(part))
+        })
         && search.datetime.is_none_or(|interval| is_in(&interval, item))
         && search.place.as_ref().is_none_or(|place| footprint(item).is_some_and(|g| g.relate(place).is_intersects()))
         && search.filters.iter().all(|filter| holds(filter, item) == Some(true))

@@ -155,6 +155,7 @@ impl Vocabulary {
         let parameter = prop_oneof![
             1 => ids.prop_map(|ids| ("ids", json!(ids))),
             1 => collections.prop_map(|collections| ("collections", json!(collections))),
+            1 => self.parts().prop_map(|parts| ("q", parts)),
             2 => self.place().prop_map(|place| ("bbox", place)),
             2 => self.place().prop_map(|place| ("intersects", triangle(&place))),
             2 => self.datetime().prop_map(|datetime| ("datetime", datetime)),
@@ -169,6 +170,15 @@ impl Vocabulary {
             }
             Value::Object(search)
         })
+    }
+
+    /// Parts of ids, some in another case.
+    fn parts(&self) -> impl Strategy<Value = Value> + use<> {
+        let part = (prop::sample::select(self.ids.clone()), any::<bool>()).prop_map(|(id, upper)| {
+            let part: String = id.chars().skip(2).take(4).filter(|c| *c != ',').collect();
+            if upper { part.to_uppercase() } else { part }
+        });
+        prop::collection::vec(part.prop_filter("a text", |part| !part.is_empty()), 0..3).prop_map(|parts| json!(parts))
     }
 
     /// A box around a position of an Item, at times over the antimeridian.
