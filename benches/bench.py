@@ -18,6 +18,7 @@ class Bench:
         self.data = Data(self.binary, self.work)
         self.peers = Environment(self.work, "peers") if args.peers else None
         self.reference = Environment(self.work, "reference") if args.peers else None
+        self.service = Environment(self.work, "service") if args.peers else None
         self.out = self.work / "out"
         self.clean()
 

@@ -10,7 +10,8 @@ PEERS = Path(__file__).resolve().parent / "peers"
 
 
 class Environment:
-    """`peers`: DuckDB, polars, PyIceberg, rustac, stac-geoparquet; `reference`: the Python earthcatalog."""
+    """`peers`: DuckDB, polars, PyIceberg, rustac, stac-geoparquet; `reference`: the Python earthcatalog;
+    `service`: servers of STAC APIs."""
 
     def __init__(self, folder, name):
         self.folder, self.requirements = folder / f"environment-{name}", PEERS / f"{name}.txt"

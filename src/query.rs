@@ -177,7 +177,7 @@ mod tests {
     fn what_was_read_is_said_scan_by_scan() {
         let scan = ScanMetrics {
             files_of: 900,
-            pruned: PrunedBy { cell: 0, year: 451, bounds: 426 },
+            pruned: PrunedBy { cell: 0, year: 451, bounds: 426, index: 0 },
             row_groups_of: 23,
             row_groups: 20,
             bytes_of: 12_200_000,

@@ -15,6 +15,7 @@ mod expire;
 mod faults;
 mod incremental;
 mod interop;
+mod item_index;
 mod object_store;
 mod other_engines;
 mod plans;

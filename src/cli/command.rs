@@ -19,6 +19,7 @@ use crate::commands::expire::{self, ExpireArgs};
 use crate::commands::explain::{self, ExplainArgs};
 use crate::commands::export::{self, ExportArgs};
 use crate::commands::incremental::{self, IncrementalArgs};
+use crate::commands::index::{self, IndexArgs};
 use crate::commands::info::{self, InfoArgs};
 use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::man::{self, ManArgs};
@@ -51,6 +52,8 @@ pub enum Command {
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
+    /// Build an index by id, with which a question about an id opens few files
+    Index(IndexArgs),
     /// Remove old snapshots, and files that are no longer needed
     Expire(ExpireArgs),
     /// Run a SQL script, given as a file or as the name of a pipeline
@@ -102,6 +105,7 @@ impl Command {
             Self::Register(args) => register::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
+            Self::Index(args) => index::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
             Self::Run(args) => run::run(&args, out).await,
             Self::Explain(args) => explain::run(&args, out).await,
@@ -131,6 +135,7 @@ impl Command {
             Self::Incremental(args) => args.resources.workers(),
             Self::Delta(args) => args.threads.workers(),
             Self::Compact(args) => args.resources.workers(),
+            Self::Index(args) => args.resources.workers(),
             Self::Expire(args) => args.threads.workers(),
             Self::Run(args) => args.script.resources.workers(),
             Self::Explain(args) => args.script.resources.workers(),

@@ -16,6 +16,7 @@ pub mod expire;
 pub mod explain;
 pub mod export;
 pub mod incremental;
+pub mod index;
 pub mod info;
 pub mod ingest;
 pub mod man;

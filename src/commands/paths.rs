@@ -85,7 +85,8 @@ async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, Comm
         })
         .collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let PrunedBy { cell, year, bounds } = chosen.pruned;
+    // A place asks for no ids.
+    let PrunedBy { cell, year, bounds, index: _ } = chosen.pruned;
     Ok(Paths { files, of: chosen.of, pruned_by_cell: cell, pruned_by_year: year, pruned_by_bounds: bounds })
 }
 

@@ -1,4 +1,4 @@
-//! What snapshots name in their summaries, beside Iceberg's own: the record of what was ingested, and the known ids.
+//! What snapshots name in their summaries, beside Iceberg's own: the record of what was ingested, the known ids, and indexes.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -6,12 +6,12 @@ use iceberg::io::FileIO;
 use iceberg::spec::SnapshotRef;
 
 use super::deletion::Doomed;
-use crate::table::WarehouseError;
 use crate::table::gone::unless_gone;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
 use crate::table::location::to_location;
+use crate::table::{ItemIndex, WarehouseError};
 
 /// The documents that only `expired` snapshots name, and the files that only these name.
 ///
@@ -32,13 +32,13 @@ pub(super) async fn only_in<'a>(
     Ok(doomed)
 }
 
-/// Which kind a document is, and its Iceberg location.
+/// Which kind a document is, and its Iceberg location, or what it is.
 type Document = (&'static str, String);
 
 fn documents<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotRef>) -> BTreeSet<Document> {
     let of_snapshot = |snapshot: &'a SnapshotRef| {
         let properties = &snapshot.summary().additional_properties;
-        [RecordList::PROPERTY, KnownIds::PROPERTY]
+        [RecordList::PROPERTY, KnownIds::PROPERTY, ItemIndex::PROPERTY]
             .into_iter()
             .filter_map(|kind| Some((kind, properties.get(kind)?.clone())))
     };
@@ -50,8 +50,15 @@ async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed
     let mut named = vec![];
     let mut seen = HashSet::new();
     for (kind, location) in documents {
-        named.push(Doomed { location: location.clone(), bytes: None });
+        if *kind != ItemIndex::PROPERTY {
+            named.push(Doomed { location: location.clone(), bytes: None });
+        }
         let files: Vec<(String, u64)> = match *kind {
+            // It is in the property itself.
+            ItemIndex::PROPERTY => {
+                let index: Option<ItemIndex> = serde_json::from_str(location).ok();
+                index.into_iter().map(|index| (index.path, index.bytes)).collect()
+            }
             RecordList::PROPERTY => {
                 let list = unless_gone(io, location, RecordList::read(io, location)).await?.unwrap_or_default();
                 list.files.into_iter().map(|file| (file.path, file.bytes)).collect()

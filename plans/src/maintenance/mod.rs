@@ -1,12 +1,14 @@
 //! Keeps a warehouse clean.
 //!
 //! - [`clean`]: merges small manifests, removes old snapshots, then files that nothing names.
+//! - [`build_item_index`]: an index by id.
 //! - [`RunLease`]: held by a run that writes files, so that they are not taken for orphans.
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
 mod deletion;
 mod documents;
 mod expire;
+mod item_index;
 mod leftovers;
 mod merge;
 mod orphans;
@@ -17,6 +19,7 @@ mod summary;
 mod tests;
 
 pub use expire::expire_snapshots;
+pub use item_index::{BuiltIndex, build_item_index};
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
 pub use summary::{Cleaned, ExpireOptions, ExpireSummary};

@@ -17,6 +17,7 @@ use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{Checkpoint, Checkpoints, RunFolder};
 use crate::model::layout;
 use crate::stores::stores;
+use crate::table::ItemIndex;
 use crate::table::folder::metadata_in;
 use crate::table::gone::unless_gone;
 use crate::table::ingest_record::RecordList;
@@ -197,6 +198,8 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
         let read = unless_gone(warehouse.io(), document, KnownIds::read(warehouse.io(), document)).await?;
         read.iter().flat_map(KnownIds::files).for_each(|file| spare(&file.path));
     }
+    let snapshots = metadata.snapshots();
+    snapshots.filter_map(|s| ItemIndex::for_snapshot(&state, s)).for_each(|index| spare(&index.path));
     metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
     metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));
     let named = named(warehouse.io(), metadata, metadata.snapshots()).await?;

@@ -119,7 +119,8 @@ pub fn is_metadata_file(path: &str) -> bool {
         let parts = metadata.strip_suffix(".gz").unwrap_or(metadata).split_once('-');
         return parts.is_some_and(|(number, id)| version(number) && is_id(id));
     }
-    for (prefix, end) in [("ingested-", ".json"), ("ids-", ".json"), ("ids-", ".parquet")] {
+    for (prefix, end) in [("ingested-", ".json"), ("ids-", ".json"), ("ids-", ".parquet"), ("item-index-", ".parquet")]
+    {
         // Older ones are not hidden.
         if let Some(id) =
             name.strip_prefix(HIDDEN).unwrap_or(name).strip_prefix(prefix).and_then(|name| name.strip_suffix(end))
@@ -181,6 +182,11 @@ pub fn id_list_name(id: Uuid) -> String {
     format!("{HIDDEN}ids-{id}.parquet")
 }
 
+/// Name of an index of the table by id, in the folder of metadata; `id` is unique.
+pub fn item_index_name(id: Uuid) -> String {
+    format!("{HIDDEN}item-index-{id}.parquet")
+}
+
 /// Name of the list of the files of the ingest record, in the folder of metadata; `id` is unique.
 pub fn record_list_name(id: Uuid) -> String {
     format!("{HIDDEN}ingested-{id}.json")
@@ -232,6 +238,7 @@ mod tests {
             format!("metadata/snap-77-{id}.avro"),
             format!("metadata/snap-77-0-{id}.avro"),
             format!("{METADATA}/{}", record_list_name(id)),
+            format!("{METADATA}/{}", item_index_name(id)),
         ] {
             assert!(is_metadata_file(&ours), "{ours}");
         }

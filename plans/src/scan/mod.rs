@@ -11,6 +11,7 @@ pub(crate) mod as_of;
 pub mod buckets;
 mod described;
 mod factory;
+mod ids_of;
 mod list_ids;
 mod named_warehouse;
 mod pruned_by;

@@ -18,11 +18,19 @@ pub struct PrunedBy {
     pub year: u64,
     /// The bounds of a column.
     pub bounds: u64,
+    /// The index by id.
+    pub index: u64,
+}
+
+impl PrunedBy {
+    pub fn all(&self) -> u64 {
+        self.cell + self.year + self.bounds + self.index
+    }
 }
 
 impl fmt::Display for PrunedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reasons = [(self.cell, "cell"), (self.year, "year"), (self.bounds, "bounds")];
+        let reasons = [(self.cell, "cell"), (self.year, "year"), (self.bounds, "bounds"), (self.index, "index")];
         let mut reasons = reasons.into_iter().filter(|(files, _)| *files > 0);
         let Some((files, by)) = reasons.next() else { return write!(f, "none") };
         write!(f, "{files} by {by}")?;
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn reasons_that_left_out_nothing_are_not_told() {
-        assert_eq!(PrunedBy { cell: 7, year: 0, bounds: 2 }.to_string(), "7 by cell 2 by bounds");
+        assert_eq!(PrunedBy { cell: 7, year: 0, bounds: 2, index: 1 }.to_string(), "7 by cell 2 by bounds 1 by index");
         assert_eq!(PrunedBy::default().to_string(), "none");
     }
 }

@@ -14,6 +14,7 @@ const BYTES: &str = "table_bytes";
 const BY_CELL: &str = "files_pruned_by_cell";
 const BY_YEAR: &str = "files_pruned_by_year";
 const BY_BOUNDS: &str = "files_pruned_by_bounds";
+const BY_INDEX: &str = "files_pruned_by_index";
 
 /// What one scan of the table has read so far, and of what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,8 +33,7 @@ pub struct ScanMetrics {
 
 impl ScanMetrics {
     pub fn files(&self) -> u64 {
-        let PrunedBy { cell, year, bounds } = self.pruned;
-        self.files_of.saturating_sub(cell + year + bounds)
+        self.files_of.saturating_sub(self.pruned.all())
     }
 }
 
@@ -42,7 +42,8 @@ pub(super) fn note(plan: &Arc<dyn ExecutionPlan>, files_of: u64, bytes_of: u64, 
     let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return };
     let metrics = scan.data_source().metrics();
     let counts = [(FILES, files_of), (BYTES, bytes_of)];
-    let reasons = [(BY_CELL, pruned.cell), (BY_YEAR, pruned.year), (BY_BOUNDS, pruned.bounds)];
+    let PrunedBy { cell, year, bounds, index } = pruned;
+    let reasons = [(BY_CELL, cell), (BY_YEAR, year), (BY_BOUNDS, bounds), (BY_INDEX, index)];
     for (name, count) in counts.into_iter().chain(reasons) {
         MetricBuilder::new(&metrics).global_counter(name).add(count as usize);
     }
@@ -63,7 +64,12 @@ fn of_scan(scan: &DataSourceExec) -> Option<ScanMetrics> {
     let mut found = ScanMetrics {
         files_of,
         bytes_of: count(BYTES),
-        pruned: PrunedBy { cell: count(BY_CELL), year: count(BY_YEAR), bounds: count(BY_BOUNDS) },
+        pruned: PrunedBy {
+            cell: count(BY_CELL),
+            year: count(BY_YEAR),
+            bounds: count(BY_BOUNDS),
+            index: count(BY_INDEX),
+        },
         bytes: count("bytes_scanned"),
         rows: metrics.output_rows().unwrap_or_default() as u64,
         ..ScanMetrics::default()

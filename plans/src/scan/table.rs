@@ -17,6 +17,7 @@ use iceberg::spec::{ManifestFile, SnapshotRef};
 
 use super::as_of::AsOf;
 use super::described::describe;
+use super::ids_of::ids_of;
 use super::pruned_by::{ByCell, PrunedBy};
 use super::scan_metrics;
 use super::settles::Settles;
@@ -24,10 +25,14 @@ use super::statistics::{self, Chosen};
 use crate::model::field_ids::with_field_ids;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::{ScanFile, parquet_scan};
+use crate::table::item_index::{ItemIndex, MOST_IDS, OpenIndex};
 use crate::table::known_ids::{KnownIds, Repeated};
 use crate::table::location::to_url;
 use crate::table::manifests::files::{Buckets, FileCache, LiveFiles, ManifestSummaries};
 use crate::table::{LiveFile, TableState, Warehouse, WarehouseError, manifests};
+
+/// Up to so many files are read without a look at the index by id.
+const FEW_FILES: usize = 4;
 
 /// Up to so many files, a scan carries the statistics of each (about 12 kB of memory per file).
 const FILES_WITH_STATISTICS: usize = 1_000;
@@ -46,12 +51,21 @@ pub struct WarehouseTable {
     cache: Arc<FileCache>,
     /// By the snapshot of which they are.
     repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
+    index: Arc<OpenIndex>,
 }
 
 impl WarehouseTable {
     pub fn new(warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().table_schema());
-        Self { warehouse, schema, pinned: None, state: None, cache: Arc::default(), repeated: Mutex::new(None) }
+        Self {
+            warehouse,
+            schema,
+            pinned: None,
+            state: None,
+            cache: Arc::default(),
+            repeated: Mutex::new(None),
+            index: Arc::default(),
+        }
     }
 
     /// The table as of one of its retained snapshots; it cannot be written to.
@@ -73,6 +87,7 @@ impl WarehouseTable {
             state: Some(state),
             schema: Arc::clone(&self.schema),
             cache: Arc::clone(&self.cache),
+            index: Arc::clone(&self.index),
             ..Self::new(self.warehouse.clone())
         }
     }
@@ -81,7 +96,7 @@ impl WarehouseTable {
     pub fn opened_again(&self, warehouse: Warehouse) -> Self {
         let is_same = warehouse.columns() == self.warehouse.columns();
         let cache = if is_same { Arc::clone(&self.cache) } else { Arc::default() };
-        Self { cache, ..Self::with_sequence(warehouse) }
+        Self { cache, index: Arc::clone(&self.index), ..Self::with_sequence(warehouse) }
     }
 
     /// The table with one more column, `SEQUENCE`, behind the others.
@@ -203,7 +218,8 @@ impl WarehouseTable {
             }
             Chosen { chosen, of }
         };
-        let chosen: Vec<_> = read.into_iter().map(&mut choose).collect();
+        let mut chosen: Vec<_> = read.into_iter().map(&mut choose).collect();
+        pruned.index = self.leave_out_other_ids(&state, filters, &mut chosen).await?;
         Ok(Choice {
             chosen,
             of: manifests.iter().map(live).sum(),
@@ -211,6 +227,25 @@ impl WarehouseTable {
             pruned,
             manifests: format!("{}/{}", kept.len(), manifests.len()),
         })
+    }
+}
+
+impl WarehouseTable {
+    /// Leaves out files that have none of the ids that `filters` ask for, as the index by id tells; how many they are.
+    async fn leave_out_other_ids(&self, state: &TableState, filters: &[Expr], chosen: &mut [Chosen]) -> Result<u64> {
+        let files: usize = chosen.iter().map(|chosen| chosen.chosen.true_count()).sum();
+        let Some(ids) = ids_of(filters).filter(|ids| ids.len() <= MOST_IDS && files > FEW_FILES) else { return Ok(0) };
+        let snapshot = self.snapshot(state)?;
+        let Some(index) = snapshot.and_then(|snapshot| ItemIndex::for_snapshot(state, snapshot)) else { return Ok(0) };
+        let Some(buckets) = index.buckets(&ids, &self.index).await? else { return Ok(0) };
+        let mut left_out = 0;
+        for Chosen { of, chosen } in chosen {
+            let keep = |i: usize| chosen.value(i) && index.may_hold(&buckets, &of.files[i]);
+            let kept: BooleanArray = (0..chosen.len()).map(|i| Some(keep(i))).collect();
+            left_out += chosen.true_count() - kept.true_count();
+            *chosen = kept;
+        }
+        Ok(left_out as u64)
     }
 }
 

@@ -20,6 +20,10 @@ pub enum WarehouseError {
     Database { catalog: String, source: sqlx::Error },
     #[error("the catalog cannot be read or written: {0}")]
     CatalogObject(#[from] ObjectError),
+    #[error(
+        "the index {location} cannot be read: {reason}; delete the file, and questions do without it, or build it again with `earthcatalog index`"
+    )]
+    Index { location: String, reason: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{location}: {source}")]

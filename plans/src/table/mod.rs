@@ -4,6 +4,7 @@
 //! - `folder`: whose metadata lies in a folder; `new_table` creates a table where there is none, [`Warehouse::register`]
 //!   takes one that is there into a catalog.
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
+//! - [`item_index`]: where the rows of an id are.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`ingest_record`]: which version of which object is in the table.
 //! - [`collection_documents`]: the STAC Collections that people gave for the Items.
@@ -20,6 +21,7 @@ pub mod error;
 pub(crate) mod folder;
 pub(crate) mod gone;
 pub mod ingest_record;
+pub mod item_index;
 pub mod known_ids;
 pub mod leases;
 pub mod location;
@@ -41,4 +43,5 @@ pub use collection_documents::CollectionDocument;
 pub use commit::{Change, Committed, Committer, IdChange};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;
+pub use item_index::ItemIndex;
 pub use manifests::files::LiveFile;

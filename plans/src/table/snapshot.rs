@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use iceberg::spec::{MAIN_BRANCH, Snapshot, Summary, TableMetadata};
+use iceberg::spec::{MAIN_BRANCH, Operation, Snapshot, Summary, TableMetadata};
 
 use super::committed_runs;
 use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
+use super::item_index::ItemIndex;
 use super::manifests::files::LiveFile;
 use crate::model::part_file::PartFile;
 
@@ -21,7 +22,7 @@ pub(crate) fn on_top_of(
     committed: Option<&str>,
 ) -> Result<TableMetadata> {
     let metadata = &base.metadata;
-    inherit(&mut summary.additional_properties, base);
+    inherit(&mut summary, base);
     let snapshot = Snapshot::builder()
         .with_snapshot_id(id)
         .with_parent_snapshot_id(metadata.current_snapshot_id())
@@ -39,8 +40,14 @@ pub(crate) fn on_top_of(
     Ok(next.map_err(WarehouseError::metadata(&base.metadata_location))?.metadata)
 }
 
-/// Hands on what the table knows of what has been ingested.
-fn inherit(properties: &mut HashMap<String, String>, base: &TableState) {
+/// Hands on what the table knows of what has been ingested, and where the rows of an id are.
+fn inherit(summary: &mut Summary, base: &TableState) {
+    let same_rows = summary.operation == Operation::Replace;
+    let properties = &mut summary.additional_properties;
+    if !properties.contains_key(ItemIndex::PROPERTY) {
+        let index = ItemIndex::after(base, base.metadata.next_sequence_number(), same_rows);
+        properties.extend(index.map(|index| index.property()));
+    }
     if let Some(record) = base.inherited(RecordList::PROPERTY) {
         properties.entry(RecordList::PROPERTY.to_owned()).or_insert_with(|| record.to_owned());
     }
@@ -55,7 +62,7 @@ fn inherit(properties: &mut HashMap<String, String>, base: &TableState) {
 
 /// Summary of a snapshot that adds and removes these files, on top of the current one.
 pub(crate) fn summary(
-    operation: iceberg::spec::Operation,
+    operation: Operation,
     added: &[PartFile],
     removed: &[LiveFile],
     own: &BTreeMap<String, String>,
