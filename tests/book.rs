@@ -221,7 +221,7 @@ impl Page {
     fn run(&self) -> Result<Tally, String> {
         let temporary = tempfile::tempdir().unwrap();
         let shell = Shell::new(temporary.path());
-        let (mut tally, mut printed) = (Tally::default(), None);
+        let (mut tally, mut printed, mut different) = (Tally::default(), None, vec![]);
         for block in self.blocks() {
             let (at, text) = (self.at(block.line), block.body.join("\n") + "\n");
             let before = printed.take().filter(|_| block.follows);
@@ -231,20 +231,22 @@ impl Page {
                     tally.skipped.push(format!("{at}: {reason}"));
                 }
                 (Role::Plain, language) if RUN.contains(&language) => {
-                    printed = Some(shell.run(language, &text).map_err(|e| format!("{at}: {e}"))?);
+                    let failed = |e| [&different[..], &[format!("{at}: {e}")]].concat().join("\n\n");
+                    printed = Some(shell.run(language, &text).map_err(failed)?);
                     tally.ran += 1;
                 }
                 (Role::Plain, "text") => {
                     let Some(printed) = before else { continue };
                     if !is_like(&text, &printed) {
-                        return Err(format!("{at}: expected\n{text}\n… and what was printed is\n{printed}"));
+                        // The page goes on: all that differs is said at once.
+                        different.push(format!("{at}: expected\n{text}\n… and what was printed is\n{printed}"));
                     }
                     tally.compared += 1;
                 }
                 _ => {}
             }
         }
-        Ok(tally)
+        if different.is_empty() { Ok(tally) } else { Err(different.join("\n\n")) }
     }
 }
 
