@@ -33,7 +33,7 @@ use crate::table::leases::RunLease;
 use crate::table::leases::error::{MaintenanceError, Result};
 use crate::table::manifests::{MetadataFiles, live_manifests};
 use crate::table::rewrite::{Rewrite, rewrite_metadata};
-use crate::table::{ItemIndex, TableState, Warehouse, WarehouseError, snapshot};
+use crate::table::{ItemIndex, TableState, Warehouse, snapshot};
 
 /// Entries of a page, which is what a look-up reads: some 100 kB.
 const PAGE: usize = 16_384;
@@ -64,7 +64,7 @@ pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -
     if ItemIndex::for_snapshot(&state, of).is_some_and(|index| index.sequence >= of.sequence_number()) {
         return Ok(done(None));
     }
-    let mut lease = RunLease::begin(warehouse, &format!("index-{}", Uuid::now_v7().simple())).await?;
+    let lease = RunLease::begin(warehouse, &format!("index-{}", Uuid::now_v7().simple())).await?;
     let built = async {
         let rows = rows(session, warehouse, of.snapshot_id()).await?;
         let url = warehouse.url().join(&format!("metadata/{}", item_index_name(Uuid::new_v4())));

@@ -66,7 +66,7 @@ impl CollectionDocument {
     /// The documents that a table keeps, by id. A property that another program has broken is not one.
     pub fn all(metadata: &TableMetadata) -> Vec<Self> {
         let given = metadata.properties().iter().filter_map(|(key, text)| {
-            let (id, json) = (key.strip_prefix(COLLECTION)?, serde_json::from_str(text).ok()?);
+            let (id, json) = (key.strip_prefix(COLLECTION)?, serde_json::from_str::<Value>(text).ok()?);
             Self::try_from(json).ok().filter(|document| document.id == id)
         });
         let mut all: Vec<_> = given.collect();
