@@ -14,6 +14,7 @@ mod expire;
 mod faults;
 mod incremental;
 mod interop;
+mod limits;
 mod object_store;
 mod other_engines;
 mod plans;
