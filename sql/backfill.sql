@@ -12,6 +12,7 @@
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, if the name does not tell
 -- $validate          BOOLEAN DEFAULT FALSE    -- reject Items that lack what the STAC specification requires of one
+-- $max_item_cells    INT     DEFAULT 10000    -- reject Items whose footprint touches more cells, each of which is a row and a part file
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
 -- $restart           BOOLEAN DEFAULT FALSE    -- discard what earlier starts of the same run have done
 
@@ -49,7 +50,8 @@ OPTIONS (
     'suffix'            $suffix,
     'base'              $base,
     'format'            $format,
-    'validate'          $validate
+    'validate'          $validate,
+    'max_item_cells'    $max_item_cells
 );
 
 -- 3. Level 0: every chunk is ingested on its own, and leaves a checkpoint that names its part files. A chunk that has one

@@ -12,6 +12,7 @@
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
 -- $validate          BOOLEAN DEFAULT FALSE    -- reject Items that lack what the STAC specification requires of one
+-- $max_item_cells    INT     DEFAULT 10000    -- reject Items whose footprint touches more cells, each of which is a row and a part file
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
 
 SET earthcatalog.max_rejects = $max_rejects;
@@ -69,7 +70,8 @@ OPTIONS (
     'fetch_concurrency' $fetch_concurrency,
     'suffix'            $suffix,
     'base'              $base,
-    'validate'          $validate
+    'validate'          $validate,
+    'max_item_cells'    $max_item_cells
 );
 
 -- 4. One row per Item and cell, committed as one snapshot.

@@ -16,6 +16,7 @@ mod faults;
 mod incremental;
 mod interop;
 mod item_index;
+mod limits;
 mod object_store;
 mod other_engines;
 mod plans;

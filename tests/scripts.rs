@@ -181,9 +181,9 @@ fn explain_shows_the_plans_of_what_reads_and_writes_and_makes_nothing() {
     let names = source.names();
     let set = ["--set", &source.inventory()];
     for (pipeline, shown) in [
-        ("ingest", vec!["ingest.sql:59:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
+        ("ingest", vec!["ingest.sql:61:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
         ("backfill", vec!["CommitExec: table=earthcatalog.items, stages chunks", "appends what is staged"]),
-        ("incremental", vec!["incremental.sql:76:1  INSERT INTO items", "chunks=1"]),
+        ("incremental", vec!["incremental.sql:78:1  INSERT INTO items", "chunks=1"]),
     ] {
         let text = source.command("explain", pipeline, &set).ok();
         assert!(shown.iter().all(|part| text.contains(part)), "{text}");

@@ -33,6 +33,8 @@ pub struct SourceArgs {
     pub format: Option<String>,
     #[arg(long)]
     pub validate: bool,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 22))]
+    pub max_item_cells: Option<u64>,
     #[arg(long, value_name = "N|P%", value_parser = values::max_rejects)]
     pub max_rejects: Option<MaxRejects>,
 }
@@ -68,6 +70,7 @@ impl SourceArgs {
             .with_option("base", self.base.as_ref())
             .with_option("format", self.format.as_ref())
             .with("validate", self.validate)
+            .with_option("max_item_cells", self.max_item_cells)
             .with_option("max_rejects", self.max_rejects)
     }
 }

@@ -15,7 +15,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use datafusion::prelude::SessionConfig;
-use earthcatalog_plans::runtime::by_field_id;
+use earthcatalog_plans::runtime::{by_field_id, checked_scan};
 use earthcatalog_plans::sink::WriteGeoParquetExec;
 
 use super::watched::{FirstError, WatchedExec};
@@ -44,7 +44,7 @@ impl ExecutionEngine for Engine {
         work_dir: &str,
         config: &SessionConfig,
     ) -> Result<Arc<dyn QueryStageExecutor>> {
-        let plan = by_field_id(numbered(plan, &partitions)?)?;
+        let plan = by_field_id(checked_scan(numbered(plan, &partitions)?)?)?;
         let error = FirstError::default();
         // The root writes what the others yield.
         let inputs = plan.children().into_iter();

@@ -37,6 +37,7 @@ pub const KEYS: &[Key] = &[
     key("ingest.suffix", "suffix", INGESTING, "endings of the names of Items"),
     key("ingest.base", "base", INGESTING, "folder or URL below which an inventory's keys lie"),
     key("ingest.format", "format", INGESTING, "format of an inventory, if its name does not tell"),
+    key("ingest.max_item_cells", "max_item_cells", INGESTING, "most cells that an Item may have"),
     key("ingest.max_rejects", "max_rejects", INGESTING, "most rejects with which a run still commits"),
     key("ingest.report_location", "report_location", INGESTING, "folder or URL for ingest_stats.json"),
     key("compact.threshold", "threshold", COMPACTING, "smallest number of files of a bucket that is compacted"),

@@ -29,7 +29,7 @@ impl RowWriter for ParquetWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
         if let Some(encoder) = &mut self.encoder {
             encoder.write(batch)?;
-            out.write_all(&encoder.take_bytes())?;
+            out.write_all(&encoder.take_bytes()?)?;
         }
         Ok(())
     }

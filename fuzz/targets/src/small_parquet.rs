@@ -6,7 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
-use earthcatalog_small_parquet::{Offered, SmallFileFormat, SmallFileReader};
+use earthcatalog_small_parquet::{Offered, PageHeader, SmallFileFormat, SmallFileReader};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::seeds;
@@ -14,6 +14,9 @@ use super::seeds;
 static FORMAT: LazyLock<Arc<SmallFileFormat>> = LazyLock::new(seeds::small_file_format);
 
 pub fn fuzz_small_parquet(data: &[u8]) {
+    if let Some(header) = PageHeader::read(data) {
+        assert!(header.length <= data.len());
+    }
     let schema = without_views(&seeds::row_schema());
     let mut reader = SmallFileReader::try_new(Arc::clone(&FORMAT), Arc::clone(&schema)).unwrap();
     let Ok(Offered::Read(rows)) = reader.offer(data) else { return };

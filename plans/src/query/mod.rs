@@ -12,6 +12,8 @@
 mod bounds;
 pub mod cells;
 mod constant;
+#[cfg(test)]
+mod damaged_files;
 mod frame;
 mod in_time;
 mod items_table;

@@ -3,12 +3,14 @@
 
 mod balanced;
 mod by_field_id;
+mod checked_scan;
 mod external_table;
 mod find_operator;
 mod memory;
 mod named_table;
 mod only_input;
 mod parquet_scan;
+mod parquet_writer;
 pub(crate) mod partition_numbers;
 mod plan_part;
 mod run_options;
@@ -16,6 +18,7 @@ mod slices;
 
 pub(crate) use balanced::consecutive;
 pub use by_field_id::by_field_id;
+pub use checked_scan::checked_scan;
 pub(crate) use external_table::one_location;
 pub use find_operator::find_operator;
 pub(crate) use find_operator::{leaf_by_partition, rows_of_right};
@@ -23,6 +26,7 @@ pub(crate) use memory::within;
 pub(crate) use named_table::{find_table, named_table};
 pub use only_input::only_input;
 pub(crate) use parquet_scan::{ScanFile, parquet_scan};
+pub(crate) use parquet_writer::ParquetWriter;
 pub use plan_part::RUN_ON_CLUSTER;
 pub(crate) use plan_part::{plan_here, plan_part, runs_on_cluster};
 pub use run_options::{MaxRejects, RunOptions};

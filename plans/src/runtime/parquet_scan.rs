@@ -19,6 +19,7 @@ use url::Url;
 
 use super::balanced::balanced;
 use super::by_field_id::by_field_id;
+use super::checked_scan::checked_scan;
 use crate::stores::stores;
 
 /// What is read of the end of a file at first, in bytes: footers of one row group are 10 kB long, and page indexes lie before
@@ -69,7 +70,7 @@ pub(crate) async fn parquet_scan(
         .with_projection_indices(projection.cloned())?
         .with_limit(limit)
         .build();
-    by_field_id(format.create_physical_plan(session, scan).await?)
+    by_field_id(checked_scan(format.create_physical_plan(session, scan).await?)?)
 }
 
 /// At most `groups` groups of about the same size.

@@ -65,7 +65,9 @@ impl PartFileFormat {
         let arrow = Arc::new(Schema::new(with_field_ids(rows.fields(), "", &target.field_ids)?));
         let parquet = Arc::new(ArrowSchemaConverter::new().convert(&arrow)?);
 
-        let mut properties = properties(rows)?.set_sorting_columns(Some(sorting_columns(target, &parquet)));
+        let mut properties = properties(rows)?
+            .set_sorting_columns(Some(sorting_columns(target, &parquet)))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
         for column in parquet.columns() {
             if is_unbounded(column.path().parts()) {
                 properties = properties

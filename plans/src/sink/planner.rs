@@ -1,6 +1,5 @@
 //! Turns the logical node [`WriteGeoParquet`] into its operator.
 
-use crate::runtime::only_input;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,6 +11,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::{WriteGeoParquet, WriteGeoParquetExec};
+use crate::runtime::only_input;
+use crate::source;
 
 /// Plans [`WriteGeoParquet`] as [`WriteGeoParquetExec`].
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ impl ExtensionPlanner for WriteGeoParquetPlanner {
             return Ok(None);
         };
         let input = only_input("WriteGeoParquet", physical_inputs)?;
-        Ok(Some(Arc::new(WriteGeoParquetExec::try_new(Arc::clone(input), Arc::clone(&write.target))?)))
+        let input = source::with_h3_resolution(Arc::clone(input), write.target.h3_resolution)?;
+        Ok(Some(Arc::new(WriteGeoParquetExec::try_new(input, Arc::clone(&write.target))?)))
     }
 }

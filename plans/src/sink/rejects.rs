@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use crate::model::chunk::{ChunkId, Reject};
+use crate::runtime::ParquetWriter;
 
 /// Schema of table `rejects`. `position`, `byte_offset` and `byte_length` are null where the object is one Item, or
 /// where they are unknown.
@@ -42,9 +42,7 @@ pub fn encode(run: &str, chunk: &ChunkId, rejects: &[Reject]) -> Result<Vec<u8>>
     ];
     let batch = RecordBatch::try_new(Arc::clone(&REJECTS_SCHEMA), columns)?;
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&REJECTS_SCHEMA), Some(properties))?;
-    writer.write(&batch)?;
-    Ok(writer.into_inner()?)
+    ParquetWriter::encode(&batch, Arc::new(properties))
 }
 
 #[cfg(test)]

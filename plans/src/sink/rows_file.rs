@@ -6,16 +6,16 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
 use earthcatalog_udfs::wkb_of;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::KeyValue;
 
 use super::format::{ROW_GROUP_BYTES, ROW_GROUP_ROWS, properties};
 use super::geo::{GeoColumns, GeoSummary};
+use crate::runtime::ParquetWriter;
 
 /// A Parquet file in the making. Rows of which there are more than memory holds go to row groups of 64 MB.
 pub struct RowsFileEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ParquetWriter,
     geo: Option<Geo>,
 }
 
@@ -62,39 +62,34 @@ impl RowsFileEncoder {
             }
             None => batch.clone(),
         };
-        self.writer.write(&as_wkb)?;
-        if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
-            self.writer.flush()?;
-        }
-        Ok(())
+        self.writer.write(&as_wkb)
     }
 
     /// Adds an entry to the metadata of the file.
     pub fn note(&mut self, key: &str, value: String) {
-        self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        self.writer.note(KeyValue::new(key.to_owned(), value));
     }
 
     /// The bytes of the row groups that are complete and were not taken before.
-    pub fn take_bytes(&mut self) -> Vec<u8> {
-        std::mem::take(self.writer.inner_mut())
+    pub fn take_bytes(&mut self) -> Result<Vec<u8>> {
+        self.writer.take_bytes()
     }
 
     /// The rest of the bytes.
     pub fn finish(mut self) -> Result<Vec<u8>> {
         if let Some(geo) = &self.geo {
             let text = geo.summary.to_json(&geo.columns)?;
-            self.writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), text));
+            self.writer.note(KeyValue::new("geo".to_owned(), text));
         }
-        self.writer.finish()?;
-        Ok(self.take_bytes())
+        Ok(self.writer.finish()?.0)
     }
 }
 
-fn writer(schema: &SchemaRef) -> Result<ArrowWriter<Vec<u8>>> {
+fn writer(schema: &SchemaRef) -> Result<ParquetWriter> {
     let properties = properties(schema)?.set_max_row_group_row_count(Some(ROW_GROUP_ROWS)).build();
+    let parquet = ArrowSchemaConverter::new().convert(schema)?;
     // The Arrow schema that readers see is among the properties.
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    Ok(ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?)
+    ParquetWriter::try_new(Arc::clone(schema), &parquet, Arc::new(properties), ROW_GROUP_BYTES)
 }
 
 #[cfg(test)]
@@ -116,7 +111,7 @@ mod tests {
         let mut bytes = vec![];
         for batch in batches {
             encoder.write(batch).unwrap();
-            bytes.extend(encoder.take_bytes());
+            bytes.extend(encoder.take_bytes().unwrap());
         }
         bytes.extend(encoder.finish().unwrap());
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap();

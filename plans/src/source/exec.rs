@@ -22,7 +22,7 @@ use url::Url;
 
 use super::chunk::{Chunk, ChunkList, Content};
 use super::chunks::Chunks;
-use super::options::StacOptions;
+use super::options::{MAX_ITEM_CELLS, StacOptions};
 use super::read::{ChunkReader, ReadMetrics};
 use crate::model::chunk::{ChunkCounts, ChunkOutcome};
 use crate::model::items::ItemSchema;
@@ -47,6 +47,8 @@ pub struct StacExec {
     projection: Option<Vec<usize>>,
     /// Rows that are enough.
     fetch: Option<usize>,
+    /// Of the cells to which the rows go, if they do: an Item may have so many of them, and a batch.
+    h3_resolution: Option<u8>,
     outcomes: Arc<Outcomes>,
     /// A permit for each chunk that may be open.
     turns: OnceLock<Arc<Semaphore>>,
@@ -165,11 +167,36 @@ impl StacExec {
             numbered,
             projection: projection.cloned(),
             fetch,
+            h3_resolution: None,
             outcomes: Arc::new(Outcomes(outcomes)),
             turns: OnceLock::new(),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The same scan, not begun.
+    pub(super) fn again(&self) -> Result<Self> {
+        let scan = Self::of_chunks(
+            self.location.clone(),
+            self.schema.clone(),
+            self.options.clone(),
+            self.chunks.clone(),
+            self.numbered.clone(),
+            self.fingerprint,
+            self.projection(),
+            self.fetch,
+        )?;
+        Ok(scan.with_h3_resolution(self.h3_resolution))
+    }
+
+    /// The same scan, whose rows go to cells of this resolution.
+    pub(crate) fn with_h3_resolution(self, h3_resolution: Option<u8>) -> Self {
+        Self { h3_resolution, ..self }
+    }
+
+    pub(crate) fn h3_resolution(&self) -> Option<u8> {
+        self.h3_resolution
     }
 
     /// The scan in a plan, if there is one.
@@ -247,7 +274,17 @@ impl StacExec {
         let slices = self.chunks.sliced(folder).await?;
         let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
         let numbers = self.numbered.as_ref().map(|numbered| &numbered.input);
-        Self::of_slices(location, schema, options, slices, numbers, self.fingerprint, self.projection(), self.fetch)
+        let sliced = Self::of_slices(
+            location,
+            schema,
+            options,
+            slices,
+            numbers,
+            self.fingerprint,
+            self.projection(),
+            self.fetch,
+        )?;
+        Ok(sliced.with_h3_resolution(self.h3_resolution))
     }
 
     /// The options that shape the rows, by name, as far as they are set.
@@ -277,12 +314,12 @@ impl StacExec {
         let turns = Arc::clone(self.turns.get_or_init(|| Arc::new(Semaphore::new(RunOptions::workers_of(config)))));
         let batch_rows = config.batch_size().min(self.fetch.unwrap_or(usize::MAX).max(1));
         let (chunks, outcomes) = (self.chunks.clone(), Arc::clone(&self.outcomes));
-        let (schema, options) = (self.schema.clone(), self.options.clone());
+        let (schema, options, h3_resolution) = (self.schema.clone(), self.options.clone(), self.h3_resolution);
         outcomes.set(chunk, None);
         let open = async move {
             let turn = turns.acquire_owned().await.map_err(|e| DataFusionError::External(Box::new(e)))?;
             let (of, spool) = chunks.get(chunk).await?;
-            let reader = ChunkReader::open(&of, &spool, &schema, &options, batch_rows, metrics).await?;
+            let reader = ChunkReader::open(&of, &spool, &schema, &options, h3_resolution, batch_rows, metrics).await?;
             let batches = stream::try_unfold(Some((reader, spool, turn)), move |state| {
                 let outcomes = Arc::clone(&outcomes);
                 async move {
@@ -312,6 +349,9 @@ impl DisplayAs for StacExec {
         write!(f, "location={}{separator}chunks={}", self.location, self.chunks.count())?;
         if let Some(limit) = self.options.limit {
             write!(f, "{separator}limit={limit}")?;
+        }
+        if self.options.max_item_cells != MAX_ITEM_CELLS {
+            write!(f, "{separator}max_item_cells={}", self.options.max_item_cells)?;
         }
         if let Some(fetch) = self.fetch {
             write!(f, "{separator}fetch={fetch}")?;
@@ -349,16 +389,19 @@ impl ExecutionPlan for StacExec {
         let (location, schema, options) = (self.location.clone(), self.schema.clone(), self.options.clone());
         match (&self.chunks, children.as_slice()) {
             (_, []) => Ok(self),
-            (Chunks::Sent(slices), [numbers]) => Ok(Arc::new(Self::of_slices(
-                location,
-                schema,
-                options,
-                slices.clone(),
-                Some(numbers),
-                self.fingerprint,
-                self.projection(),
-                self.fetch,
-            )?)),
+            (Chunks::Sent(slices), [numbers]) => {
+                let scan = Self::of_slices(
+                    location,
+                    schema,
+                    options,
+                    slices.clone(),
+                    Some(numbers),
+                    self.fingerprint,
+                    self.projection(),
+                    self.fetch,
+                )?;
+                Ok(Arc::new(scan.with_h3_resolution(self.h3_resolution)))
+            }
             _ => internal_err!("StacExec is a leaf and takes no children"),
         }
     }

@@ -35,6 +35,7 @@ mod read;
 mod relation;
 mod spool;
 mod table;
+mod to_cells;
 
 pub use earthcatalog_stac_rows::decode;
 pub use exec::{PlannedItems, StacExec};
@@ -48,6 +49,7 @@ pub use outcome::{chunk_outcome, reads_chunks};
 pub use probe_items::ProbeItems;
 pub(crate) use probe_items::probe_items;
 pub use table::StacTable;
+pub(crate) use to_cells::with_h3_resolution;
 
 #[cfg(test)]
 mod tests;

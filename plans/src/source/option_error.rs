@@ -18,7 +18,7 @@ impl From<OptionError> for DataFusionError {
     }
 }
 
-pub(super) const OPTIONS: [&str; 11] = [
+pub(super) const OPTIONS: [&str; 12] = [
     "like",
     "objects",
     "chunk_size",
@@ -27,6 +27,7 @@ pub(super) const OPTIONS: [&str; 11] = [
     "fetch_concurrency",
     "suffix",
     "max_item_bytes",
+    "max_item_cells",
     "format",
     "base",
     "validate",

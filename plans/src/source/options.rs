@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, SecondsFormat};
+use earthcatalog_udfs::cover::MAX_CELLS;
 use url::Url;
 
 use super::format::Format;
 use super::option_error::{OPTIONS, OptionError};
 use crate::model::time::parse_period;
 use crate::stores::folder_url;
+
+/// Cells of an Item, and so its part files: more than all cells of resolution 2, and a hundred times those of a large scene
+/// at the resolutions that scenes are stored by.
+pub(super) const MAX_ITEM_CELLS: u64 = 10_000;
 
 /// The suffixes of Items in an inventory.
 const ITEM_SUFFIXES: [&str; 1] = [".json"];
@@ -43,6 +48,7 @@ const FOLDER_SUFFIXES: [&str; 14] = [
 /// | `fetch_concurrency` | 64 | requests in flight per partition |
 /// | `suffix` | `.json` | comma list: which keys of an inventory, or files of a folder, are Items |
 /// | `max_item_bytes` | 67108864 | a larger Item is rejected |
+/// | `max_item_cells` | 10000 | an Item of more cells is rejected, where its rows go to cells |
 /// | `format` | `auto` | see [`Format`] |
 /// | `base` | | folder or prefix that stands for `s3://<bucket>/`: a mirror, or another endpoint |
 /// | `validate` | `false` | whether an Item without what STAC requires of one is rejected |
@@ -57,6 +63,8 @@ pub struct StacOptions {
     pub fetch_concurrency: usize,
     pub suffixes: Option<Vec<String>>,
     pub max_item_bytes: u64,
+    /// Up to [`MAX_CELLS`].
+    pub max_item_cells: u64,
     /// `None`: by the location's name and content.
     pub format: Option<Format>,
     /// Ends in `/`.
@@ -75,6 +83,7 @@ impl Default for StacOptions {
             fetch_concurrency: 64,
             suffixes: None,
             max_item_bytes: 64 << 20,
+            max_item_cells: MAX_ITEM_CELLS,
             format: None,
             base: None,
             validate: false,
@@ -107,6 +116,7 @@ impl StacOptions {
                 "fetch_concurrency" => result.fetch_concurrency = count("fetch_concurrency", value)? as usize,
                 "suffix" => result.suffixes = Some(suffixes(value)?),
                 "max_item_bytes" => result.max_item_bytes = count("max_item_bytes", value)?,
+                "max_item_cells" => result.max_item_cells = cells("max_item_cells", value)?,
                 "format" => result.format = Format::parse(value)?,
                 "base" => result.base = Some(base(value)?),
                 "validate" => result.validate = boolean("validate", value)?,
@@ -125,6 +135,8 @@ impl StacOptions {
             ("since", since.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))),
             ("suffix", self.suffixes.as_ref().map(|suffixes| suffixes.join(","))),
             ("max_item_bytes", Some(self.max_item_bytes.to_string())),
+            // A run that was begun before there was a limit is still the same run.
+            ("max_item_cells", Some(self.max_item_cells).filter(|n| *n != MAX_ITEM_CELLS).map(|n| n.to_string())),
             ("format", self.format.map(|format| format!("{format:?}"))),
             ("base", self.base.as_ref().map(Url::to_string)),
             ("validate", self.validate.then(|| "true".to_owned())),
@@ -168,6 +180,11 @@ fn invalid(option: &'static str, value: &str, accepted: impl Into<String>) -> Op
 fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
     let number = value.parse().ok().filter(|n| *n > 0);
     number.ok_or_else(|| invalid(option, value, "a whole number of at least 1"))
+}
+
+fn cells(option: &'static str, value: &str) -> Result<u64, OptionError> {
+    let number = value.parse().ok().filter(|n| (1..=MAX_CELLS as u64).contains(n));
+    number.ok_or_else(|| invalid(option, value, format!("a whole number from 1 to {MAX_CELLS}")))
 }
 
 fn boolean(option: &'static str, value: &str) -> Result<bool, OptionError> {
@@ -221,6 +238,7 @@ mod tests {
             ("format.fetch_concurrency", "3"),
             ("format.suffix", ".stac.json, .item"),
             ("format.max_item_bytes", "1000"),
+            ("format.max_item_cells", "50"),
             ("format.format", "inventory"),
             ("format.base", "http://127.0.0.1:1/mirror"),
             ("format.validate", "TRUE"),
@@ -228,7 +246,7 @@ mod tests {
         .unwrap();
         assert_eq!(options.like.as_deref(), Some("items"));
         assert_eq!((options.chunk_size, options.limit, options.since), (7, Some(9), Some(86_400_000)));
-        assert_eq!((options.fetch_concurrency, options.max_item_bytes), (3, 1000));
+        assert_eq!((options.fetch_concurrency, options.max_item_bytes, options.max_item_cells), (3, 1000, 50));
         assert_eq!(options.suffixes.unwrap(), [".stac.json", ".item"]);
         assert_eq!((options.format, options.validate), (Some(Format::Inventory), true));
         assert_eq!(options.base.unwrap().as_str(), "http://127.0.0.1:1/mirror/");
@@ -244,6 +262,8 @@ mod tests {
         for (option, value, accepted) in [
             ("chunk_size", "0", "a whole number of at least 1"),
             ("limit", "ten", "a whole number of at least 1"),
+            ("max_item_cells", "0", "a whole number from 1 to 4194304"),
+            ("max_item_cells", "4194305", "a whole number from 1 to 4194304"),
             ("since", "yesterday", "a date, a month, a year or an RFC 3339 time"),
             ("format", "csv", "auto, inventory, ndjson, item_collection, folder or stac-geoparquet"),
             ("suffix", " , ", "a comma list of endings"),

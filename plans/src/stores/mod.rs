@@ -10,6 +10,7 @@
 //! | `memory` | this process's memory, one store per authority | |
 
 mod advice;
+mod checked_pages;
 mod conditional;
 mod delete;
 pub mod faults;
@@ -31,6 +32,7 @@ use thiserror::Error;
 use url::Url;
 
 pub use self::advice::Service;
+pub(crate) use self::checked_pages::CheckedPages;
 pub use self::conditional::{ConditionalObject, ObjectError, Version};
 pub(crate) use self::delete::delete;
 pub use self::parquet::ParquetObject;

@@ -8,7 +8,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 const MAGIC: &[u8] = b"earthcatalog\0";
 
 /// Of the program, and of what its messages mean: the last number goes up with each change to them.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ".2");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ".3");
 
 static VERSION_OF_BUILD: OnceLock<String> = OnceLock::new();
 

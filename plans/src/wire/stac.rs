@@ -34,6 +34,11 @@ pub(super) struct StacMessage {
     limit: Option<u64>,
     #[prost(bool, tag = "10")]
     validate: bool,
+    #[prost(uint64, tag = "11")]
+    max_item_cells: u64,
+    /// Of the cells to which the rows go.
+    #[prost(uint32, optional, tag = "12")]
+    h3_resolution: Option<u32>,
 }
 
 /// A projection, which may be of no columns.
@@ -62,6 +67,8 @@ impl TryFrom<&StacExec> for StacMessage {
             max_item_bytes: options.max_item_bytes,
             limit: options.limit,
             validate: options.validate,
+            max_item_cells: options.max_item_cells,
+            h3_resolution: scan.h3_resolution().map(u32::from),
         })
     }
 }
@@ -75,10 +82,14 @@ impl StacMessage {
             max_item_bytes: self.max_item_bytes,
             limit: self.limit,
             validate: self.validate,
+            max_item_cells: self.max_item_cells,
             ..StacOptions::default()
         };
         let projection = self.projection.map(|of| of.columns.into_iter().map(|i| i as usize).collect::<Vec<_>>());
-        StacExec::of_slices(
+        let resolution =
+            |r: u32| u8::try_from(r).map_err(|_| internal_datafusion_err!("there is no H3 resolution {r}"));
+        let h3_resolution = self.h3_resolution.map(resolution).transpose()?;
+        let scan = StacExec::of_slices(
             location,
             items::decode(self.promoted.as_ref())?,
             options,
@@ -87,6 +98,7 @@ impl StacMessage {
             self.fingerprint,
             projection.as_ref(),
             self.fetch.map(|n| n as usize),
-        )
+        )?;
+        Ok(scan.with_h3_resolution(h3_resolution))
     }
 }

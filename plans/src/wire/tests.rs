@@ -155,3 +155,28 @@ async fn a_sink_arrives_with_its_target_and_writes_the_same_files() {
     assert_eq!(there, here);
     assert!(here.iter().any(|line| line.contains("listed: 8")), "{here:?}");
 }
+
+#[tokio::test]
+async fn a_limit_of_cells_arrives_with_the_scan_and_the_resolution_of_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = session(&folder).await;
+    let f = folder.path().display();
+    let world = r#"{"type":"Feature","id":"world","geometry":{"type":"LineString","coordinates":[[-180,0],[180,0]]},"properties":{}}"#;
+    std::fs::write(folder.path().join("world.ndjson"), world).unwrap();
+    let world = format!(
+        "CREATE EXTERNAL TABLE world STORED AS STAC LOCATION '{f}/world.ndjson' OPTIONS ('like' 'items', 'max_item_cells' '20')"
+    );
+    context.sql(&world).await.unwrap();
+    let commit = plan(&context, "INSERT INTO items SELECT * FROM h3_fanout(world, 1)").await;
+    let arrived = sent(&context, commit.children()[0], None).await;
+    assert!(text(&arrived).contains("max_item_cells=20"), "{}", text(&arrived));
+    let batches = collect(arrived, context.task_ctx()).await.unwrap();
+    let records = batches.iter().flat_map(|batch| crate::model::part_file::decode(batch).unwrap());
+    let rejected: Vec<_> = records
+        .filter_map(|record| match record {
+            crate::model::part_file::SinkRecord::Chunk(chunk) => Some(chunk.counts.rejected),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rejected, [[("too_many_cells".to_owned(), 1)].into()]);
+}

@@ -49,10 +49,10 @@ impl Encoder {
     }
 
     /// The bytes that are complete and were not taken before.
-    pub fn take_bytes(&mut self) -> Vec<u8> {
+    pub fn take_bytes(&mut self) -> Result<Vec<u8>> {
         match self {
             Self::Parquet(encoder) => encoder.take_bytes(),
-            Self::Arrow(writer) => std::mem::take(writer.get_mut()),
+            Self::Arrow(writer) => Ok(std::mem::take(writer.get_mut())),
         }
     }
 

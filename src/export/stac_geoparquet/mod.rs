@@ -86,7 +86,7 @@ pub async fn write(
             let part = batch.slice(start, BATCH.min(batch.num_rows() - start));
             written.items += part.num_rows() as u64;
             encoder.write(&layout.rows(&part, &spooled.columns, &mut written.lost)?)?;
-            out.buffer().append(&mut encoder.take_bytes());
+            out.buffer().append(&mut encoder.take_bytes()?);
             out.flush_if_full().await?;
         }
     }

@@ -11,6 +11,7 @@
 //! reader who asks with the cells of such a tool finds every Item. The two shapes differ by slivers along the edges.
 
 mod cell;
+mod count;
 mod coverer;
 mod curve;
 mod footprint;
@@ -23,5 +24,6 @@ mod odd_footprints;
 #[cfg(test)]
 mod real_footprints;
 
+pub use count::CellCount;
 pub use coverer::{CoverError, Coverer, MAX_CELLS};
 pub use footprint::{Footprint, FootprintError};

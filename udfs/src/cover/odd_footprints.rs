@@ -4,7 +4,7 @@ use geo::{Coord, Geometry, GeometryCollection, LineString, MultiPolygon, Point, 
 use h3o::{CellIndex, LatLng, Resolution};
 
 use super::brute_force::{Truth, cover, footprint};
-use super::{CoverError, Coverer, Footprint};
+use super::{CoverError, Coverer, Footprint, MAX_CELLS};
 
 fn ring(positions: &[(f64, f64)]) -> Polygon {
     Polygon::new(LineString::from(positions.to_vec()), vec![])
@@ -260,7 +260,7 @@ fn extended_wkb_and_heights_are_read() {
 fn a_footprint_of_too_many_cells_is_an_error() {
     let globe = footprint(bounds(-180.0, -90.0, 180.0, 90.0));
     let error = Coverer::new(Resolution::Eight).cover(&globe).unwrap_err();
-    assert_eq!(error, CoverError::TooManyCells { resolution: Resolution::Eight });
+    assert_eq!(error, CoverError::TooManyCells { resolution: Resolution::Eight, limit: MAX_CELLS });
 }
 
 #[test]

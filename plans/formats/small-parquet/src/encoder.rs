@@ -71,7 +71,7 @@ impl Encoder {
         let compressed = self.compress()?;
         let body = if compressed { &self.compressed } else { &self.page.bytes };
         let offset = file.len();
-        write_page_header(file, self.page.values, self.page.bytes.len(), body.len());
+        write_page_header(file, self.page.values, self.page.bytes.len(), body);
         let header = file.len() - offset;
         file.extend_from_slice(body);
         Ok(ColumnChunk {

@@ -14,6 +14,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::error::{Error, Result};
+use super::page::{PageHeader, write_checksum};
 use super::thrift::{self, BINARY, I32, I64, LIST, Reader, STRUCT, Writer};
 
 /// Where a column is in a file, and what is in it. It has one PLAIN page.
@@ -263,12 +264,13 @@ fn write_column(out: &mut Writer, column: &ColumnChunk, constant: &[u8]) {
     out.end();
 }
 
-/// Appends the header of a PLAIN data page (version 1) to a file.
-pub fn write_page_header(file: &mut Vec<u8>, values: usize, uncompressed: usize, compressed: usize) {
+/// Appends the header of a PLAIN data page (version 1) to a file; `body` is compressed or not.
+pub fn write_page_header(file: &mut Vec<u8>, values: usize, uncompressed: usize, body: &[u8]) {
     let mut out = Writer::appending(std::mem::take(file));
     out.i32(1, PageType::DATA_PAGE as i32);
     out.i32(2, uncompressed as i32);
-    out.i32(3, compressed as i32);
+    out.i32(3, body.len() as i32);
+    write_checksum(&mut out, body);
     out.begin(5);
     out.i32(1, values as i32);
     out.i32(2, Encoding::PLAIN as i32);
@@ -280,31 +282,11 @@ pub fn write_page_header(file: &mut Vec<u8>, values: usize, uncompressed: usize,
 }
 
 /// The page of a column: its body with or without compression, and the size of the body without; `None` if it is no
-/// PLAIN data page (version 1) with all the values of the column.
+/// PLAIN data page (version 1) with all the values of the column, or not what its checksum was made of.
 pub fn read_page(chunk: &[u8], values: usize) -> Option<(&[u8], usize)> {
-    let mut reader = Reader::new(chunk);
-    let (mut page_type, mut uncompressed, mut compressed, mut data) = (None, None, None, None);
-    let mut id = 0;
-    while let Some(kind) = reader.field(&mut id)? {
-        match (id, kind) {
-            (1, I32) => page_type = Some(reader.size()?),
-            (2, I32) => uncompressed = Some(reader.size()?),
-            (3, I32) => compressed = Some(reader.size()?),
-            (5, STRUCT) => {
-                let (mut in_page, mut encoding, mut id) = (None, None, 0);
-                while let Some(kind) = reader.field(&mut id)? {
-                    match id {
-                        1 => in_page = Some(reader.size()?),
-                        2 => encoding = Some(reader.size()?),
-                        _ => reader.skip(kind, false)?,
-                    }
-                }
-                data = in_page.zip(encoding);
-            }
-            _ => reader.skip(kind, false)?,
-        }
-    }
-    let expected = page_type? == PageType::DATA_PAGE as usize && data? == (values, Encoding::PLAIN as usize);
-    let body = chunk.get(reader.at..)?;
-    (expected && body.len() == compressed?).then_some((body, uncompressed?))
+    let header = PageHeader::read(chunk)?;
+    let body = chunk.get(header.length..)?;
+    let expected = header.page_type == PageType::DATA_PAGE
+        && (header.values, header.encoding, header.compressed) == (values, Encoding::PLAIN as usize, body.len());
+    (expected && header.fits(body)).then_some((body, header.uncompressed))
 }

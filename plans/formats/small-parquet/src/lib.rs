@@ -8,6 +8,8 @@
 //! - **In**: bytes. Out: rows ([`SmallFileReader`]), or [`Offered::OtherFormat`] where this crate did not write the file
 //!   for this schema, so that the caller takes parquet's reader; or [`Error::Damaged`], where it did, but the bytes are
 //!   not what was written. What is read is what parquet's own reader reads.
+//! - **In**: the header of a page, as parquet wrote it, and its body. Out: the header with the checksum of the body
+//!   ([`with_checksum`]). What a header says is read with [`PageHeader`].
 //! - **Refused in writing**: types other than Boolean, Int32, Int64, Float32, Float64, Timestamp(µs), Utf8View,
 //!   BinaryView, an optional struct of required columns, and an optional list of optional texts; nulls in a required
 //!   column; more than [`MAX_ROWS`] rows, or [`MAX_VALUES`] values of a column.
@@ -17,7 +19,7 @@
 //!
 //! # Shape of a file
 //!
-//! One row group with one PLAIN data page (version 1) per column, zstd where that makes it smaller, a page index, and a
+//! One row group with one PLAIN data page (version 1) per column, zstd where that makes it smaller, its checksum, a page index, and a
 //! footer whose constant parts are cut once from one that parquet wrote.
 //!
 //! # Why it exists
@@ -38,6 +40,7 @@ mod encoder;
 mod error;
 mod footer;
 mod format;
+mod page;
 mod page_index;
 mod plain;
 mod reader;
@@ -49,6 +52,7 @@ pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use footer::ColumnChunk;
 pub use format::{Leaf, SmallFileFormat};
+pub use page::{PageHeader, with_checksum};
 pub use plain::LeafPath;
 pub use reader::{Offered, SmallFileReader};
 

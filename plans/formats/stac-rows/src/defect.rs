@@ -21,6 +21,8 @@ pub enum RejectKind {
     InvalidId,
     /// `geometry` cannot be read as a GeoJSON geometry.
     InvalidGeometry,
+    /// The footprint touches more cells than one Item may have.
+    TooManyCells,
     /// `datetime` is present and is no time.
     InvalidDatetime,
     /// A member that must be an object or a list (`properties`, `assets`, `links`) is something else.
@@ -40,6 +42,7 @@ impl RejectKind {
             Self::NotAFeature => "not_a_feature",
             Self::InvalidId => "invalid_id",
             Self::InvalidGeometry => "invalid_geometry",
+            Self::TooManyCells => "too_many_cells",
             Self::InvalidDatetime => "invalid_datetime",
             Self::InvalidMember => "invalid_member",
             Self::InvalidItem => "invalid_item",

@@ -28,7 +28,7 @@ use crate::model::field_ids::position;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::SEQUENCE;
 use crate::sink::PartFileFormat;
-use crate::stores::{ParquetObject, stores};
+use crate::stores::{CheckedPages, ParquetObject, stores};
 use crate::table::LiveFile;
 use crate::table::location::to_url;
 
@@ -171,7 +171,8 @@ impl PartFileReader {
             }
             Offered::OtherFormat => {
                 ready.extend(self.take_batch()?);
-                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options())?;
+                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options())?;
+                CheckedPages::check_file(&file.location, &bytes, builder.metadata())?;
                 let mask = mask(&self.in_file, builder.schema(), builder.parquet_schema());
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
                     ready.push_back(self.of_file(&rows?, of, file)?);

@@ -12,6 +12,7 @@ use earthcatalog_stac_rows::{Parent, check_item};
 use futures::StreamExt;
 use futures::stream;
 
+use super::cells::CellCounter;
 use super::document::raw;
 use super::features::{Found, features};
 use super::objects::{Fetch, objects};
@@ -26,6 +27,9 @@ use crate::source::spool::Spool;
 
 /// A batch is cut when its columns hold this many bytes, or the session's batch size in rows.
 const BATCH_BYTES: usize = 32 << 20;
+
+/// A batch is cut when its Items have so many times the session's batch size in cells, each of which becomes a row.
+const CELLS_PER_ROW: u64 = 8;
 
 /// What a partition reports while it runs.
 #[derive(Debug, Clone)]
@@ -70,6 +74,7 @@ pub(in super::super) struct ChunkReader {
     decoder: ItemDecoder,
     /// Items are checked for what STAC requires.
     validates: bool,
+    cells: Option<CellCounter>,
     batch_rows: usize,
     chunk: Chunk,
     counts: ChunkCounts,
@@ -81,11 +86,13 @@ pub(in super::super) struct ChunkReader {
 }
 
 impl ChunkReader {
+    /// `h3_resolution` is that of the cells to which the rows go, if they do.
     pub async fn open(
         chunk: &Chunk,
         spool: &Arc<Spool>,
         schema: &ItemSchema,
         options: &StacOptions,
+        h3_resolution: Option<u8>,
         batch_rows: usize,
         metrics: ReadMetrics,
     ) -> Result<Self> {
@@ -109,6 +116,7 @@ impl ChunkReader {
             block: VecDeque::new(),
             decoder: ItemDecoder::new(schema),
             validates: options.validate,
+            cells: h3_resolution.map(|r| CellCounter::try_new(r, options.max_item_cells)).transpose()?,
             batch_rows,
             chunk: chunk.clone(),
             counts: chunk.planned.clone(),
@@ -123,8 +131,14 @@ impl ChunkReader {
     pub async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         while !self.is_cut_off() {
             self.decode();
-            if self.decoder.len() >= self.batch_rows || self.decoder.memory_size() >= BATCH_BYTES {
-                return self.finish_batch().map(Some);
+            if self.is_full() {
+                if !self.decoder.is_empty() {
+                    return self.finish_batch().map(Some);
+                }
+                // All have too many cells. To find that took a while, in which nobody could stop it.
+                self.cells.iter_mut().for_each(CellCounter::start_batch);
+                tokio::task::yield_now().await;
+                continue;
             }
             let timer = self.metrics.fetch_time.timer();
             let block = self.blocks.next().await.transpose()?;
@@ -161,6 +175,7 @@ impl ChunkReader {
     fn finish_batch(&mut self) -> Result<RecordBatch> {
         let start = Instant::now();
         let batch = self.decoder.finish()?;
+        self.cells.iter_mut().for_each(CellCounter::start_batch);
         self.metrics.add_decode_time(start);
         Ok(batch)
     }
@@ -169,12 +184,18 @@ impl ChunkReader {
         self.chunk.at_most.is_some_and(|at_most| self.met >= at_most)
     }
 
+    /// Whether what is decoded is a batch, or took as long as one.
+    fn is_full(&self) -> bool {
+        self.decoder.len() >= self.batch_rows
+            || self.decoder.memory_size() >= BATCH_BYTES
+            || self.cells.as_ref().is_some_and(|cells| cells.counted() >= CELLS_PER_ROW * self.batch_rows as u64)
+    }
+
     /// Decodes what is at hand, up to a batch.
     fn decode(&mut self) {
         let start = Instant::now();
         while !self.is_cut_off()
-            && self.decoder.len() < self.batch_rows
-            && self.decoder.memory_size() < BATCH_BYTES
+            && !self.is_full()
             && let Some(item) = self.block.pop_front()
         {
             self.take(item);
@@ -228,7 +249,10 @@ impl ChunkReader {
         if self.validates {
             check_item(bytes)?;
         }
-        self.decoder.append(bytes)?;
+        match &mut self.cells {
+            Some(cells) => self.decoder.append_if(bytes, |footprint| cells.add(footprint))?,
+            None => self.decoder.append(bytes)?,
+        }
         self.met += 1;
         self.counts.items += 1;
         self.counts.guessed_footprints += u64::from(self.decoder.has_guessed());

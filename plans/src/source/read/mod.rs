@@ -1,5 +1,6 @@
 //! What a partition does: the raw bytes of each Item of its chunk, decoded, and every one accounted for.
 
+mod cells;
 mod chunk_reader;
 mod document;
 pub(super) mod features;

@@ -1,5 +1,6 @@
 //! The source as a user meets it: SQL over real files in a temporary folder.
 
+mod cells;
 mod direct;
 mod inventories;
 mod real_data;

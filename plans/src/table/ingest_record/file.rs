@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::common::Result;
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use crate::model::chunk::IngestedObject;
+use crate::runtime::ParquetWriter;
 
 /// Columns of the ingest record.
 ///
@@ -40,7 +40,5 @@ pub fn encode(run: &str, objects: &[IngestedObject]) -> Result<Vec<u8>> {
     ];
     let batch = RecordBatch::try_new(Arc::clone(&INGESTED_SCHEMA), columns)?;
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&INGESTED_SCHEMA), Some(properties))?;
-    writer.write(&batch)?;
-    Ok(writer.into_inner()?)
+    ParquetWriter::encode(&batch, Arc::new(properties))
 }

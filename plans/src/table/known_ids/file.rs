@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use twox_hash::XxHash64;
 
 use crate::model::item_key::ItemKey;
+use crate::runtime::ParquetWriter;
 
 /// Name of the one column.
 pub(super) const HASH: &str = "id_hash";
@@ -47,7 +47,7 @@ impl IdHash {
 
 /// Encodes hashes, ascending, as they come.
 pub(super) struct IdEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ParquetWriter,
     batch: Vec<i64>,
     ids: u64,
 }
@@ -58,7 +58,7 @@ impl IdEncoder {
             .set_dictionary_enabled(false)
             .set_encoding(Encoding::DELTA_BINARY_PACKED)
             .set_compression(Compression::UNCOMPRESSED);
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&ID_SCHEMA), Some(properties.build()))?;
+        let writer = ParquetWriter::of_rows(Arc::clone(&ID_SCHEMA), Arc::new(properties.build()))?;
         Ok(Self { writer, batch: vec![], ids: 0 })
     }
 
@@ -70,13 +70,13 @@ impl IdEncoder {
 
     fn flush(&mut self) -> Result<()> {
         let hashes: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.batch)));
-        Ok(self.writer.write(&RecordBatch::try_new(Arc::clone(&ID_SCHEMA), vec![hashes])?)?)
+        self.writer.write(&RecordBatch::try_new(Arc::clone(&ID_SCHEMA), vec![hashes])?)
     }
 
     /// The file, and how many hashes are in it.
     pub fn finish(mut self) -> Result<(Vec<u8>, u64)> {
         self.flush()?;
-        Ok((self.writer.into_inner()?, self.ids))
+        Ok((self.writer.finish()?.0, self.ids))
     }
 }
 

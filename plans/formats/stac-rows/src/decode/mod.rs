@@ -36,6 +36,15 @@ use self::properties::Properties;
 pub use crate::defect::{Defect, RejectKind};
 use crate::schema::ItemSchema;
 
+/// The footprint of an Item that is about to become a row.
+#[derive(Debug, Clone, Copy)]
+pub struct DrawnFootprint<'a> {
+    /// As in column `geometry`.
+    pub wkb: &'a [u8],
+    /// `xmin`, `ymin`, `xmax`, `ymax` of its positions.
+    pub bounds: [f64; 4],
+}
+
 /// Collects Items as rows of [`ItemSchema::item_schema`].
 #[derive(Debug)]
 pub struct ItemDecoder {
@@ -55,10 +64,25 @@ impl ItemDecoder {
     /// On error nothing was appended. Of several defects the first of this list is told: malformed JSON, not a
     /// Feature, invalid id, geometry, `datetime`, member.
     pub fn append(&mut self, json: &[u8]) -> Result<(), Defect> {
+        self.append_if(json, |_| Ok(()))
+    }
+
+    /// As [`Self::append`], unless `check` finds a defect in the footprint; it is told after all others.
+    pub fn append_if(
+        &mut self,
+        json: &[u8],
+        check: impl FnOnce(Option<DrawnFootprint<'_>>) -> Result<(), Defect>,
+    ) -> Result<(), Defect> {
         let text = utf8(json)?;
         self.envelope.read(text)?;
+        check(self.footprint())?;
         self.columns.append(&self.envelope, text);
         Ok(())
+    }
+
+    fn footprint(&self) -> Option<DrawnFootprint<'_>> {
+        let footprint = Some(&self.envelope.footprint).filter(|_| self.envelope.has_geometry())?;
+        Some(DrawnFootprint { wkb: footprint.wkb(), bounds: footprint.bounds()? })
     }
 
     /// Whether the footprint of the Item that was appended last could be read in another way, and nothing decided.
