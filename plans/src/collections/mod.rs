@@ -12,6 +12,7 @@ use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::bounds::File;
 use crate::query::ItemsTable;
 
 /// A collection, as its Items say it.
@@ -45,7 +46,15 @@ pub async fn derive(session: &SessionContext, table: &ItemsTable) -> Result<Vec<
 }
 
 impl Extent {
-    fn include(&mut self, other: &Self) {
+    /// The interval in RFC 3339.
+    pub fn times(&self) -> [Option<String>; 2] {
+        self.interval.map(|micros| {
+            let time: Option<DateTime<Utc>> = micros.and_then(DateTime::from_timestamp_micros);
+            time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        })
+    }
+
+    pub(crate) fn include(&mut self, other: &Self) {
         let both = |a: Option<i64>, b: Option<i64>, pick: fn(i64, i64) -> i64| match (a, b) {
             (Some(a), Some(b)) => Some(pick(a, b)),
             (a, b) => a.or(b),
@@ -68,10 +77,6 @@ impl DerivedCollection {
     /// A STAC Collection (1.0) without links. Nothing is known of its licence, nor is there a description of it.
     pub fn document(&self) -> Map<String, Value> {
         let world = [-180.0, -90.0, 180.0, 90.0];
-        let time = |micros: Option<i64>| {
-            let time: Option<DateTime<Utc>> = micros.and_then(DateTime::from_timestamp_micros);
-            time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-        };
         let mut document = Map::new();
         document.insert("type".into(), "Collection".into());
         document.insert("stac_version".into(), "1.0.0".into());
@@ -86,7 +91,7 @@ impl DerivedCollection {
             "extent".into(),
             json!({
                 "spatial": {"bbox": [self.extent.bbox.unwrap_or(world)]},
-                "temporal": {"interval": [self.extent.interval.map(time)]},
+                "temporal": {"interval": [self.extent.times()]},
             }),
         );
         document
