@@ -28,5 +28,6 @@ mod serve;
 mod serve_search;
 mod server;
 mod service;
+mod site;
 mod slt;
 mod sources;

@@ -21,6 +21,7 @@ use crate::commands::incremental::{self, IncrementalArgs};
 use crate::commands::info::{self, InfoArgs};
 use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::man::{self, ManArgs};
+use crate::commands::map::{self, MapArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::register::{self, RegisterArgs};
@@ -71,6 +72,8 @@ pub enum Command {
     Config(ConfigArgs),
     /// Show the state of a warehouse, from its metadata alone
     Info(InfoArgs),
+    /// Write a map of a warehouse as one HTML file, from its metadata alone
+    Map(MapArgs),
     /// List the data files whose Items may intersect a place
     Paths(PathsArgs),
     /// Run the scheduler of a cluster
@@ -109,6 +112,7 @@ impl Command {
             Self::Export(args) => export::run(&args, out).await,
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
+            Self::Map(args) => map::run(&args, out).await,
             Self::Paths(args) => paths::run(&args, out).await,
             Self::Scheduler(args) => scheduler::run(&args, out).await,
             Self::Executor(args) => executor::run(&args, out).await,
@@ -143,6 +147,7 @@ impl Command {
             | Self::Register(_)
             | Self::Runs(_)
             | Self::Info(_)
+            | Self::Map(_)
             | Self::Paths(_)
             | Self::Config(_) => 1,
         }

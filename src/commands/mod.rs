@@ -18,6 +18,7 @@ pub mod incremental;
 pub mod info;
 pub mod ingest;
 pub mod man;
+pub mod map;
 pub mod paths;
 pub mod pipelines;
 pub mod register;
