@@ -223,8 +223,14 @@ fn map_writes_one_file_that_has_all_and_asks_nobody() {
     assert!(
         text.contains("default-src 'none'") && !text.contains(" src=\"") && !text.contains("<link rel=\"stylesheet\"")
     );
-    // Namespaces of SVG and XHTML, and where MapLibre is from.
-    let known = ["http://www.w3.org/", "https://maplibre.org/", "https://maplibre.invalid/", "https://github.com/map"];
+    // Namespaces of SVG and XHTML, and where MapLibre and its parts are from.
+    let known = [
+        "http://www.w3.org/",
+        "https://maplibre.org/",
+        "https://maplibre.invalid/",
+        "https://github.com/map",
+        "https://github.com/d3/",
+    ];
     for (at, _) in text.match_indices("http://").chain(text.match_indices("https://")) {
         let address: String = text[at..].chars().take(60).collect();
         assert!(known.iter().any(|known| address.starts_with(known)), "{address}");

@@ -46,17 +46,21 @@ macro_rules! compressed {
     };
 }
 
-const OURS: [Asset; 13] = texts!(
-    "api.js" "dom.js" "geography.js" "icon.svg" "item.js" "map.js" "overview.js" "page.js" "question.js" "style.css"
+const OURS: [Asset; 15] = texts!(
+    "api.js" "dom.js" "drawing.js" "form.js" "geography.js" "icon.svg" "item.js" "map.js" "overview.js" "page.js" "question.js" "style.css"
     "timeline.js" "views.js" "file.js"
 );
+
+/// What the licence of MapLibre asks to go with it.
+const LICENCE: Asset =
+    Asset { name: "maplibre-gl.licence.txt", content: Content::Text(include_str!("vendor/maplibre-gl.licence.txt")) };
 
 const VENDORED: [Asset; 3] = compressed!("land.json" "maplibre-gl.css" "maplibre-gl.js");
 
 impl Asset {
     /// The files that the page names, but for itself.
     pub fn all() -> impl Iterator<Item = Self> {
-        OURS.into_iter().chain(VENDORED)
+        OURS.into_iter().chain(VENDORED).chain([LICENCE])
     }
 
     pub fn named(name: &str) -> Option<Self> {
@@ -69,6 +73,7 @@ impl Asset {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
             "json" => "application/json",
+            "txt" => "text/plain; charset=utf-8",
             "svg" => "image/svg+xml",
             _ => "application/octet-stream",
         }

@@ -7,7 +7,8 @@ use super::Asset;
 const TEMPLATE: &str = include_str!("files/file.html");
 
 /// The modules of the file, each behind those that it imports from.
-const MODULES: [&str; 7] = ["dom.js", "geography.js", "map.js", "overview.js", "timeline.js", "views.js", "file.js"];
+const MODULES: [&str; 8] =
+    ["dom.js", "drawing.js", "geography.js", "map.js", "overview.js", "timeline.js", "views.js", "file.js"];
 
 /// The file, with an overview as JSON. It asks nobody for anything: all that it shows and runs is in it.
 pub fn one_file(overview: &str) -> io::Result<String> {
@@ -32,7 +33,7 @@ fn part(name: &str, overview: &str) -> io::Result<String> {
             let text = asset.text()?;
             match name.rsplit_once('.') {
                 Some((_, "json")) => json(&text),
-                Some((_, "js")) => script(&text),
+                Some((_, "js" | "txt")) => script(&text),
                 _ => text.into_owned(),
             }
         }
@@ -70,8 +71,8 @@ mod tests {
     fn all_is_in_the_file_and_nothing_in_it_ends_an_element() {
         let file = one_file(r#"{"title": "</script><script>alert(1)</script>"}"#).unwrap();
         assert!(!file.contains("{{") && !file.contains("alert(1)</script>"));
-        // Two of data, MapLibre, and ours.
-        assert_eq!((file.matches("<script").count(), file.matches("</script>").count()), (4, 4));
+        // Two of data, MapLibre with its licence, and ours.
+        assert_eq!((file.matches("<script").count(), file.matches("</script>").count()), (5, 5));
         assert!(file.contains(r#"{"title": "\u003c/script>\u003cscript>alert(1)\u003c/script>"}"#));
         for line in modules().unwrap().lines() {
             assert!(!line.starts_with("import") && !line.starts_with("export"), "{line}");

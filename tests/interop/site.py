@@ -20,7 +20,7 @@ SHOTS = Path(sys.argv[3]) if len(sys.argv) > 3 else None
 
 # Cells that are seen at some of the points of a grid; asked for all of a globe, MapLibre says that there are none.
 DRAWN = """(({map, clientWidth: width, clientHeight: height}) => {
-    const points = Array.from({length: 900}, (_, i) => [width * (i % 30) / 30, height * Math.floor(i / 30) / 30]);
+    const points = Array.from({length: 256}, (_, i) => [width * (i % 16) / 16, height * Math.floor(i / 16) / 16]);
     const at = (point) => map.queryRenderedFeatures(point, {layers: ['cells']})[0]?.properties.cell;
     return map?.loaded() && new Set(points.map(at).filter(Boolean)).size;
 })(document.querySelector('#map'))"""

@@ -1,5 +1,6 @@
 // The map: land, cells by number, footprints, and a box that is drawn. Four views: a globe, a flat map, and both poles.
 
+import { drawBox } from "./drawing.js";
 import { LOWEST, VIEWS, area, box, disk, dots, fromPlane, graticule, middle, outline, positions, toPlane, wrapped } from "./geography.js";
 
 const COLORS = {
@@ -267,61 +268,20 @@ export class Atlas {
   }
 
   /** Lets a box be drawn with the pointer; the promise is its place, or null where that was given up. */
-  draw() {
-    this.stopDrawing?.(null);
-    const canvas = this.map.getCanvasContainer();
-    const shape = document.createElement("div");
-    shape.className = "drawing";
+  async draw() {
+    this.stopDrawing?.();
     this.drawing = true;
     this.map.dragPan.disable();
     this.map.touchZoomRotate.disable();
-    canvas.classList.add("is-drawing");
-    return new Promise((resolve) => {
-      let from = null;
-      const point = ({ clientX, clientY }) => {
-        const { left, top } = this.container.getBoundingClientRect();
-        return [clientX - left, clientY - top];
-      };
-      const begin = (event) => {
-        from = point(event);
-        event.preventDefault();
-        canvas.setPointerCapture(event.pointerId);
-        this.container.append(shape);
-      };
-      const move = (event) => {
-        if (!from) return;
-        const to = point(event);
-        shape.style.left = `${Math.min(from[0], to[0])}px`;
-        shape.style.top = `${Math.min(from[1], to[1])}px`;
-        shape.style.width = `${Math.abs(from[0] - to[0])}px`;
-        shape.style.height = `${Math.abs(from[1] - to[1])}px`;
-      };
-      const end = (event) => {
-        const to = from && point(event);
-        const isLarge = to && Math.abs(from[0] - to[0]) > 4 && Math.abs(from[1] - to[1]) > 4;
-        if (isLarge) this.stopDrawing(this.placeOf(from, to));
-        from = null;
-      };
-      const escape = (event) => event.key === "Escape" && this.stopDrawing(null);
-      canvas.addEventListener("pointerdown", begin);
-      canvas.addEventListener("pointermove", move);
-      canvas.addEventListener("pointerup", end);
-      document.addEventListener("keydown", escape);
-      this.stopDrawing = (place) => {
-        canvas.removeEventListener("pointerdown", begin);
-        canvas.removeEventListener("pointermove", move);
-        canvas.removeEventListener("pointerup", end);
-        document.removeEventListener("keydown", escape);
-        canvas.classList.remove("is-drawing");
-        shape.remove();
-        this.map.dragPan.enable();
-        this.map.touchZoomRotate.enable();
-        this.map.touchZoomRotate.disableRotation();
-        this.stopDrawing = null;
-        // The click that ends the drawing is not one on the map.
-        setTimeout(() => (this.drawing = false));
-        resolve(place);
-      };
-    });
+    const drawn = drawBox(this.map.getCanvasContainer(), this.container);
+    this.stopDrawing = drawn.stop;
+    const corners = await drawn.corners;
+    this.stopDrawing = null;
+    this.map.dragPan.enable();
+    this.map.touchZoomRotate.enable();
+    this.map.touchZoomRotate.disableRotation();
+    // The click that ends the drawing is not one on the map.
+    setTimeout(() => (this.drawing = false));
+    return corners && this.placeOf(...corners);
   }
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, copyable, counted, element, number } from "./dom.js";
+import { complain, field, fillCollections, fillQueryables, noProblem, readForm, writeForm } from "./form.js";
 import { VIEWS } from "./geography.js";
 import { listed, whole } from "./item.js";
 import { Atlas } from "./map.js";
@@ -12,10 +13,6 @@ import { switcher } from "./views.js";
 
 /** Items of a page of the answer. */
 const PAGE = 50;
-/** Parameters of the API by the fields of the form. */
-const FIELD_OF = { bbox: "place", intersects: "place", datetime: "from", collections: "collections", filter: "filter" };
-
-const form = byId("question");
 const state = { question: { ...EMPTY }, isAsked: false, view: "globe", item: null };
 let overview, atlas, timeline;
 let answer = { items: [], matched: null, next: null, cells: null, years: null };
@@ -23,65 +20,11 @@ let running = new AbortController();
 /** Whether what is done is what the address says. */
 let isFollowing = false;
 
-// ---- the form ----
-
-const field = (name) => form.elements.namedItem(name);
-const boxes = () => [...form.querySelectorAll("input[name=collection]")];
-
-function readForm() {
-  const text = (name) => field(name).value.trim();
-  const collections = boxes().filter((box) => box.checked).map((box) => box.value);
-  return { place: text("place"), from: text("from"), until: text("until"), collections, filter: text("filter") };
-}
-
-function writeForm(question) {
-  for (const name of ["place", "from", "until", "filter"]) field(name).value = question[name];
-  boxes().forEach((box) => (box.checked = question.collections.includes(box.value)));
-  byId("filter-part").open ||= Boolean(question.filter);
-}
-
-function fillCollections(ids) {
-  const labels = ids.map((id) => element("label", { class: "check" }, element("input", { type: "checkbox", name: "collection", value: id }), element("span", {}, id)));
-  byId("collections").replaceChildren(element("legend", {}, "Collections"), ...labels);
-  byId("collections").hidden = ids.length < 2;
-}
-
-function fillQueryables({ properties }) {
-  const insert = (name) => {
-    const filter = field("filter");
-    const text = /^[a-z_]\w*$/i.test(name) ? name : `"${name}"`;
-    filter.setRangeText(text, filter.selectionStart, filter.selectionEnd, "end");
-    filter.focus();
-  };
-  const names = Object.entries(properties).filter(([name]) => name !== "geometry");
-  byId("queryables").replaceChildren(
-    ...names.map(([name, { type, format }]) => element("button", { type: "button", class: "chip", title: format ?? type ?? "", onclick: () => insert(name) }, name)),
-  );
-}
-
-/** Says what is wrong, at its field where there is one. */
-function complain(error) {
+/** Says what went wrong; what is no answer of the service, nor a mistake in the form, is one of this page. */
+function failed(error) {
   if (error.name === "AbortError") return;
-  const name = error.field ?? FIELD_OF[error.parameter];
-  const at = name && (field(name) ?? byId(name));
-  byId("problem").textContent = error.message;
-  byId("problem").hidden = false;
-  if (at?.setAttribute) {
-    at.setAttribute("aria-invalid", "true");
-    at.setAttribute("aria-describedby", "problem");
-    if (name === "filter") byId("filter-part").open = true;
-    at.focus?.();
-  }
+  complain(error);
   if (!(error instanceof Unclear) && !(error instanceof api.Refused)) throw error;
-}
-
-function noProblem() {
-  byId("problem").hidden = true;
-  byId("problem").textContent = "";
-  form.querySelectorAll("[aria-invalid]").forEach((at) => {
-    at.removeAttribute("aria-invalid");
-    at.removeAttribute("aria-describedby");
-  });
 }
 
 // ---- the answer ----
@@ -99,7 +42,7 @@ async function ask() {
   try {
     found = parameters(state.question);
   } catch (error) {
-    return complain(error);
+    return failed(error);
   }
   state.isAsked = true;
   remember();
@@ -115,7 +58,7 @@ async function ask() {
     if (answer.matched > 0) await countByCell(found, signal);
   } catch (error) {
     if (error.name !== "AbortError") say("");
-    complain(error);
+    failed(error);
   } finally {
     if (signal === running.signal) byId("results").removeAttribute("aria-busy");
   }
@@ -153,7 +96,7 @@ async function more() {
     showAnswer(parameters(state.question));
     byId("list").querySelectorAll(".result")[first]?.focus();
   } catch (error) {
-    complain(error);
+    failed(error);
   } finally {
     byId("more").disabled = false;
   }
@@ -218,7 +161,7 @@ async function download(found) {
     setTimeout(() => URL.revokeObjectURL(file), 60_000);
     say("The file is written.");
   } catch (error) {
-    complain(error);
+    failed(error);
   }
 }
 
@@ -371,7 +314,7 @@ async function showOne({ collection, id }) {
     showAnswer(parameters(state.question));
     choose(0);
   } catch (error) {
-    complain(error);
+    failed(error);
   }
 }
 
@@ -390,7 +333,7 @@ async function start() {
     atlas?.setView(view);
     remember();
   });
-  form.addEventListener("submit", (event) => {
+  byId("question").addEventListener("submit", (event) => {
     event.preventDefault();
     ask();
   });
@@ -407,7 +350,7 @@ async function start() {
   try {
     [overview, names] = await Promise.all([api.overview(), api.queryables()]);
   } catch (error) {
-    return complain(error);
+    return failed(error);
   }
   byId("title").textContent = overview.title;
   document.title = overview.title;
@@ -422,10 +365,8 @@ async function start() {
 
 /** Where the metadata does not tell all collections, the service reads them; nobody waits for that. */
 async function allCollections() {
-  const chosen = readForm().collections;
-  const found = await api.collections();
-  fillCollections(found.collections.map(({ id }) => id));
-  boxes().forEach((box) => (box.checked = chosen.includes(box.value)));
+  const { collections } = await api.collections();
+  fillCollections(collections.map(({ id }) => id));
 }
 
 async function startMap() {
