@@ -179,6 +179,12 @@ def geometry():
         west = "{type: 'Polygon', coordinates: [[[179, 70], [-179, 70], [-179, 71], [179, 71], [179, 70]]]}"
         span = browser.run(f"{module}.then(({{VIEWS, area}}) => area({west}, VIEWS.flat).coordinates[0][0].map(([x]) => x))")
         assert max(span) - min(span) == 2, span
+        # Items are shown as they came, whatever their members are.
+        bare = "{id: 7, geometry: {type: 'Polygon', coordinates: [[], null]}, bbox: 1, properties: null, assets: {a: null, b: {href: 7}}, links: {}}"
+        shown = browser.run(f"""import('./site/item.js').then(({{readable, listed, whole}}) =>
+            [listed(readable({bare}), () => {{}}).textContent, whole(readable({bare})).length > 0])""")
+        assert shown == ["7no time", True], shown
+        clean(browser)
 
 
 def odd():

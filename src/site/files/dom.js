@@ -23,6 +23,7 @@ export function linked(href, text = href, attributes = {}) {
 
 /** Whether an address is http or https: no other scheme may be followed from here. */
 export function isWeb(href) {
+  if (typeof href !== "string") return false;
   try {
     return ["http:", "https:"].includes(new URL(href).protocol);
   } catch {

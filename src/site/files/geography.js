@@ -38,6 +38,34 @@ export function fromPlane({ pole, meridian }, [planeX, planeY]) {
 /** A longitude from -180 to 180. */
 export const wrapped = (longitude) => longitude - 360 * Math.floor((longitude + 180) / 360);
 
+const isPosition = (at) => Array.isArray(at) && at.length >= 2 && at.slice(0, 2).every(Number.isFinite);
+
+const isLine = (line) => Array.isArray(line) && line.length > 0 && line.every(isPosition);
+
+/** A geometry without what cannot be drawn: Items are shown as they came, with rings that are empty, or are no rings. */
+export function drawable(geometry) {
+  const of = (coordinates, isGood) => (Array.isArray(coordinates) ? coordinates.filter(isGood) : []);
+  const { type, coordinates } = geometry ?? {};
+  switch (type) {
+    case "Point":
+      return isPosition(coordinates) ? { type, coordinates } : null;
+    case "MultiPoint":
+      return { type, coordinates: of(coordinates, isPosition) };
+    case "LineString":
+      return isLine(coordinates) ? { type, coordinates } : null;
+    case "MultiLineString":
+      return { type, coordinates: of(coordinates, isLine) };
+    case "Polygon":
+      return { type, coordinates: of(coordinates, isLine) };
+    case "MultiPolygon":
+      return { type, coordinates: of(coordinates, Array.isArray).map((polygon) => of(polygon, isLine)) };
+    case "GeometryCollection":
+      return { type, geometries: of(geometry.geometries, Boolean).map(drawable).filter(Boolean) };
+    default:
+      return null;
+  }
+}
+
 /** The polygons of a geometry, in rings. */
 export function polygons(geometry) {
   switch (geometry?.type) {

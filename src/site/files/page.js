@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, copyable, counted, element, number } from "./dom.js";
 import { complain, field, fillCollections, fillQueryables, noProblem, readForm, writeForm } from "./form.js";
 import { VIEWS } from "./geography.js";
-import { listed, whole } from "./item.js";
+import { listed, readable, whole } from "./item.js";
 import { Atlas } from "./map.js";
 import { cellsIn, classified, legend, panel, summary, yearsOf } from "./overview.js";
 import { EMPTY, Unclear, command, curl, fromFragment, parameters, python, query, sql, toFragment } from "./question.js";
@@ -65,7 +65,7 @@ async function ask() {
 }
 
 function take(page) {
-  answer.items.push(...page.features);
+  answer.items.push(...page.features.map(readable));
   answer.matched = page.numberMatched ?? answer.matched;
   answer.next = page.links.find(({ rel }) => rel === "next") ?? null;
 }
@@ -309,7 +309,7 @@ async function followed() {
 /** An Item that is not in the list. */
 async function showOne({ collection, id }) {
   try {
-    const item = await api.item(collection, id);
+    const item = readable(await api.item(collection, id));
     answer.items.unshift(item);
     showAnswer(parameters(state.question));
     choose(0);
@@ -365,8 +365,13 @@ async function start() {
 
 /** Where the metadata does not tell all collections, the service reads them; nobody waits for that. */
 async function allCollections() {
-  const { collections } = await api.collections();
-  fillCollections(collections.map(({ id }) => id));
+  try {
+    const { collections } = await api.collections();
+    fillCollections(collections.map(({ id }) => id));
+  } catch (error) {
+    // Those that are known can be chosen still.
+    if (!(error instanceof api.Refused)) throw error;
+  }
 }
 
 async function startMap() {
