@@ -1,5 +1,5 @@
 //! Tells the program of which commit it is, and which versions of its engines it was built with; and the tests whether the
-//! shared data is there.
+//! shared data and Chromium are there.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,6 +10,7 @@ const PACKAGES: [(&str, &str); 3] =
 
 fn main() {
     find_shared_data();
+    find_chromium();
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.lock");
     // HEAD changes with the branch, its log with each commit.
@@ -32,6 +33,18 @@ fn find_shared_data() {
     let folder = std::env::var("EARTHCATALOG_DATA").unwrap_or("../shared/data".to_owned());
     if Path::new(&folder).is_dir() {
         println!("cargo::rustc-cfg=shared_data");
+    }
+}
+
+/// Tells the test of the page whether Chromium is there, under one of the names by which `tests/interop/browser.py` looks for
+/// it, too.
+fn find_chromium() {
+    println!("cargo::rerun-if-env-changed=PATH");
+    println!("cargo::rustc-check-cfg=cfg(chromium)");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    if std::env::split_paths(&path).any(|folder| names.iter().any(|name| folder.join(name).is_file())) {
+        println!("cargo::rustc-cfg=chromium");
     }
 }
 

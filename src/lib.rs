@@ -8,6 +8,7 @@
 //! - [`commands`]: one file each: arguments, driver, report.
 //! - [`arguments`]: arguments that commands share, and the values that they take.
 //! - [`serve`]: a STAC API over a warehouse.
+//! - [`site`]: the page of the service, and the file of `map`.
 //! - [`prompt`]: questions line by line; [`query`]: SQL over a warehouse; [`export`]: Items as they were.
 //! - [`demo`]: a small, seeded set of Items.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`dry_run`]: what a statement that writes would do;
@@ -39,4 +40,5 @@ pub mod run_statistics;
 pub mod script;
 pub mod serve;
 pub mod signals;
+pub mod site;
 pub mod version;

@@ -31,5 +31,6 @@ mod serve;
 mod serve_search;
 mod server;
 mod service;
+mod site;
 mod slt;
 mod sources;

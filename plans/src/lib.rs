@@ -9,6 +9,7 @@
 //! - [`maintenance`]: cleans the warehouse.
 //! - [`run`]: INSERT and INSERT OVERWRITE as operators, from the first task to the commit.
 //! - [`search`]: STAC search as a plan, and as a table function.
+//! - [`overview`]: where and when the rows of a table are, from its metadata alone.
 //! - [`collections`]: the collections of the Items of a table.
 //! - [`query`]: table `items` with each Item once, and optimizer rules by which a question in space reads fewer files.
 //! - [`scan`]: tables over part files (`STORED AS ICEBERG`), by bucket (`buckets(items, 2)`), and what is known of them.
@@ -25,6 +26,7 @@ pub mod checkpoint;
 pub mod collections;
 pub mod maintenance;
 pub mod model;
+pub mod overview;
 pub mod query;
 pub mod run;
 pub mod runtime;

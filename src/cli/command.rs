@@ -23,6 +23,7 @@ use crate::commands::index::{self, IndexArgs};
 use crate::commands::info::{self, InfoArgs};
 use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::man::{self, ManArgs};
+use crate::commands::map::{self, MapArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::register::{self, RegisterArgs};
@@ -77,6 +78,8 @@ pub enum Command {
     Info(InfoArgs),
     /// List, show, add or remove the collections of a warehouse
     Collection(CollectionCommand),
+    /// Write a map of a warehouse as one HTML file, from its metadata alone
+    Map(MapArgs),
     /// List the data files whose Items may intersect a place
     Paths(PathsArgs),
     /// Run the scheduler of a cluster
@@ -117,6 +120,7 @@ impl Command {
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
             Self::Collection(args) => collection::run(&args, out).await,
+            Self::Map(args) => map::run(&args, out).await,
             Self::Paths(args) => paths::run(&args, out).await,
             Self::Scheduler(args) => scheduler::run(&args, out).await,
             Self::Executor(args) => executor::run(&args, out).await,
@@ -153,6 +157,7 @@ impl Command {
             | Self::Runs(_)
             | Self::Info(_)
             | Self::Collection(_)
+            | Self::Map(_)
             | Self::Paths(_)
             | Self::Config(_) => 1,
         }

@@ -20,6 +20,7 @@ pub mod index;
 pub mod info;
 pub mod ingest;
 pub mod man;
+pub mod map;
 pub mod paths;
 pub mod pipelines;
 pub mod register;

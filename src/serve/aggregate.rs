@@ -13,6 +13,7 @@ use datafusion::functions::datetime::expr_fn::date_trunc;
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident, lit};
 use earthcatalog_plans::model::items::timestamp;
+use earthcatalog_plans::query::cells::cells_of;
 use earthcatalog_plans::search::{Search, search_plan};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
@@ -29,9 +30,10 @@ use super::reader::{View, items};
 const MOST_BUCKETS: usize = 10_000;
 
 /// Parameters besides those of a search.
-const OWN: [&str; 2] = [AGGREGATIONS, INTERVAL];
+const OWN: [&str; 3] = [AGGREGATIONS, INTERVAL, PRECISION];
 const AGGREGATIONS: &str = "aggregations";
 const INTERVAL: &str = "datetime_frequency_interval";
+const PRECISION: &str = "geometry_geohex_grid_frequency_precision";
 
 /// Calendar intervals of `datetime_frequency`.
 const INTERVALS: [&str; 4] = ["year", "month", "week", "day"];
@@ -44,11 +46,19 @@ enum Aggregation {
     DatetimeMax,
     CollectionFrequency,
     DatetimeFrequency,
+    /// By each H3 cell that the footprint touches, as stac-server names it.
+    GeohexFrequency,
 }
 
 impl Aggregation {
-    const ALL: [Self; 5] =
-        [Self::TotalCount, Self::DatetimeMin, Self::DatetimeMax, Self::CollectionFrequency, Self::DatetimeFrequency];
+    const ALL: [Self; 6] = [
+        Self::TotalCount,
+        Self::DatetimeMin,
+        Self::DatetimeMax,
+        Self::CollectionFrequency,
+        Self::DatetimeFrequency,
+        Self::GeohexFrequency,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -57,30 +67,32 @@ impl Aggregation {
             Self::DatetimeMax => "datetime_max",
             Self::CollectionFrequency => "collection_frequency",
             Self::DatetimeFrequency => "datetime_frequency",
+            Self::GeohexFrequency => "geometry_geohex_grid_frequency",
         }
     }
 
     /// Whether Items are counted by a key.
     fn is_frequency(self) -> bool {
-        matches!(self, Self::CollectionFrequency | Self::DatetimeFrequency)
+        matches!(self, Self::CollectionFrequency | Self::DatetimeFrequency | Self::GeohexFrequency)
     }
 
     fn data_type(self) -> &'static str {
         match self {
             Self::TotalCount => "integer",
             Self::DatetimeMin | Self::DatetimeMax => "datetime",
-            Self::CollectionFrequency | Self::DatetimeFrequency => "frequency_distribution",
+            Self::CollectionFrequency | Self::DatetimeFrequency | Self::GeohexFrequency => "frequency_distribution",
         }
     }
 
-    /// The aggregate of all Items, or by what they are counted.
-    fn expression(self, interval: &str) -> Expr {
+    /// The aggregate of all Items, or by what they are counted, which may be a list.
+    fn expression(self, question: &Question) -> Expr {
         match self {
             Self::TotalCount => count(lit(1)),
             Self::DatetimeMin => min(ident("datetime")),
             Self::DatetimeMax => max(ident("datetime")),
             Self::CollectionFrequency => ident("collection"),
-            Self::DatetimeFrequency => date_trunc(lit(interval), ident("datetime")),
+            Self::DatetimeFrequency => date_trunc(lit(question.interval.as_str()), ident("datetime")),
+            Self::GeohexFrequency => cells_of(ident("geometry"), question.precision),
         }
     }
 }
@@ -90,10 +102,12 @@ struct Question {
     search: Search,
     aggregations: Vec<Aggregation>,
     interval: String,
+    /// Resolution of cells.
+    precision: u8,
 }
 
 impl Question {
-    fn new(asked: Asked) -> Result<Self, ApiError> {
+    fn new(asked: Asked, resolution: u8) -> Result<Self, ApiError> {
         let list = match asked.own.get(AGGREGATIONS) {
             None | Some(Value::Null) => vec![],
             Some(Value::String(list)) => list.split(',').map(|name| name.trim().to_owned()).collect(),
@@ -111,11 +125,25 @@ impl Question {
                 ApiError::parameter(INTERVAL, format!("{interval} is none of {}", INTERVALS.join(", ")))
             })?,
         };
+        let precision = match asked.own.get(PRECISION) {
+            None | Some(Value::Null) => resolution,
+            // Each footprint was covered in the table's cells; finer ones may be too many.
+            Some(given) => {
+                let number = given.as_str().map_or_else(|| given.as_u64(), |text| text.parse().ok());
+                let known = number.and_then(|number| u8::try_from(number).ok()).filter(|given| *given <= resolution);
+                known.ok_or_else(|| {
+                    let reason =
+                        format!("{given} is not a resolution of H3 from 0 to {resolution}, which the table has");
+                    ApiError::parameter(PRECISION, reason)
+                })?
+            }
+        };
         // How Items come, and what of them, makes no difference.
         let search = Search { sortby: vec![], fields: None, limit: None, ..asked.search };
         Ok(Self {
             aggregations: list.iter().map(named).collect::<Result<_, _>>()?,
             interval: interval.to_owned(),
+            precision,
             search,
         })
     }
@@ -150,7 +178,7 @@ pub(super) async fn aggregate(
     base: Base,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?)?;
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?, resolution(&view))?;
     answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
 }
 
@@ -161,7 +189,7 @@ pub(super) async fn aggregate_body(
     base: Base,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_body(&body(request).await?, &OWN)?)?;
+    let question = Question::new(Asked::from_body(&body(request).await?, &OWN)?, resolution(&view))?;
     answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
 }
 
@@ -173,7 +201,7 @@ pub(super) async fn aggregate_of(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?.within(&id))?;
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?.within(&id), resolution(&view))?;
     collection_of(&app, &view, &id).await?;
     answer(&app, &view, question, &base, &base.href(&["collections", &id, "aggregate"])).await
 }
@@ -201,6 +229,11 @@ async fn answer(app: &App, view: &View, question: Question, base: &Base, at: &st
     Ok(Json(json!({"type": "AggregationCollection", "aggregations": aggregations, "links": links})))
 }
 
+/// Of the cells of the table.
+fn resolution(view: &View) -> u8 {
+    view.items.warehouse().h3_resolution()
+}
+
 async fn rows(app: &App, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, ApiError> {
     app.reader.narrow_rows(plan).await?.try_collect().await.map_err(ApiError::running)
 }
@@ -209,7 +242,7 @@ async fn rows(app: &App, plan: &LogicalPlan) -> Result<Vec<RecordBatch>, ApiErro
 async fn single_values(app: &App, question: &Question, found: LogicalPlan) -> Result<Vec<Value>, ApiError> {
     let single = question.aggregations.iter().filter(|aggregation| !aggregation.is_frequency());
     let expressions: Vec<Expr> =
-        (0..).zip(single).map(|(i, of)| of.expression(&question.interval).alias(i.to_string())).collect();
+        (0..).zip(single).map(|(i, of)| of.expression(question).alias(i.to_string())).collect();
     if expressions.is_empty() {
         return Ok(vec![]);
     }
@@ -223,9 +256,13 @@ async fn single_values(app: &App, question: &Question, found: LogicalPlan) -> Re
 
 /// Each key with its number of Items, the last one being null.
 fn frequency(aggregation: Aggregation, question: &Question, found: LogicalPlan) -> DataFusionResult<LogicalPlan> {
-    let key = aggregation.expression(&question.interval).alias("key");
-    LogicalPlanBuilder::from(found)
-        .aggregate(vec![key], vec![count(lit(1)).alias("items")])?
+    let key = aggregation.expression(question).alias("key");
+    let mut found = LogicalPlanBuilder::from(found).project([key])?;
+    if aggregation == Aggregation::GeohexFrequency {
+        found = found.unnest_column("key")?;
+    }
+    found
+        .aggregate(vec![ident("key")], vec![count(lit(1)).alias("items")])?
         .sort([ident("key").sort(true, false)])?
         .build()
 }

@@ -43,7 +43,7 @@ pub(super) async fn tagged(State(app): State<App>, base: Base, mut request: Requ
 }
 
 /// Whether the client says that it has what `tag` names.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
     let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|given| given.to_str().ok());
     given.flat_map(|given| given.split(',')).any(|given| given.trim() == "*" || strong(given) == strong(tag))

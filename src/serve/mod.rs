@@ -3,6 +3,7 @@
 //! - `reader`: the table, and how its changes are seen; `limits`: how much is done at once, and for how long.
 //! - `parameters`, `token`: what is asked for; `page`, `bulk`, `aggregate`: what is found; `answer`: how it is sent.
 //! - `landing`, `collections`, `items`, `search`, `schemas`, `openapi`: the routes; `links`: how they lead to each other.
+//! - `site`: the page for people.
 //! - `etag`: whether a client has the answer already; `observe`: metrics, and a line for each request; `log`; `error`: what went wrong.
 
 mod aggregate;
@@ -26,6 +27,7 @@ mod reader;
 mod router;
 mod schemas;
 mod search;
+mod site;
 mod token;
 
 use std::io::{self, Write};

@@ -9,6 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use earthcatalog_plans::collections::{Collection, collections};
+use earthcatalog_plans::overview::{Overview, overview};
 use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::table::{CollectionDocument, TableState, Warehouse};
 use tokio::sync::OnceCell;
@@ -43,6 +44,7 @@ pub(super) struct View {
     /// Of the newest snapshot.
     pub items: Arc<ItemsTable>,
     collections: OnceCell<Vec<Collection>>,
+    overview: OnceCell<Overview>,
     /// By snapshot, the last opened last.
     earlier: Mutex<VecDeque<(i64, Arc<ItemsTable>)>>,
 }
@@ -56,6 +58,7 @@ impl View {
             state,
             table,
             collections: OnceCell::new(),
+            overview: OnceCell::new(),
             earlier: Mutex::default(),
         }
     }
@@ -146,6 +149,11 @@ impl Reader {
     pub async fn collections<'a>(&self, view: &'a View) -> Result<&'a [Collection]> {
         let find = || collections(&self.narrow, &view.items, &view.state);
         Ok(view.collections.get_or_try_init(find).await?)
+    }
+
+    /// What the metadata of a state says of its rows.
+    pub async fn overview<'a>(&self, view: &'a View) -> Result<&'a Overview> {
+        view.overview.get_or_try_init(|| overview(&self.narrow, &view.items)).await
     }
 
     /// Whether a snapshot can no longer be read.

@@ -5,7 +5,7 @@ use std::any::Any;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, header};
-use axum::middleware::{from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -15,7 +15,7 @@ use tower_http::cors::{Any as AnyOrigin, CorsLayer};
 
 use super::App;
 use super::error::ApiError;
-use super::{aggregate, collections, etag, items, landing, limits, observe, openapi, schemas, search};
+use super::{aggregate, collections, etag, items, landing, limits, observe, openapi, schemas, search, site};
 
 pub(super) fn router(app: App) -> Router {
     let documents = Router::new()
@@ -35,10 +35,13 @@ pub(super) fn router(app: App) -> Router {
         .route("/queryables", get(schemas::queryables))
         .route("/sortables", get(schemas::sortables))
         .route("/search", get(search::search).post(search::search_body))
+        .route("/overview", get(site::overview))
         .layer(from_fn_with_state(app.clone(), limits::in_time))
-        .layer(from_fn_with_state(app.clone(), etag::tagged));
+        .layer(from_fn_with_state(app.clone(), etag::tagged))
+        .layer(from_fn(site::or_page));
     Router::new()
         .merge(documents)
+        .route("/site/{name}", get(site::asset))
         .route("/healthz", get(healthz))
         .route("/metrics", get(observe::metrics))
         .fallback(no_route)

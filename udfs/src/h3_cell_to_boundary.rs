@@ -67,7 +67,8 @@ impl ScalarUDFImpl for H3CellToBoundary {
     }
 }
 
-fn outline(cell: CellIndex) -> Geometry {
+/// The outline of a cell in degrees, as RFC 7946 draws it.
+pub fn outline(cell: CellIndex) -> Geometry {
     let mut ring: Vec<Coord> = cell.boundary().iter().map(|at| Coord::from(*at)).collect();
     // The edges of cells are short, but from the last vertex to the first round a pole.
     for i in 1..ring.len() {

@@ -32,6 +32,7 @@ mod try_timestamp;
 pub use array_relation::array_relation_udfs;
 pub use folded_text::{accenti_udf, casei_udf};
 pub use geometry::{bounds_of, geometry_of, wkb_of};
+pub use h3_cell_to_boundary::outline as cell_outline;
 pub use h3_cells::h3_cells_udf;
 pub use h3_fanout::H3Fanout;
 pub use item_digest::item_digest_udf;

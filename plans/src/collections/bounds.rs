@@ -16,8 +16,8 @@ pub(super) async fn extents(session: &SessionContext, table: &ItemsTable) -> Res
     let mut extents = BTreeMap::<String, Extent>::new();
     for files in table.versions().live_files_with_bounds(&session.state()).await? {
         for i in 0..files.files.len() {
-            let file = File { files: &files, i };
-            let Some((collection, extent)) = file.collection().zip(file.extent()) else { return Ok(None) };
+            let file = File::new(&files, i);
+            let Some((collection, extent)) = file.recorded() else { return Ok(None) };
             extents.entry(collection.to_owned()).or_default().include(&extent);
         }
     }
@@ -25,7 +25,7 @@ pub(super) async fn extents(session: &SessionContext, table: &ItemsTable) -> Res
 }
 
 /// One of the files of a manifest.
-struct File<'a> {
+pub(crate) struct File<'a> {
     files: &'a LiveFiles,
     i: usize,
 }
@@ -34,6 +34,15 @@ struct File<'a> {
 type Range<T> = Option<[T; 2]>;
 
 impl<'a> File<'a> {
+    pub fn new(files: &'a LiveFiles, i: usize) -> Self {
+        Self { files, i }
+    }
+
+    /// The collection of all rows, and where and when they are; `None` where the bounds do not tell.
+    pub fn recorded(&self) -> Option<(&'a str, Extent)> {
+        self.collection().zip(self.extent())
+    }
+
     /// The one that all rows are of.
     fn collection(&self) -> Option<&'a str> {
         let bounds = self.files.bounds("collection")?;

@@ -16,6 +16,7 @@ use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::bounds::File;
 use crate::query::ItemsTable;
 use crate::table::{CollectionDocument, TableState};
 
@@ -62,7 +63,15 @@ pub async fn collections(session: &SessionContext, table: &ItemsTable, state: &T
 }
 
 impl Extent {
-    fn include(&mut self, other: &Self) {
+    /// The interval in RFC 3339.
+    pub fn times(&self) -> [Option<String>; 2] {
+        self.interval.map(|micros| {
+            let time: Option<DateTime<Utc>> = micros.and_then(DateTime::from_timestamp_micros);
+            time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        })
+    }
+
+    pub(crate) fn include(&mut self, other: &Self) {
         let both = |a: Option<i64>, b: Option<i64>, pick: fn(i64, i64) -> i64| match (a, b) {
             (Some(a), Some(b)) => Some(pick(a, b)),
             (a, b) => a.or(b),
@@ -151,13 +160,9 @@ impl Extent {
     /// As a Collection has it; the world, where no Item has a place.
     fn to_json(self) -> Value {
         let world = [-180.0, -90.0, 180.0, 90.0];
-        let time = |micros: Option<i64>| {
-            let time: Option<DateTime<Utc>> = micros.and_then(DateTime::from_timestamp_micros);
-            time.map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-        };
         json!({
             "spatial": {"bbox": [self.bbox.unwrap_or(world)]},
-            "temporal": {"interval": [self.interval.map(time)]},
+            "temporal": {"interval": [self.times()]},
         })
     }
 }

@@ -1,8 +1,9 @@
-//! The cells of a geometry as a predicate on `grid_partition`.
+//! The cells of a geometry: as a list, and as a predicate on `grid_partition`.
 
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, lit};
 use earthcatalog_udfs::cover::{Coverer, Footprint};
+use earthcatalog_udfs::h3_cells_udf;
 use geo::Geometry;
 use h3o::{CellIndex, Resolution};
 
@@ -20,6 +21,11 @@ const RANGES: usize = 64;
 
 /// First and last index.
 type Range = (u64, u64);
+
+/// The cells of a footprint, as a list: those in which an Item has a row, where `resolution` is the table's. Null without one.
+pub fn cells_of(footprint: Expr, resolution: u8) -> Expr {
+    h3_cells_udf().call(vec![footprint, lit(i64::from(resolution))])
+}
 
 /// Whether a row may be one of those by which an Item that shares a position with `geometry` is found.
 ///

@@ -3,7 +3,7 @@
 //! - [`SpatialPruning`]: a predicate on `geometry` also says something of `xmin … ymax`, by which files, row groups and
 //!   pages are chosen.
 //! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
-//! - [`cells`]: the cells of a geometry as a predicate on `grid_partition`.
+//! - [`cells`]: the cells of a geometry, and as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
 //! - [`in_time`]: the Items of a time.
 //! - `wrong_answers`: questions that DataFusion answers wrongly, which are refused.

@@ -132,6 +132,12 @@ impl WarehouseTable {
         }
     }
 
+    /// The snapshot that a statement sees, if there is one, and when it was committed, in milliseconds since 1970 UTC.
+    pub(crate) async fn seen(&self, session: &dyn Session) -> Result<Option<(i64, i64)>> {
+        let state = self.state(session).await?;
+        Ok(self.snapshot(&state)?.map(|snapshot| (snapshot.snapshot_id(), snapshot.timestamp_ms())))
+    }
+
     /// The ids of which the snapshot that a statement sees may hold more than one version; `None` if that is not known, or
     /// they are too many.
     pub(crate) async fn repeated_ids(&self, session: &dyn Session) -> Result<Option<Arc<Repeated>>> {
