@@ -10,6 +10,7 @@
 //! - [`serve`]: a STAC API over a warehouse.
 //! - [`site`]: the page of the service, and the file of `map`.
 //! - [`prompt`]: questions line by line; [`query`]: SQL over a warehouse; [`export`]: Items as they were.
+//! - [`documents`]: STAC Collections that people give.
 //! - [`demo`]: a small, seeded set of Items.
 //! - [`pipeline`]: runs one of the scripts under `sql/`; [`dry_run`]: what a statement that writes would do;
 //!   [`progress`]: what a run is doing; [`run_statistics`]: what it did, for the record.
@@ -26,6 +27,7 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod documents;
 pub mod dry_run;
 pub mod export;
 pub mod output;

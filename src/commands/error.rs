@@ -8,9 +8,9 @@ use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::table::WarehouseError;
 use thiserror::Error;
 
-use super::collection::ReadError;
 use crate::arguments::ArgumentError;
 use crate::cluster::ClusterError;
+use crate::documents::ReadError;
 use crate::export::ExportError;
 use crate::output::OutputError;
 use crate::pipeline::{Pipeline, PipelineError};

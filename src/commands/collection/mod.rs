@@ -1,8 +1,7 @@
 //! `earthcatalog collection`: the collections of a warehouse, and the documents that describe them.
 //!
-//! `read` reads documents, `table_assets` describes the table and its files in one.
+//! `table_assets` describes the table and its files in a document.
 
-mod read;
 mod table_assets;
 
 use std::fmt;
@@ -19,12 +18,10 @@ use earthcatalog_plans::table::{CollectionDocument, Warehouse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::read::read;
 use super::CommandError;
 use crate::arguments::{ReportFormat, WarehouseArgs};
+use crate::documents;
 use crate::report::count;
-
-pub use self::read::ReadError;
 
 /// What `collection` does.
 #[derive(Debug, Clone, Args)]
@@ -106,7 +103,7 @@ pub async fn run(command: &CollectionCommand, out: &mut dyn Write) -> Result<(),
         }
         CollectionAction::Add(args) => {
             let opened = open(&args.at).await?;
-            let add = read(&args.files).await?;
+            let add = documents::read(&args.files).await?;
             let ids = add.iter().map(|document| document.id().to_owned()).collect();
             DocumentChange { add, remove: vec![] }.commit(opened.items.warehouse()).await?;
             Ok(args.output.write(&Changed { added: ids, ..Changed::default() }, out)?)

@@ -1,4 +1,4 @@
-//! [`read`]: documents from files, folders, stores and standard input.
+//! [`read`]: STAC Collections from files, folders, stores and standard input.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -37,7 +37,7 @@ pub enum ReadError {
 }
 
 /// The Collections of some locations, in their order. None is returned unless all can be.
-pub(super) async fn read(locations: &[String]) -> Result<Vec<CollectionDocument>, ReadError> {
+pub async fn read(locations: &[String]) -> Result<Vec<CollectionDocument>, ReadError> {
     let mut all: Vec<CollectionDocument> = vec![];
     let mut seen: HashMap<String, String> = HashMap::new();
     for location in locations {
