@@ -66,12 +66,16 @@ async fn bytes_at(location: &str) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
     let mut found = vec![];
     for url in urls {
         let (store, path) = stores().locate(&url)?;
-        let failed = |e| ObjectError::store(url.as_str())(e);
+        let failed = |source| unreadable(&url, source);
         let bytes = store.get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let name = if is_folder { url.to_string() } else { location.to_owned() };
         found.push((name, bytes.to_vec()));
     }
     Ok(found)
+}
+
+fn unreadable(url: &Url, source: object_store::Error) -> ObjectError {
+    ObjectError::Store { location: url.to_string(), source: Box::new(source) }
 }
 
 /// The Collections of a STAC folder.
@@ -83,7 +87,7 @@ async fn in_folder(location: &str) -> Result<Vec<Url>, ReadError> {
         std::future::ready(is_collection)
     });
     let mut urls: Vec<Url> = vec![];
-    for object in listed.try_collect::<Vec<_>>().await.map_err(ObjectError::store(folder.as_str()))? {
+    for object in listed.try_collect::<Vec<_>>().await.map_err(|source| unreadable(&folder, source))? {
         let mut url = folder.clone();
         url.set_path(&format!("/{}", object.location));
         urls.push(url);
