@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use datafusion::parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,7 +70,7 @@ async fn a_document_is_kept_with_the_table_and_is_what_clients_see() {
     fs::write(&more, item("d", "north", 4.0, 20).to_string()).unwrap();
     warehouse.ingested(&more, &[]);
     warehouse.compacted(&[]);
-    earthcatalog([&["expire", "--retain", "0s"].map(Into::into)[..], &warehouse.flags()].concat()).ok();
+    earthcatalog(["expire", "--retain", "0s"].iter().map(AsRef::as_ref).chain(warehouse.flags())).ok();
 
     let document = shown(&warehouse, &["north"]);
     for member in ["title", "license", "description", "keywords", "extent", "stac_version"] {

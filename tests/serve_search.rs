@@ -261,6 +261,30 @@ async fn all_items_come_in_one_answer_where_a_client_wants_them_so() {
 }
 
 #[tokio::test]
+async fn items_of_all_years_are_counted_by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (warehouse, file) = (Warehouse::below(folder.path()), folder.path().join("items.ndjson"));
+    let times = ["0001-02-03T00:00:00Z", "2020-05-01T00:00:00Z", "9999-12-31T00:00:00Z"];
+    let item = |(i, time): (usize, &&str)| {
+        let item = json!({"type": "Feature", "stac_version": "1.0.0", "id": i.to_string(), "links": [], "assets": {},
+            "geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {"datetime": time}});
+        format!("{item}\n")
+    };
+    fs::write(&file, times.iter().enumerate().map(item).collect::<String>()).unwrap();
+    warehouse.ingested(&file, &[]);
+    let service = Service::over(&warehouse, &[]);
+    for (interval, expected) in [
+        ("year", ["0001-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]),
+        ("month", ["0001-02-01T00:00:00Z", "2020-05-01T00:00:00Z", "9999-12-01T00:00:00Z"]),
+    ] {
+        let path = format!("/aggregate?aggregations=datetime_frequency&datetime_frequency_interval={interval}");
+        let answer = service.get(&path).await.ok();
+        let buckets = answer["aggregations"][0]["buckets"].as_array().unwrap();
+        assert_eq!(buckets.iter().map(|bucket| &bucket["key"]).collect::<Vec<_>>(), expected, "{interval}");
+    }
+}
+
+#[tokio::test]
 async fn numbers_of_items_are_those_of_sql() {
     let count = |condition: &str| {
         let sql = format!("SELECT count(*) FROM items WHERE percent_valid_pixels > 50 AND {condition}");

@@ -9,9 +9,9 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::{Extension, Json};
 use chrono::{DateTime, SecondsFormat, Utc};
 use datafusion::common::Result as DataFusionResult;
-use datafusion::functions::datetime::expr_fn::date_trunc;
+use datafusion::execution::FunctionRegistry;
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, ident, lit};
 use earthcatalog_plans::model::items::timestamp;
 use earthcatalog_plans::query::cells::cells_of;
 use earthcatalog_plans::search::{Search, search_plan};
@@ -91,7 +91,9 @@ impl Aggregation {
             Self::DatetimeMin => min(ident("datetime")),
             Self::DatetimeMax => max(ident("datetime")),
             Self::CollectionFrequency => ident("collection"),
-            Self::DatetimeFrequency => date_trunc(lit(question.interval.as_str()), ident("datetime")),
+            Self::DatetimeFrequency => {
+                question.date_trunc.call(vec![lit(question.interval.as_str()), ident("datetime")])
+            }
             Self::GeohexFrequency => cells_of(ident("geometry"), question.precision),
         }
     }
@@ -104,10 +106,13 @@ struct Question {
     interval: String,
     /// Resolution of cells.
     precision: u8,
+    /// That of the session, which takes times of all years.
+    date_trunc: Arc<ScalarUDF>,
 }
 
 impl Question {
-    fn new(asked: Asked, resolution: u8) -> Result<Self, ApiError> {
+    fn new(asked: Asked, app: &App, view: &View) -> Result<Self, ApiError> {
+        let resolution = resolution(view);
         let list = match asked.own.get(AGGREGATIONS) {
             None | Some(Value::Null) => vec![],
             Some(Value::String(list)) => list.split(',').map(|name| name.trim().to_owned()).collect(),
@@ -145,6 +150,7 @@ impl Question {
             interval: interval.to_owned(),
             precision,
             search,
+            date_trunc: app.reader.narrow().udf("date_trunc").map_err(ApiError::planning)?,
         })
     }
 }
@@ -178,7 +184,7 @@ pub(super) async fn aggregate(
     base: Base,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?, resolution(&view))?;
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?, &app, &view)?;
     answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
 }
 
@@ -189,7 +195,7 @@ pub(super) async fn aggregate_body(
     base: Base,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_body(&body(request).await?, &OWN)?, resolution(&view))?;
+    let question = Question::new(Asked::from_body(&body(request).await?, &OWN)?, &app, &view)?;
     answer(&app, &view, question, &base, &base.href(&["aggregate"])).await
 }
 
@@ -201,7 +207,7 @@ pub(super) async fn aggregate_of(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?.within(&id), resolution(&view))?;
+    let question = Question::new(Asked::from_query(query.as_deref(), &OWN)?.within(&id), &app, &view)?;
     collection_of(&app, &view, &id).await?;
     answer(&app, &view, question, &base, &base.href(&["collections", &id, "aggregate"])).await
 }

@@ -229,7 +229,7 @@ mod tests {
         let sql = "SELECT id, document, xmin, xmax, year(start_datetime) AS first, year(end_datetime) AS last, items
             FROM collections ORDER BY id";
         let sql = sql.replace("year(", "date_part('year', ");
-        assert!(text(&context, &sql).await.contains("| id | document |"), "a table without Items");
+        assert!(!text(&context, &sql).await.contains("one"), "a table without Items");
         table
             .ingest(&[
                 item("a", Some("one"), 1.0, day("2020-05-01")),
