@@ -33,7 +33,7 @@ ITEMS = 200
 TOLERANCE = {"release": 0.03, "debug": 0.1}
 
 KERNELS = {
-    "JSON decode": "earthcatalog_stac_rows::decode::ItemDecoder::append",
+    "JSON decode": "earthcatalog_stac_rows::decode::ItemDecoder::append_if",
     "WKB of geometries": "earthcatalog_stac_rows::decode::geometry::Footprint::geometry",
     "cover": "earthcatalog_udfs::cover::coverer::Coverer::cover",
     "Parquet encoding": "earthcatalog_plans::sink::small_file::SmallFileEncoder::encode",

@@ -19,6 +19,7 @@ mod in_time;
 mod items_table;
 mod once_per_item;
 mod place;
+mod planned_view;
 #[cfg(test)]
 mod same_answers;
 mod spatial_pruning;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 
+use super::planned_view::PlannedView;
 use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
 use crate::scan::as_of::{AsOfFunction, TableAsOf};
@@ -56,7 +57,7 @@ pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: 
     }
     context.register_table(ITEM_CELLS, Arc::new(WarehouseTable::new(opened.clone())))?;
     context.register_table(ITEMS, Arc::new(ItemsTable::new(opened)))?;
-    context.register_table(COLLECTIONS, context.sql(COLLECTIONS_SQL).await?.into_view())?;
+    context.register_table(COLLECTIONS, Arc::new(PlannedView::new(COLLECTIONS_SQL, context)))?;
     Ok(())
 }
 
