@@ -183,7 +183,7 @@ mod tests {
     }
 
     async fn all(session: &SessionContext, items: &ItemsTable) -> Vec<Collection> {
-        collections(session, items, &*items.warehouse().load().await.unwrap()).await.unwrap()
+        collections(session, items, &items.warehouse().load().await.unwrap()).await.unwrap()
     }
 
     async fn both(table: &Table) -> [std::collections::BTreeMap<String, Extent>; 2] {

@@ -58,7 +58,7 @@ mod tests {
             (id().eq(ident("platform")), None),
             (ident("platform").eq(lit("a")), None),
         ] {
-            assert_eq!(ids_of(&[condition.clone()]), ids, "{condition}");
+            assert_eq!(ids_of(std::slice::from_ref(&condition)), ids, "{condition}");
         }
     }
 }
