@@ -33,10 +33,16 @@ pub type Corners = [f64; 4];
 
 /// A position that is none on the globe.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("its position [{x}, {y}] is not in degrees of longitude and latitude")]
+#[error("its position [{}, {}] is not in degrees of longitude and latitude", short(.x), short(.y))]
 pub struct NotDegrees {
     x: f64,
     y: f64,
+}
+
+/// A number with an exponent, where it has hundreds of digits without.
+fn short(number: &f64) -> String {
+    let is_plain = *number == 0.0 || (1e-7..1e17).contains(&number.abs());
+    if is_plain { number.to_string() } else { format!("{number:e}") }
 }
 
 /// A geometry as RFC 7946 draws it.

@@ -136,6 +136,8 @@ fn positions_that_are_no_degrees_are_named() {
     let metres = ring(&[(500_000.0, 4_649_776.0), (509_000.0, 4_649_776.0), (500_000.0, 4_659_776.0)]);
     let error = drawn(&metres.clone().into(), None).unwrap_err().to_string();
     assert_eq!(error, "its position [500000, 4649776] is not in degrees of longitude and latitude");
+    let error = drawn(&Geometry::Point(Point::new(-1e200, 5e-324)), None).unwrap_err().to_string();
+    assert_eq!(error, "its position [-1e200, 5e-324] is not in degrees of longitude and latitude");
     assert_eq!(drawn_place(metres.clone().into()), metres.into());
     // The corner of a pixel beyond the pole.
     let (pole, _) = draw(area(0.0, 89.0, 10.0, 90.125), None);
