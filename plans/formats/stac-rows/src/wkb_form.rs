@@ -3,7 +3,7 @@
 //! That crate takes the points of a MultiPoint for as long as its first and in its byte order, and panics when one that
 //! says something else is asked for.
 
-use geo::{Geometry, GeometryCollection, LineString, MultiPoint, Point};
+use geo::{Geometry, GeometryCollection, LineString, MultiPoint, MultiPolygon, Point, Polygon};
 use geo_traits::to_geo::{ToGeoCoord, ToGeoLineString, ToGeoMultiLineString, ToGeoMultiPolygon, ToGeoPolygon};
 use geo_traits::{GeometryCollectionTrait, GeometryTrait, GeometryType, MultiPointTrait, PointTrait};
 use thiserror::Error;
@@ -69,8 +69,39 @@ fn position(point: &impl PointTrait<T = f64>) -> Option<Point> {
 /// Errors: a kind of geometry that WKB does not have.
 pub fn wkb_from_geometry(geometry: &Geometry) -> Result<Vec<u8>, wkb::error::WkbError> {
     let mut bytes = vec![];
-    write_geometry(&mut bytes, geometry, &WriteOptions::default())?;
+    let options = WriteOptions::default();
+    match has_lone_holes(geometry) {
+        true => write_geometry(&mut bytes, &without_lone_holes(geometry), &options)?,
+        false => write_geometry(&mut bytes, geometry, &options)?,
+    }
     Ok(bytes)
+}
+
+/// Whether a polygon has holes and no outline. The `wkb` crate writes such holes, and does not count them.
+fn has_lone_holes(geometry: &Geometry) -> bool {
+    let is_lone = |polygon: &Polygon| polygon.exterior().0.is_empty() && !polygon.interiors().is_empty();
+    match geometry {
+        Geometry::Polygon(polygon) => is_lone(polygon),
+        Geometry::MultiPolygon(polygons) => polygons.iter().any(is_lone),
+        Geometry::GeometryCollection(members) => members.iter().any(has_lone_holes),
+        _ => false,
+    }
+}
+
+/// The same, where a polygon without an outline is empty.
+fn without_lone_holes(geometry: &Geometry) -> Geometry {
+    let of_polygon = |polygon: &Polygon| match polygon.exterior().0.is_empty() {
+        true => Polygon::new(LineString::new(vec![]), vec![]),
+        false => polygon.clone(),
+    };
+    match geometry {
+        Geometry::Polygon(polygon) => of_polygon(polygon).into(),
+        Geometry::MultiPolygon(polygons) => MultiPolygon(polygons.iter().map(of_polygon).collect()).into(),
+        Geometry::GeometryCollection(members) => {
+            Geometry::GeometryCollection(members.iter().map(without_lone_holes).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Steps over geometries.
@@ -162,6 +193,28 @@ mod tests {
         let nan = f64::NAN.to_le_bytes();
         let empty = [&[1, 1, 0, 0, 0][..], &nan, &nan].concat();
         assert!(geo::HasDimensions::is_empty(&geometry_from_wkb(&empty).unwrap()));
+    }
+
+    #[test]
+    fn holes_without_an_outline_leave_what_follows_them_readable() {
+        let line = |positions: &[(f64, f64)]| positions.iter().copied().map(geo::Coord::from).collect::<LineString>();
+        let triangle = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0)];
+        let whole = Polygon::new(line(&triangle), vec![]);
+        for hole in [line(&[]), line(&triangle)] {
+            let lone = Polygon::new(line(&[]), vec![hole]);
+            let polygons = MultiPolygon(vec![lone.clone(), whole.clone()]);
+            let collection = Geometry::GeometryCollection(GeometryCollection(vec![
+                lone.into(),
+                polygons.into(),
+                Point::new(7.0, 8.0).into(),
+            ]));
+            let read = geometry_from_wkb(&wkb_from_geometry(&collection).unwrap()).unwrap();
+            let Geometry::GeometryCollection(members) = read else { panic!("{read:?}") };
+            assert!(geo::HasDimensions::is_empty(&members[0]), "{members:?}");
+            let Geometry::MultiPolygon(polygons) = &members[1] else { panic!("{members:?}") };
+            assert_eq!(polygons.0[1], whole);
+            assert_eq!(members[2], Point::new(7.0, 8.0).into());
+        }
     }
 
     #[test]
