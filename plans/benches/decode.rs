@@ -150,8 +150,9 @@ fn footprints(c: &mut Criterion) {
     let mut group = c.benchmark_group("footprint");
     for positions in [5, 17, 1_000] {
         let mut ring = || {
-            let mut ring: Vec<_> =
-                (1..positions).map(|_| [random.degrees(-180.0, 180.0), random.degrees(-90.0, 90.0)]).collect();
+            let (x, y) = (random.degrees(-150.0, 150.0), random.degrees(-70.0, 70.0));
+            let at = |i: i32| f64::from(i) / f64::from(positions - 1) * std::f64::consts::TAU;
+            let mut ring: Vec<_> = (1..positions).map(|i| [x + at(i).cos(), y + at(i).sin()]).collect();
             ring.push(ring[0]);
             serde_json::json!({"type": "Feature", "id": "x", "geometry": {"type": "Polygon", "coordinates": [ring]}})
         };
