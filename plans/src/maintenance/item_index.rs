@@ -225,7 +225,8 @@ impl Rewrite for Naming<'_> {
         let metadata = &base.metadata;
         let Some(current) = metadata.current_snapshot() else { return Ok(None) };
         // An earlier attempt became visible after all, or the table went back to before the rows of the index.
-        if metadata.snapshot_by_id(self.snapshot).is_some() || !descends(base, current, self.of.snapshot_id()) {
+        let descends = base.line_of(Some(current)).any(|snapshot| snapshot.snapshot_id() == self.of.snapshot_id());
+        if metadata.snapshot_by_id(self.snapshot).is_some() || !descends {
             return Ok(None);
         }
         let manifests = live_manifests(self.warehouse.io(), metadata, current).await?;
@@ -239,10 +240,4 @@ impl Rewrite for Naming<'_> {
         let list = files.write_list(manifests, metadata).await?;
         Ok(Some((snapshot::on_top_of(base, self.snapshot, summary, list, None)?, index)))
     }
-}
-
-/// Whether a snapshot is another one, or came after it, as far as the table retains those between.
-fn descends(table: &TableState, snapshot: &SnapshotRef, from: i64) -> bool {
-    let parent = |of: &&SnapshotRef| table.metadata.snapshot_by_id(of.parent_snapshot_id()?);
-    std::iter::successors(Some(snapshot), parent).any(|snapshot| snapshot.snapshot_id() == from)
 }

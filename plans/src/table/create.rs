@@ -72,8 +72,13 @@ impl TableState {
 
     /// The current snapshot, and those that it descends from, as far as the table retains them.
     fn line(&self) -> impl Iterator<Item = &SnapshotRef> {
+        self.line_of(self.metadata.current_snapshot())
+    }
+
+    /// A snapshot, and those that it descends from, as far as the table retains them.
+    pub(crate) fn line_of<'a>(&'a self, snapshot: Option<&'a SnapshotRef>) -> impl Iterator<Item = &'a SnapshotRef> {
         let parent = |of: &&SnapshotRef| self.metadata.snapshot_by_id(of.parent_snapshot_id()?);
-        std::iter::successors(self.metadata.current_snapshot(), parent)
+        std::iter::successors(snapshot, parent)
     }
 }
 

@@ -77,8 +77,7 @@ impl ItemIndex {
 
     /// The index that holds for a snapshot of a table, if there is one.
     pub fn for_snapshot(table: &TableState, snapshot: &SnapshotRef) -> Option<Self> {
-        let parent = |of: &&SnapshotRef| table.metadata.snapshot_by_id(of.parent_snapshot_id()?);
-        let mut line = std::iter::successors(Some(snapshot), parent);
+        let mut line = table.line_of(Some(snapshot));
         let text = line.find_map(|snapshot| snapshot.summary().additional_properties.get(Self::PROPERTY))?;
         serde_json::from_str(text).ok()
     }
