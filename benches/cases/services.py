@@ -55,6 +55,12 @@ def peak_mb(processes):
     return round(peak * 1024 / 1e6, 1)
 
 
+def postgresql():
+    """The folder with PostgreSQL's programs, if it is installed; Debian keeps them out of the path."""
+    found = shutil.which("initdb") or max(glob.glob("/usr/lib/postgresql/*/bin/initdb"), default=None)
+    return Path(found).resolve().parent if found else None
+
+
 def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -99,14 +105,14 @@ def pgstac(bench, items):
             part.chmod(part.stat().st_mode | 0o755)
     if user:
         shutil.chown(folder, "postgres")
-    programs = Path(max(glob.glob("/usr/lib/postgresql/*/bin"), default="/usr/bin"))
+    programs = postgresql()
     subprocess.run([programs / "initdb", "-D", folder / "db", "-U", "postgres", "--auth=trust"], check=True,
                    stdout=subprocess.DEVNULL, cwd="/", **user)
-    port, database = free_port(), subprocess.Popen
+    port = free_port()
     settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "shared_buffers=1GB",
                 "work_mem=64MB", "effective_cache_size=8GB", "max_wal_size=4GB", "jit=off"]
     words = [programs / "postgres", "-D", folder / "db", *(word for setting in settings for word in ("-c", setting))]
-    server = database([str(word) for word in words], cwd="/", stderr=subprocess.DEVNULL, **user)
+    server = subprocess.Popen([str(word) for word in words], cwd="/", stderr=subprocess.DEVNULL, **user)
     try:
         where = {"PGUSER": "postgres", "PGPASSWORD": "none", "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGDATABASE": "postgres"}
         environment = os.environ | where
