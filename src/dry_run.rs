@@ -1,10 +1,12 @@
 //! What a statement that writes would do, from its plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::Result;
+use datafusion::physical_plan::ExecutionPlan;
 use earthcatalog_plans::checkpoint::RunFolder;
 use earthcatalog_plans::run::{CommitExec, Outcome};
 use earthcatalog_plans::scan::buckets::BucketScanExec;
@@ -18,13 +20,13 @@ use crate::script::Planned;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum DryRun {
-    /// An INSERT into a warehouse.
+    /// An INSERT into a warehouse, or a DELETE from one.
     Insert(Box<PlannedInsert>),
     /// Anything else that writes: its place and first line.
     Other { not_run: String },
 }
 
-/// An INSERT into a warehouse.
+/// An INSERT into a warehouse, or a DELETE from one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedInsert {
     pub dry_run: bool,
@@ -38,6 +40,9 @@ pub struct PlannedInsert {
     /// Absent where the rows come from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PlannedSource>,
+    /// Items that would be deleted; absent where none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
     /// Absent where no buckets are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<PlannedBuckets>,
@@ -103,10 +108,18 @@ impl DryRun {
             h3_resolution: warehouse.h3_resolution(),
             promoted: warehouse.items().promoted().len() as u64,
             source: StacExec::find(&planned.plan).map(PlannedSource::from_scan),
+            deleted: deleted(&target.outcome, &planned.plan),
             buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::from_scan),
             resumes,
         })))
     }
+}
+
+/// How many Items would be deleted.
+fn deleted(outcome: &Outcome, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    let scan = BucketScanExec::find(plan).filter(|_| matches!(outcome, Outcome::RemoveItems { .. }))?;
+    let items: HashSet<_> = scan.buckets().flat_map(|bucket| &bucket.superseded).collect();
+    Some(items.len() as u64)
 }
 
 impl PlannedSource {
@@ -180,12 +193,16 @@ impl fmt::Display for PlannedInsert {
                 },
             )?;
         }
+        if let Some(items) = self.deleted {
+            line("Items", format!("{} to delete", count(items)))?;
+        }
         if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
             line("run", format!("ended at {}; this command would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
         }
         if let Some(PlannedBuckets { buckets, files, rows, bytes: size }) = &self.buckets {
             let contents = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));
-            line("buckets", format!("{} to merge, with {contents}", count(*buckets)))?;
+            let to = if self.deleted.is_some() { "write again" } else { "merge" };
+            line("buckets", format!("{} to {to}, with {contents}", count(*buckets)))?;
         }
         write!(f, "{:<12}nothing was written", "dry run")
     }

@@ -30,8 +30,13 @@ impl Bucket {
 
     /// Puts an object, and lists it with an ETag and a time of this day; an empty ETag is none.
     fn put(&mut self, key: &str, e_tag: &str, day: u32) {
+        self.put_item(key, key, e_tag, day);
+    }
+
+    /// The same of an object whose Item has another id.
+    fn put_item(&mut self, key: &str, id: &str, e_tag: &str, day: u32) {
         let item = json!({
-            "type": "Feature", "stac_version": "1.0.0", "id": key, "links": [], "assets": {},
+            "type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
             "geometry": { "type": "Point", "coordinates": [10.0, 80.0] },
             "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2025-09-{day:02}T00:00:00Z") },
         });
@@ -170,4 +175,73 @@ fn what_has_no_versions_is_fetched_again_and_what_lists_no_objects_is_refused() 
         error.contains("items.ndjson: option 'format' says what is in the file") && error.contains("ingest"),
         "{error}"
     );
+}
+
+#[test]
+fn items_whose_objects_are_gone_are_removed_and_come_back_with_them() {
+    for first in ["ingest", "backfill", "incremental"] {
+        let mut bucket = Bucket::new();
+        for key in ["a.json", "b.json", "c.json", "d.json"] {
+            bucket.put(key, &format!("{key}-1"), 1);
+        }
+        // Two objects with one Item.
+        bucket.put_item("e.json", "shared", "e-1", 2);
+        bucket.put_item("copy-of-e.json", "shared", "e-1", 3);
+        bucket.ingest(first, &[]);
+        bucket.put("a.json", "a-2", 4);
+        bucket.ingest("incremental", &[]);
+        let ids = |bucket: &Bucket| -> Vec<Value> {
+            bucket.warehouse.rows("SELECT id FROM items ORDER BY id").into_iter().map(|row| row["id"].clone()).collect()
+        };
+        let all = ids(&bucket);
+        assert_eq!(all, ["a.json", "b.json", "c.json", "d.json", "shared"], "{first}");
+        let reconcile = |bucket: &Bucket, flags: &[&str]| -> Value {
+            let flags = [flags, &["--max-removed", "60%", "--output", "json"]].concat();
+            serde_json::from_str(&bucket.run("reconcile", &flags).ok()).unwrap()
+        };
+        // Nothing is gone.
+        let report = reconcile(&bucket, &[]);
+        assert_eq!((&report["items"], &report["snapshot"]), (&json!(0), &Value::Null), "{first}: {report}");
+
+        let listed = bucket.rows.clone();
+        bucket.rows.retain(|row| !["a.json", "b.json", "copy-of-e.json"].contains(&row[1].as_str()));
+        let error = bucket.run("reconcile", &[]).fails(1);
+        assert!(error.contains("more than 1% of the 7 ingested objects are gone"), "{error}");
+        let would = reconcile(&bucket, &["--dry-run"]);
+        assert_eq!((&would["deleted"], ids(&bucket)), (&json!(2), all.clone()), "{first}: {would}");
+        let report = reconcile(&bucket, &[]);
+        assert_eq!((&report["items"], &report["objects"]), (&json!(2), &json!(3)), "{first}: {report}");
+        assert_eq!(ids(&bucket), ["c.json", "d.json", "shared"], "{first}");
+        let runs = "SELECT removed FROM runs WHERE kind = 'delete'";
+        assert_eq!(bucket.warehouse.value(runs), json!(2));
+        // Once: and nothing is fetched again for it.
+        assert_eq!(reconcile(&bucket, &[])["items"], json!(0), "{first}");
+        assert_eq!(bucket.ingest("incremental", &[]).1, keys(&[]), "{first}");
+        bucket.warehouse.compacted(&["--threshold", "1", "--retain", "0s"]);
+
+        // They are there again, as they were: each is ingested once more.
+        bucket.rows = listed;
+        assert_eq!(bucket.ingest("incremental", &[]).1, keys(&["a.json", "b.json", "copy-of-e.json"]), "{first}");
+        assert_eq!(ids(&bucket), all, "{first}");
+        assert_eq!(bucket.ingest("incremental", &[]).1, keys(&[]), "{first}");
+    }
+}
+
+#[test]
+fn an_inventory_says_nothing_of_other_buckets_or_prefixes() {
+    let mut bucket = Bucket::new();
+    for key in ["a.json", "b.json", "x-c.json"] {
+        bucket.put(key, "1", 1);
+    }
+    bucket.ingest("ingest", &[]);
+    let count = |bucket: &Bucket| bucket.warehouse.value("SELECT count(*) FROM items");
+    let rows = bucket.rows.clone();
+    bucket.rows = vec![["other".to_owned(), "z.json".to_owned(), rows[0][2].clone(), "1".to_owned()]];
+    bucket.run("reconcile", &["--max-removed", "100%"]).ok();
+    assert_eq!(count(&bucket), json!(3));
+    bucket.rows = rows[..1].to_vec();
+    bucket.run("reconcile", &["--max-removed", "100%", "--prefix", "s3://bucket/x-"]).ok();
+    assert_eq!(count(&bucket), json!(2));
+    bucket.run("reconcile", &["--max-removed", "1"]).ok();
+    assert_eq!(count(&bucket), json!(1));
 }

@@ -251,6 +251,41 @@ fn rows_that_another_engine_adds_and_deletes_are_those_that_there_are() {
     nothing_is_lost_after(&["tag_and_branch", "append"]);
 }
 
+/// A deletion leaves the rest as it was, whatever another engine has added; and that engine reads what is left.
+#[test]
+fn deleted_items_are_gone_for_every_engine_and_the_rest_is_as_it_was() {
+    let condition = "id = 'a' OR scene_1_id = 'first d'";
+    let shared = Shared::new();
+    shared.engine(&["add_and_fill"]);
+    let before = shared.rows();
+    let flags = ["delete", "--where", condition, "--output", "json"];
+    let dry: Value = serde_json::from_str(&shared.command(&[&flags[..], &["--dry-run"]].concat()).ok()).unwrap();
+    assert_eq!((&dry["deleted"], shared.rows()), (&json!(1), before.clone()), "{dry}");
+    let summary: Value = serde_json::from_str(&shared.command(&flags).ok()).unwrap();
+    assert_eq!(summary["items"], json!(1), "{summary}");
+    assert!(summary["rows_after"].as_u64() < summary["rows_before"].as_u64(), "{summary}");
+    let mut left = before;
+    left.remove("a").unwrap();
+    let columns: std::collections::BTreeSet<String> = left.values().flat_map(|row| row.keys().cloned()).collect();
+    let columns: Vec<_> = columns.into_iter().collect();
+    assert_eq!((shared.rows(), shared.ours(&columns)), (left.clone(), left));
+    let older = "SELECT count(*) FROM item_cells WHERE id = 'a'";
+    assert_eq!(shared.warehouse.value(older), json!(0), "not an older version, either");
+
+    let none: Value = serde_json::from_str(&shared.command(&flags).ok()).unwrap();
+    assert_eq!((&none["items"], &none["snapshot"]), (&json!(0), &Value::Null));
+    for (wrong, words) in [
+        ("id = ", "$where is no condition"),
+        ("true); SELECT (1", "$where is no condition"),
+        ("nothing = 1", "nothing"),
+        ("grid_partition = 'x'", "an Item has no column grid_partition"),
+    ] {
+        let error = shared.command(&["delete", "--where", wrong]).fails(1);
+        assert!(error.contains(words), "{wrong}: {error}");
+    }
+    assert!(shared.command(&["delete"]).fails(2).contains("--where"));
+}
+
 #[test]
 fn clean_ups_of_another_engine_leave_every_command_working() {
     let shared = nothing_is_lost_after(&["append", "expire", "remove_orphans"]);

@@ -12,6 +12,7 @@ use crate::commands::collection::{self, CollectionCommand};
 use crate::commands::compact::{self, CompactArgs};
 use crate::commands::completions::{self, CompletionsArgs};
 use crate::commands::config::{self, ConfigArgs};
+use crate::commands::delete::{self, DeleteArgs};
 use crate::commands::delta::{self, DeltaArgs};
 use crate::commands::demo::{self, DemoArgs};
 use crate::commands::executor::{self, ExecutorArgs};
@@ -26,6 +27,7 @@ use crate::commands::man::{self, ManArgs};
 use crate::commands::map::{self, MapArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
+use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::commands::register::{self, RegisterArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
@@ -53,6 +55,10 @@ pub enum Command {
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
+    /// Delete Items, in all versions and cells, as one snapshot
+    Delete(DeleteArgs),
+    /// Remove the Items whose objects an inventory no longer lists, as one snapshot
+    Reconcile(ReconcileArgs),
     /// Build an index by id, with which a question about an id opens few files
     Index(IndexArgs),
     /// Remove old snapshots, and files that are no longer needed
@@ -108,6 +114,8 @@ impl Command {
             Self::Register(args) => register::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
+            Self::Delete(args) => delete::run(&args, out).await,
+            Self::Reconcile(args) => reconcile::run(&args, out).await,
             Self::Index(args) => index::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
             Self::Run(args) => run::run(&args, out).await,
@@ -139,6 +147,8 @@ impl Command {
             Self::Incremental(args) => args.resources.workers(),
             Self::Delta(args) => args.threads.workers(),
             Self::Compact(args) => args.resources.workers(),
+            Self::Delete(args) => args.resources.workers(),
+            Self::Reconcile(args) => args.resources.workers(),
             Self::Index(args) => args.resources.workers(),
             Self::Expire(args) => args.threads.workers(),
             Self::Run(args) => args.script.resources.workers(),

@@ -12,7 +12,7 @@ use super::CommandError;
 use crate::arguments::{ClusterArgs, ReportFormat, ScriptArgs};
 use crate::output::Format;
 use crate::pipeline::{PipelineError, dry_run_statement, run_statement};
-use crate::report::{CompactSummary, Report};
+use crate::report::{CompactSummary, DeleteSummary, Report};
 use crate::signals::interrupt;
 
 /// Flags of `run`.
@@ -54,6 +54,10 @@ pub async fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CommandError
         let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
         let Some(run) = committed.map_err(failed)? else { continue };
         let seconds = started.elapsed().as_secs_f64();
+        if let Some(deleted) = run.replaced.as_ref().and_then(|replaced| DeleteSummary::new(replaced, seconds)) {
+            format.write(&deleted, out)?;
+            continue;
+        }
         match run.replaced.clone() {
             Some(replaced) => {
                 format.write(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), out)?;

@@ -2,7 +2,9 @@
 
 mod scripts;
 
-pub use scripts::{BACKFILL, COMPACT, DELTA, EXPIRE, INCREMENTAL, INFO, INGEST, PIPELINES, Pipeline};
+pub use scripts::{
+    BACKFILL, COMPACT, DELETE, DELTA, EXPIRE, INCREMENTAL, INFO, INGEST, PIPELINES, Pipeline, RECONCILE,
+};
 
 use std::future::ready;
 use std::io::{self, Write};

@@ -25,21 +25,29 @@ pub const DELTA: Pipeline = Pipeline { name: "delta.sql", text: include_str!("..
 /// Merges the part files of each bucket.
 pub const COMPACT: Pipeline = Pipeline { name: "compact.sql", text: include_str!("../../sql/compact.sql") };
 
+/// Deletes Items.
+pub const DELETE: Pipeline = Pipeline { name: "delete.sql", text: include_str!("../../sql/delete.sql") };
+
 /// Removes old snapshots, and files that nobody needs.
 pub const EXPIRE: Pipeline = Pipeline { name: "expire.sql", text: include_str!("../../sql/expire.sql") };
 
 /// Asks what state a table is in.
 pub const INFO: Pipeline = Pipeline { name: "info.sql", text: include_str!("../../sql/info.sql") };
 
+/// Removes the Items whose objects are gone.
+pub const RECONCILE: Pipeline = Pipeline { name: "reconcile.sql", text: include_str!("../../sql/reconcile.sql") };
+
 /// The scripts by the names of their commands, which `run`, `explain` and `pipelines` take.
-pub const PIPELINES: [(&str, Pipeline); 7] = [
+pub const PIPELINES: [(&str, Pipeline); 9] = [
     ("backfill", BACKFILL),
     ("compact", COMPACT),
+    ("delete", DELETE),
     ("delta", DELTA),
     ("expire", EXPIRE),
     ("incremental", INCREMENTAL),
     ("info", INFO),
     ("ingest", INGEST),
+    ("reconcile", RECONCILE),
 ];
 
 impl Pipeline {
@@ -64,11 +72,13 @@ mod tests {
         let statements = [
             ("backfill", 7),
             ("compact", 4),
+            ("delete", 3),
             ("delta", 5),
             ("expire", 4),
             ("incremental", 7),
             ("info", 7),
             ("ingest", 4),
+            ("reconcile", 6),
         ];
         for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
             let (expected, statements) = statements;
@@ -77,6 +87,10 @@ mod tests {
             let script = pipeline.script().unwrap();
             let arguments = match script.parameter("inventory") {
                 Some(_) => arguments.with("inventory", "i.csv"),
+                None => arguments,
+            };
+            let arguments = match script.parameter("where") {
+                Some(_) => arguments.with("where", "id = 'a'"),
                 None => arguments,
             };
             assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);

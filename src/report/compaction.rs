@@ -38,7 +38,7 @@ pub struct CompactSummary {
 impl CompactSummary {
     /// Of a run that took so many seconds, and of the clean-up after it.
     pub fn new(replaced: Replaced, removed: &ExpireSummary, seconds: f64) -> Self {
-        let Replaced { scanned, before, after, left_out, snapshots } = replaced;
+        let Replaced { scanned, before, after, left_out, snapshots, .. } = replaced;
         Self {
             buckets_scanned: scanned.buckets,
             buckets_compacted: before.buckets,

@@ -1,9 +1,11 @@
 //! What a run did, as a text for people and as JSON for programs.
 
 mod compaction;
+mod deletion;
 mod numbers;
 
 pub use compaction::CompactSummary;
+pub use deletion::DeleteSummary;
 pub use numbers::{bytes, count, millis, with_parts};
 
 use std::collections::BTreeMap;

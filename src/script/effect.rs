@@ -3,6 +3,7 @@
 use datafusion::datasource::{MemTable, source_as_provider};
 use datafusion::logical_expr::LogicalPlan;
 use earthcatalog_plans::call::Call;
+use earthcatalog_plans::run::Commit;
 use earthcatalog_plans::scan::WarehouseTable;
 
 /// What a statement changes.
@@ -27,6 +28,8 @@ impl Effect {
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => Self::Session,
             LogicalPlan::Copy(_) => Self::Files,
             LogicalPlan::Extension(extension) if extension.node.as_any().is::<Call>() => Self::Procedure,
+            // A procedure that is a write and a commit.
+            LogicalPlan::Extension(extension) if extension.node.as_any().is::<Commit>() => Self::Warehouse,
             LogicalPlan::Dml(dml) => match source_as_provider(&dml.target) {
                 // A table of the session alone.
                 Ok(target) if target.is::<MemTable>() => Self::None,
@@ -68,6 +71,9 @@ mod tests {
              EXPLAIN ANALYZE INSERT INTO items SELECT * FROM items;
              INSERT INTO items SELECT * FROM items;
              CALL expire_snapshots(items);
+             CREATE VIEW gone AS SELECT object FROM ingested(items) WHERE false;
+             CALL remove_objects(items, gone);
+             DELETE FROM items WHERE id = 'a';
              COPY t TO '{f}/t.csv';"
         );
         let mut effects = vec![];
@@ -77,7 +83,13 @@ mod tests {
             statement.plan(&session).await.unwrap();
         }
         use Effect::{Files, None, Procedure, Session, Warehouse};
-        assert_eq!(effects, [Session, Session, Session, None, None, None, Warehouse, Warehouse, Procedure, Files]);
+        assert_eq!(
+            effects,
+            [
+                Session, Session, Session, None, None, None, Warehouse, Warehouse, Procedure, Session, Warehouse,
+                Warehouse, Files
+            ]
+        );
         assert!(!folder.path().join("t.csv").exists());
     }
 }

@@ -20,6 +20,8 @@ pub enum ParameterType {
     Number,
     /// `BOOLEAN`
     Boolean,
+    /// `CONDITION`: an expression in SQL
+    Condition,
 }
 
 impl fmt::Display for ParameterType {
@@ -29,9 +31,12 @@ impl fmt::Display for ParameterType {
             Self::Integer => "INT",
             Self::Number => "DOUBLE",
             Self::Boolean => "BOOLEAN",
+            Self::Condition => CONDITION,
         })
     }
 }
+
+const CONDITION: &str = "CONDITION";
 
 /// A declared parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +60,8 @@ pub(super) enum Value {
     /// Digits, with a sign and a fraction where there are such; kept as written.
     Number(String),
     Boolean(bool),
+    /// An expression, as written.
+    Condition(String, Vec<Token>),
 }
 
 /// Values for the parameters of a script, as text: from flags, `key=value` pairs or a file.
@@ -119,6 +126,7 @@ impl Parameter {
             Value::Text(text) => text.clone(),
             Value::Number(number) => number.clone(),
             Value::Boolean(b) => b.to_string(),
+            Value::Condition(text, _) => text.clone(),
         })
     }
 
@@ -151,8 +159,23 @@ impl Parameter {
                 text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| Value::Number(n.to_string()))
             }
             ParameterType::Boolean => text.to_ascii_lowercase().parse().ok().map(Value::Boolean),
+            ParameterType::Condition => {
+                let tokens = condition(text).map_err(|reason| format!("${} is no condition: {reason}", self.name))?;
+                Some(Value::Condition(text.to_owned(), tokens))
+            }
         };
         value.ok_or_else(|| format!("${} takes {}, and {text:?} is not one", self.name, self.kind))
+    }
+}
+
+/// The tokens of one expression, which may stand wherever one may.
+fn condition(text: &str) -> Result<Vec<Token>, String> {
+    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize().map_err(|e| e.to_string())?;
+    let mut parser = Parser::new(&GenericDialect {}).with_tokens(tokens.clone());
+    parser.parse_expr().map_err(|e| e.to_string())?;
+    match parser.next_token().token {
+        Token::EOF => Ok([vec![Token::LParen], tokens, vec![Token::RParen]].concat()),
+        other => Err(format!("after it comes {other}")),
     }
 }
 
@@ -162,7 +185,10 @@ fn kind(name: &str, declared: &DataType) -> Result<ParameterType, String> {
         DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) => ParameterType::Integer,
         DataType::Double(_) | DataType::Float(_) => ParameterType::Number,
         DataType::Boolean | DataType::Bool => ParameterType::Boolean,
-        other => return Err(format!("${name} has type {other}; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN")),
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case(CONDITION) => ParameterType::Condition,
+        other => {
+            return Err(format!("${name} has type {other}; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN or CONDITION"));
+        }
     })
 }
 
@@ -178,6 +204,17 @@ mod tests {
         assert_eq!(parameter("$x BOOLEAN DEFAULT TRUE").value(None), Ok(Value::Boolean(true)));
         assert_eq!(parameter("$x VARCHAR DEFAULT 'a -- b'").value(None), Ok(Value::Text("a -- b".into())));
         assert!(parameter("$x DOUBLE").value(Some("NaN")).is_err());
+        let condition = |text| parameter("$x CONDITION").value(Some(text));
+        assert!(matches!(condition("id = 'a' -- or so"), Ok(Value::Condition(..))));
+        for (text, reason) in [
+            ("", "$x is no condition: "),
+            ("true; DROP TABLE t", "$x is no condition: after it comes ;"),
+            ("true) OR (true", "$x is no condition: after it comes )"),
+            ("id = 'a", "$x is no condition: Unterminated"),
+            ("a b", "$x is no condition: after it comes b"),
+        ] {
+            assert!(condition(text).is_err_and(|e| e.starts_with(reason)), "{text}: {:?}", condition(text));
+        }
     }
 
     #[test]

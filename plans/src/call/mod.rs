@@ -1,18 +1,22 @@
-//! `CALL`: procedures that clean a warehouse, as statements of SQL.
+//! `CALL`: procedures that clean a warehouse, or remove what is gone, as statements of SQL.
 //!
 //! ```sql
 //! CALL rewrite_manifests(items);
 //! CALL expire_snapshots(items, '1h');
 //! CALL remove_orphan_files(items, retain => '1h', dry_run => true);
+//! CALL remove_objects(items, gone, max_removed => '1%');
 //! ```
 //!
 //! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
 //! - [`Procedure`]: what can be called, with what; `node` and `exec` are a call in a plan. It runs when the plan does,
-//!   never when it is made, and so not under EXPLAIN.
+//!   never when it is made, and so not under EXPLAIN. `signature` reads arguments.
+//! - `remove_objects`: the procedure that is a plan of its own, a write and a commit.
 
 mod exec;
 mod node;
 mod procedure;
+mod remove_objects;
+mod signature;
 
 pub use exec::{CallExec, CallPlanner};
 pub use node::Call;
@@ -67,6 +71,9 @@ fn called(statement: &Statement) -> Option<&Function> {
 }
 
 async fn plan_call(state: &SessionState, function: Function) -> Result<LogicalPlan> {
+    if function.name.to_string().eq_ignore_ascii_case(remove_objects::SIGNATURE.name) {
+        return remove_objects::plan(state, function).await;
+    }
     let call = Call::try_new(state, function).await?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(call) }))
 }

@@ -4,16 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{DFSchema, Result, ScalarValue, TableReference, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, ScalarValue, TableReference, plan_datafusion_err, plan_err};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::ColumnarValue;
 use datafusion::sql::planner::object_name_to_table_reference;
-use datafusion::sql::sqlparser::ast::{
-    Expr as SqlExpr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value,
-};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArguments, ObjectName};
 
+use super::remove_objects;
+use super::signature::{Signature, evaluate};
 use crate::maintenance::{
     ExpireOptions, ExpireSummary, MaintenanceError, expire_snapshots, merge_manifests, sweep_orphans,
 };
@@ -66,20 +64,24 @@ impl Procedure {
         let found = Self::ALL.into_iter().find(|procedure| procedure.name() == called);
         found.ok_or_else(|| {
             let known = Self::ALL.map(|procedure| procedure.to_string()).join(", ");
-            plan_datafusion_err!("there is no procedure {called}; there are {known}")
+            let other = remove_objects::SIGNATURE;
+            plan_datafusion_err!("there is no procedure {called}; there are {known}, {other}")
         })
     }
 
-    fn parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::RewriteManifests => &[TABLE, DRY_RUN],
-            Self::ExpireSnapshots | Self::RemoveOrphanFiles => &[TABLE, RETAIN, DRY_RUN],
-        }
+    fn signature(self) -> Signature {
+        let parameters: &[(&str, &str)] = match self {
+            Self::RewriteManifests => &[(TABLE, "items"), (DRY_RUN, "dry_run => false")],
+            Self::ExpireSnapshots | Self::RemoveOrphanFiles => {
+                &[(TABLE, "items"), (RETAIN, "retain => '1h'"), (DRY_RUN, "dry_run => false")]
+            }
+        };
+        Signature { name: self.name(), parameters }
     }
 
     /// Whether how long things stay matters.
     pub(super) fn retains(self) -> bool {
-        self.parameters().contains(&RETAIN)
+        self.signature().parameters.iter().any(|(name, _)| *name == RETAIN)
     }
 
     fn counts(self) -> &'static [Count] {
@@ -122,64 +124,16 @@ impl Procedure {
 
     /// Reads the arguments of a call.
     pub(super) fn arguments(self, state: &SessionState, given: FunctionArguments) -> Result<Arguments> {
+        let signature = self.signature();
         let mut arguments = Arguments { table: TableReference::bare(""), options: ExpireOptions::default() };
-        let mut seen: Vec<&str> = vec![];
-        let list = match given {
-            FunctionArguments::None => vec![],
-            FunctionArguments::List(list) if list.clauses.is_empty() && list.duplicate_treatment.is_none() => list.args,
-            other => return plan_err!("{}{other}: call it as {self}", self.name()),
-        };
-        for (position, argument) in list.into_iter().enumerate() {
-            let (name, value) = self.named(position, argument)?;
-            if seen.contains(&name) {
-                return plan_err!("{}: {name} is given twice; call it as {self}", self.name());
-            }
-            seen.push(name);
+        for (name, value) in signature.arguments(given, &[TABLE])? {
             match name {
-                TABLE => arguments.table = self.table(value)?,
+                TABLE => arguments.table = signature.table(value)?,
                 RETAIN => arguments.options.retain = self.retain(state, value)?,
                 _ => arguments.options.dry_run = self.dry_run(state, value)?,
             }
         }
-        if seen.contains(&TABLE) {
-            Ok(arguments)
-        } else {
-            plan_err!("{0} needs a table; call it as {self}", self.name())
-        }
-    }
-
-    /// The parameter that an argument is for.
-    fn named(self, position: usize, argument: FunctionArg) -> Result<(&'static str, SqlExpr)> {
-        let (name, argument) = match argument {
-            FunctionArg::Unnamed(argument) => (None, argument),
-            FunctionArg::Named { name, arg, .. } => (Some(name.value), arg),
-            FunctionArg::ExprNamed { name, arg, .. } => (Some(name.to_string()), arg),
-        };
-        let parameter = match &name {
-            Some(name) => self.parameters().iter().find(|parameter| name.eq_ignore_ascii_case(parameter)),
-            None => self.parameters().get(position),
-        };
-        match (parameter, argument) {
-            (Some(parameter), FunctionArgExpr::Expr(value)) => Ok((*parameter, value)),
-            (Some(_), other) => plan_err!("{}: {other} is no argument; call it as {self}", self.name()),
-            (None, _) => match name {
-                Some(name) => plan_err!("{} has no parameter {name}; call it as {self}", self.name()),
-                None => plan_err!("{} takes fewer arguments; call it as {self}", self.name()),
-            },
-        }
-    }
-
-    fn table(self, value: SqlExpr) -> Result<TableReference> {
-        let name = match value {
-            SqlExpr::Identifier(name) => vec![name],
-            SqlExpr::CompoundIdentifier(names) => names,
-            SqlExpr::Value(value) => match value.value {
-                Value::SingleQuotedString(name) => vec![Ident::with_quote('"', name)],
-                other => return plan_err!("{}: {other} is no table; call it as {self}", self.name()),
-            },
-            other => return plan_err!("{}: {other} is no table; call it as {self}", self.name()),
-        };
-        object_name_to_table_reference(ObjectName::from(name), true)
+        Ok(arguments)
     }
 
     fn retain(self, state: &SessionState, value: SqlExpr) -> Result<Option<Duration>> {
@@ -213,23 +167,6 @@ impl Procedure {
 impl fmt::Display for Procedure {
     /// How it is called.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let default = |parameter: &&str| match *parameter {
-            RETAIN => "retain => '1h'",
-            DRY_RUN => "dry_run => false",
-            _ => "items",
-        };
-        write!(f, "{}({})", self.name(), self.parameters().iter().map(default).collect::<Vec<_>>().join(", "))
-    }
-}
-
-/// The value of an expression without columns.
-fn evaluate(state: &SessionState, expr: SqlExpr) -> Result<ScalarValue> {
-    let nothing = DFSchema::empty();
-    let expr = state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, &nothing)?;
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
-    match state.create_physical_expr(expr, &nothing)?.evaluate(&row)? {
-        ColumnarValue::Scalar(value) => Ok(value),
-        ColumnarValue::Array(values) => ScalarValue::try_from_array(&values, 0),
+        self.signature().fmt(f)
     }
 }

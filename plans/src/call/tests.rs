@@ -76,7 +76,7 @@ async fn a_call_that_cannot_be_meant_is_refused_with_how_to_call_it() {
     for (call, words) in [
         ("expire(items)", "there is no procedure expire; there are rewrite_manifests(items, dry_run => false), "),
         ("expire_snapshots", signature),
-        ("expire_snapshots()", "needs a table"),
+        ("expire_snapshots()", "needs a table; call it as"),
         ("expire_snapshots(nothing)", "there is no table nothing"),
         ("expire_snapshots(other)", "table other is no warehouse"),
         ("expire_snapshots(7)", "7 is no table"),

@@ -77,6 +77,12 @@ pub struct Replaced {
     pub left_out: Vec<String>,
     /// In the order of their commits.
     pub snapshots: Vec<i64>,
+    /// Items that were removed, by a run that removes Items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<u64>,
+    /// Objects that the ingest record has forgotten with them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
 }
 
 /// Sums over buckets.

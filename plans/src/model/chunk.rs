@@ -7,6 +7,8 @@ use std::ops::Range;
 pub use earthcatalog_stac_rows::RejectKind;
 use serde::{Deserialize, Serialize};
 
+use super::item_key::ItemKey;
+
 /// A chunk's identity: the same rows of the same inventory data file have the same id in every run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChunkId {
@@ -102,4 +104,6 @@ pub struct IngestedObject {
     pub e_tag: Option<String>,
     /// Milliseconds since 1970, UTC.
     pub last_modified: Option<i64>,
+    /// The Item that was decoded; `None` where there is none, or the object is a file of many Items.
+    pub item: Option<ItemKey>,
 }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
-use std::hash::Hasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -23,7 +22,7 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 use futures::StreamExt;
-use twox_hash::XxHash64;
+use twox_hash::XxHash3_128;
 
 use crate::model::item_key::ItemKey;
 use crate::runtime::only_input;
@@ -38,7 +37,8 @@ const SHARDS: usize = 64;
 ///
 /// Input: rows of Items of which every one has one version, so that rows of one differ in nothing that is read of
 /// them. Rows stay in their partition and in their order, and nothing is gathered before it goes on: a LIMIT ends the
-/// scan. The ids that have come take 28 bytes each; they are known by 128 bits of hash.
+/// scan. The ids that have come take 28 bytes each, which are the session's until the plan is dropped; they are known by
+/// 128 bits of hash (XXH3).
 #[derive(Debug)]
 pub struct OncePerItemExec {
     input: Arc<dyn ExecutionPlan>,
@@ -51,24 +51,28 @@ pub struct OncePerItemExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// The ids that have come.
+/// The ids that have come in any partition.
 #[derive(Debug)]
-struct Seen([Mutex<HashSet<u128>>; SHARDS]);
+struct Seen {
+    ids: [Mutex<HashSet<u128>>; SHARDS],
+    /// For all of them, as long as they are kept: of the pool of the first partition that runs.
+    memory: OnceLock<MemoryReservation>,
+}
 
 impl Seen {
     fn new() -> Arc<Self> {
-        Arc::new(Self(std::array::from_fn(|_| Mutex::default())))
+        Arc::new(Self { ids: std::array::from_fn(|_| Mutex::default()), memory: OnceLock::new() })
     }
 
-    /// Whether an Item has not come before.
-    fn insert(&self, collection: Option<&str>, id: &str) -> bool {
-        let [high, low] = [0, 1].map(|seed| {
-            let mut hash = XxHash64::with_seed(seed);
-            ItemKey::write(collection, id, |part| hash.write(part));
-            hash.finish()
-        });
-        let shard = &self.0[(high % SHARDS as u64) as usize];
-        shard.lock().unwrap_or_else(PoisonError::into_inner).insert(u128::from(high) << 64 | u128::from(low))
+    /// Whether an Item has not come before; `hash` is that of its key.
+    fn insert(&self, hash: u128) -> bool {
+        let shard = &self.ids[(hash % SHARDS as u128) as usize];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).insert(hash)
+    }
+
+    fn reserve(&self, ids: usize, context: &TaskContext) -> Result<()> {
+        let consumer = || MemoryConsumer::new("OncePerItemExec").register(context.memory_pool());
+        self.memory.get_or_init(consumer).try_grow(ids * ID_BYTES)
     }
 }
 
@@ -151,11 +155,10 @@ impl ExecutionPlan for OncePerItemExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let memory = MemoryConsumer::new("OncePerItemExec").register(context.memory_pool());
-        let rows = self.input.execute(partition, context)?;
+        let rows = self.input.execute(partition, Arc::clone(&context))?;
         let (key, seen) = (self.key, Arc::clone(&self.seen));
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let once = rows.map(move |batch| first_rows(&batch?, key, &seen, &memory).record_output(&metrics));
+        let once = rows.map(move |batch| first_rows(&batch?, key, &seen, &context).record_output(&metrics));
         // What is left of a batch of which no row is new need not go on.
         let rows = once.filter(|batch| ready(!batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0)));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
@@ -189,11 +192,46 @@ impl ExecutionPlan for OncePerItemExec {
     }
 }
 
-fn first_rows(batch: &RecordBatch, key: [usize; 2], seen: &Seen, memory: &MemoryReservation) -> Result<RecordBatch> {
+fn first_rows(batch: &RecordBatch, key: [usize; 2], seen: &Seen, context: &TaskContext) -> Result<RecordBatch> {
     let [collections, ids] = key.map(|column| batch.column(column).as_string_view());
-    let is_first = |(collection, id): (Option<&str>, Option<&str>)| id.is_some_and(|id| seen.insert(collection, id));
-    let first: BooleanArray = collections.iter().zip(ids).map(|key| Some(is_first(key))).collect();
+    let mut bytes = vec![];
+    let mut is_first = |(collection, id): (Option<&str>, Option<&str>)| {
+        bytes.clear();
+        ItemKey::write(collection, id?, |part| bytes.extend_from_slice(part));
+        Some(seen.insert(XxHash3_128::oneshot(&bytes)))
+    };
+    let first: BooleanArray = collections.iter().zip(ids).map(|key| Some(is_first(key) == Some(true))).collect();
     let new = first.true_count();
-    memory.try_grow(new * ID_BYTES)?;
+    seen.reserve(new, context)?;
     Ok(if new == batch.num_rows() { batch.clone() } else { filter_record_batch(batch, &first)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, StringViewArray};
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use futures::TryStreamExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_item_comes_once_and_its_memory_is_kept_as_long_as_what_is_known_of_it() {
+        let ids: ArrayRef = Arc::new((0..100).map(|i| Some(format!("item-{i}"))).collect::<StringViewArray>());
+        let collections: ArrayRef = Arc::new(StringViewArray::new_null(100));
+        let rows = RecordBatch::try_from_iter_with_nullable([("collection", collections, true), ("id", ids, true)]);
+        let rows = rows.unwrap();
+        let schema = rows.schema();
+        let input = MemorySourceConfig::try_new_exec(&[vec![rows.clone()], vec![rows]], schema, None).unwrap();
+        let plan = OncePerItemExec::try_new(input).unwrap();
+        let context = crate::session::session_within(2, Some(1 << 20)).unwrap().task_ctx();
+        let mut found = vec![];
+        for partition in 0..2 {
+            let batches: Vec<_> = plan.execute(partition, Arc::clone(&context)).unwrap().try_collect().await.unwrap();
+            found.push(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+            assert_eq!(context.memory_pool().reserved(), 100 * ID_BYTES);
+        }
+        assert_eq!(found, [100, 0]);
+        drop(plan);
+        assert_eq!(context.memory_pool().reserved(), 0);
+    }
 }

@@ -138,7 +138,8 @@ impl ExecutionPlan for CommitExec {
             count("rows_committed", report.rows);
             count("items_committed", report.items);
             count("items_rejected", report.rejected.values().sum());
-            let rows = UInt64Array::from(vec![report.rows]);
+            let removed = report.replaced.as_ref().and_then(|replaced| replaced.removed);
+            let rows = UInt64Array::from(vec![removed.unwrap_or(report.rows)]);
             Ok(RecordBatch::try_new(schema, vec![Arc::new(rows)])?)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(commit))))

@@ -1,6 +1,7 @@
 //! [`Commit`]: the logical node that makes the files of its input visible.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
@@ -38,6 +39,8 @@ pub enum Outcome {
     Append,
     /// They take the place of the files of the buckets that the input scans.
     ReplaceBuckets,
+    /// The same, and the Items go whose rows the scan leaves out; and from the ingest record, these objects.
+    RemoveItems { objects: Arc<HashSet<String>> },
     /// They are kept by the checkpoints of their chunks, for [`Self::AppendStaged`].
     Stage(Arc<Staging>),
     /// They hold what was staged before; they are added to the table, and the run ends.
@@ -48,10 +51,11 @@ impl CommitTarget {
     /// What the node and its operator say in EXPLAIN.
     pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table={NAMESPACE}.{TABLE}")?;
-        match self.outcome {
+        match &self.outcome {
             Outcome::Append => {}
             Outcome::ReplaceBuckets if self.keeps_newest => write!(f, ", replaces buckets")?,
             Outcome::ReplaceBuckets => write!(f, ", replaces buckets with other rows")?,
+            Outcome::RemoveItems { .. } => write!(f, ", removes Items")?,
             Outcome::Stage(_) => write!(f, ", stages chunks")?,
             Outcome::AppendStaged(_) => write!(f, ", appends what is staged")?,
         }
@@ -63,7 +67,7 @@ impl CommitTarget {
 }
 
 /// Commits the files that its input records ([`SINK_SCHEMA`](crate::model::part_file::SINK_SCHEMA)) as one snapshot.
-/// Output: one row with `count`, the number of rows committed.
+/// Output: one row with `count`, the number of rows committed, or of Items removed.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub input: Arc<LogicalPlan>,

@@ -1,25 +1,24 @@
-//! [`InsertIntoWarehouse`]: the rule that makes an INSERT a write by workers and a commit by the head.
+//! [`InsertIntoWarehouse`]: the rule that makes an INSERT or a DELETE a write by workers and a commit by the head.
 
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, SchemaExt, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{DmlStatement, Extension, LogicalPlan, UserDefinedLogicalNode, WriteOp};
+use datafusion::logical_expr::{DmlStatement, LogicalPlan, WriteOp};
 use datafusion::optimizer::AnalyzerRule;
-use uuid::Uuid;
 
-use super::commit_node::{Commit, CommitTarget, Outcome};
-use super::keeps_newest::keeps_newest;
-use crate::runtime::RunOptions;
+use super::commit_node::Outcome;
+use super::commit_plan::commit;
+use super::delete::rows_without_matches;
 use crate::scan::buckets::{BucketSource, BucketsTable};
 use crate::scan::{StagedTable, WarehouseTable};
-use crate::sink::{WriteGeoParquet, WriteTarget};
 use crate::table::Warehouse;
 
-/// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well.
+/// Rewrites `Dml(Insert, into a warehouse)` to `Commit(WriteGeoParquet(input))`, under EXPLAIN as well; and
+/// `Dml(Delete, from a warehouse)` to the same, over the rows that stay of the buckets concerned.
 #[derive(Debug, Default)]
 pub struct InsertIntoWarehouse;
 
@@ -40,49 +39,35 @@ impl AnalyzerRule for InsertIntoWarehouse {
 fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
     // A target of another kind is none of ours.
     let Ok(provider) = source_as_provider(&dml.target) else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
-    let (warehouse, outcome) = if let Some(table) = provider.downcast_ref::<WarehouseTable>() {
-        let outcome = outcome(&dml, table)?;
+    let (warehouse, outcome, input) = if let Some(table) = provider.downcast_ref::<WarehouseTable>() {
         if let Some(reason) = table.refuses_rows() {
             return Err(reason.into());
         }
-        (table.warehouse(), outcome)
+        match dml.op {
+            WriteOp::Delete => {
+                let rows = rows_without_matches(&dml, &provider)?;
+                (table.warehouse(), Outcome::RemoveItems { objects: Arc::default() }, Arc::new(rows))
+            }
+            _ => (table.warehouse(), outcome(&dml, table)?, Arc::clone(&dml.input)),
+        }
     } else if let Some(table) = provider.downcast_ref::<StagedTable>() {
         if !matches!(dml.op, WriteOp::Insert(InsertOp::Append)) {
             return plan_err!("{} on {}: staged rows are inserted, and not changed", dml.op, dml.table_name);
         }
-        (table.staging().warehouse(), Outcome::Stage(Arc::clone(table.staging())))
+        let outcome = Outcome::Stage(Arc::clone(table.staging()));
+        (table.staging().warehouse(), outcome, Arc::clone(&dml.input))
     } else {
         return Ok(Transformed::no(LogicalPlan::Dml(dml)));
     };
-    warehouse.check_writable()?;
-    let schema = warehouse.items().table_schema();
-    schema.logically_equivalent_names_and_types(dml.input.schema().as_arrow())?;
-
-    let options = RunOptions::of(config);
-    let run = options.run.map_or_else(|| Uuid::now_v7().to_string(), String::from);
-    // What is written again has no other ids than before.
-    let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
-    let keeps_newest = keeps_newest(&dml.input);
-    let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };
-    let write = WriteGeoParquet { input: dml.input, target: Arc::new(target) };
-    let target = CommitTarget {
-        warehouse: warehouse.clone(),
-        run,
-        max_rejects: options.max_rejects,
-        outcome,
-        keeps_newest,
-        identity: None,
-        commit_every: options.commit_every,
-    };
-    let commit = Commit { input: Arc::new(extension(Arc::new(write))), target: Arc::new(target) };
-    Ok(Transformed::yes(extension(Arc::new(commit))))
+    let commit = commit(warehouse, outcome, input, config)?;
+    Ok(Transformed::yes(commit))
 }
 
 /// What becomes of rows that are inserted into a warehouse.
 fn outcome(dml: &DmlStatement, table: &WarehouseTable) -> Result<Outcome> {
     let name = &dml.table_name;
     let WriteOp::Insert(op) = &dml.op else {
-        return plan_err!("{} on {name}: rows of a warehouse are inserted, and not changed", dml.op);
+        return plan_err!("{} on {name}: Items are inserted and deleted, and not changed; ingest them anew", dml.op);
     };
     let read = buckets_read(&dml.input, table.warehouse())?;
     match (op, read.as_slice()) {
@@ -116,15 +101,12 @@ fn buckets_read(query: &LogicalPlan, warehouse: &Warehouse) -> Result<Vec<Bucket
     Ok(read)
 }
 
-fn extension(node: Arc<dyn UserDefinedLogicalNode>) -> LogicalPlan {
-    LogicalPlan::Extension(Extension { node })
-}
-
 #[cfg(test)]
 mod tests {
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::run::Commit;
     use crate::table::testing::warehouse;
 
     async fn context(folder: &tempfile::TempDir) -> SessionContext {
@@ -173,7 +155,8 @@ mod tests {
         for (sql, words) in [
             ("INSERT OVERWRITE items SELECT * FROM items", "Insert Overwrite items: what is replaced are the buckets"),
             ("INSERT INTO old SELECT * FROM items", "fixed to snapshot 1"),
-            ("DELETE FROM items WHERE id = 'a'", "Delete on items: rows of a warehouse are inserted"),
+            ("DELETE FROM old WHERE id = 'a'", "fixed to snapshot 1"),
+            ("DELETE FROM items WHERE grid_partition = '81a'", "has no column grid_partition"),
             ("UPDATE items SET id = 'a'", "Update on items"),
         ] {
             let error = optimized(&context, sql).await.unwrap_err().to_string();

@@ -73,6 +73,7 @@ fn rows(plan: &LogicalPlan) -> Option<Rows> {
         LogicalPlan::Window(window) => {
             let mut input = rows(&window.input)?;
             let [expr] = &window.window_expr[..] else { return None };
+            let expr = if let Expr::Alias(alias) = expr { alias.expr.as_ref() } else { expr };
             let Expr::WindowFunction(function) = expr else { return None };
             if input.is_age(function) {
                 let name = window.schema.fields().last()?.name().clone();

@@ -33,7 +33,9 @@ pub(super) async fn resumable(
         return Ok((Arc::clone(sink), Arc::clone(target)));
     };
     let (target, folder, staged) = match &target.outcome {
-        Outcome::Append | Outcome::ReplaceBuckets => return Ok((Arc::clone(sink), Arc::clone(target))),
+        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } => {
+            return Ok((Arc::clone(sink), Arc::clone(target)));
+        }
         Outcome::Stage(_) => {
             let table = target.warehouse.load().await?.metadata.uuid();
             // As it will be: optimizer rules come later.

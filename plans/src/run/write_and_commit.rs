@@ -21,6 +21,8 @@ use crate::runtime::find_operator;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::loses_chunks;
 use crate::stores::{self, stores};
+use crate::table::create::REMOVED;
+use crate::table::ingest_record::forget;
 use crate::table::{Change, Committed, Committer, IdChange, WarehouseError};
 
 /// Runs a sink and commits what it wrote.
@@ -36,7 +38,7 @@ pub(super) async fn write_and_commit(
     let staged = match &target.outcome {
         Outcome::Stage(staging) => return stage::stage(input, target, staging, progress, context).await,
         Outcome::AppendStaged(staging) => Some(stage::staged(staging)?),
-        Outcome::Append | Outcome::ReplaceBuckets => None,
+        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } => None,
     };
     if let Some(ended) = staged.as_ref().and_then(|staged| staged.finished.clone()) {
         return Ok(ended.into_report());
@@ -49,8 +51,11 @@ pub(super) async fn write_and_commit(
     }
     let sink = find_operator::<WriteGeoParquetExec>(input);
     let tasks = tasks_of_job(sink, target)?;
-    let replacement = match target.outcome {
+    let replacement = match &target.outcome {
         Outcome::ReplaceBuckets => Some(Replacement::of_buckets_in(input, target.keeps_newest)?),
+        Outcome::RemoveItems { objects } => {
+            Some(Replacement::without_items(input, target.keeps_newest, objects.len())?)
+        }
         _ => None,
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
@@ -204,18 +209,39 @@ impl Run<'_> {
     }
 
     /// Commits the finished buckets. One of which a file is gone, because another writer replaced it first, is left
-    /// out: what was written for it is deleted, and the report names it.
+    /// out: what was written for it is deleted, and the report names it. Not where Items are removed, which would be left
+    /// there.
     async fn replace(&mut self, replacement: &mut Replacement, add: Vec<PartFile>) -> Result<()> {
         replacement.take_parts(add)?;
-        while let Some(mut change) = replacement.change()? {
+        let mut gone = match &self.target.outcome {
+            Outcome::RemoveItems { objects } => Some(objects).filter(|objects| !objects.is_empty()),
+            _ => None,
+        };
+        loop {
+            let mut change = match (replacement.change()?, gone) {
+                (Some(change), _) => change,
+                // None of them had an Item of its own.
+                (None, Some(_)) => Change::default(),
+                (None, None) => return Ok(()),
+            };
             change.ids = replacement.ids(&self.target.warehouse, &self.snapshots).await?;
             change.summary = self.records.summary(&self.run_of_next_snapshot());
+            change.summary.extend(replacement.removed().map(|items| (REMOVED.to_owned(), items.to_string())));
+            if let Some(objects) = gone {
+                let state = self.target.warehouse.load().await?;
+                (change.forgotten, change.ingested) =
+                    forget(&self.target.warehouse, &state, &self.target.run, objects).await?;
+            }
+            let record: Vec<String> = change.ingested.iter().map(|file| file.path.clone()).collect();
+            self.records.paths.extend(record.iter().cloned());
             match self.committer.commit(change).await {
                 Ok(Committed { snapshot, .. }) => {
                     self.snapshots.push(snapshot);
                     replacement.done();
+                    record.iter().for_each(|path| _ = self.records.paths.remove(path));
+                    gone = None;
                 }
-                Err(WarehouseError::Conflict { missing }) => {
+                Err(WarehouseError::Conflict { missing }) if replacement.removed().is_none() => {
                     let written = replacement.leave_out(&missing);
                     delete(&written).await;
                     written.iter().for_each(|path| _ = self.records.paths.remove(path));
@@ -223,7 +249,6 @@ impl Run<'_> {
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(())
     }
 
     /// A run has one snapshot, unless it commits in groups: then the later ones are numbered.

@@ -28,7 +28,7 @@ pub use only_input::only_input;
 pub(crate) use parquet_scan::{ScanFile, parquet_scan};
 pub(crate) use parquet_writer::ParquetWriter;
 pub use plan_part::RUN_ON_CLUSTER;
-pub(crate) use plan_part::{plan_here, plan_part, runs_on_cluster};
+pub(crate) use plan_part::{plan_here, plan_look_up, plan_part, runs_on_cluster};
 pub use run_options::{MaxRejects, RunOptions};
 pub use slices::Slices;
 pub(crate) use slices::SlicesMessage;

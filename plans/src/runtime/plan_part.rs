@@ -1,4 +1,5 @@
-//! [`plan_part`]: plans a part of a larger plan; [`plan_here`]: plans what this process runs; [`runs_on_cluster`]: who runs the whole.
+//! [`plan_part`]: plans a part of a larger plan; [`plan_here`]: plans what this process runs; [`plan_look_up`]: plans a
+//! question about a few Items; [`runs_on_cluster`]: who runs the whole.
 
 use std::sync::Arc;
 
@@ -31,6 +32,17 @@ pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Resu
 /// Plans what this process runs, whoever runs the other plans of the session.
 pub(crate) async fn plan_here(session: &dyn Session, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     plan_with(session, plan, |rule| rule.name() != RUN_ON_CLUSTER).await
+}
+
+/// As [`plan_here`], of a question whose joins have one small side: that one is held in memory, also where the session's own
+/// joins are to sort, as those of long inventories do.
+pub(crate) async fn plan_look_up(session: &dyn Session, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(state) = session.as_any().downcast_ref::<SessionState>() else { return plan_here(session, plan).await };
+    let mut state = SessionStateBuilder::new_from_existing(state.clone());
+    if let Some(config) = state.config() {
+        config.options_mut().optimizer.prefer_hash_join = true;
+    }
+    plan_here(&state.build(), plan).await
 }
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;

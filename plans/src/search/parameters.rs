@@ -89,10 +89,10 @@ impl TryFrom<Map<String, Value>> for Search {
             return Err(SearchError::new("intersects", "bbox is given as well; give one of the two"));
         }
         let of_box = read("bbox", given("bbox"), bbox)?;
-        let filter_lang = read("filter-lang", given("filter-lang"), |value| text(value).map(str::to_owned))?;
+        let filter_lang = read("filter-lang", given("filter-lang"), language)?;
         read("filter-crs", given("filter-crs"), crs)?;
         let mut filters: Vec<Cql2> = vec![];
-        filters.extend(read("filter", given("filter"), |value| filter(value, filter_lang.as_deref()))?);
+        filters.extend(read("filter", given("filter"), |value| filter(value, filter_lang))?);
         filters.extend(read("query", given("query"), query_extension::parse)?.into_iter().flatten());
         let operators: usize = filters.iter().map(Cql2::operators).sum();
         if operators > MOST_OPERATORS {
@@ -149,15 +149,27 @@ fn parts(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-fn filter(value: &Value, lang: Option<&str>) -> Result<Cql2, String> {
-    match (value, lang) {
-        (Value::String(text), None | Some("cql2-text")) => Cql2::from_text(text),
-        (Value::Object(_) | Value::Bool(_), None | Some("cql2-json")) => Cql2::from_json(value),
-        (Value::String(_), Some("cql2-json")) => Err("it is a text, and filter-lang is cql2-json".to_owned()),
-        (_, Some("cql2-text")) => Err("it is not a text, and filter-lang is cql2-text".to_owned()),
-        (_, Some(other)) if other != "cql2-json" => {
-            Err(format!("filter-lang {other:?} is unknown; there are cql2-text and cql2-json"))
-        }
+/// In what a filter is written.
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    Text,
+    Json,
+}
+
+fn language(value: &Value) -> Result<Language, String> {
+    match text(value)? {
+        "cql2-text" => Ok(Language::Text),
+        "cql2-json" => Ok(Language::Json),
+        other => Err(format!("{other:?} is unknown; there are cql2-text and cql2-json")),
+    }
+}
+
+fn filter(value: &Value, language: Option<Language>) -> Result<Cql2, String> {
+    match (value, language) {
+        (Value::String(text), None | Some(Language::Text)) => Cql2::from_text(text),
+        (Value::Object(_) | Value::Bool(_), None | Some(Language::Json)) => Cql2::from_json(value),
+        (Value::String(_), Some(Language::Json)) => Err("it is a text, and filter-lang is cql2-json".to_owned()),
+        (_, Some(Language::Text)) => Err("it is not a text, and filter-lang is cql2-text".to_owned()),
         _ => Err("it is neither a text nor an object of CQL2".to_owned()),
     }
 }
@@ -232,7 +244,8 @@ mod tests {
                 json!({"filter": "a = 1", "filter-lang": "cql2-json"}),
                 "filter: it is a text, and filter-lang is cql2-json",
             ),
-            (json!({"filter": "a = 1", "filter-lang": "sql"}), "filter: filter-lang \"sql\" is unknown"),
+            (json!({"filter": "a = 1", "filter-lang": "sql"}), "filter-lang: \"sql\" is unknown"),
+            (json!({"filter-lang": "sql"}), "filter-lang: \"sql\" is unknown"),
             (json!({"filter": 7}), "filter: it is neither a text nor an object"),
             (json!({"filter-crs": "EPSG:3857"}), "filter-crs: \"EPSG:3857\" is not supported"),
             (json!({"query": {"a": {"near": 1}}}), "query: a: there is no operator near"),

@@ -62,6 +62,11 @@ impl Table {
         self.folder.path().join("c.db").to_str().unwrap().to_owned()
     }
 
+    /// The session that writes.
+    pub fn writing(&self) -> &SessionContext {
+        &self.writing
+    }
+
     pub async fn compact(&self) {
         run(&self.writing, COMPACT).await;
     }

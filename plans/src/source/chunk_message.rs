@@ -144,19 +144,18 @@ pub(super) fn encode(chunk: &Chunk, spool: &Spool) -> Result<Bytes> {
             message: defect.message.clone(),
         }),
     };
-    let message = ChunkMessage {
-        file: chunk.id.file.clone(),
-        start: chunk.id.rows.start,
-        end: chunk.id.rows.end,
-        at_most: chunk.at_most,
-        planned: serde_json::to_string(&chunk.planned).map_err(external)?,
-        content: Some(content),
-        completes: chunk.completes.clone().map(|IngestedObject { object, e_tag, last_modified }| VersionMessage {
-            object,
-            e_tag,
-            last_modified,
-        }),
-    };
+    let message =
+        ChunkMessage {
+            file: chunk.id.file.clone(),
+            start: chunk.id.rows.start,
+            end: chunk.id.rows.end,
+            at_most: chunk.at_most,
+            planned: serde_json::to_string(&chunk.planned).map_err(external)?,
+            content: Some(content),
+            completes: chunk.completes.clone().map(|IngestedObject { object, e_tag, last_modified, .. }| {
+                VersionMessage { object, e_tag, last_modified }
+            }),
+        };
     Ok(message.encode_to_vec().into())
 }
 
@@ -202,6 +201,7 @@ pub(super) async fn decode(bytes: Bytes) -> Result<(Chunk, Arc<Spool>)> {
             object,
             e_tag,
             last_modified,
+            item: None,
         }),
     };
     Ok((chunk, Arc::new(spool)))
@@ -229,7 +229,8 @@ mod tests {
             ..ChunkCounts::default()
         };
         let id = ChunkId { file: "file:///i.csv".into(), rows: 2..u64::MAX };
-        let completes = Some(IngestedObject { object: "file:///i.csv".into(), e_tag: None, last_modified: Some(-1) });
+        let completes =
+            Some(IngestedObject { object: "file:///i.csv".into(), e_tag: None, last_modified: Some(-1), item: None });
         let chunk = Chunk { id, content, at_most: Some(2), planned, completes };
         let (sent, spool) = decode(encode(&chunk, spool).unwrap()).await.unwrap();
         assert_eq!(sent.completes, chunk.completes);

@@ -173,7 +173,7 @@ impl KeyBase {
         if e_tag.is_none() && version.last_modified.is_none() {
             return None;
         }
-        Some(IngestedObject { object: self.name(entry), e_tag, last_modified: version.last_modified })
+        Some(IngestedObject { object: self.name(entry), e_tag, last_modified: version.last_modified, item: None })
     }
 
     /// The URL of an entry's object.

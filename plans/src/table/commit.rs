@@ -38,6 +38,8 @@ pub struct Change {
     pub remove: Vec<String>,
     /// Files of the ingest record that tell of the objects behind the added files.
     pub ingested: Vec<RecordFile>,
+    /// Paths of files of the ingest record in whose place `ingested` comes.
+    pub forgotten: Vec<String>,
     pub ids: IdChange,
     /// The snapshot's own summary properties, such as the counts of a run.
     pub summary: BTreeMap<String, String>,
@@ -244,8 +246,15 @@ impl Committer {
         }
         let mut summary =
             snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
-        if !plan.change.ingested.is_empty() {
+        if !plan.change.ingested.is_empty() || !plan.change.forgotten.is_empty() {
             let mut record = RecordList::of(self.warehouse.io(), base).await?;
+            let before = record.files.len();
+            let forgotten: HashSet<&String> = plan.change.forgotten.iter().collect();
+            record.files.retain(|file| !forgotten.contains(&file.path));
+            if before - record.files.len() < forgotten.len() {
+                let missing = plan.change.forgotten.clone();
+                return Err(WarehouseError::Conflict { missing });
+            }
             record.files.extend_from_slice(&plan.change.ingested);
             let location = files.write_record_list(&record).await?;
             summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);

@@ -23,6 +23,9 @@ use crate::stores::folder_url;
 /// Summary property of a snapshot with the id of the run that committed it.
 pub const RUN: &str = "earthcatalog.run";
 
+/// Summary property of a snapshot with the number of Items that it removed.
+pub const REMOVED: &str = "earthcatalog.removed";
+
 /// Summary property of a snapshot with the newest `last_modified_date` of all objects that were ingested until then.
 pub const MAX_LAST_MODIFIED: &str = "earthcatalog.max-last-modified";
 

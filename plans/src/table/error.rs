@@ -70,7 +70,7 @@ pub enum WarehouseError {
         "{count} of the files to add are gone or damaged, such as {path}: {reason}; remove what is left of the run with `earthcatalog runs --discard RUN`, and start it again"
     )]
     MissingPartFiles { count: usize, path: String, reason: String },
-    #[error("conflict: the table no longer has {} of the files to remove, such as {}; plan again on its current snapshot", missing.len(), missing.first().map_or("", String::as_str))]
+    #[error("another writer has replaced {} of the files that this began with, such as {}; nothing was changed: start again", missing.len(), missing.first().map_or("", String::as_str))]
     Conflict { missing: Vec<String> },
     #[error("commit gave up after {attempts} attempts: other writers were always faster; try again")]
     Contention { attempts: usize },

@@ -10,6 +10,7 @@ mod function;
 mod group_message;
 mod groups;
 mod read;
+mod removed;
 mod scan;
 mod superseded;
 mod table;

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::groups::{BucketFiles, YEAR, buckets, groups};
+use super::removed;
 use super::scan::BucketScanExec;
 use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::Totals;
@@ -34,6 +35,8 @@ use crate::table::{LiveFile, Warehouse};
 pub struct BucketsTable {
     source: BucketSource,
     threshold: usize,
+    /// Items (`collection`, `id`) whose rows are left out; the buckets that have some are those that are read.
+    removed: Option<LogicalPlan>,
     schema: SchemaRef,
 }
 
@@ -101,7 +104,34 @@ impl BucketsTable {
         }
         let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
         let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
-        Ok(Self { source, threshold, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self { source, threshold, removed: None, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// The buckets of a table that have rows of `items` (columns `collection` and `id`), without these rows.
+    ///
+    /// Errors: as [`Self::try_new`].
+    pub fn without_items(source: BucketSource, items: LogicalPlan) -> Result<Self> {
+        Ok(Self { removed: Some(items), ..Self::try_new(source, usize::MAX)? })
+    }
+
+    /// What is to be left out of which buckets.
+    async fn rows_to_remove(
+        &self,
+        session: &dyn Session,
+        items: &LogicalPlan,
+        files: &[LiveFile],
+    ) -> Result<LeftBehind> {
+        let BucketSource::Table(table, _) = &self.source else {
+            return internal_err!("Items are removed from a table alone");
+        };
+        let of_no_bucket = files.iter().filter(|file| file.cell.is_none()).count();
+        if of_no_bucket > 0 {
+            return plan_err!(
+                "Items cannot be removed from {of_no_bucket} files of the table, which another engine has written under another partitioning; remove them with that engine, or have it write those files again under the table's own"
+            );
+        }
+        let superseded = removed::find(session, items, Arc::clone(table)).await?;
+        Ok(LeftBehind { buckets: superseded.keys().cloned().collect(), superseded })
     }
 
     /// Whose buckets are read.
@@ -165,9 +195,17 @@ impl TableProvider for BucketsTable {
         let files = self.source.files(session).await?;
         // Versions in other buckets are looked up where all are read anyhow, and not for some of them.
         let every = self.threshold <= 2 && filters.is_empty() && files.iter().all(|file| file.cell.is_some());
-        let all = buckets(files);
-        let (mut left_behind, settles) =
-            if every { self.left_behind(session, &all).await? } else { Default::default() };
+        let (all, (mut left_behind, settles)) = match &self.removed {
+            Some(items) => {
+                let removed = self.rows_to_remove(session, items, &files).await?;
+                (buckets(files), (removed, None))
+            }
+            None => {
+                let all = buckets(files);
+                let left_behind = if every { self.left_behind(session, &all).await? } else { Default::default() };
+                (all, left_behind)
+            }
+        };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
         buckets.retain(|bucket| bucket.parts() >= self.threshold || left_behind.buckets.contains(&bucket.bucket));

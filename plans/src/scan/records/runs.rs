@@ -18,20 +18,21 @@ use uuid::Uuid;
 use crate::checkpoint::{CheckpointedRun, RunRecord, RunReport, RunState};
 use crate::maintenance::runs_at_work;
 use crate::table::Warehouse;
-use crate::table::create::RUN;
+use crate::table::create::{REMOVED, RUN};
 
 /// Columns of table `runs`.
 ///
 /// | column | meaning |
 /// |---|---|
 /// | `run` | id; rejects carry it too |
-/// | `kind` | `backfill`; `ingest`, incremental ones included; `insert` of the rows of a query; `compact`; null of one at work that is no backfill |
+/// | `kind` | `backfill`; `ingest`, incremental ones included; `insert` of the rows of a query; `delete`; `compact`; null of one at work that is no backfill |
 /// | `state` | `finished`, `running`, or `interrupted`: the same backfill goes on with it |
 /// | `started`, `ended` | null where unknown |
 /// | `snapshot_id` | the last one that it committed; null where there was none |
 /// | `inventory` | of a backfill |
 /// | `chunks`, `chunks_done` | of a backfill |
 /// | `listed`, `items`, `rejected`, `superseded`, `skipped` | objects, and what became of them: `listed` is the sum of the others; null where nothing was listed, or not all is read |
+/// | `removed` | Items, of a `delete` |
 /// | `rows`, `files` | added; of a finished run |
 pub static RUNS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let field = |name: &str, data_type: DataType| Field::new(name, data_type, name != "run" && name != "state");
@@ -44,8 +45,8 @@ pub static RUNS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-const COUNTS: [&str; 9] =
-    ["chunks", "chunks_done", "listed", "items", "rejected", "superseded", "skipped", "rows", "files"];
+const COUNTS: [&str; 10] =
+    ["chunks", "chunks_done", "listed", "items", "rejected", "superseded", "skipped", "removed", "rows", "files"];
 
 /// The runs of a warehouse, oldest first: those that left checkpoints, those whose snapshots are retained, and those at
 /// work.
@@ -140,12 +141,13 @@ impl Run {
         self.kind = Some(match snapshot.summary().operation {
             Operation::Append if properties.contains_key("earthcatalog.listed") => "ingest",
             Operation::Append => "insert",
+            _ if properties.contains_key(REMOVED) => "delete",
             _ => "compact",
         });
         self.state = Some(RunState::Finished);
         self.ended = DateTime::from_timestamp_millis(snapshot.timestamp_ms());
         self.snapshot = Some(snapshot.snapshot_id());
-        for name in ["listed", "items", "rejected", "superseded", "skipped"] {
+        for name in ["listed", "items", "rejected", "superseded", "skipped", "removed"] {
             if let Some(n) = count(&format!("earthcatalog.{name}")) {
                 self.counts.insert(name, n);
             }

@@ -19,6 +19,7 @@ use super::objects::{Fetch, objects};
 use super::raw::{Blocks, ObjectName, Raw};
 use super::{document, lines, rows};
 use crate::model::chunk::{ChunkCounts, ChunkOutcome, IngestedObject, Reject, RejectKind};
+use crate::model::item_key::ItemKey;
 use crate::model::items::ItemSchema;
 use crate::source::chunk::{Chunk, Content};
 use crate::source::decode::{Defect, ItemDecoder};
@@ -209,7 +210,7 @@ impl ChunkReader {
             Ok(bytes) => {
                 self.metrics.bytes.add(bytes.len());
                 match self.append(&bytes) {
-                    Ok(()) => return self.record(&object),
+                    Ok(()) => return self.record(&object, Some(&bytes)),
                     Err(defect) => match self.collection(&bytes, &defect, position) {
                         Some(found) => {
                             // In front of what follows the collection, in order.
@@ -220,7 +221,7 @@ impl ChunkReader {
                             Some(parent) => {
                                 self.met += 1;
                                 *self.counts.skipped.entry(parent.name().to_owned()).or_default() += 1;
-                                return self.record(&object);
+                                return self.record(&object, None);
                             }
                             None => defect,
                         },
@@ -237,12 +238,11 @@ impl ChunkReader {
     }
 
     /// Takes down that an object was read: an Item of it was decoded, or it has none.
-    fn record(&mut self, object: &ObjectName) {
+    fn record(&mut self, object: &ObjectName, item: Option<&[u8]>) {
         let Some(object) = object.ingested() else { return };
-        // The Items of a collection follow each other.
-        if self.ingested.last() != Some(&object) {
-            self.ingested.push(object);
-        }
+        let key = item.and_then(|item| self.decoder.key(item));
+        let item = key.map(|(collection, id)| ItemKey { collection, id });
+        self.ingested.push(IngestedObject { item, ..object });
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Defect> {

@@ -19,12 +19,15 @@ use crate::runtime::ParquetWriter;
 /// | `e_tag` | its ETag as listed; null where the inventory has none |
 /// | `last_modified` | when it was last modified, as listed (UTC); null where the inventory does not say |
 /// | `run` | the run that ingested it |
+/// | `collection`, `id` | the Item in it, of which an object has a row each; both null where it has none, is a file of many Items, or was ingested before this was written down |
 pub static INGESTED_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("object", DataType::Utf8View, false),
         Field::new("e_tag", DataType::Utf8View, true),
         Field::new("last_modified", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
         Field::new("run", DataType::Utf8View, false),
+        Field::new("collection", DataType::Utf8View, true),
+        Field::new("id", DataType::Utf8View, true),
     ]))
 });
 
@@ -37,8 +40,14 @@ pub fn encode(run: &str, objects: &[IngestedObject]) -> Result<Vec<u8>> {
         view(objects.iter().map(|o| o.e_tag.as_deref()).collect())?,
         Arc::new(times.with_timezone("UTC")),
         view(objects.iter().map(|_| Some(run)).collect())?,
+        view(objects.iter().map(|o| o.item.as_ref()?.collection.as_deref()).collect())?,
+        view(objects.iter().map(|o| Some(o.item.as_ref()?.id.as_str())).collect())?,
     ];
-    let batch = RecordBatch::try_new(Arc::clone(&INGESTED_SCHEMA), columns)?;
+    encode_rows(&RecordBatch::try_new(Arc::clone(&INGESTED_SCHEMA), columns)?)
+}
+
+/// Rows of [`INGESTED_SCHEMA`] as a Parquet file.
+pub(super) fn encode_rows(rows: &RecordBatch) -> Result<Vec<u8>> {
     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    ParquetWriter::encode(&batch, Arc::new(properties))
+    ParquetWriter::encode(rows, Arc::new(properties))
 }

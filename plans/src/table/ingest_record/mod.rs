@@ -10,10 +10,12 @@
 //! SQL: `ingested(items)` is a table, and `sql/incremental.sql` an anti-join with it.
 //!
 //! - [`encode`]: a file of record; [`INGESTED_SCHEMA`]: its columns.
-//! - [`RecordList`]: the files of the record.
+//! - [`RecordList`]: the files of the record; [`forget`] takes objects out of it.
 
 mod file;
+mod forget;
 mod list;
 
 pub use file::{INGESTED_SCHEMA, encode};
+pub use forget::forget;
 pub use list::RecordList;

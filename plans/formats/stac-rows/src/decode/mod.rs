@@ -27,12 +27,15 @@ mod properties;
 mod scan;
 mod value;
 
+use std::borrow::Cow;
+
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use self::columns::Columns;
 use self::envelope::Envelope;
 use self::properties::Properties;
+use self::value::{Token, Value};
 pub use crate::defect::{Defect, RejectKind};
 use crate::schema::ItemSchema;
 
@@ -88,6 +91,16 @@ impl ItemDecoder {
     /// Whether the footprint of the Item that was appended last could be read in another way, and nothing decided.
     pub fn has_guessed(&self) -> bool {
         self.envelope.has_geometry() && self.envelope.footprint.has_two_readings()
+    }
+
+    /// `collection` and `id` of the Item that was appended last, of which `json` is the text; `None` if there is none.
+    pub fn key(&self, json: &[u8]) -> Option<(Option<String>, String)> {
+        let text = utf8(json).ok()?;
+        let decoded = |value: Option<Value>| match value?.token {
+            Token::Text(literal) => literal.decode(text).map(Cow::into_owned),
+            _ => None,
+        };
+        Some((decoded(self.envelope.collection.value()), decoded(self.envelope.id())?))
     }
 
     /// Items appended since the last [`Self::finish`].

@@ -31,12 +31,15 @@ const BEYOND_TURNS: f64 = 540.0;
 /// West, south, east and north in degrees, as a member `bbox` has them: over the antimeridian with west > east.
 pub type Corners = [f64; 4];
 
-/// A position that is none on the globe.
+/// A geometry that is no area of the globe.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("its position [{}, {}] is not in degrees of longitude and latitude", short(.x), short(.y))]
-pub struct NotDegrees {
-    x: f64,
-    y: f64,
+pub enum NotDrawn {
+    /// A position that is none on the globe.
+    #[error("its position [{}, {}] is not in degrees of longitude and latitude", short(.x), short(.y))]
+    NotDegrees { x: f64, y: f64 },
+    /// A polygon wider than the globe, or round a pole, that is no outline of anything.
+    #[error("it goes round the globe, and its edges cross each other thousands of times")]
+    Tangled,
 }
 
 /// A number with an exponent, where it has hundreds of digits without.
@@ -69,25 +72,25 @@ pub fn bounds(geometry: &Geometry) -> Option<Corners> {
 
 /// The geometry as RFC 7946 draws it; `None` if it is drawn so already. `bbox` is what its source says of its bounds.
 ///
-/// Errors: a position that is not in degrees.
-pub fn drawn(geometry: &Geometry, bbox: Option<Corners>) -> Result<Option<Drawn>, NotDegrees> {
+/// Errors: a position that is not in degrees; a polygon round the globe whose edges cross each other thousands of times.
+pub fn drawn(geometry: &Geometry, bbox: Option<Corners>) -> Result<Option<Drawn>, NotDrawn> {
     let Some(bounds) = bounds(geometry) else { return Ok(None) };
     if is_drawn(bounds) {
         return Ok(None);
     }
     if let Some(Coord { x, y }) = geometry.coords_iter().find(is_off) {
-        return Err(NotDegrees { x, y });
+        return Err(NotDrawn::NotDegrees { x, y });
     }
     let mut reader = Reader::new(bbox, bounds);
-    let redrawn = redraw(geometry, &mut reader);
+    let redrawn = redraw(geometry, &mut reader)?;
     Ok((redrawn != *geometry).then_some(Drawn { geometry: redrawn, guessed: reader.guessed }))
 }
 
-/// A place of a question as RFC 7946 draws it. What is not in degrees stays as it is.
+/// A place of a question as RFC 7946 draws it. What cannot be drawn stays as it is.
 pub fn drawn_place(place: Geometry) -> Geometry {
     match drawn(&place, None) {
         Ok(Some(drawn)) => drawn.geometry,
-        Ok(None) | Err(NotDegrees { .. }) => place,
+        Ok(None) | Err(_) => place,
     }
 }
 
@@ -120,24 +123,29 @@ where
     if parts.len() == 1 { parts.remove(0).into() } else { many(parts).into() }
 }
 
-fn redraw(geometry: &Geometry, reader: &mut Reader) -> Geometry {
-    match geometry {
+fn redraw(geometry: &Geometry, reader: &mut Reader) -> Result<Geometry, NotDrawn> {
+    Ok(match geometry {
         Geometry::Point(point) => Point(on_globe(point.0)).into(),
         Geometry::MultiPoint(points) => MultiPoint(points.iter().map(|p| Point(on_globe(p.0))).collect()).into(),
         Geometry::LineString(line) => one_or_many(redraw_line(line, reader), MultiLineString),
         Geometry::MultiLineString(lines) => {
             MultiLineString(lines.iter().flat_map(|line| redraw_line(line, reader)).collect()).into()
         }
-        Geometry::Polygon(polygon) => one_or_many(redraw_polygon(polygon, reader), MultiPolygon),
+        Geometry::Polygon(polygon) => one_or_many(redraw_polygon(polygon, reader)?, MultiPolygon),
         Geometry::MultiPolygon(polygons) => {
-            MultiPolygon(polygons.iter().flat_map(|polygon| redraw_polygon(polygon, reader)).collect()).into()
+            let mut parts = vec![];
+            for polygon in polygons {
+                parts.extend(redraw_polygon(polygon, reader)?);
+            }
+            MultiPolygon(parts).into()
         }
         Geometry::GeometryCollection(members) => {
-            Geometry::GeometryCollection(members.iter().map(|member| redraw(member, reader)).collect())
+            let members = members.iter().map(|member| redraw(member, reader));
+            Geometry::GeometryCollection(members.collect::<Result<_, _>>()?)
         }
         // Neither GeoJSON nor WKB has one of these.
         Geometry::Line(_) | Geometry::Rect(_) | Geometry::Triangle(_) => geometry.clone(),
-    }
+    })
 }
 
 /// Whether a position is on no globe.
@@ -158,19 +166,19 @@ fn redraw_line(line: &LineString, reader: &mut Reader) -> Vec<LineString> {
     if path.is_empty() { vec![line.clone()] } else { cut::line(path) }
 }
 
-fn redraw_polygon(polygon: &Polygon, reader: &mut Reader) -> Vec<Polygon> {
-    let Some(exterior) = reader.ring(&polygon.exterior().0, false) else { return vec![polygon.clone()] };
+fn redraw_polygon(polygon: &Polygon, reader: &mut Reader) -> Result<Vec<Polygon>, NotDrawn> {
+    let Some(exterior) = reader.ring(&polygon.exterior().0, false) else { return Ok(vec![polygon.clone()]) };
     let holes: Vec<Ring> = polygon.interiors().iter().filter_map(|hole| reader.ring(&hole.0, true)).collect();
     if let Some(cap) = exterior.as_cap().filter(|_| holes.is_empty()) {
-        return vec![cap];
+        return Ok(vec![cap]);
     }
     let is_flat = |ring: &Ring| {
         let (west, east) = reading::range(&ring.path);
         ring.turns == 0 && (east - west < 360.0 || west >= -180.0 && east <= 180.0)
     };
     if is_flat(&exterior) && holes.iter().all(is_flat) {
-        cut::polygon(exterior.path, holes.into_iter().map(|hole| hole.path).collect())
+        Ok(cut::polygon(exterior.path, holes.into_iter().map(|hole| hole.path).collect()))
     } else {
-        region::polygons(exterior, holes)
+        region::polygons(exterior, holes).ok_or(NotDrawn::Tangled)
     }
 }

@@ -1,6 +1,6 @@
 //! Rings that the plane is no model for: as wide as the globe, or round a pole and back over themselves.
 
-use geo::{BooleanOps, Coord, LineString, MapCoords, MultiPolygon, Polygon};
+use geo::{BooleanOps, Coord, Line, LineString, LinesIter, MapCoords, MultiPolygon, Polygon};
 
 use super::cut;
 use super::reading::Ring;
@@ -8,11 +8,21 @@ use super::reading::Ring;
 /// The overlay puts positions on a grid of about this many degrees: what is so close to an edge of the map is on it.
 const GRID: f64 = 1e-6;
 
-/// The parts of a polygon, by the even-odd rule: what is inside an odd number of rings is inside.
-pub(super) fn polygons(exterior: Ring, holes: Vec<Ring>) -> Vec<Polygon> {
-    let regions = std::iter::once(exterior).chain(holes).map(region);
-    let whole = regions.reduce(|a, b| a.xor(&b)).unwrap_or(MultiPolygon(vec![]));
-    whole.map_coords(to_edge).0.into_iter().map(|part| mapped(&part, with_short_edges)).collect()
+/// Crossings of edges, each of which is a position of the answer. A day of a satellite's orbits has some hundred.
+const MOST_CROSSINGS: usize = 10_000;
+
+/// Pairs of edges that are looked at for them: a second or less.
+const MOST_PAIRS: usize = 100_000_000;
+
+/// The parts of a polygon, by the even-odd rule: what is inside an odd number of rings is inside. `None` if its edges
+/// cross each other more often than [`MOST_CROSSINGS`], or to count that would take too long.
+pub(super) fn polygons(exterior: Ring, holes: Vec<Ring>) -> Option<Vec<Polygon>> {
+    let rings: Vec<Parts> = std::iter::once(exterior).chain(holes).map(Parts::cut).collect();
+    if is_tangled(rings.iter().flat_map(|ring| &ring.parts)) {
+        return None;
+    }
+    let whole = overlaid(rings.into_iter().map(Parts::region).collect(), BooleanOps::xor);
+    Some(whole.map_coords(to_edge).0.into_iter().map(|part| mapped(&part, with_short_edges)).collect())
 }
 
 /// The polygon with other rings.
@@ -29,14 +39,64 @@ fn with_short_edges(ring: &LineString) -> LineString {
     ring.lines().flat_map(edge).chain(ring.0.last().copied()).collect()
 }
 
-/// What is inside a ring, on the map.
-fn region(ring: Ring) -> MultiPolygon {
-    let ring = if ring.turns == 0 { ring } else { ring.starting_on_antimeridian().unwrap_or(ring) };
-    let parts = cut::polygon(ring.closed(), vec![]).into_iter().map(|part| MultiPolygon(vec![part]));
-    // A position that the ring goes round twice on its way about the pole is outside, as one left of it is; one that
-    // a scene wider than the globe has twice is inside.
-    let overlay = |a: MultiPolygon, b| if ring.turns == 0 { a.union(&b) } else { a.xor(&b) };
-    parts.reduce(overlay).unwrap_or(MultiPolygon(vec![]))
+/// A ring on the map.
+struct Parts {
+    parts: Vec<Polygon>,
+    /// Whether it goes round a pole.
+    turns: bool,
+}
+
+impl Parts {
+    fn cut(ring: Ring) -> Self {
+        let turns = ring.turns != 0;
+        let ring = if turns { ring.starting_on_antimeridian().unwrap_or(ring) } else { ring };
+        Self { parts: cut::polygon(ring.closed(), vec![]), turns }
+    }
+
+    /// What is inside: a position that the ring goes round twice on its way about the pole is outside, as one left of
+    /// it is; one that a scene wider than the globe has twice is inside.
+    fn region(self) -> MultiPolygon {
+        let parts = self.parts.into_iter().map(|part| MultiPolygon(vec![part])).collect();
+        overlaid(parts, if self.turns { BooleanOps::xor } else { BooleanOps::union })
+    }
+}
+
+/// All of them together, in pairs, so that each takes part in few overlays.
+fn overlaid(mut areas: Vec<MultiPolygon>, overlay: fn(&MultiPolygon, &MultiPolygon) -> MultiPolygon) -> MultiPolygon {
+    while areas.len() > 1 {
+        let pair = |pair: &[MultiPolygon]| match pair {
+            [a, b] => overlay(a, b),
+            rest => rest.iter().next().cloned().unwrap_or(MultiPolygon(vec![])),
+        };
+        areas = areas.chunks(2).map(pair).collect();
+    }
+    areas.pop().unwrap_or(MultiPolygon(vec![]))
+}
+
+fn is_tangled<'a>(parts: impl Iterator<Item = &'a Polygon>) -> bool {
+    let west = |edge: &Line| edge.start.x.min(edge.end.x);
+    let mut edges: Vec<Line> = parts.flat_map(LinesIter::lines_iter).collect();
+    edges.sort_by(|a, b| west(a).total_cmp(&west(b)));
+    let (mut pairs, mut crossings) = (0, 0);
+    for (at, edge) in edges.iter().enumerate() {
+        let east = edge.start.x.max(edge.end.x);
+        for other in edges[at + 1..].iter().take_while(|other| west(other) <= east) {
+            pairs += 1;
+            crossings += usize::from(cross(edge, other));
+            if crossings > MOST_CROSSINGS || pairs > MOST_PAIRS {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Whether each edge has the ends of the other on both its sides.
+fn cross(a: &Line, b: &Line) -> bool {
+    let side = |edge: &Line, at: Coord| {
+        (edge.end.x - edge.start.x) * (at.y - edge.start.y) - (edge.end.y - edge.start.y) * (at.x - edge.start.x)
+    };
+    side(a, b.start) * side(a, b.end) < 0.0 && side(b, a.start) * side(b, a.end) < 0.0
 }
 
 fn to_edge(at: Coord) -> Coord {

@@ -51,6 +51,42 @@ fn the_bbox_decides() {
     }
 }
 
+/// A day of a satellite: its swath, there and back, with many positions.
+#[test]
+fn orbits_round_the_globe_are_drawn() {
+    let track = |side: f64| {
+        (0..3600).map(move |step| {
+            let turned = f64::from(step) / 3600.0 * 14.5 * std::f64::consts::TAU;
+            let lon = -f64::from(step) / 10.0 + turned.to_degrees() + side;
+            (((lon + 180.0).rem_euclid(360.0)) - 180.0, 80.0 * turned.sin())
+        })
+    };
+    let outline: Vec<_> = track(0.0).chain(track(5.0).collect::<Vec<_>>().into_iter().rev()).collect();
+    let (drawn, _) = draw(ring(&outline), None);
+    assert!(bounds(&drawn).is_some_and(is_drawn) || matches!(&drawn, Geometry::MultiPolygon(m) if m.0.len() > 1));
+}
+
+/// Random numbers are no outline: to draw one of thousands took minutes, and gave a position for each of its crossings.
+#[test]
+fn a_tangle_over_the_globe_is_refused_at_once() {
+    let mut state = 7_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut tangle = |positions: usize| -> Vec<(f64, f64)> {
+        (0..positions).map(|_| (random() * 360.0 - 180.0, random() * 180.0 - 90.0)).collect()
+    };
+    for positions in [1_000, 30_000] {
+        let tangle = Geometry::from(ring(&tangle(positions)));
+        assert_eq!(drawn(&tangle, None), Err(NotDrawn::Tangled));
+        let among_others = Geometry::GeometryCollection(vec![Point::new(1.0, 2.0).into(), tangle].into());
+        assert_eq!(drawn(&among_others, None), Err(NotDrawn::Tangled));
+    }
+    let a_few = Geometry::from(ring(&tangle(60)));
+    assert!(drawn(&a_few, None).is_ok_and(|drawn| drawn.is_some()));
+}
+
 #[test]
 fn three_vertices_round_a_pole_are_a_cap_and_a_box_with_one_between_is_a_box() {
     let cap = [(-120.0, 82.0), (0.0, 80.0), (120.0, 84.0)];

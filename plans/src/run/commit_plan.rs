@@ -1,0 +1,53 @@
+//! [`commit`]: the logical plan of a run.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{Result, SchemaExt};
+use datafusion::logical_expr::{Extension, LogicalPlan, UserDefinedLogicalNode};
+use uuid::Uuid;
+
+use super::commit_node::{Commit, CommitTarget, Outcome};
+use super::keeps_newest::keeps_newest;
+use crate::runtime::RunOptions;
+use crate::sink::{WriteGeoParquet, WriteTarget};
+use crate::table::Warehouse;
+
+/// A write of the rows of `input`, and a commit of it.
+///
+/// Errors: a table that cannot be written; other columns than it has.
+pub(super) fn commit(
+    warehouse: &Warehouse,
+    outcome: Outcome,
+    input: Arc<LogicalPlan>,
+    config: &ConfigOptions,
+) -> Result<LogicalPlan> {
+    warehouse.check_writable()?;
+    let schema = warehouse.items().table_schema();
+    schema.logically_equivalent_names_and_types(input.schema().as_arrow())?;
+
+    let options = RunOptions::of(config);
+    let run = options.run.map_or_else(|| Uuid::now_v7().to_string(), String::from);
+    // What is written again has no other ids than before.
+    let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
+    let keeps_newest = keeps_newest(&input);
+    // Items go at once or not at all.
+    let commit_every = options.commit_every.filter(|_| !matches!(outcome, Outcome::RemoveItems { .. }));
+    let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };
+    let write = WriteGeoParquet { input, target: Arc::new(target) };
+    let target = CommitTarget {
+        warehouse: warehouse.clone(),
+        run,
+        max_rejects: options.max_rejects,
+        outcome,
+        keeps_newest,
+        identity: None,
+        commit_every,
+    };
+    let commit = Commit { input: Arc::new(extension(Arc::new(write))), target: Arc::new(target) };
+    Ok(extension(Arc::new(commit)))
+}
+
+fn extension(node: Arc<dyn UserDefinedLogicalNode>) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node })
+}
