@@ -17,6 +17,8 @@
 mod effect;
 mod error;
 mod explain;
+mod json_operators;
+mod missing;
 mod parameters;
 mod source;
 mod statement;
@@ -24,6 +26,7 @@ mod statement;
 pub use effect::Effect;
 pub use error::{Place, ScriptError};
 pub use explain::Explained;
+pub use missing::MissingTable;
 pub use parameters::{Arguments, Parameter, ParameterType};
 pub use statement::{Planned, Statement};
 
