@@ -2,7 +2,7 @@
 --
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
--- $warehouse         VARCHAR                  -- folder or URL of the data files; created if it does not exist
+-- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files; a new table needs it, and a table that exists knows its own
 -- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time

@@ -1,7 +1,7 @@
 -- Compact a warehouse: one file per bucket, with the newest version of each Item, in place of its part files.
 --
 -- $catalog      VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
--- $warehouse    VARCHAR              -- folder or URL of the data files
+-- $warehouse    VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
 -- $threshold    INT     DEFAULT 2    -- compact the buckets with at least this many files
 -- $bucket       VARCHAR DEFAULT NULL -- compact only this bucket: CELL/YEAR, or CELL/null for Items without a datetime
 -- $since        INT     DEFAULT NULL -- compact the buckets of this year and of later years

@@ -1,8 +1,8 @@
 -- Delete Items from a warehouse, as one snapshot: all their versions, in all cells.
 --
--- $catalog   VARCHAR    -- path or URL of the Iceberg catalog, a SQLite file
--- $warehouse VARCHAR    -- folder or URL of the data files
--- $where     CONDITION  -- which Items: those for which this is true, such as "collection = 'tests' AND datetime < '2020-01-01'"
+-- $catalog   VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
+-- $warehouse VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
+-- $where     CONDITION            -- which Items: those for which this is true, such as "collection = 'tests' AND datetime < '2020-01-01'"
 
 -- Batches as in compact.sql.
 SET datafusion.execution.batch_size = 256;

@@ -2,7 +2,7 @@
 --
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
--- $warehouse         VARCHAR                  -- folder or URL of the data files
+-- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files, which the table knows
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server

@@ -1,12 +1,12 @@
 -- Show the state of a warehouse, from its metadata alone.
 --
--- $catalog   VARCHAR -- path or URL of the Iceberg catalog, a SQLite file
--- $warehouse VARCHAR -- folder or URL of the data files
+-- $catalog   VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
+-- $warehouse VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
 
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
 
 -- 1. The table: its place and its grid.
-SELECT metadata_file AS metadata, grid, h3_resolution FROM "items$table";
+SELECT metadata_file AS metadata, location, grid, h3_resolution FROM "items$table";
 
 -- 2. Sums over the buckets, each of which is a cell and a year. They are read once.
 CREATE TABLE buckets AS SELECT * FROM "items$partitions";

@@ -2,7 +2,7 @@
 --
 -- $inventory   VARCHAR                -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them: all of what there is, not what is new
 -- $catalog     VARCHAR                -- path or URL of the Iceberg catalog, a SQLite file
--- $warehouse   VARCHAR                -- folder or URL of the data files
+-- $warehouse   VARCHAR DEFAULT NULL   -- folder or URL of the data files, which the table knows
 -- $prefix      VARCHAR DEFAULT ''     -- beginning of the URLs of the objects that the inventory lists; others are left alone
 -- $suffix      VARCHAR DEFAULT NULL   -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
 -- $base        VARCHAR DEFAULT NULL   -- folder or URL to which the keys of an inventory are relative, instead of their bucket

@@ -35,10 +35,8 @@ impl Progress {
             (None, Some(_)) => "groups",
             (None, None) => "chunks",
         };
-        let message = if job.is_some() { "" } else { ", {msg}" };
         // The template is checked when it is parsed; it is one of three constants.
-        let style =
-            ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{message}"));
+        let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));
         bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
@@ -46,8 +44,8 @@ impl Progress {
                 let mut ticks = tokio::time::interval(INTERVAL);
                 while let Some(job) = job.as_ref().filter(|_| !bar.is_hidden()) {
                     ticks.tick().await;
-                    bar.set_length(job.tasks.load(Ordering::Relaxed));
-                    bar.set_position(job.tasks_done.load(Ordering::Relaxed));
+                    let left = advance(&bar, job.tasks_done.load(Ordering::Relaxed), job.tasks.load(Ordering::Relaxed));
+                    bar.set_message(left);
                 }
                 let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
                 while !bar.is_hidden() {
@@ -56,10 +54,10 @@ impl Progress {
                     let rate = items as f64 / bar.elapsed().as_secs_f64().max(f64::EPSILON);
                     let rejected = run.rejected.load(Ordering::Relaxed);
                     let files = run.files.load(Ordering::Relaxed);
-                    bar.set_length(run.partitions.load(Ordering::Relaxed));
-                    bar.set_position(run.partitions_done.load(Ordering::Relaxed));
+                    let (done, all) = (&run.partitions_done, &run.partitions);
+                    let left = advance(&bar, done.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
                     bar.set_message(format!(
-                        "{} Items ({}/s), {} rejected, {} files",
+                        ", {} Items ({}/s), {} rejected, {} files{left}",
                         count(items),
                         count(rate as u64),
                         count(rejected),
@@ -79,6 +77,27 @@ impl Drop for Progress {
     }
 }
 
+/// Draws so much of the bar; how long the rest takes, as text behind a comma.
+fn advance(bar: &ProgressBar, done: u64, all: u64) -> String {
+    // Of nothing, nothing would be all.
+    if all > 0 {
+        bar.set_length(all);
+        bar.set_position(done);
+    }
+    time_left(bar.elapsed(), done, all).map_or(String::new(), |left| format!(", {left} left"))
+}
+
+/// How long the rest takes, if it goes on as before; `None` before anything is done, and when all is.
+fn time_left(elapsed: Duration, done: u64, all: u64) -> Option<String> {
+    let rest = all.checked_sub(done).filter(|rest| *rest > 0 && done > 0)?;
+    let seconds = elapsed.as_secs_f64() * rest as f64 / done as f64;
+    Some(match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3_600.0),
+    })
+}
+
 /// Rows that the leaves of `plan` have produced so far.
 fn rows_read(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     match plan.children().as_slice() {
@@ -93,6 +112,15 @@ mod tests {
     use datafusion::prelude::{CsvReadOptions, SessionContext};
 
     use super::*;
+
+    #[test]
+    fn the_rest_takes_as_long_as_what_is_done() {
+        let left = |seconds, done, all| time_left(Duration::from_secs(seconds), done, all);
+        assert_eq!(left(10, 1, 4).unwrap(), "30 s");
+        assert_eq!(left(600, 10, 20).unwrap(), "10 min");
+        assert_eq!(left(3_600, 1, 4).unwrap(), "3.0 h");
+        assert_eq!([left(10, 0, 4), left(10, 4, 4), left(10, 0, 0)], [None, None, None]);
+    }
 
     #[tokio::test]
     async fn the_rows_of_the_leaves_are_counted_whatever_is_above_them() {

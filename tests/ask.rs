@@ -263,7 +263,7 @@ fn exported_items_are_whole_and_each_is_there_once() {
         assert!(error.stderr.contains(words) && error.code != Some(0), "{error:?}");
     }
     let error = ask(&["export", "--geometry", "Paris"]).fails(2);
-    assert!(error.contains("--geometry Paris: it is no WKT"), "{error}");
+    assert!(error.contains("--geometry Paris: it is not WKT"), "{error}");
 }
 
 #[test]

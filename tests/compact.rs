@@ -163,8 +163,7 @@ fn a_bucket_that_does_not_fit_into_memory_is_compacted_on_disk() {
 async fn a_reader_that_planned_before_the_compaction_reads_to_the_end_after_it() {
     let (_folder, warehouse) = delivered(10, 3, 40);
     let context = session(2).unwrap();
-    let [catalog, files] = [&warehouse.catalog, &warehouse.files].map(|path| path.to_str().unwrap());
-    register_views(&context, catalog, files).await.unwrap();
+    register_views(&context, warehouse.catalog.to_str().unwrap(), warehouse.files.to_str()).await.unwrap();
     let frame = context.sql("SELECT id FROM item_cells").await.unwrap();
     let plan = frame.create_physical_plan().await.unwrap();
 

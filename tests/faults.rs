@@ -69,7 +69,7 @@ impl Place {
     }
 
     fn at(&self) -> WarehouseArgs {
-        WarehouseArgs { catalog: self.url("catalog.db"), warehouse: self.url("wh") }
+        WarehouseArgs { catalog: self.url("catalog.db"), warehouse: Some(self.url("wh")) }
     }
 
     fn source(&self) -> SourceArgs {
@@ -105,7 +105,7 @@ impl Place {
         let (catalog, files) = (self.url("catalog.db"), self.url("wh"));
         let session = session(2).unwrap();
         let rows = async {
-            query::open(&session, &catalog, &files).await?;
+            query::open(&session, &catalog, Some(&files)).await?;
             session.sql(sql).await?.execute_stream().await
         };
         let rows = rows.await.map_err(|e| e.to_string())?;
@@ -304,7 +304,7 @@ impl Place {
     /// Names of the part files that the table names, and of those that there are.
     async fn part_files(&self) -> [Vec<String>; 2] {
         let session = session(1).unwrap();
-        query::open(&session, &self.url("catalog.db"), &self.url("wh")).await.unwrap();
+        query::open(&session, &self.url("catalog.db"), None).await.unwrap();
         let rows = session.sql(r#"SELECT file_path FROM "items$files""#).await.unwrap().execute_stream().await.unwrap();
         let mut out = vec![];
         output::write(rows, Format::Ndjson, &mut out).await.unwrap();

@@ -8,6 +8,7 @@ mod cluster;
 mod cluster_processes;
 mod collection_documents;
 mod collections;
+mod command_line;
 mod compact;
 mod data;
 mod demo;

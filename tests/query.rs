@@ -107,7 +107,7 @@ fn paths_are_the_files_in_which_every_item_of_a_place_is_found() {
     let world = run(&warehouse, &["paths", "--geometry", "-180,-90,180,90"]).ok();
     assert!(world.lines().count() > files.len());
     let error = run(&warehouse, &["paths", "--geometry", "Paris"]).fails(2);
-    assert!(error.contains("--geometry Paris: it is no WKT"), "{error}");
+    assert!(error.contains("--geometry Paris: it is not WKT"), "{error}");
 }
 
 #[test]
@@ -136,4 +136,22 @@ fn info_says_what_sql_says_and_its_snippets_run() {
     let snippet = |name: &str| json["snippets"][name].as_str().unwrap().to_owned();
     let printed = python::run("snippets.py", [snippet("duckdb"), snippet("pyiceberg")]);
     assert!(printed.contains("(18, 9)") && printed.contains("id: [["), "{printed}");
+}
+
+#[test]
+fn the_snippets_of_info_run_wherever_the_warehouse_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("items.ndjson");
+    let item = r#"{"type":"Feature","id":"a","geometry":{"type":"Point","coordinates":[1,50]},"properties":{"datetime":"2020-01-01T00:00:00Z"}}"#;
+    fs::write(&inventory, item).unwrap();
+    for name in ["100% é", "it's", "[all]*"] {
+        let here = folder.path().join(name);
+        fs::create_dir(&here).unwrap();
+        let warehouse = Warehouse::below(&here);
+        warehouse.ingest(&inventory, &[]).ok();
+        let json: Value = serde_json::from_str(&run(&warehouse, &["info", "--output", "json"]).ok()).unwrap();
+        let snippet = |name: &str| json["snippets"][name].as_str().unwrap().to_owned();
+        let printed = python::run("snippets.py", [snippet("duckdb"), snippet("pyiceberg")]);
+        assert!(printed.contains("(1, 1)") && printed.contains("id: [["), "{name}: {printed}");
+    }
 }

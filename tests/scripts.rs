@@ -267,7 +267,7 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
         source.command("run", &script, &set).fails(1).replace(source.0.path().to_str().unwrap(), "")
     };
     for (statement, set, first, rest) in [
-        ("SELECT\n  nothing FROM items;", &[][..], "No field named nothing", "fails.sql:7:1\n     7 | SELECT"),
+        ("SELECT\n  nothing FROM items;", &[][..], "there is no column nothing", "fails.sql:7:1\n     7 | SELECT"),
         (
             "SELECT 1;\n\n  CALL expire(items);",
             &[],

@@ -140,14 +140,17 @@ fn a_filter_of_as_many_operators_as_there_may_be_is_answered() {
 fn what_was_typed_wrongly_is_said_with_its_flag() {
     for (flags, words) in [
         (vec!["--bbox=1,2,3"], "--bbox: \"1,2,3\" is not a box; give [west, south, east, north]"),
-        (vec!["--intersects", "nowhere.wkt"], "--intersects: it is no WKT"),
+        (
+            vec!["--intersects", "nowhere.wkt"],
+            "--intersects: there is no such file, and it is not WKT: \"nowhere.wkt\"",
+        ),
         (vec!["--datetime", "yesterday"], "--datetime: it must be a year (2025)"),
         (
             vec!["--datetime", "2020/2019"],
             "--datetime: \"2020-01-01T00:00:00Z/2019-12-31T23:59:59.999999Z\" ends before it starts",
         ),
         (vec!["--filter", "a <"], "--filter: a property, a value or a function was expected, at its end"),
-        (vec!["--filter", "@nowhere"], "--filter: cannot read @nowhere"),
+        (vec!["--filter", "@nowhere"], "--filter: cannot read nowhere: "),
         (vec!["--filter", "{"], "--filter: the text is no JSON"),
         (vec!["--query", "[]"], "--query: [] is not an object of properties"),
         (vec!["--sortby", "a,,b"], "--sortby: a property has no name"),

@@ -72,9 +72,8 @@ impl Engine {
             engine.run(statement).unwrap();
         }
         engine.session = session(2).unwrap();
-        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-        let (catalog, warehouse) = (path("catalog.db"), path("warehouse"));
-        engine.runtime.block_on(register_views(&engine.session, &catalog, &warehouse)).unwrap();
+        let catalog = folder.join("catalog.db");
+        engine.runtime.block_on(register_views(&engine.session, catalog.to_str().unwrap(), None)).unwrap();
         let sql = "SELECT snapshot_id FROM \"items$snapshots\" WHERE parent_id IS NULL";
         let Ok(DBOutput::Rows { rows, .. }) = engine.run(sql) else { panic!("{sql}") };
         engine.variables.push(("$FIRST", rows[0][0].clone()));

@@ -22,6 +22,10 @@ pub enum ArgumentError {
     Location { flag: &'static str, source: Box<StoreError> },
     #[error("--{0}")]
     Search(#[from] SearchError),
+    #[error("--{flag}: cannot read {from}: {source}")]
+    Unreadable { flag: &'static str, from: String, source: io::Error },
+    #[error("--{0}: there is nothing in the list")]
+    EmptyList(&'static str),
     #[error("--geometry {text}: {reason}")]
     Place { text: String, reason: String },
     #[error("--end {1} comes before --start {0}; no Item lies between")]

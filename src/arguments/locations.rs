@@ -1,12 +1,13 @@
 //! Locations that flags name, checked before anything runs.
 
+use std::io;
 use std::path::Path;
 
 use earthcatalog_plans::query::{Geometry, parse_place};
 use earthcatalog_plans::stores::{location_url, stores};
 use url::Url;
 
-use super::ArgumentError;
+use super::{ArgumentError, text_or_file};
 
 /// An error unless `inventory` names a file or folder that exists, or a URL.
 pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
@@ -18,7 +19,7 @@ pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
 }
 
 /// An error unless a catalog can be at `catalog`, a path or URL.
-pub(super) fn check_catalog(catalog: &str) -> Result<(), ArgumentError> {
+pub fn check_catalog(catalog: &str) -> Result<(), ArgumentError> {
     let folder = Path::new(catalog).parent().filter(|p| !p.as_os_str().is_empty());
     match folder {
         Some(folder) if !catalog.contains("://") && !folder.exists() => {
@@ -38,8 +39,18 @@ pub fn check_location(flag: &'static str, location: &str) -> Result<Url, Argumen
 
 /// The place that `--geometry` names: WKT, GeoJSON, `west,south,east,north`, or a file with one of these.
 pub fn place(geometry: &str) -> Result<Geometry, ArgumentError> {
-    let text = std::fs::read_to_string(geometry).unwrap_or_else(|_| geometry.to_owned());
-    parse_place(&text).map_err(|e| ArgumentError::Place { text: geometry.to_owned(), reason: e.to_string() })
+    let text = text_or_file("geometry", geometry, &mut io::empty())?;
+    read_place(&text).map_err(|reason| ArgumentError::Place { text: geometry.to_owned(), reason })
+}
+
+/// The place that a text is, or why it is none.
+pub fn read_place(text: &str) -> Result<Geometry, String> {
+    let looks_like_a_file =
+        !text.contains(['(', '{', '\n']) && text.contains(['.', '/']) && text.parse::<f64>().is_err();
+    parse_place(text).map_err(|e| match looks_like_a_file && text.split(',').count() == 1 {
+        true => format!("there is no such file, and {e}"),
+        false => e.to_string(),
+    })
 }
 
 #[cfg(test)]

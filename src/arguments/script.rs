@@ -50,10 +50,16 @@ impl ParameterArgs {
 }
 
 impl ScriptArgs {
-    /// The statements of the script, and a session to run them in.
-    pub fn bind(&self) -> Result<(Vec<Statement>, SessionContext), ArgumentError> {
+    /// The script, and what its parameters are.
+    pub fn script(&self) -> Result<(Script, Arguments), ArgumentError> {
         let script = script(&self.script)?;
         let arguments = self.parameters.arguments(&script, self.catalog.as_deref(), self.warehouse.as_deref());
+        Ok((script, arguments))
+    }
+
+    /// The statements of the script, and a session to run them in.
+    pub fn bind(&self) -> Result<(Vec<Statement>, SessionContext), ArgumentError> {
+        let (script, arguments) = self.script()?;
         let session = match Pipeline::named(&self.script) {
             Some(_) => self.resources.pipeline_session(),
             None => session_within(self.resources.workers(), self.resources.memory),

@@ -60,7 +60,7 @@ impl SourceArgs {
         Arguments::new()
             .with("inventory", &self.inventory)
             .with("catalog", &self.at.catalog)
-            .with("warehouse", &self.at.warehouse)
+            .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("h3_resolution", self.h3_resolution)
             .with_option("chunk_size", self.chunk_size)
             .with_option("fetch_concurrency", self.fetch_concurrency)

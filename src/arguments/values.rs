@@ -100,22 +100,35 @@ pub fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
 #[error("it must be name=value (chunk_size=5000)")]
 pub struct InvalidSetting;
 
-/// Reads a size in bytes: `512MB`, `2GB`, in decimal units.
+/// Reads a size in bytes: `512MB`, `1.5 GB`, `2GiB`, in any case. Units are powers of 1,000, and with an `i` of 1,024.
 pub fn size(text: &str) -> Result<usize, InvalidSize> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
+    let (number, unit) = text.split_at(text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len());
+    let unit: u64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "ki" | "kib" => 1 << 10,
+        "mi" | "mib" => 1 << 20,
+        "gi" | "gib" => 1 << 30,
+        "ti" | "tib" => 1 << 40,
         _ => return Err(InvalidSize),
     };
-    let number: usize = digits.trim().parse().map_err(|_| InvalidSize)?;
-    number.checked_mul(unit).filter(|size| *size > 0).ok_or(InvalidSize)
+    let number = number.trim();
+    let bytes = match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(unit),
+        // Digits and one point; what is less than a byte is dropped.
+        Err(_) if number.chars().all(|c| c.is_ascii_digit() || c == '.') => {
+            number.parse().ok().map(|part: f64| part * unit as f64).filter(|b| *b < 1e18).map(|b| b as u64)
+        }
+        Err(_) => None,
+    };
+    bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|size| *size > 0).ok_or(InvalidSize)
 }
 
 #[derive(Debug, Error, PartialEq)]
-#[error("it must be a whole number of B, kB, MB or GB (512MB)")]
+#[error("it must be a size with a unit: B, kB, MB, GB or TB, or KiB, MiB, GiB or TiB (512MB, 1.5GiB)")]
 pub struct InvalidSize;
 
 /// Reads an address of HTTP, without parameters; a slash at its end says nothing.
@@ -201,9 +214,23 @@ mod tests {
     }
 
     #[test]
-    fn a_size_has_a_decimal_unit() {
-        assert_eq!([size("512MB"), size("2 GB"), size("7")], [Ok(512_000_000), Ok(2_000_000_000), Ok(7)]);
-        for wrong in ["", "MB", "0", "-1", "1.5GB", "1 TB", "99999999999999GB"] {
+    fn a_size_has_a_decimal_or_a_binary_unit_in_any_case() {
+        for (text, bytes) in [
+            ("512MB", 512_000_000),
+            ("2 GB", 2_000_000_000),
+            ("7", 7),
+            ("7b", 7),
+            ("1.5gb", 1_500_000_000),
+            (".5k", 500),
+            ("1 TB", 1_000_000_000_000),
+            ("2GiB", 2 << 30),
+            ("1.5 mib", 3 << 19),
+            ("4Gi", 4 << 30),
+            ("3g", 3_000_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "MB", "0", "0.0001kB", "-1", "1e3", "1.2.3GB", "1,5GB", "5 PB", "inf", "99999999999999GB"] {
             assert_eq!(size(wrong), Err(InvalidSize), "{wrong}");
         }
     }

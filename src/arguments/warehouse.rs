@@ -11,15 +11,39 @@ pub struct WarehouseArgs {
     /// Path or URL of the Iceberg catalog, a SQLite file
     #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
     pub catalog: String,
-    /// Folder or URL of the data files
+    /// Folder or URL of the data files, which the table knows
     #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
-    pub warehouse: String,
+    pub warehouse: Option<String>,
+}
+
+/// Where a warehouse is, for a command that also works without one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AnyWarehouseArgs {
+    /// Path or URL of the Iceberg catalog, a SQLite file; without one, there are no tables of a warehouse
+    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
+    pub catalog: Option<String>,
+    /// Folder or URL of the data files, which the table knows
+    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
+    pub warehouse: Option<String>,
 }
 
 impl WarehouseArgs {
     /// An error unless a warehouse can be there.
     pub fn check(&self) -> Result<(), ArgumentError> {
-        check_location("warehouse", &self.warehouse)?;
-        check_catalog(&self.catalog)
+        check(Some(&self.catalog), self.warehouse.as_deref())
     }
+}
+
+impl AnyWarehouseArgs {
+    /// An error unless a warehouse can be there.
+    pub fn check(&self) -> Result<(), ArgumentError> {
+        check(self.catalog.as_deref(), self.warehouse.as_deref())
+    }
+}
+
+fn check(catalog: Option<&str>, warehouse: Option<&str>) -> Result<(), ArgumentError> {
+    if let Some(warehouse) = warehouse {
+        check_location("warehouse", warehouse)?;
+    }
+    catalog.map_or(Ok(()), check_catalog)
 }

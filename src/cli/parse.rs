@@ -180,7 +180,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!((args.source.at.catalog.as_str(), args.source.at.warehouse.as_str()), ("c.db", "of-file"));
+        assert_eq!((args.source.at.catalog.as_str(), args.source.at.warehouse.as_deref()), ("c.db", Some("of-file")));
         assert_eq!((args.source.h3_resolution, args.source.chunk_size), (Some(3), Some(5)));
         assert_eq!(args.threads.workers(), 7);
         let Command::Compact(args) = parsed(FILE, &["compact"]).unwrap().command else { panic!() };
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_the_three_ways_to_give_it() {
         let error = parsed("", &["info"]).unwrap_err();
-        for way in ["--catalog", "EARTHCATALOG_CATALOG", "catalog.db_path in earthcatalog.toml", "catalog.warehouse"] {
+        for way in ["--catalog", "EARTHCATALOG_CATALOG", "catalog.db_path in earthcatalog.toml"] {
             assert!(error.contains(way), "{way}: {error}");
         }
     }

@@ -55,7 +55,7 @@ impl CompactArgs {
     fn arguments(&self) -> Arguments {
         Arguments::new()
             .with("catalog", &self.at.catalog)
-            .with("warehouse", &self.at.warehouse)
+            .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("threshold", self.threshold)
             .with_option("bucket", self.bucket.as_ref())
             .with_option("since", self.since)
@@ -88,7 +88,7 @@ pub async fn compact(
     let started = Instant::now();
     let mut interrupt = pin!(interrupt);
     let table = Warehouse::open(&args.at.catalog).await?;
-    table.check_location(&args.at.warehouse)?;
+    table.check_location(args.at.warehouse.as_deref())?;
     let lock = match args.use_lock {
         true => Some(CatalogLock::acquire(table.catalog(), "compact").await?),
         false => None,

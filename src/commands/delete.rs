@@ -36,7 +36,7 @@ impl DeleteArgs {
     fn arguments(&self) -> Arguments {
         Arguments::new()
             .with("catalog", &self.at.catalog)
-            .with("warehouse", &self.at.warehouse)
+            .with_option("warehouse", self.at.warehouse.as_ref())
             .with("where", &self.condition)
     }
 }

@@ -54,7 +54,7 @@ impl DeltaArgs {
         Arguments::new()
             .with("inventory", &self.inventory)
             .with("catalog", &self.at.catalog)
-            .with("warehouse", &self.at.warehouse)
+            .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("limit", self.limit)
             .with_option("since", self.since)
             .with_option("suffix", self.suffix.as_ref())

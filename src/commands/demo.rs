@@ -91,13 +91,13 @@ pub async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), CommandErro
     writeln!(out, "$ {}", line(&ingest))?;
     command(&ingest, out).await?;
 
-    say(out, "The place of the warehouse can be set once.")?;
-    writeln!(out, "$ export EARTHCATALOG_CATALOG={} EARTHCATALOG_WAREHOUSE={}", quoted(&at[1]), quoted(&at[3]))?;
+    say(out, "The catalog knows where the files are, and can be set once.")?;
+    writeln!(out, "$ export EARTHCATALOG_CATALOG={}", quoted(&at[1]))?;
     for (why, flags, question) in QUESTIONS {
         say(out, why)?;
         let typed: Vec<_> = ["sql", question].iter().chain(flags).map(|word| (*word).to_owned()).collect();
         writeln!(out, "$ {}", line(&typed))?;
-        command(&[&typed[..], &at].concat(), out).await?;
+        command(&[&typed[..], &at[..2]].concat(), out).await?;
     }
     say(
         out,

@@ -33,9 +33,12 @@ pub enum CommandError {
     Output(OutputError),
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// A pipeline failed; the second is how its parameters that the message names are set.
-    #[error("{0}{1}")]
+    /// A pipeline of ours failed; the second is how its parameters that the message names are set.
+    #[error("{}{}", .0.without_place(), .1)]
     Pipeline(Box<PipelineError>, String),
+    /// A script that was named failed.
+    #[error(transparent)]
+    Run(Box<PipelineError>),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(
@@ -87,7 +90,7 @@ impl From<OutputError> for CommandError {
 impl CommandError {
     /// `error` of a pipeline whose parameters are flags.
     pub(super) fn pipeline(error: PipelineError, pipeline: Pipeline) -> Self {
-        let hints = pipeline.script().map(|script| flags(&error.to_string(), &script)).unwrap_or_default();
+        let hints = pipeline.script().map(|script| flags(&error.without_place(), &script)).unwrap_or_default();
         Self::Pipeline(Box::new(error), hints)
     }
 
@@ -95,7 +98,7 @@ impl CommandError {
     pub fn write(&self) -> Option<&io::Error> {
         match self {
             Self::Write(error) => Some(error),
-            Self::Pipeline(error, _) => error.write(),
+            Self::Pipeline(error, _) | Self::Run(error) => error.write(),
             Self::Sql(error) => error.write(),
             Self::Export(ExportError::Output(OutputError::Write(error))) => Some(error),
             _ => None,
@@ -106,7 +109,7 @@ impl CommandError {
     pub fn is_interrupt(&self) -> bool {
         match self {
             Self::Interrupted | Self::Paused | Self::Prompt(PromptError::Terminated) => true,
-            Self::Pipeline(error, _) => matches!(**error, PipelineError::Interrupted(_)),
+            Self::Pipeline(error, _) | Self::Run(error) => matches!(**error, PipelineError::Interrupted(_)),
             _ => false,
         }
     }
@@ -117,16 +120,20 @@ impl CommandError {
             Self::Arguments(error) => error.is_usage(),
             Self::Sql(error) => error.is_usage(),
             Self::Output(OutputError::Sink(_) | OutputError::Terminal(_)) => true,
-            Self::Export(ExportError::Statements(_) | ExportError::Place(_) | ExportError::PartOfItems) => true,
+            Self::Export(
+                ExportError::Statements(_)
+                | ExportError::Condition(_)
+                | ExportError::Place(_)
+                | ExportError::PartOfItems,
+            ) => true,
             _ => false,
         }
     }
 }
 
-/// The flags of the parameters that the first line of a pipeline's error names; the lines after it quote the script.
+/// The flags of the parameters that a pipeline's error names.
 fn flags(error: &str, script: &Script) -> String {
-    let message = error.lines().next().unwrap_or_default();
-    let mut words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let mut words = error.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let named: Vec<_> = words.by_ref().filter(|w| w.contains('_') && script.parameter(w).is_some()).collect();
     let hint = |name: &&str| format!("\nhint: {name} is set with --{}", name.replace('_', "-"));
     let mut hints: Vec<_> = named.iter().map(hint).collect();
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn parameters_in_a_message_are_given_their_flags() {
         let script = crate::pipeline::INGEST.script().unwrap();
-        let error = "3 rejects, and max_rejects is 2; raise max_rejects\n --> ingest.sql:1:1\n 1 | $chunk_size";
+        let error = "3 rejects, and max_rejects is 2; raise max_rejects";
         assert_eq!(flags(error, &script), "\nhint: max_rejects is set with --max-rejects");
         assert_eq!(flags("no limit", &script), "");
     }

@@ -58,7 +58,7 @@ pub async fn expire(session: &SessionContext, args: &ExpireArgs) -> Result<Expir
     let started = Instant::now();
     let arguments = Arguments::new()
         .with("catalog", &args.at.catalog)
-        .with("warehouse", &args.at.warehouse)
+        .with_option("warehouse", args.at.warehouse.as_ref())
         .with_option("retain", args.retain.map(humantime::format_duration))
         .with("dry_run", args.dry_run);
     let results = EXPIRE.rows(session, &arguments).await?;

@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use clap::Args;
 
 use super::CommandError;
-use crate::arguments::{ResourceArgs, TimeArgs, WarehouseArgs, place};
-use crate::export::{self, ExportFormat, Question};
-use crate::output::{Destination, OutputError};
+use crate::arguments::{ArgumentError, ResourceArgs, TimeArgs, WarehouseArgs, list, place, text};
+use crate::export::{self, ExportFormat, ItemsQuestion, Question};
+use crate::output::{Destination, OutputError, format_for};
 use crate::query;
 use crate::signals::interrupt;
 
@@ -15,8 +15,17 @@ use crate::signals::interrupt;
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
     /// Query whose rows have all columns of the table items
-    #[arg(long, value_name = "SQL", conflicts_with_all = ["geometry", "start", "end"])]
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["geometry", "start", "end", "condition", "ids", "collection"])]
     pub query: Option<String>,
+    /// Items for which this condition on the columns of the table items is true
+    #[arg(id = "condition", long = "where", value_name = "SQL", allow_hyphen_values = true)]
+    pub condition: Option<String>,
+    /// Items with one of these ids; @FILE or - for a list, one id a line
+    #[arg(long, value_name = "ID,…|@FILE|-")]
+    pub ids: Option<String>,
+    /// Items of one of these collections
+    #[arg(long, visible_alias = "collections", value_name = "ID,…")]
+    pub collection: Option<String>,
     /// Items that intersect this place: WKT, GeoJSON, WEST,SOUTH,EAST,NORTH in degrees, or a file with one of these
     #[arg(long, value_name = "WKT|FILE|BOX", allow_hyphen_values = true)]
     pub geometry: Option<String>,
@@ -41,8 +50,7 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     args.at.check()?;
     args.time.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(ExportFormat::named_by_ending);
-    let format = args.format.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
+    let format = format_for(&destination, args.format, "--format", ExportFormat::Ndjson).map_err(OutputError::from)?;
     let is_shown = destination == Destination::StandardOutput && io::stdout().is_terminal();
     if format == ExportFormat::StacGeoparquet && is_shown {
         return Err(OutputError::Terminal("stac-geoparquet").into());
@@ -50,8 +58,15 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     let question = match &args.query {
         Some(sql) => Question::Sql(sql.clone()),
         None => {
-            let place = args.geometry.as_deref().map(place).transpose()?;
-            Question::Items { place, start: args.time.start, end: args.time.end }
+            let ids = args.ids.as_deref().map(|ids| text("ids", ids, &mut io::stdin())).transpose()?;
+            Question::Items(ItemsQuestion {
+                place: args.geometry.as_deref().map(place).transpose()?,
+                start: args.time.start,
+                end: args.time.end,
+                ids: ids.map(|ids| values_of("ids", &ids)).transpose()?,
+                collections: args.collection.as_deref().map(|names| values_of("collection", names)).transpose()?,
+                condition: args.condition.clone(),
+            })
         }
     };
     // Each Item in its newest version is found by sorting whole rows, of which there may be more than memory holds.
@@ -59,7 +74,7 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     export::expect_wide_rows(&session);
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let exporting = async {
-        query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
+        query::open(&session, &args.at.catalog, args.at.warehouse.as_deref()).await?;
         Ok(export::export(&session, &question, format, &mut sink).await?)
     };
     let exported = tokio::select! {
@@ -79,4 +94,9 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
             Err(error)
         }
     }
+}
+
+/// The values of a list that `--flag` gives. Errors where there are none: that would ask for nothing.
+fn values_of(flag: &'static str, text: &str) -> Result<Vec<String>, ArgumentError> {
+    Some(list(text)).filter(|values| !values.is_empty()).ok_or(ArgumentError::EmptyList(flag))
 }

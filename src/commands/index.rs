@@ -41,7 +41,7 @@ pub async fn run(args: &IndexArgs, out: &mut dyn Write) -> Result<(), CommandErr
     args.at.check()?;
     let session = args.resources.pipeline_session()?;
     let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(&args.at.warehouse)?;
+    warehouse.check_location(args.at.warehouse.as_deref())?;
     // Stopped anywhere, it leaves an orphan at most.
     let built = tokio::select! {
         built = build_item_index(&session, &warehouse) => built?,

@@ -33,6 +33,7 @@ const LISTED: usize = 5;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Info {
     pub catalog: String,
+    /// Folder or URL of its files, as the table has it.
     pub warehouse: String,
     /// The newest metadata file.
     pub metadata: String,
@@ -89,13 +90,13 @@ pub struct Snippets {
 
 pub async fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
-    let info = info(&session(1)?, &args.at.catalog, &args.at.warehouse).await;
+    let info = info(&session(1)?, &args.at.catalog, args.at.warehouse.as_deref()).await;
     Ok(args.output.write_lines(&info.map_err(|e| CommandError::pipeline(e, INFO))?, out)?)
 }
 
-/// Reads the state of the table in `catalog`, whose files are below `warehouse`.
-pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> Result<Info, PipelineError> {
-    let arguments = Arguments::new().with("catalog", catalog).with("warehouse", warehouse);
+/// Reads the state of the table in `catalog`, whose files are below `warehouse`, if one is named.
+pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&str>) -> Result<Info, PipelineError> {
+    let arguments = Arguments::new().with("catalog", catalog).with_option("warehouse", warehouse);
     let results = INFO.rows(session, &arguments).await?;
     // In the order of the script.
     let [table, sums, snapshots, classes, worth] = &results[..] else {
@@ -119,10 +120,12 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> R
     while files_per_bucket.last().is_some_and(|class| class.buckets == 0) {
         files_per_bucket.pop();
     }
+    let metadata = table.text("metadata").ok_or_else(missing)?;
+    let location = table.text("location").ok_or_else(missing)?;
+    let warehouse = location.strip_prefix("file://").unwrap_or(&location);
     Ok(Info {
         catalog: catalog.to_owned(),
         warehouse: warehouse.to_owned(),
-        metadata: table.text("metadata").ok_or_else(missing)?,
         grid: table.text("grid").ok_or_else(missing)?,
         h3_resolution: number(&table, "h3_resolution"),
         rows: number(&sums, "rows"),
@@ -138,28 +141,46 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: &str) -> R
             files: number(&worth, "files"),
             bytes: number(&worth, "bytes"),
         },
-        snippets: snippets(catalog, warehouse),
+        snippets: snippets(catalog, warehouse, &metadata),
+        metadata,
     })
 }
 
-fn snippets(catalog: &str, warehouse: &str) -> Snippets {
-    let absolute = |path: &str| match path.contains("://") {
-        true => path.trim_end_matches('/').to_owned(),
-        false => std::path::absolute(Path::new(path)).map_or(path.to_owned(), |p| p.display().to_string()),
-    };
-    let (catalog, warehouse) = (absolute(catalog), absolute(warehouse));
+fn snippets(catalog: &str, warehouse: &str, metadata: &str) -> Snippets {
     let duckdb = format!(
         "SELECT count(*) AS rows, count(DISTINCT id) AS items\n\
          FROM read_parquet('{}/grid_partition=*/year=*/*.parquet', hive_partitioning = true);",
-        warehouse.trim_end_matches('/').replace('\'', "''")
+        without_patterns(warehouse.trim_end_matches('/')).replace('\'', "''")
     );
-    let pyiceberg = format!(
-        "from pyiceberg.catalog.sql import SqlCatalog\n\
-         table = SqlCatalog(\"earthcatalog\", uri={:?}).load_table(\"earthcatalog.items\")\n\
-         print(table.scan(selected_fields=(\"id\", \"datetime\"), limit=5).to_arrow())",
-        format!("sqlite:///{catalog}")
-    );
-    Snippets { duckdb, pyiceberg }
+    let scan = "print(table.scan(selected_fields=(\"id\", \"datetime\"), limit=5).to_arrow())";
+    let opened = match catalog.contains("://") {
+        // PyIceberg opens SQLite files alone: of another catalog, the table as it is now.
+        true => format!(
+            "from pyiceberg.table import StaticTable\n\
+             table = StaticTable.from_metadata({metadata:?})"
+        ),
+        false => {
+            let catalog = std::path::absolute(Path::new(catalog)).map_or(catalog.into(), |p| p.display().to_string());
+            format!(
+                "from pyiceberg.catalog.sql import SqlCatalog\n\
+                 table = SqlCatalog(\"earthcatalog\", uri={:?}).load_table(\"earthcatalog.items\")",
+                format!("sqlite:///{catalog}")
+            )
+        }
+    };
+    Snippets { duckdb, pyiceberg: format!("{opened}\n{scan}") }
+}
+
+/// A path of which DuckDB takes each character as it is.
+fn without_patterns(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            '*' | '?' | '[' => plain.extend(['[', c, ']']),
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 impl fmt::Display for Info {
@@ -208,6 +229,14 @@ impl fmt::Display for Class {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_catalog_that_is_no_file_is_left_out_of_the_snippets() {
+        let Snippets { duckdb, pyiceberg } = snippets("s3://b/c.db", "s3://b/wh", "s3://b/wh/metadata/1.metadata.json");
+        assert!(duckdb.contains("read_parquet('s3://b/wh/grid_partition=*/"), "{duckdb}");
+        assert!(pyiceberg.contains("StaticTable.from_metadata(\"s3://b/wh/metadata/1.metadata.json\")"), "{pyiceberg}");
+        assert!(snippets("c.db", "/wh", "file:///wh/m").pyiceberg.contains("uri=\"sqlite:////"));
+    }
 
     #[test]
     fn a_class_is_named_by_its_numbers_of_files() {

@@ -30,7 +30,7 @@ pub async fn run(args: &MapArgs, out: &mut dyn Write) -> Result<(), CommandError
     args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
     let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(&args.at.warehouse)?;
+    warehouse.check_location(args.at.warehouse.as_deref())?;
     let overview = overview(&session(1)?, &ItemsTable::new(warehouse)).await?;
     let document = document(&args.title, &overview).map_err(std::io::Error::from)?;
     let mut sink = destination.open(out).map_err(OutputError::from)?;

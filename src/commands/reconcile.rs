@@ -50,7 +50,7 @@ impl ReconcileArgs {
         Arguments::new()
             .with("inventory", &self.inventory)
             .with("catalog", &self.at.catalog)
-            .with("warehouse", &self.at.warehouse)
+            .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("prefix", self.prefix.as_ref())
             .with_option("suffix", self.suffix.as_ref())
             .with_option("base", self.base.as_ref())

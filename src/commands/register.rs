@@ -8,24 +8,29 @@ use earthcatalog_plans::table::{Warehouse, WarehouseError};
 use serde::Serialize;
 
 use super::CommandError;
-use crate::arguments::{ReportFormat, WarehouseArgs};
+use crate::arguments::{ReportFormat, check_catalog, check_location};
 use crate::pipeline::PipelineError;
 use crate::report::count;
 
 /// Flags of `register`.
 #[derive(Debug, Clone, Args)]
 pub struct RegisterArgs {
-    #[command(flatten)]
-    pub at: WarehouseArgs,
+    /// Path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
+    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
+    pub catalog: String,
+    /// Folder or URL in which the table lies
+    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
+    pub warehouse: String,
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
 
 pub async fn run(args: &RegisterArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    args.at.check()?;
-    let registered = register(&args.at.catalog, &args.at.warehouse).await;
-    let failed = |e: WarehouseError| CommandError::Pipeline(Box::new(PipelineError::from(e)), String::new());
+    check_location("warehouse", &args.warehouse)?;
+    check_catalog(&args.catalog)?;
+    let registered = register(&args.catalog, &args.warehouse).await;
+    let failed = |e: WarehouseError| CommandError::Run(Box::new(PipelineError::from(e)));
     Ok(args.output.write(&registered.map_err(failed)?, out)?)
 }
 

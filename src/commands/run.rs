@@ -11,7 +11,7 @@ use earthcatalog_plans::session;
 use super::CommandError;
 use crate::arguments::{ClusterArgs, ReportFormat, ScriptArgs};
 use crate::output::Format;
-use crate::pipeline::{PipelineError, dry_run_statement, run_statement};
+use crate::pipeline::{PipelineError, check_input, dry_run_statement, run_statement};
 use crate::report::{CompactSummary, DeleteSummary, Report};
 use crate::signals::interrupt;
 
@@ -34,9 +34,9 @@ pub async fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CommandError
     let (statements, session) = args.script.bind()?;
     args.cluster.attach(&session).await?;
     // The script's own parameters are set with --set, which its errors name.
-    let failed = |e: PipelineError| CommandError::Pipeline(Box::new(e), String::new());
+    let failed = |e: PipelineError| CommandError::Run(Box::new(e));
     let format = match args.output {
-        Format::Table | Format::Csv => ReportFormat::Text,
+        Format::Table | Format::Expanded | Format::Csv => ReportFormat::Text,
         _ => ReportFormat::Json,
     };
     let mut interrupt = pin!(interrupt());
@@ -49,6 +49,8 @@ pub async fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CommandError
         }
         return Ok(());
     }
+    let (script, arguments) = args.script.script()?;
+    check_input(&script, &arguments, interrupt.as_mut()).await.map_err(failed)?;
     for statement in statements {
         let started = Instant::now();
         let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;

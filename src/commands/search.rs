@@ -4,14 +4,14 @@ use std::io::{self, IsTerminal, Read, Write};
 
 use clap::Args;
 use datafusion::prelude::SessionContext;
-use earthcatalog_plans::query::{parse_place, place_geojson};
+use earthcatalog_plans::query::place_geojson;
 use earthcatalog_plans::search::{Search, SearchError};
 use serde_json::{Map, Value, json};
 
 use super::CommandError;
-use crate::arguments::{ArgumentError, ResourceArgs, WarehouseArgs, values};
+use crate::arguments::{ArgumentError, ResourceArgs, WarehouseArgs, list, read_place, text, text_or_file, values};
 use crate::export::{self, ExportFormat, Question, SearchQuestion};
-use crate::output::{Destination, Output, OutputError, Sink};
+use crate::output::{Destination, Output, OutputError, Sink, format_for};
 use crate::query;
 use crate::signals::interrupt;
 
@@ -79,8 +79,11 @@ pub async fn run(args: &SearchArgs, out: &mut dyn Write) -> Result<(), CommandEr
     args.at.check()?;
     let question = question(args, &mut io::stdin())?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(ExportFormat::named_by_ending);
-    let format = args.output.or_else(by_name).unwrap_or(ExportFormat::Ndjson);
+    let format = match args.count || args.hrefs.is_some() {
+        // Lines of text, whatever the name.
+        true => ExportFormat::Ndjson,
+        false => format_for(&destination, args.output, "--output", ExportFormat::Ndjson).map_err(OutputError::from)?,
+    };
     let is_shown = destination == Destination::StandardOutput && io::stdout().is_terminal();
     if format == ExportFormat::StacGeoparquet && is_shown {
         return Err(OutputError::Terminal("stac-geoparquet").into());
@@ -90,7 +93,7 @@ pub async fn run(args: &SearchArgs, out: &mut dyn Write) -> Result<(), CommandEr
     export::expect_wide_rows(&session);
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let searching = async {
-        query::open(&session, &args.at.catalog, &args.at.warehouse).await?;
+        query::open(&session, &args.at.catalog, args.at.warehouse.as_deref()).await?;
         write(args, &session, question, format, &mut sink).await
     };
     let written = tokio::select! {
@@ -139,15 +142,15 @@ async fn write(
 fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, ArgumentError> {
     let mut parameters = Map::new();
     let mut put = |name: &str, value: Option<Value>| parameters.extend(value.map(|value| (name.to_owned(), value)));
-    let text = |value: &Option<String>| value.clone().map(Value::String);
+    let short = |value: &Option<String>| value.clone().map(Value::String);
+    let place = args.intersects.as_deref().map(|value| text_or_file("intersects", value, input)).transpose()?;
     let mut long =
-        |flag: &'static str, value: &Option<String>| value.as_deref().map(|value| long(flag, value, input)).transpose();
-    put("bbox", text(&args.bbox));
-    put("intersects", long("intersects", &args.intersects)?.map(|text| geojson(&text)).transpose()?);
+        |flag: &'static str, value: &Option<String>| value.as_deref().map(|value| text(flag, value, input)).transpose();
+    put("bbox", short(&args.bbox));
+    put("intersects", place.map(|place| geojson(&place)).transpose()?);
     let datetime = |text: &String| values::interval(text).map_err(|e| invalid("datetime", e));
     put("datetime", args.datetime.as_ref().map(datetime).transpose()?.map(Value::String));
-    let list =
-        |text: String| json!(text.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty()).collect::<Vec<_>>());
+    let list = |text: String| json!(list(&text));
     put("ids", long("ids", &args.ids)?.map(list));
     put("collections", args.collections.clone().map(list));
     put("q", args.q.clone().map(list));
@@ -158,10 +161,10 @@ fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, A
     put("filter", long("filter", &args.filter)?.map(cql2).transpose()?);
     put("query", long("query", &args.query)?.map(|text| json_of("query", &text)).transpose()?);
     // A number, or the names of files, are in no order.
-    put("sortby", text(&args.sortby).or((!args.count).then(|| NEWEST_FIRST.into())));
+    put("sortby", short(&args.sortby).or((!args.count).then(|| NEWEST_FIRST.into())));
     put("limit", args.limit.map(Value::from));
     let whole = parameters.clone();
-    parameters.extend(text(&args.fields).map(|fields| ("fields".to_owned(), fields)));
+    parameters.extend(short(&args.fields).map(|fields| ("fields".to_owned(), fields)));
     let fields = Search::try_from(parameters)?.fields;
     Ok(SearchQuestion { parameters: Value::Object(whole).to_string(), fields })
 }
@@ -170,24 +173,12 @@ fn invalid(parameter: &'static str, reason: impl ToString) -> ArgumentError {
     SearchError::Parameter { parameter, reason: reason.to_string() }.into()
 }
 
-/// The text of a flag that may be long: itself, the content of @FILE (of FILE, if it is a place), or standard input.
-fn long(flag: &'static str, value: &str, input: &mut dyn Read) -> Result<String, ArgumentError> {
-    let mut text = String::new();
-    let read = match value.strip_prefix('@') {
-        _ if value == "-" => input.read_to_string(&mut text).map(|_| text),
-        Some(file) => std::fs::read_to_string(file),
-        None if flag == "intersects" && std::path::Path::new(value).is_file() => std::fs::read_to_string(value),
-        None => return Ok(value.to_owned()),
-    };
-    read.map_err(|e| invalid(flag, format!("cannot read {value}: {e}")))
-}
-
 fn json_of(flag: &'static str, text: &str) -> Result<Value, ArgumentError> {
     serde_json::from_str(text).map_err(|e| invalid(flag, format!("the text is no JSON: {e}")))
 }
 
 /// A place as GeoJSON.
 fn geojson(text: &str) -> Result<Value, ArgumentError> {
-    let json = parse_place(text).and_then(|place| place_geojson(&place));
-    json_of("intersects", &json.map_err(|e| invalid("intersects", e))?)
+    let place = read_place(text).map_err(|e| invalid("intersects", e))?;
+    json_of("intersects", &place_geojson(&place).map_err(|e| invalid("intersects", e))?)
 }

@@ -8,8 +8,8 @@ use clap::Args;
 use earthcatalog_plans::session::session_within;
 
 use super::CommandError;
-use crate::arguments::{ClusterArgs, ParameterArgs, ResourceArgs, WarehouseArgs};
-use crate::output::{Destination, Format, OutputError, Rendering};
+use crate::arguments::{AnyWarehouseArgs, ClusterArgs, ParameterArgs, ResourceArgs};
+use crate::output::{Destination, Format, OutputError, Rendering, format_for, terminal_width};
 use crate::prompt::Prompt;
 use crate::query::{self, Answer, Answers, SqlError};
 use crate::script::Script;
@@ -30,7 +30,7 @@ pub struct SqlArgs {
     #[command(flatten)]
     pub parameters: ParameterArgs,
     #[command(flatten)]
-    pub at: WarehouseArgs,
+    pub at: AnyWarehouseArgs,
     /// Format of the rows [default: by the ending of --out, otherwise table]
     #[arg(long, value_enum)]
     pub output: Option<Format>,
@@ -84,22 +84,25 @@ impl Source {
 pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let destination = Destination::parse(args.out.as_deref()).map_err(OutputError::from)?;
-    let by_name = || destination.location().and_then(Format::named_by_ending);
-    let format = args.output.or_else(by_name).unwrap_or(Format::Table);
+    let format = format_for(&destination, args.output, "--output", Format::Table).map_err(OutputError::from)?;
     let (is_shown, is_terminal) = (destination == Destination::StandardOutput, io::stdout().is_terminal());
     let on_terminal = is_shown && is_terminal;
     if format.is_binary() && on_terminal {
         return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }).into());
     }
     let max_rows = args.max_rows.or(on_terminal.then_some(ROWS_ON_TERMINAL)).filter(|rows| *rows > 0);
-    let rendering = Rendering { format, max_rows, is_counted: !args.quiet };
+    let width = on_terminal.then(terminal_width).flatten();
+    let rendering = Rendering { format, max_rows, width, is_counted: !args.quiet };
     let source = Source::named_by(args)?;
 
     let session = session_within(args.resources.workers(), args.resources.memory)?;
     args.cluster.attach(&session).await?;
-    tokio::select! {
-        opened = query::open(&session, &args.at.catalog, &args.at.warehouse) => opened?,
-        () = interrupt() => return Err(CommandError::Interrupted),
+    let (catalog, warehouse) = (args.at.catalog.as_deref(), args.at.warehouse.as_deref());
+    if let Some(catalog) = catalog {
+        tokio::select! {
+            opened = query::open(&session, catalog, warehouse) => opened?,
+            () = interrupt() => return Err(CommandError::Interrupted),
+        }
     }
     let (name, text) = match source {
         Source::Statements { name, text } => (name, text),
@@ -110,7 +113,7 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
         }
     };
     let script = Script::parse(&name, &text)?;
-    let arguments = args.parameters.arguments(&script, Some(&args.at.catalog), Some(&args.at.warehouse));
+    let arguments = args.parameters.arguments(&script, catalog, warehouse);
     let statements = script.bind(&arguments)?;
     if statements.is_empty() {
         return Err(SqlError::Nothing.into());
@@ -146,12 +149,11 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
 
 /// Says on standard error what there is to say of an answer.
 fn report(answer: &Answer, args: &SqlArgs, rendering: Rendering, is_shown: bool) {
-    let is_table = rendering.format == Format::Table;
     if let Some(written) = answer.written.filter(|written| written.is_cut && !args.quiet) {
         eprintln!("the table ends after {} rows; --max-rows 0 shows all rows, and only tables are cut", written.rows);
     }
     if io::stderr().is_terminal() && !args.quiet {
-        eprintln!("{}", answer.timing(is_table && is_shown));
+        eprintln!("{}", answer.timing(rendering.format.is_for_people() && is_shown));
     }
     if args.stats && answer.written.is_some() {
         eprintln!("{}", answer.stats());

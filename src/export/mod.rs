@@ -4,7 +4,6 @@ mod hrefs;
 mod stac_geoparquet;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Instant;
 
 use arrow::array::AsArray;
@@ -12,6 +11,9 @@ use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
 use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::{Geometry, PlaceError, in_time_sql, place_sql};
 use earthcatalog_plans::scan::records::About;
@@ -24,7 +26,7 @@ use thiserror::Error;
 use self::hrefs::HrefsWriter;
 use self::stac_geoparquet::Written;
 pub use self::stac_geoparquet::{Encoding, write as write_stac_geoparquet};
-use crate::output::{ItemsWriter, Output, OutputError, RowWriter, Sink};
+use crate::output::{ItemsWriter, NamedFormat, Output, OutputError, RowWriter, Sink};
 use crate::reason::reason;
 use crate::report::count;
 use crate::rows::Row;
@@ -43,15 +45,18 @@ pub enum ExportFormat {
     StacGeoparquet,
 }
 
-impl ExportFormat {
-    /// The format of a file of that name.
-    pub fn named_by_ending(name: &str) -> Option<Self> {
-        match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "ndjson" | "jsonl" => Some(Self::Ndjson),
-            "json" | "geojson" => Some(Self::Itemcollection),
-            "parquet" | "geoparquet" => Some(Self::StacGeoparquet),
-            _ => None,
-        }
+impl NamedFormat for ExportFormat {
+    const ENDINGS: &'static [(&'static str, Self)] = &[
+        ("ndjson", Self::Ndjson),
+        ("jsonl", Self::Ndjson),
+        ("json", Self::Itemcollection),
+        ("geojson", Self::Itemcollection),
+        ("parquet", Self::StacGeoparquet),
+        ("geoparquet", Self::StacGeoparquet),
+    ];
+
+    fn compresses_itself(self) -> bool {
+        self == Self::StacGeoparquet
     }
 }
 
@@ -60,10 +65,27 @@ impl ExportFormat {
 pub enum Question {
     /// Rows of a query, of which each is an Item.
     Sql(String),
-    /// Items that intersect a place, with an instant or an interval from `start` to `end`; all, without any.
-    Items { place: Option<Geometry>, start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>> },
+    /// Items that meet some conditions.
+    Items(ItemsQuestion),
     /// Those that a STAC search finds.
     Search(SearchQuestion),
+}
+
+/// Conditions on Items, all of which they must meet; those that are not given are met by all.
+#[derive(Debug, Clone, Default)]
+pub struct ItemsQuestion {
+    /// They intersect it.
+    pub place: Option<Geometry>,
+    /// Their instant or interval shares a moment with the time from here …
+    pub start: Option<DateTime<Utc>>,
+    /// … to here.
+    pub end: Option<DateTime<Utc>>,
+    /// They have one of these ids.
+    pub ids: Option<Vec<String>>,
+    /// They are of one of these collections.
+    pub collections: Option<Vec<String>>,
+    /// This is true of them: an expression of SQL over the columns of `items`.
+    pub condition: Option<String>,
 }
 
 /// A STAC search.
@@ -93,6 +115,8 @@ pub enum ExportError {
     Place(#[from] PlaceError),
     #[error(transparent)]
     Script(#[from] ScriptError),
+    #[error("--where takes one condition: {0}")]
+    Condition(String),
     #[error("--query takes one statement, and {0} were given")]
     Statements(usize),
     #[error("--query: {0}")]
@@ -232,14 +256,22 @@ async fn ask(
 ) -> Result<(SendableRecordBatchStream, Planned), ExportError> {
     let statements = match question {
         Question::Sql(text) => Script::parse("--query", text)?.bind(&Arguments::new())?,
-        Question::Items { place, start, end } => {
-            let text = items_sql(place.as_ref(), *start, *end)?;
-            Script::parse("export", &text)?.bind(&Arguments::new())?
-        }
+        Question::Items(items) => Script::parse("export", &items.sql()?)?.bind(&Arguments::new())?,
         Question::Search(search) => vec![search.statement("*")?],
     };
     let [statement] = &statements[..] else { return Err(ExportError::Statements(statements.len())) };
-    let planned = statement.plan(session).await?;
+    let planned = match (statement.plan(session).await, question) {
+        // The statement is ours; of it, only the condition can be wrong.
+        (Err(error), Question::Items(ItemsQuestion { condition: Some(condition), .. })) => {
+            let alone = Script::parse("--where", &format!("SELECT * FROM items WHERE {condition}"))?;
+            let statements = alone.bind(&Arguments::new())?;
+            return Err(match statements[0].plan(session).await {
+                Err(of_condition) => of_condition.into(),
+                Ok(_) => error.into(),
+            });
+        }
+        (planned, _) => planned?,
+    };
     let rows = planned.execute()?;
     let items = ItemSchema::from_table(session.table("items").await?.schema().as_arrow())?;
     items.check_items(&rows.schema())?;
@@ -281,19 +313,35 @@ pub async fn export_hrefs(
     })
 }
 
-/// The query for the Items of a place and time, in the order of their ids: the same Items make the same file.
-fn items_sql(
-    place: Option<&Geometry>,
-    start: Option<DateTime<Utc>>,
-    end: Option<DateTime<Utc>>,
-) -> Result<String, ExportError> {
-    let mut conditions = vec![];
-    if let Some(place) = place {
-        conditions.push(format!("ST_Intersects(geometry, {})", place_sql(place)?));
+impl ItemsQuestion {
+    /// The query for the Items, in the order of their ids: the same Items make the same file.
+    fn sql(&self) -> Result<String, ExportError> {
+        let mut conditions = vec![];
+        if let Some(place) = &self.place {
+            conditions.push(format!("ST_Intersects(geometry, {})", place_sql(place)?));
+        }
+        conditions.extend(in_time_sql(self.start, self.end)?);
+        let quoted = |value: &String| format!("'{}'", value.replace('\'', "''"));
+        let listed = |values: &Vec<String>| values.iter().map(quoted).collect::<Vec<_>>().join(", ");
+        conditions.extend(self.ids.as_ref().map(|ids| format!("id IN ({})", listed(ids))));
+        conditions.extend(self.collections.as_ref().map(|names| format!("collection IN ({})", listed(names))));
+        if let Some(condition) = &self.condition {
+            check_condition(condition)?;
+            // On lines of its own: it may end with a comment.
+            conditions.push(format!("(\n{condition}\n)"));
+        }
+        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        Ok(format!("SELECT * FROM items{filter} ORDER BY id"))
     }
-    conditions.extend(in_time_sql(start, end)?);
-    let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    Ok(format!("SELECT * FROM items{conditions} ORDER BY id"))
+}
+
+/// Errors unless a text is one expression of SQL.
+fn check_condition(text: &str) -> Result<(), ExportError> {
+    let parsed = Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| {
+        parser.parse_expr()?;
+        parser.expect_token(&Token::EOF)
+    });
+    parsed.map(drop).map_err(|e| ExportError::Condition(reason(&e.into())))
 }
 
 #[cfg(test)]
@@ -301,18 +349,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn place_and_time_become_conditions() {
-        let start = "2020-01-01T00:00:00Z".parse().ok();
-        let place = earthcatalog_plans::query::parse_place("1,2,3,4").unwrap();
-        let sql = items_sql(Some(&place), start, None).unwrap();
+    fn what_is_asked_becomes_conditions() {
+        let place = earthcatalog_plans::query::parse_place("1,2,3,4").ok();
+        let question = ItemsQuestion { place, start: "2020-01-01T00:00:00Z".parse().ok(), ..ItemsQuestion::default() };
+        let sql = question.sql().unwrap();
         assert!(sql.starts_with("SELECT * FROM items WHERE ST_Intersects(geometry, ST_GeomFromWKB(X'0103"), "{sql}");
         assert!(sql.ends_with("')) AND ((\"datetime\" >= '2020-01-01T00:00:00.000000Z') OR (end_datetime >= '2020-01-01T00:00:00.000000Z')) ORDER BY id"), "{sql}");
-        assert_eq!(items_sql(None, None, None).unwrap(), "SELECT * FROM items ORDER BY id");
+        assert_eq!(ItemsQuestion::default().sql().unwrap(), "SELECT * FROM items ORDER BY id");
+        let question = ItemsQuestion {
+            ids: Some(vec!["a".into(), "it's".into()]),
+            collections: Some(vec!["c".into()]),
+            condition: Some("a OR b -- either".into()),
+            ..ItemsQuestion::default()
+        };
+        assert_eq!(
+            question.sql().unwrap(),
+            "SELECT * FROM items WHERE id IN ('a', 'it''s') AND collection IN ('c') AND (\na OR b -- either\n) ORDER BY id"
+        );
     }
 
     #[test]
-    fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(ExportFormat::named_by_ending("s3://b/items.parquet"), Some(ExportFormat::StacGeoparquet));
-        assert_eq!(ExportFormat::named_by_ending("-"), None);
+    fn a_condition_is_one_expression() {
+        for wrong in ["a = 1) OR (b = 2", "", "a = 1; DROP TABLE items", "a b"] {
+            let question = ItemsQuestion { condition: Some(wrong.into()), ..ItemsQuestion::default() };
+            let error = question.sql().unwrap_err().to_string();
+            assert!(error.starts_with("--where takes one condition: "), "{wrong}: {error}");
+        }
     }
 }

@@ -10,10 +10,11 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::DataFusionError;
+use earthcatalog_plans::model::items::{is_geometry, wkt_of};
 
 use super::{OutputError, RowWriter};
 
-/// Writes a header, then the rows; nested values, which CSV has no form for, as text.
+/// Writes a header, then the rows; geometries as WKT, and nested values, which CSV has no form for, as text.
 pub(super) struct CsvWriter {
     schema: SchemaRef,
     header: bool,
@@ -45,12 +46,17 @@ impl RowWriter for CsvWriter {
     }
 }
 
-/// `batch` with its nested columns as text.
+/// `batch` with its geometries and nested columns as text.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut fields = vec![];
     let mut columns: Vec<ArrayRef> = vec![];
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        if field.data_type().is_nested() {
+        if is_geometry(field)
+            && let Ok(text) = wkt_of(column, field)
+        {
+            columns.push(Arc::new(text));
+            fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+        } else if field.data_type().is_nested() {
             let text = ArrayFormatter::try_new(column, &FormatOptions::default())?;
             let values = (0..column.len()).map(|i| column.is_valid(i).then(|| text.value(i).to_string()));
             columns.push(Arc::new(values.collect::<StringArray>()));

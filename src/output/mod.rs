@@ -1,64 +1,80 @@
 //! Query results: a table for people; JSON, CSV, GeoJSON and Parquet for programs. Rows are written as they arrive.
 
+mod cells;
+mod compression;
 mod csv;
+mod ending;
+mod expanded;
 mod geojson;
 mod json;
 mod parquet;
 mod plan;
 mod sink;
 mod table;
+mod title;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
+use terminal_size::{Width, terminal_size_of};
 use thiserror::Error;
 
+pub use ending::{NamedFormat, format_for};
 pub use geojson::{ItemsWriter, select_fields};
 pub use sink::{Destination, Output, Sink, SinkError};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Aligned columns, with long values cut
+    /// Aligned columns, with long values cut; on a terminal as many as fit
     Table,
+    /// A line for each value, none cut
+    Expanded,
     /// One list of objects
     Json,
     /// One object per line
     Ndjson,
     /// Comma-separated, with a header
     Csv,
-    /// A Parquet file
+    /// A Parquet file, which is a GeoParquet file if the rows have geometries
     Parquet,
     /// A FeatureCollection: STAC Items if the rows are Items, otherwise features with `geometry` and properties
     Geojson,
-    /// A GeoParquet 1.1 file, with `geometry` as WKB
+    /// A GeoParquet 1.1 file, with geometries as WKB
     Geoparquet,
 }
 
-impl Format {
-    /// The format of a file of that name.
-    pub fn named_by_ending(name: &str) -> Option<Self> {
-        match Path::new(name).extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "txt" => Some(Self::Table),
-            "json" => Some(Self::Json),
-            "ndjson" | "jsonl" => Some(Self::Ndjson),
-            "csv" => Some(Self::Csv),
-            "parquet" => Some(Self::Parquet),
-            "geojson" => Some(Self::Geojson),
-            "geoparquet" => Some(Self::Geoparquet),
-            _ => None,
-        }
-    }
+impl NamedFormat for Format {
+    const ENDINGS: &'static [(&'static str, Self)] = &[
+        ("txt", Self::Table),
+        ("json", Self::Json),
+        ("ndjson", Self::Ndjson),
+        ("jsonl", Self::Ndjson),
+        ("csv", Self::Csv),
+        ("geojson", Self::Geojson),
+        ("parquet", Self::Parquet),
+        ("geoparquet", Self::Geoparquet),
+    ];
 
+    fn compresses_itself(self) -> bool {
+        self.is_binary()
+    }
+}
+
+impl Format {
     /// Whether a terminal cannot show it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Geoparquet)
+    }
+
+    /// Whether people read it: then it may be cut, and says how many rows there are.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Table | Self::Expanded)
     }
 
     /// Whether two results, one behind the other, are not a valid file.
@@ -93,15 +109,17 @@ pub trait RowWriter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendering {
     pub format: Format,
-    /// Rows of a table that are written at most.
+    /// Rows for people that are written at most.
     pub max_rows: Option<u64>,
+    /// Columns of the screen that a table should fit.
+    pub width: Option<usize>,
     /// Whether a table says how many rows it has.
     pub is_counted: bool,
 }
 
 impl From<Format> for Rendering {
     fn from(format: Format) -> Self {
-        Self { format, max_rows: None, is_counted: true }
+        Self { format, max_rows: None, width: None, is_counted: true }
     }
 }
 
@@ -121,9 +139,14 @@ pub async fn write(rows: SendableRecordBatchStream, format: Format, out: &mut dy
         return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }));
     }
     let mut sink = Sink::stream(out);
-    let written = write_rows(rows, format.into(), &mut sink).await?;
+    let written = write_rows(rows, Rendering { width: terminal_width(), ..format.into() }, &mut sink).await?;
     sink.finish().await?;
     Ok(written.rows)
+}
+
+/// Columns of the terminal that standard output is; `None` where it is none.
+pub fn terminal_width() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into())
 }
 
 /// Writes rows to `sink`, which stays open.
@@ -132,10 +155,10 @@ pub async fn write_rows(
     rendering: Rendering,
     sink: &mut Sink<'_>,
 ) -> Result<Written, OutputError> {
-    let is_table = rendering.format == Format::Table;
-    let mut writer = row_writer(rendering.format, rows.schema())?;
+    let is_for_people = rendering.format.is_for_people();
+    let mut writer = row_writer(rendering, rows.schema())?;
     let mut written = Written::default();
-    let most = rendering.max_rows.filter(|_| is_table).unwrap_or(u64::MAX);
+    let most = rendering.max_rows.filter(|_| is_for_people).unwrap_or(u64::MAX);
     while let Some(mut batch) = rows.try_next().await? {
         let left = most - written.rows;
         if batch.num_rows() as u64 > left {
@@ -151,7 +174,7 @@ pub async fn write_rows(
     }
     writer.finish(sink.buffer())?;
     let is_plan = plan::is_plan(&rows.schema());
-    if is_table && rendering.is_counted && !is_plan {
+    if is_for_people && rendering.is_counted && !is_plan {
         let (first, rows) =
             (if written.is_cut { "first " } else { "" }, if written.rows == 1 { "row" } else { "rows" });
         writeln!(sink.buffer(), "{first}{} {rows}", written.rows)?;
@@ -166,15 +189,16 @@ pub fn say(out: &mut dyn Write, line: fmt::Arguments<'_>) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
-fn row_writer(format: Format, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
-    Ok(match format {
-        Format::Table if plan::is_plan(&schema) => Box::new(plan::PlanWriter),
-        Format::Table => Box::new(table::TableWriter::new(schema)),
+fn row_writer(rendering: Rendering, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
+    Ok(match rendering.format {
+        Format::Table | Format::Expanded if plan::is_plan(&schema) => Box::new(plan::PlanWriter),
+        Format::Table => Box::new(table::TableWriter::new(&schema, rendering.width)),
+        Format::Expanded => Box::new(expanded::ExpandedWriter::new(&schema)),
         Format::Json => Box::new(json::JsonWriter::list()),
         Format::Ndjson => Box::new(json::JsonWriter::lines()),
         Format::Csv => Box::new(csv::CsvWriter::new(schema)),
         Format::Geojson => geojson::writer(&schema)?,
-        Format::Parquet => Box::new(parquet::ParquetWriter::plain(&schema)?),
+        Format::Parquet => Box::new(parquet::ParquetWriter::any(&schema)?),
         Format::Geoparquet => Box::new(parquet::ParquetWriter::geo(&schema)?),
     })
 }
@@ -214,11 +238,5 @@ pub(crate) mod tests {
         assert!(table.ends_with("first 2 rows\n") && !table.contains("| 3"), "{table}");
         assert!(text(three, cut(Format::Table.into(), 3)).await.ends_with("\n3 rows\n"));
         assert_eq!(text(three, cut(Format::Csv.into(), 2)).await, "value\n1\n2\n3\n");
-    }
-
-    #[test]
-    fn a_format_is_known_by_the_end_of_a_name() {
-        assert_eq!(Format::named_by_ending("s3://b/a.b.GeoJSON"), Some(Format::Geojson));
-        assert_eq!([Format::named_by_ending("a"), Format::named_by_ending("a.xlsx")], [None, None]);
     }
 }

@@ -15,11 +15,12 @@ pub(super) struct ParquetWriter {
 }
 
 impl ParquetWriter {
-    pub(super) fn plain(schema: &SchemaRef) -> Result<Self, OutputError> {
+    /// GeoParquet, where there are columns of geometries.
+    pub(super) fn any(schema: &SchemaRef) -> Result<Self, OutputError> {
         Ok(Self { encoder: Some(RowsFileEncoder::parquet(schema)?) })
     }
 
-    /// An error if there is no column `geometry`.
+    /// An error if there is no column of geometries.
     pub(super) fn geo(schema: &SchemaRef) -> Result<Self, OutputError> {
         Ok(Self { encoder: Some(RowsFileEncoder::geoparquet(schema)?) })
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::OutputError;
+use super::compression::{Compression, Compressor};
 
 /// Bytes that wait for each other before they are written.
 const BUFFERED: usize = 1 << 20;
@@ -26,6 +27,10 @@ pub enum SinkError {
     NoFolder { location: String, folder: PathBuf },
     #[error("--out {0}: this is a folder; name a file")]
     Folder(String),
+    #[error("--out {location}: its ending tells no format; end it with {endings}, or name the format with {flag}")]
+    Ending { location: String, endings: String, flag: &'static str },
+    #[error("--out {location}: Parquet files are compressed inside; leave {ending} out")]
+    CompressedTwice { location: String, ending: &'static str },
     #[error("cannot write {location}: {}", crate::reason::reason(source))]
     Object { location: String, source: Box<DataFusionError> },
     #[error("cannot write {location}: {source}")]
@@ -97,14 +102,22 @@ impl Destination {
                 To::Object(location.clone(), LargeUpload::begin(store, path))
             }
         };
-        Ok(Sink { to, buffer: vec![] })
+        let named = self.location().and_then(|location| Some((location, Compression::named(location).1?)));
+        let compressor = named.map(|(location, compression)| {
+            let location = location.to_owned();
+            Compressor::new(compression).map_err(|source| SinkError::Device { location, source })
+        });
+        Ok(Sink { to, buffer: vec![], compressor: compressor.transpose()? })
     }
 }
 
 /// An open destination. Unless it is [finished](Self::finish), a file or object stays as it was.
 pub struct Sink<'a> {
     to: To<'a>,
+    /// What comes in, not yet compressed.
     buffer: Vec<u8>,
+    /// As the name of the destination tells.
+    compressor: Option<Compressor>,
 }
 
 enum To<'a> {
@@ -135,7 +148,7 @@ impl Output for Sink<'_> {
 
 impl<'a> Sink<'a> {
     pub fn stream(out: &'a mut dyn Write) -> Self {
-        Self { to: To::Stream(out), buffer: vec![] }
+        Self { to: To::Stream(out), buffer: vec![], compressor: None }
     }
 
     /// Writes what was taken, where somebody may be reading it.
@@ -151,7 +164,10 @@ impl<'a> Sink<'a> {
     }
 
     async fn write(&mut self) -> Result<(), OutputError> {
-        let bytes = std::mem::take(&mut self.buffer);
+        let mut bytes = std::mem::take(&mut self.buffer);
+        if let Some(compressor) = &mut self.compressor {
+            bytes = compressor.push(&bytes)?;
+        }
         match &mut self.to {
             To::Stream(out) => out.write_all(&bytes)?,
             To::Device(file) => file.write_all(&bytes)?,
@@ -164,6 +180,10 @@ impl<'a> Sink<'a> {
 
     /// Writes the rest; now a file or object is there.
     pub async fn finish(mut self) -> Result<(), OutputError> {
+        if let Some(mut compressor) = self.compressor.take() {
+            self.buffer = compressor.push(&self.buffer)?;
+            self.buffer.extend(compressor.finish()?);
+        }
         if let To::Object(location, upload) = self.to {
             return Ok(upload.finish(self.buffer).await.map_err(|source| object_error(&location, source))?);
         }
@@ -186,6 +206,8 @@ fn object_error(location: &str, source: DataFusionError) -> SinkError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn names(folder: &std::path::Path) -> Vec<String> {
@@ -211,6 +233,29 @@ mod tests {
         sink.buffer().extend(b"done");
         sink.finish().await.unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "done");
+    }
+
+    #[tokio::test]
+    async fn what_a_name_says_is_compressed_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "line\n".repeat(BUFFERED_OBJECT / 2);
+        for name in ["a.csv.gz", "a.csv.zst"] {
+            let file = folder.path().join(name);
+            let mut none = io::sink();
+            let mut sink = Destination::parse(file.to_str()).unwrap().open(&mut none).unwrap();
+            for _ in 0..2 {
+                sink.buffer().extend(text.as_bytes());
+                sink.flush_if_full().await.unwrap();
+            }
+            sink.finish().await.unwrap();
+            let bytes = fs::read(&file).unwrap();
+            let mut read = String::new();
+            match name.ends_with("gz") {
+                true => flate2::read::GzDecoder::new(&*bytes).read_to_string(&mut read).unwrap(),
+                false => zstd::stream::read::Decoder::new(&*bytes).unwrap().read_to_string(&mut read).unwrap(),
+            };
+            assert!(read == text.repeat(2) && bytes.len() < text.len() / 100, "{name}: {}", bytes.len());
+        }
     }
 
     #[test]

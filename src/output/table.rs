@@ -2,61 +2,85 @@
 
 use std::io::Write;
 
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
+use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::common::DataFusionError;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::cells::cells;
+use super::title::title;
 use super::{OutputError, RowWriter};
 
 /// Rows that decide the widths of the columns; later rows are cut to fit.
 const SAMPLE: usize = 1_000;
 
-/// Columns on the screen that a cell fills at most.
+/// Columns on the screen that a cell fills at most, where the screen sets no limit.
 const MAX_WIDTH: usize = 80;
 
-/// Writes a box around aligned columns: numbers to the right, nulls empty, long values cut (`…`).
+/// Columns on the screen that a cell keeps, where there are too many columns.
+const LEAST_WIDTH: usize = 10;
+
+/// What is written in place of columns that have no room.
+const MORE: &str = "…";
+
+/// Writes a box around aligned columns: numbers to the right, long values cut (`…`), and on a screen as many columns as fit.
 pub(super) struct TableWriter {
-    schema: SchemaRef,
+    titles: Vec<String>,
+    /// Whether a column is of numbers.
+    right: Vec<bool>,
+    /// Columns of the screen.
+    screen: Option<usize>,
     /// Rows that came before the widths were known.
     waiting: Vec<Vec<String>>,
+    /// Of the columns that are shown.
     widths: Option<Vec<usize>>,
 }
 
 impl TableWriter {
-    pub(super) fn new(schema: SchemaRef) -> Self {
-        Self { schema, waiting: vec![], widths: None }
+    pub(super) fn new(schema: &Schema, screen: Option<usize>) -> Self {
+        let titles = schema.fields().iter().map(|field| title(field.name())).collect();
+        let right = schema.fields().iter().map(|field| field.data_type().is_numeric()).collect();
+        Self { titles, right, screen, waiting: vec![], widths: None }
     }
 
     /// Fixes the widths, and writes the header and the rows that waited.
     fn open(&mut self, out: &mut dyn Write) -> Result<(), OutputError> {
-        let names: Vec<_> = self.schema.fields().iter().map(|f| fit(f.name(), MAX_WIDTH)).collect();
-        let mut widths: Vec<_> = names.iter().map(|name| name.width()).collect();
+        let most = self.screen.unwrap_or(MAX_WIDTH);
+        let titles: Vec<_> = self.titles.iter().map(|title| fit(title, most)).collect();
+        let mut natural: Vec<_> = titles.iter().map(|title| title.width()).collect();
         for row in &self.waiting {
-            for (width, cell) in widths.iter_mut().zip(row) {
+            for (width, cell) in natural.iter_mut().zip(row) {
                 *width = (*width).max(cell.width());
             }
         }
-        rule(&widths, out)?;
-        line(&names, &widths, &vec![false; widths.len()], out)?;
-        rule(&widths, out)?;
+        let widths = self.screen.map_or(natural.clone(), |screen| widths_on(screen, &natural));
+        let right = vec![false; widths.len()];
+        let has_more = widths.len() < titles.len();
+        rule(&widths, has_more, out)?;
+        line(&titles, &widths, &right, has_more, out)?;
+        rule(&widths, has_more, out)?;
         let waiting = std::mem::take(&mut self.waiting);
         self.widths = Some(widths);
         waiting.iter().try_for_each(|row| self.row(row, out))
     }
 
     fn row(&self, row: &[String], out: &mut dyn Write) -> Result<(), OutputError> {
-        let widths = self.widths.as_deref().unwrap_or_default();
-        let right: Vec<_> = self.schema.fields().iter().map(|f| f.data_type().is_numeric()).collect();
-        line(row, widths, &right, out)
+        line(row, self.shown(), &self.right, self.has_more(), out)
+    }
+
+    fn shown(&self) -> &[usize] {
+        self.widths.as_deref().unwrap_or_default()
+    }
+
+    fn has_more(&self) -> bool {
+        self.shown().len() < self.titles.len()
     }
 }
 
 impl RowWriter for TableWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
-        for row in cells(batch).map_err(DataFusionError::from)? {
+        let most = self.screen.unwrap_or(MAX_WIDTH);
+        for row in cells(batch)? {
+            let row: Vec<_> = row.iter().map(|cell| fit(cell, most)).collect();
             match self.widths {
                 Some(_) => self.row(&row, out)?,
                 None => self.waiting.push(row),
@@ -72,27 +96,52 @@ impl RowWriter for TableWriter {
         if self.widths.is_none() {
             self.open(out)?;
         }
-        rule(self.widths.as_deref().unwrap_or_default(), out)
+        rule(self.shown(), self.has_more(), out)?;
+        if self.has_more() {
+            let (shown, all) = (self.shown().len(), self.titles.len());
+            writeln!(out, "{shown} of {all} columns; --output expanded, or \\x at the prompt, shows all")?;
+        }
+        Ok(())
     }
 }
 
-fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
-    let options = FormatOptions::default();
-    let columns =
-        batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options)).collect::<Result<Vec<_>, _>>()?;
-    let cell = |column: &ArrayFormatter<'_>, row| Ok(fit(&column.value(row).try_to_string()?, MAX_WIDTH));
-    (0..batch.num_rows()).map(|row| columns.iter().map(|column| cell(column, row)).collect()).collect()
+/// Columns on the screen of a line of cells.
+fn line_width(widths: impl Iterator<Item = usize>) -> usize {
+    1 + widths.map(|width| width + 3).sum::<usize>()
 }
 
-/// `text` on one line, cut to `width` columns.
+/// The widths of the first columns, as many as a screen has room for; where all have room as they are, those.
+///
+/// Wide columns give way first, down to [`LEAST_WIDTH`].
+fn widths_on(screen: usize, natural: &[usize]) -> Vec<usize> {
+    let cut = |columns: usize, most: usize| natural[..columns].iter().map(move |width| *width.min(&most));
+    let is_room = |columns: usize, most: usize| {
+        let more = (columns < natural.len()).then(|| MORE.width());
+        line_width(cut(columns, most).chain(more)) <= screen
+    };
+    let columns = (1..=natural.len()).rev().find(|columns| is_room(*columns, LEAST_WIDTH)).unwrap_or(1);
+    let columns = columns.min(natural.len());
+    let most = (LEAST_WIDTH..=screen).rev().find(|most| is_room(columns, *most)).unwrap_or(LEAST_WIDTH);
+    let mut widths: Vec<_> = cut(columns, most).collect();
+    // What is left goes to the first columns that are cut.
+    let more = (columns < natural.len()).then(|| MORE.width());
+    let mut left = screen.saturating_sub(line_width(widths.iter().copied().chain(more)));
+    for (width, natural) in widths.iter_mut().zip(natural) {
+        if *width < *natural && left > 0 {
+            (*width, left) = (*width + 1, left - 1);
+        }
+    }
+    widths
+}
+
+/// `text`, cut to `width` columns.
 fn fit(text: &str, width: usize) -> String {
     let mut fitted = String::new();
     let mut used = 0;
     for c in text.chars() {
-        let c = if c.is_control() { ' ' } else { c };
         used += c.width().unwrap_or_default();
         if used > width {
-            while fitted.width() >= width {
+            while fitted.width() >= width && !fitted.is_empty() {
                 fitted.pop();
             }
             fitted.push('…');
@@ -103,12 +152,19 @@ fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
-fn rule(widths: &[usize], out: &mut dyn Write) -> Result<(), OutputError> {
-    let dashes: Vec<_> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+fn rule(widths: &[usize], has_more: bool, out: &mut dyn Write) -> Result<(), OutputError> {
+    let more = has_more.then(|| MORE.width());
+    let dashes: Vec<_> = widths.iter().copied().chain(more).map(|width| "-".repeat(width + 2)).collect();
     Ok(writeln!(out, "+{}+", dashes.join("+"))?)
 }
 
-fn line(cells: &[String], widths: &[usize], right: &[bool], out: &mut dyn Write) -> Result<(), OutputError> {
+fn line(
+    cells: &[String],
+    widths: &[usize],
+    right: &[bool],
+    has_more: bool,
+    out: &mut dyn Write,
+) -> Result<(), OutputError> {
     for ((cell, width), right) in cells.iter().zip(widths).zip(right) {
         let cell = fit(cell, *width);
         let space = " ".repeat(width.saturating_sub(cell.width()));
@@ -117,24 +173,24 @@ fn line(cells: &[String], widths: &[usize], right: &[bool], out: &mut dyn Write)
             false => write!(out, "| {cell}{space} ")?,
         }
     }
-    Ok(writeln!(out, "|")?)
+    Ok(writeln!(out, "{}|", if has_more { format!("| {MORE} ") } else { String::new() })?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Format;
     use crate::output::tests::text;
+    use crate::output::{Format, Rendering};
 
     #[tokio::test]
-    async fn columns_are_aligned_and_nulls_are_empty() {
+    async fn columns_are_aligned_and_nulls_are_seen() {
         let sql = "SELECT * FROM (VALUES (1, 'été'), (2000, NULL), (3, '氷河\n2')) AS t(n, name)";
         insta::assert_snapshot!(text(sql, Format::Table).await, @r"
         +------+--------+
         | n    | name   |
         +------+--------+
         |    1 | été    |
-        | 2000 |        |
+        | 2000 | NULL   |
         |    3 | 氷河 2 |
         +------+--------+
         3 rows
@@ -157,6 +213,40 @@ mod tests {
         assert_eq!(fit("abcdef", 6), "abcdef");
         assert_eq!(fit("abcdefg", 6), "abcde…");
         assert_eq!(fit("氷河氷河", 6), "氷河…");
+    }
+
+    #[tokio::test]
+    async fn a_table_fits_the_screen() {
+        let on = |screen| Rendering { width: Some(screen), ..Format::Table.into() };
+        let sql = "SELECT 1 AS n, repeat('x', 30) AS a, repeat('y', 12) AS b, 'z' AS c";
+        insta::assert_snapshot!(text(sql, on(44)).await, @r"
+        +---+-------------------+--------------+---+
+        | n | a                 | b            | c |
+        +---+-------------------+--------------+---+
+        | 1 | xxxxxxxxxxxxxxxx… | yyyyyyyyyyyy | z |
+        +---+-------------------+--------------+---+
+        1 row
+        ");
+        insta::assert_snapshot!(text(sql, on(30)).await, @r"
+        +---+--------------------+---+
+        | n | a                  | … |
+        +---+--------------------+---+
+        | 1 | xxxxxxxxxxxxxxxxx… | … |
+        +---+--------------------+---+
+        2 of 4 columns; --output expanded, or \x at the prompt, shows all
+        1 row
+        ");
+        for screen in 1..=70 {
+            let table = text(sql, on(screen)).await;
+            let widest = table.lines().filter(|line| line.starts_with(['|', '+'])).map(UnicodeWidthStr::width).max();
+            assert!(widest.unwrap() <= screen.max(15), "{screen}: {table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn geometries_are_wkt() {
+        let sql = "SELECT X'0101000000000000000000f03f0000000000000040' AS geometry";
+        assert!(text(sql, Format::Table).await.contains("| POINT(1 2) |"));
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::scan::WarehouseTable;
 use earthcatalog_plans::session::{self, session_within};
-use earthcatalog_plans::table::WarehouseError;
+use earthcatalog_plans::table::{Warehouse, WarehouseError};
 use futures::TryStreamExt;
 use thiserror::Error;
 
@@ -34,7 +34,7 @@ use crate::output::{self, Format, OutputError};
 use crate::progress::Progress;
 use crate::reason::reason;
 use crate::run_statistics::StatisticsError;
-use crate::script::{Arguments, Effect, Planned, ScriptError, Statement};
+use crate::script::{Arguments, Effect, Planned, Script, ScriptError, Statement};
 
 /// How often an interrupted run is asked whether its commit is through.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
@@ -75,6 +75,14 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    /// What is wrong, without the text of the script.
+    pub fn without_place(&self) -> String {
+        match self {
+            Self::Script(error) => error.without_place(),
+            other => other.to_string(),
+        }
+    }
+
     /// Why standard output could not be written to, if that was it.
     pub fn write(&self) -> Option<&io::Error> {
         match self {
@@ -108,7 +116,9 @@ impl Pipeline {
     ) -> Result<Vec<(RunReport, Duration)>, PipelineError> {
         let mut interrupt = pin!(interrupt);
         let (mut reports, mut announced) = (vec![], false);
-        for statement in self.script()?.bind(arguments)? {
+        let script = self.script()?;
+        check_input(&script, arguments, interrupt.as_mut()).await?;
+        for statement in script.bind(arguments)? {
             let started = Instant::now();
             announced = announced || announce_new_table(session).await;
             if let Some(report) = run_statement(&statement, session, interrupt.as_mut(), None).await? {
@@ -164,6 +174,32 @@ impl Pipeline {
         }
         Ok(last)
     }
+}
+
+/// Errors where a script is about to create a table, and what it is to read is not understood: nothing is made before.
+///
+/// The script is planned once more, in a session of its own that writes nothing, and reads its input as far as the first
+/// Item. Scripts without parameters `inventory` and `limit` are let be, and those whose table exists.
+pub async fn check_input(
+    script: &Script,
+    arguments: &Arguments,
+    mut interrupt: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(), PipelineError> {
+    let reads = ["inventory", "limit"].iter().all(|name| script.parameter(name).is_some());
+    let Some(catalog) = arguments.get("catalog").filter(|_| reads) else { return Ok(()) };
+    let opened = tokio::select! {
+        opened = Warehouse::open(catalog) => opened,
+        () = &mut interrupt => return Err(PipelineError::Interrupted(0)),
+    };
+    if !matches!(opened, Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. })) {
+        return Ok(());
+    }
+    let session = session_within(1, None)?;
+    session::dry_run(&session);
+    for statement in script.bind(&arguments.clone().with("limit", 1))? {
+        dry_run_statement(&statement, &session, interrupt.as_mut(), None).await?;
+    }
+    Ok(())
 }
 
 /// Says on standard error that table `items` of the session did not exist before: a typo in the catalog's name looks like

@@ -7,17 +7,19 @@ use crate::output::Format;
 /// The commands, for people.
 pub(super) const HELP: &str = "\
 \\d [TABLE]          tables, or the columns of one
-\\df [PART]          functions, or those with PART in their names
+\\df [PART]          functions of earthcatalog, or all with PART in their names
 \\i FILE             run the statements of a file
 \\o FILE STATEMENT   write the rows of a statement to a file, in the format of its name
-\\output FORMAT      write rows as table, json, ndjson, csv or geojson
+\\output FORMAT      write rows as table, expanded, json, ndjson, csv or geojson
+\\x                  turn on or off a line for each value, with none cut
 \\timing             turn on or off how long statements take
 \\stats              turn on or off what was read, and what pruned the rest
 \\q                  leave the prompt; Ctrl-D does the same
 A statement ends with a semicolon and may have several lines; Ctrl-C stops a running statement.";
 
 /// The words of commands, for completion.
-pub(super) const WORDS: [&str; 9] = ["\\?", "\\d", "\\df", "\\i", "\\o", "\\output", "\\q", "\\stats", "\\timing"];
+pub(super) const WORDS: [&str; 10] =
+    ["\\?", "\\d", "\\df", "\\i", "\\o", "\\output", "\\q", "\\stats", "\\timing", "\\x"];
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub(super) enum Command {
         sql: String,
     },
     Output(Format),
+    Expanded,
     Timing,
     Stats,
 }
@@ -57,11 +60,12 @@ impl Command {
             ("d" | "dt", true) => Ok(Self::Tables),
             ("d" | "dt", false) => Ok(Self::Columns(name.to_owned())),
             ("df", _) => Ok(Self::Functions(name.to_owned())),
+            ("x", _) => Ok(Self::Expanded),
             ("timing", _) => Ok(Self::Timing),
             ("stats", _) => Ok(Self::Stats),
-            ("i", false) => Ok(Self::File(rest.to_owned())),
+            ("i", false) => Ok(Self::File(with_home(name))),
             ("o", false) => match rest.split_once(char::is_whitespace) {
-                Some((file, sql)) => Ok(Self::Out { file: file.to_owned(), sql: sql.trim().to_owned() }),
+                Some((file, sql)) => Ok(Self::Out { file: with_home(file), sql: sql.trim().to_owned() }),
                 None => Err("\\o takes a file and a statement".to_owned()),
             },
             ("output", false) => Format::from_str(name, true).map(Self::Output).map_err(|_| {
@@ -78,6 +82,15 @@ impl Command {
     pub(super) fn statement(lines: &str) -> Option<&str> {
         let rest = lines.trim_start().strip_prefix("\\o")?.strip_prefix(char::is_whitespace)?.trim_start();
         Some(rest.split_once(char::is_whitespace).map_or("", |(_, sql)| sql))
+    }
+}
+
+/// A path with the user's home folder in place of `~`, as a shell would have it.
+fn with_home(path: &str) -> String {
+    let home = || std::env::var("HOME").ok().filter(|home| !home.is_empty());
+    match path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')).zip(home()) {
+        Some((rest, home)) => home + rest,
+        None => path.to_owned(),
     }
 }
 
@@ -98,10 +111,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tilde_is_the_home_folder() {
+        let home = std::env::var("HOME").unwrap();
+        assert_eq!(with_home("~/a.csv"), format!("{home}/a.csv"));
+        assert_eq!([with_home("~other/a.csv"), with_home("a~/b")], ["~other/a.csv", "a~/b"]);
+    }
+
+    #[test]
     fn what_a_command_lacks_is_said() {
         let fails = |line: &str| Command::parse(line).unwrap().unwrap_err();
-        assert_eq!(fails("\\x"), "there is no command \\x; \\? lists the commands");
-        assert!(fails("\\output xml").starts_with("\\output takes one of table, json"));
+        assert_eq!(fails("\\y"), "there is no command \\y; \\? lists the commands");
+        assert!(fails("\\output xml").starts_with("\\output takes one of table, expanded, json"));
         assert_eq!(fails("\\o a.csv"), "\\o takes a file and a statement");
         assert_eq!(fails("\\i"), "\\i needs an argument; \\? says which");
     }

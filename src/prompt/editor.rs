@@ -7,7 +7,7 @@ use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::Vocabulary;
@@ -15,6 +15,9 @@ use super::command::Command;
 use crate::script::Script;
 
 const PROMPT: &str = "earthcatalog> ";
+
+/// Before the lines with which a statement goes on.
+const CONTINUED: &str = "         ...> ";
 
 /// Reads statements and commands from the terminal.
 pub(super) struct Editor {
@@ -24,9 +27,9 @@ pub(super) struct Editor {
 
 impl Editor {
     pub(super) fn open(words: Vocabulary) -> Result<Self, ReadlineError> {
-        let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
+        let config = Config::builder().completion_type(CompletionType::List).build();
         let mut editor = rustyline::Editor::with_config(config)?;
-        editor.set_helper(Some(Lines { words }));
+        editor.set_helper(Some(Lines { words, before: String::new() }));
         let history = history_file();
         if let Some(file) = &history {
             // There is none at first.
@@ -37,14 +40,23 @@ impl Editor {
 
     /// What the user typed up to the end of a statement; `None` at Ctrl-D.
     pub(super) fn read(&mut self) -> Result<Option<String>, ReadlineError> {
+        let mut lines = String::new();
         loop {
-            match self.editor.readline(PROMPT) {
-                Ok(lines) => {
-                    self.save();
-                    return Ok(Some(lines));
+            if let Some(helper) = self.editor.helper_mut() {
+                helper.before.clone_from(&lines);
+            }
+            match self.editor.readline(if lines.is_empty() { PROMPT } else { CONTINUED }) {
+                Ok(line) => {
+                    lines.push_str(&line);
+                    if is_whole(&lines) {
+                        self.editor.add_history_entry(lines.as_str())?;
+                        self.save();
+                        return Ok(Some(lines));
+                    }
+                    lines.push('\n');
                 }
                 // What was typed is dropped.
-                Err(ReadlineError::Interrupted) => {}
+                Err(ReadlineError::Interrupted) => lines.clear(),
                 Err(ReadlineError::Eof) => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -53,7 +65,7 @@ impl Editor {
 
     /// Completes these words from now on.
     pub(super) fn learn(&mut self, words: Vocabulary) {
-        self.editor.set_helper(Some(Lines { words }));
+        self.editor.set_helper(Some(Lines { words, before: String::new() }));
     }
 
     /// Keeps the history for the next time; without a place for it, this one has it all the same.
@@ -75,24 +87,21 @@ fn history_file() -> Option<PathBuf> {
 /// What the editor asks of the lines.
 struct Lines {
     words: Vocabulary,
+    /// The lines of the statement that were read before.
+    before: String,
 }
 
 impl Completer for Lines {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.words.complete(line, pos))
+        let text = format!("{}{}", self.before, &line[..pos]);
+        let (start, words) = self.words.complete(&text, text.len());
+        Ok((start.saturating_sub(self.before.len()), words))
     }
 }
 
-impl Validator for Lines {
-    fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
-        Ok(match is_whole(context.input()) {
-            true => ValidationResult::Valid(None),
-            false => ValidationResult::Incomplete,
-        })
-    }
-}
+impl Validator for Lines {}
 
 /// Whether the return key ends the input, and does not begin another line of it.
 fn is_whole(lines: &str) -> bool {

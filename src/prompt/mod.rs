@@ -2,19 +2,24 @@
 
 mod command;
 mod editor;
+mod functions;
 mod vocabulary;
 
 use std::io::{self, Write};
 use std::pin::pin;
 
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::query::ITEMS;
 use thiserror::Error;
 use tokio::task::JoinError;
 
 pub use vocabulary::Vocabulary;
 
-use crate::output::{Destination, Format, OutputError, Rendering};
+use crate::output::{
+    Destination, Format, OutputError, Rendering, Sink, SinkError, format_for, terminal_width, write_rows,
+};
 use crate::query::{Answer, Answers, SqlError};
+use crate::report::count;
 use crate::script::{Arguments, Script};
 use crate::signals::{interrupt, terminate};
 use command::Command;
@@ -51,9 +56,13 @@ pub enum Next {
 const GREETING: &str =
     "\\d lists the tables (items, item_cells, rejects and others), \\? lists the commands, \\q leaves the prompt.";
 
+const GREETING_WITHOUT_WAREHOUSE: &str =
+    "No warehouse is open: --catalog names one. \\? lists the commands, \\q leaves the prompt.";
+
 /// Asks on the terminal until there are no more lines, or SIGTERM comes. Ctrl-C gives up what is running.
 pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptError> {
-    writeln!(out, "{GREETING}")?;
+    let has_warehouse = prompt.session.table_exist(ITEMS).unwrap_or(false);
+    writeln!(out, "{}", if has_warehouse { GREETING } else { GREETING_WITHOUT_WAREHOUSE })?;
     out.flush()?;
     let mut editor = editor::Editor::open(Vocabulary::known_to(&prompt.session).await)?;
     let mut terminate = pin!(terminate());
@@ -64,6 +73,8 @@ pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptEr
         };
         editor = back;
         let Some(lines) = lines? else { return Ok(()) };
+        // The window may have another size by now.
+        prompt.rendering.width = terminal_width();
         let next = tokio::select! {
             next = prompt.answer(&lines, out, interrupt()) => next?,
             () = &mut terminate => return Err(PromptError::Terminated),
@@ -122,6 +133,11 @@ impl Prompt {
                 self.rendering.format = format;
                 Ok(())
             }
+            Command::Expanded => {
+                let is_on = self.rendering.format != Format::Expanded;
+                self.rendering.format = if is_on { Format::Expanded } else { Format::Table };
+                say(format!("expanded display is {}", switched(is_on)))
+            }
             Command::Tables => {
                 self.list(
                     "SELECT table_name AS \"table\" FROM information_schema.tables
@@ -142,12 +158,12 @@ impl Prompt {
                 }
             }
             Command::Functions(part) => {
-                let sql = format!(
-                    "SELECT DISTINCT routine_name AS function FROM information_schema.routines
-                    WHERE routine_name LIKE '%{}%' ORDER BY 1",
-                    part.to_lowercase().replace('\'', "''")
-                );
-                self.list(&sql, out).await
+                self.list(&functions::list_sql(&part), out).await?;
+                if part.is_empty() {
+                    let more = "\\df PART also finds the functions of DataFusion and geodatafusion";
+                    writeln!(out, "{more}").map_err(|e| e.to_string())?;
+                }
+                Ok(())
             }
             Command::File(file) => {
                 let text = std::fs::read_to_string(&file).map_err(|e| format!("cannot read {file}: {e}"))?;
@@ -156,8 +172,14 @@ impl Prompt {
             }
             Command::Out { file, sql } => {
                 let destination = Destination::parse(Some(&file)).map_err(|e| e.to_string())?;
-                let format = Format::named_by_ending(&file).unwrap_or(self.rendering.format);
-                let rendering = Rendering { max_rows: None, ..format.into() };
+                let format = format_for(&destination, None, "--output", self.rendering.format);
+                let format = format.map_err(|e| match e {
+                    SinkError::Ending { location, endings, .. } => {
+                        format!("\\o {location}: its ending tells no format; end it with {endings}")
+                    }
+                    other => other.to_string(),
+                })?;
+                let rendering = format.into();
                 self.statements("line", &sql, rendering, &destination, out).await.map_err(|e| e.to_string())
             }
         }
@@ -167,7 +189,13 @@ impl Prompt {
     async fn list(&self, sql: &str, out: &mut dyn Write) -> Result<(), String> {
         let rows = async { self.session.sql(sql).await?.execute_stream().await };
         let rows = rows.await.map_err(|e| crate::reason::reason(&e))?;
-        crate::output::write(rows, Format::Table, out).await.map(drop).map_err(|e| e.to_string())
+        let rendering = Rendering { width: self.rendering.width, ..Format::Table.into() };
+        let written = async {
+            let mut sink = Sink::stream(out);
+            write_rows(rows, rendering, &mut sink).await?;
+            sink.finish().await
+        };
+        written.await.map_err(|e| e.to_string())
     }
 
     async fn statements(
@@ -196,7 +224,11 @@ impl Prompt {
                 }
             };
             sink.finish().await?;
-            self.remark(&answer, rendering.format == Format::Table && is_shown, out).map_err(OutputError::from)?;
+            if let Some((location, written)) = destination.location().zip(answer.written) {
+                let rows = if written.rows == 1 { "row" } else { "rows" };
+                writeln!(out, "wrote {} {rows} to {location}", count(written.rows)).map_err(OutputError::from)?;
+            }
+            self.remark(&answer, rendering.format.is_for_people() || !is_shown, out).map_err(OutputError::from)?;
         }
         Ok(())
     }
@@ -244,8 +276,7 @@ mod tests {
         | LC08     |
         +----------+
         1 row
-        error: No field named m.
-        Valid fields are scenes.n, scenes.platform.
+        error: there is no column m; there are scenes.n, scenes.platform
            --> line:2:1
              2 | SELECT m FROM
              3 |   scenes;
@@ -258,13 +289,20 @@ mod tests {
         let mut prompt = prompt().await;
         assert!(said(&mut prompt, "\\d").await.contains("| scenes |"));
         assert!(said(&mut prompt, "\\d scenes").await.contains("| platform | "));
-        assert!(said(&mut prompt, "\\df h3_cells").await.contains("| h3_cells "));
+        let functions = said(&mut prompt, "\\df").await;
+        assert!(functions.contains("| stac_item(*) ") && !functions.contains("array_append"), "{functions}");
+        let functions = said(&mut prompt, "\\df Point").await;
+        assert!(functions.contains("| ST_Point("), "{functions}");
         assert!(said(&mut prompt, "\\d nothing").await.contains("error: there is no table nothing; \\d lists"));
         assert_eq!(said(&mut prompt, "\\timing").await, "timing is on\n");
         assert_eq!(said(&mut prompt, "\\output csv").await, "");
         let answer = said(&mut prompt, "SELECT n FROM scenes;").await;
         assert!(answer.starts_with("n\n1\n1 row in 0."), "{answer}");
-        assert!(said(&mut prompt, "\\x").await.contains("there is no command \\x; \\? lists"));
+        assert_eq!(said(&mut prompt, "\\output table").await, "");
+        assert_eq!(said(&mut prompt, "\\x").await, "expanded display is on\n");
+        assert!(said(&mut prompt, "SELECT n FROM scenes;").await.contains("\nn | 1\n1 row\n"));
+        assert_eq!(said(&mut prompt, "\\x").await, "expanded display is off\n");
+        assert!(said(&mut prompt, "\\y").await.contains("there is no command \\y; \\? lists"));
         assert_eq!(prompt.answer("\\q", &mut vec![], pending()).await.unwrap(), Next::End);
         assert_eq!(prompt.answer("exit", &mut vec![], pending()).await.unwrap(), Next::End);
     }
@@ -274,8 +312,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("n.csv");
         let mut prompt = prompt().await;
-        assert_eq!(said(&mut prompt, &format!("\\o {} SELECT n FROM scenes;", file.display())).await, "");
+        assert_eq!(
+            said(&mut prompt, &format!("\\o {} SELECT n FROM scenes;", file.display())).await,
+            format!("wrote 1 row to {}\n", file.display())
+        );
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "n\n1\n");
+        let error = said(&mut prompt, "\\o n.xyz SELECT n FROM scenes;").await;
+        assert!(error.starts_with("error: \\o n.xyz: its ending tells no format; end it with .txt"), "{error}");
         assert!(said(&mut prompt, "SELECT n FROM scenes;").await.contains("1 row"));
     }
 

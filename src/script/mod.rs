@@ -17,6 +17,8 @@
 mod effect;
 mod error;
 mod explain;
+mod json_operators;
+mod missing;
 mod parameters;
 mod source;
 mod statement;
@@ -24,6 +26,7 @@ mod statement;
 pub use effect::Effect;
 pub use error::{Place, ScriptError};
 pub use explain::Explained;
+pub use missing::MissingTable;
 pub use parameters::{Arguments, Parameter, ParameterType};
 pub use statement::{Planned, Statement};
 
@@ -200,7 +203,7 @@ SELECT ';' , $limit;
         let fails = |line: &str| Script::parse("s.sql", &format!("-- S.\n{line}\n")).unwrap_err().to_string();
         assert_eq!(
             fails("-- $x GEOMETRY"),
-            "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE or BOOLEAN\n   --> s.sql:2:1"
+            "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN or CONDITION\n   --> s.sql:2:1"
         );
         assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x takes INT, and \"a\" is not one\n   --> s.sql:2:1");
     }

@@ -90,7 +90,7 @@ impl Arguments {
         self.0.keys().map(String::as_str)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }

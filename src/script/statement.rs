@@ -16,6 +16,8 @@ use earthcatalog_plans::call::plan_statement;
 use super::effect::Effect;
 use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
+use super::json_operators::bind_json_operators;
+use super::missing::MissingTable;
 use super::parameters::Value;
 use super::source::{Source, significant};
 use crate::reason::reason;
@@ -42,8 +44,11 @@ pub struct Planned {
 /// Operators of a statement, at most. Each may be one level of the plan's tree.
 const MOST_OPERATORS: usize = 5_000;
 
-/// What NULL becomes in `OPTIONS`, where the grammar has no NULL; no script can write it.
-const NO_OPTION: &str = "\0";
+/// What NULL becomes in `OPTIONS` and `LOCATION`, where the grammar has no NULL; no script can write it.
+const NOTHING: &str = "\0";
+
+/// Kinds of external tables that know their location, so that a statement need not name it.
+const KNOW_THEIR_LOCATION: [&str; 2] = ["ICEBERG", "CHECKPOINTS"];
 
 impl Statement {
     pub(super) fn bind(
@@ -55,7 +60,7 @@ impl Statement {
         let end = tokens.iter().rfind(|t| significant(t)).map_or(start, |t| t.span.end);
         let quote = source.quote(start.line, end.line);
         let null = match creates_external_table(tokens) {
-            true => Token::EscapedStringLiteral(NO_OPTION.to_owned()),
+            true => Token::EscapedStringLiteral(NOTHING.to_owned()),
             false => Token::make_keyword("NULL"),
         };
         let operators = tokens.iter().filter(|token| is_operator(&token.token)).count();
@@ -85,15 +90,13 @@ impl Statement {
             // A token list with something in it, without a semicolon, is one statement or an error.
             statements.pop_front().ok_or_else(|| DataFusionError::Plan("no statement".to_owned()))
         });
-        match parsed {
-            Ok(ast) => {
-                let title = source.line_from(start);
-                Ok(Self { ast: without_null_options(ast), place: source.place(start), title, quote })
+        let parsed = parsed.map_err(|error| located(reason(&error)));
+        match parsed.and_then(|ast| without_nulls(ast).map_err(|message| (message, None))) {
+            Ok(mut ast) => {
+                bind_json_operators(&mut ast);
+                Ok(Self { ast, place: source.place(start), title: source.line_from(start), quote })
             }
-            Err(error) => {
-                let (message, at) = located(reason(&error));
-                Err(ScriptError::Parse { place: source.place(at.unwrap_or(start)), message, quote })
-            }
+            Err((message, at)) => Err(ScriptError::Parse { place: source.place(at.unwrap_or(start)), message, quote }),
         }
     }
 
@@ -119,7 +122,7 @@ impl Statement {
             let plan = plan_statement(&session.state(), self.ast.clone()).await?;
             explain(session, self.title(), plan).await
         };
-        plans.await.map_err(|e| self.failed(e))
+        plans.await.map_err(|e| self.unplanned(session, e))
     }
 
     /// Plans the statement. Definitions and settings take effect here, and leave an empty plan.
@@ -131,8 +134,18 @@ impl Statement {
             let context = Arc::new(frame.task_ctx());
             Ok((frame.create_physical_plan().await?, effect, context))
         };
-        let (plan, effect, context) = plan.await.map_err(|e| self.failed(e))?;
+        let (plan, effect, context) = plan.await.map_err(|e| self.unplanned(session, e))?;
         Ok(Planned { plan, effect, context, statement: self.clone() })
+    }
+
+    /// As [`Self::failed`], for an error of planning.
+    fn unplanned(&self, session: &SessionContext, error: DataFusionError) -> ScriptError {
+        match MissingTable::of(session, &self.ast, &reason(&error)) {
+            Some(table) => {
+                ScriptError::NoTable { place: self.place.clone(), quote: self.quote.clone(), table: Box::new(table) }
+            }
+            None => self.failed(error),
+        }
     }
 
     /// `error`, with the place and text of this statement.
@@ -189,14 +202,21 @@ fn literal(value: &Value, null: &Token) -> Vec<Token> {
     }
 }
 
-fn without_null_options(ast: Ast) -> Ast {
-    match ast {
-        Ast::CreateExternalTable(mut create) => {
-            create.options.retain(|(_, v)| !matches!(v, SqlValue::EscapedStringLiteral(s) if s == NO_OPTION));
-            Ast::CreateExternalTable(create)
+/// `ast` without the options that are NULL, and with an empty location for one that is. Errors where nothing else tells the
+/// location.
+fn without_nulls(ast: Ast) -> Result<Ast, String> {
+    let Ast::CreateExternalTable(mut create) = ast else { return Ok(ast) };
+    create.options.retain(|(_, v)| !matches!(v, SqlValue::EscapedStringLiteral(s) if s == NOTHING));
+    for location in create.locations.iter_mut().filter(|location| *location == NOTHING) {
+        if !KNOW_THEIR_LOCATION.contains(&create.file_type.as_str()) {
+            return Err(format!(
+                "the location of {} is NULL; a table STORED AS {} needs a path or URL",
+                create.name, create.file_type
+            ));
         }
-        other => other,
+        location.clear();
     }
+    Ok(Ast::CreateExternalTable(create))
 }
 
 /// Splits the place off a parser's message: `Expected: …, found: x at Line: 3, Column: 9`.
@@ -258,6 +278,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_location_that_is_null_is_empty_where_the_table_knows_its_own() {
+        let script = |kind: &str| {
+            format!("-- S.\n-- $at VARCHAR DEFAULT NULL\nCREATE EXTERNAL TABLE t STORED AS {kind} LOCATION $at;")
+        };
+        let bind = |kind: &str| Script::parse("s.sql", &script(kind)).unwrap().bind(&Arguments::new());
+        let Ast::CreateExternalTable(create) = bind("iceberg").unwrap()[0].ast().clone() else { panic!() };
+        assert_eq!(create.locations, [""]);
+        let error = bind("CSV").unwrap_err().to_string();
+        assert!(error.starts_with("the location of t is NULL; a table STORED AS CSV needs a path or URL"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_statement_that_does_not_parse_is_quoted_with_line_and_column() {
         let error = run("-- Broken.\nSELECT 1;\n\nSELECT 1\nFORM t;\n", &Arguments::new()).await.unwrap_err();
         insta::assert_snapshot!(error, @r"
@@ -272,7 +304,7 @@ mod tests {
     async fn a_statement_that_fails_is_quoted_with_its_place() {
         let error = run("SELECT 1;\n  SELECT x\n  FROM missing;", &Arguments::new()).await.unwrap_err();
         insta::assert_snapshot!(error, @r"
-        table 'datafusion.public.missing' not found
+        there is no table missing, nor any other one; `earthcatalog sql --catalog FILE|URL` has those of a warehouse, and CREATE EXTERNAL TABLE makes one
            --> test.sql:2:3
              2 |   SELECT x
              3 |   FROM missing;

@@ -52,7 +52,8 @@ use crate::reason::reason;
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     pub catalog: String,
-    pub warehouse: String,
+    /// Where its files must be, if anywhere.
+    pub warehouse: Option<String>,
     pub bind: SocketAddr,
     /// The address at which clients see the service; `None` is the host that each of them names.
     pub url: Option<String>,
@@ -109,7 +110,7 @@ pub async fn serve(
     out: &mut dyn Write,
     interrupt: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let reader = Reader::open(session, &options.catalog, &options.warehouse).await?;
+    let reader = Reader::open(session, &options.catalog, options.warehouse.as_deref()).await?;
     let failed = |source| ServeError::Bind { address: options.bind, source };
     let listener = TcpListener::bind(options.bind).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?.to_string();

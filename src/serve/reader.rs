@@ -93,8 +93,8 @@ impl View {
 }
 
 impl Reader {
-    /// Opens the table of `catalog`, whose files are below `warehouse`.
-    pub async fn open(session: SessionContext, catalog: &str, warehouse: &str) -> Result<Self> {
+    /// Opens the table of `catalog`, whose files are below `warehouse`, if one is named.
+    pub async fn open(session: SessionContext, catalog: &str, warehouse: Option<&str>) -> Result<Self> {
         let opened = Warehouse::open(catalog).await?;
         opened.check_location(warehouse)?;
         let narrow = SessionContext::new_with_state(session.state());

@@ -1,6 +1,6 @@
 //! Geometry arguments of the ST_ functions.
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
@@ -10,6 +10,7 @@ use geoarrow_array::GeoArrowArray;
 use geoarrow_array::array::from_arrow_array;
 use geoarrow_array::cast::to_wkb_view;
 use geoarrow_schema::{GeoArrowType, WkbType};
+use wkt::ToWkt;
 
 /// A column of geometries, or one geometry for all rows.
 pub(crate) struct Geometries {
@@ -60,6 +61,25 @@ pub fn geometry_of(value: &ScalarValue, field: &Field) -> Result<Option<Geometry
 pub fn wkb_of(array: &ArrayRef, field: &Field) -> Result<BinaryViewArray> {
     check_geometry("geometry", field)?;
     Ok(Geometries::try_new("geometry", array, field)?.wkb)
+}
+
+/// Whether a column holds geometries: it is marked as such, or it is called `geometry` and holds bytes.
+pub fn is_geometry(field: &Field) -> bool {
+    let is_marked = field.extension_type_name().is_some_and(|name| name.starts_with("geoarrow."));
+    let holds_bytes = is_wkb(field.data_type()) && field.data_type() != &DataType::Null;
+    is_marked || field.name() == "geometry" && holds_bytes
+}
+
+/// Geometries of any kind as WKT; what is not WKB stays as hexadecimal digits.
+///
+/// Errors: a column of something else.
+pub fn wkt_of(array: &ArrayRef, field: &Field) -> Result<StringArray> {
+    let wkb = wkb_of(array, field)?;
+    let text = |wkb: &[u8]| match geometry_from_wkb(wkb) {
+        Ok(geometry) => geometry.wkt_string(),
+        Err(_) => wkb.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    Ok(wkb.iter().map(|wkb| wkb.map(text)).collect())
 }
 
 /// The bounds of the coordinates of a geometry (WKB): xmin, ymin, xmax, ymax; `None` if it has none.

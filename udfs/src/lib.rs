@@ -28,10 +28,11 @@ pub mod stac_item;
 mod times;
 mod try_number;
 mod try_timestamp;
+mod wkt_fault;
 
 pub use array_relation::array_relation_udfs;
 pub use folded_text::{accenti_udf, casei_udf};
-pub use geometry::{bounds_of, geometry_of, wkb_of};
+pub use geometry::{bounds_of, geometry_of, is_geometry, wkb_of, wkt_of};
 pub use h3_cell_to_boundary::outline as cell_outline;
 pub use h3_cells::h3_cells_udf;
 pub use h3_fanout::H3Fanout;
@@ -47,3 +48,4 @@ pub use stac_item::stac_item_udf;
 pub use times::Microseconds;
 pub use try_number::try_number_udf;
 pub use try_timestamp::try_timestamp_udf;
+pub use wkt_fault::{read_wkt, wkt_fault};

@@ -16,8 +16,9 @@ use crate::geometry::{to_wkb, wkb_field};
 
 /// `ST_GeomFromGeoJSON(text) -> WKB`: the geometry of a GeoJSON geometry object (RFC 7946), as PostGIS has it.
 ///
-/// A Feature is taken for its geometry. Two dimensions are read. A geometry in degrees is cut at the antimeridian and
-/// closed along the poles as RFC 7946 draws it, as footprints are. Null for null, and for a Feature without a geometry.
+/// A Feature is taken for its geometry, and a FeatureCollection for a GeometryCollection of those of its Features. Two
+/// dimensions are read. A geometry in degrees is cut at the antimeridian and closed along the poles as RFC 7946 draws it,
+/// as footprints are. Null for null, and where no Feature has a geometry.
 ///
 /// Errors: text that is no such object.
 pub fn st_geom_from_geojson_udf() -> ScalarUDF {
@@ -65,15 +66,38 @@ impl ScalarUDFImpl for StGeomFromGeoJson {
     }
 }
 
-/// The geometry of a GeoJSON text as RFC 7946 draws it; `None` for a Feature without one.
+/// The geometry of a GeoJSON text as RFC 7946 draws it: all those of a FeatureCollection together; `None` where no Feature
+/// has one.
 pub fn parse(text: &str) -> Result<Option<Geometry>, String> {
     let object: Value = serde_json::from_str(text).map_err(|e| format!("the text is no JSON: {e}"))?;
-    let geometry = match (object["type"].as_str(), &object["geometry"]) {
-        (Some("Feature"), Value::Null) => return Ok(None),
-        (Some("Feature"), of_feature) => geometry(of_feature),
-        _ => geometry(&object),
+    let found = match object["type"].as_str() {
+        Some("Feature") => of_feature(&object)?,
+        Some("FeatureCollection") => {
+            let missing = || "the FeatureCollection has no list of features".to_owned();
+            let features = object["features"].as_array().ok_or_else(missing)?;
+            let found: Vec<_> =
+                features.iter().map(of_feature).filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            together(found)
+        }
+        _ => Some(geometry(&object)?),
     };
-    geometry.map(drawn_place).map(Some)
+    Ok(found.map(drawn_place))
+}
+
+fn of_feature(feature: &Value) -> Result<Option<Geometry>, String> {
+    match (feature["type"].as_str(), &feature["geometry"]) {
+        (Some("Feature"), Value::Null) => Ok(None),
+        (Some("Feature"), of_feature) => geometry(of_feature).map(Some),
+        (kind, _) => Err(format!("a member of features is {}, not a Feature", kind.unwrap_or("without a type"))),
+    }
+}
+
+/// One geometry of several: the only one, or a collection.
+fn together(mut geometries: Vec<Geometry>) -> Option<Geometry> {
+    match geometries.len() {
+        0 | 1 => geometries.pop(),
+        _ => Some(Geometry::GeometryCollection(GeometryCollection(geometries))),
+    }
 }
 
 fn geometry(object: &Value) -> Result<Geometry, String> {
@@ -114,4 +138,27 @@ fn line(value: &Value) -> Result<LineString, String> {
 fn polygon(value: &Value) -> Result<Polygon, String> {
     let mut rings = list(value, line)?.into_iter();
     Ok(Polygon::new(rings.next().unwrap_or_else(|| LineString(vec![])), rings.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_feature_collection_is_all_geometries_of_its_features() {
+        let point = |x: f64| json!({"type": "Point", "coordinates": [x, 2.0]});
+        let feature = |geometry: Value| json!({"type": "Feature", "properties": {}, "geometry": geometry});
+        let read = |features: Value| parse(&json!({"type": "FeatureCollection", "features": features}).to_string());
+        let one = Geometry::from(Point::new(1.0, 2.0));
+        assert_eq!(read(json!([feature(Value::Null), feature(point(1.0))])), Ok(Some(one.clone())));
+        let two = Geometry::GeometryCollection(GeometryCollection(vec![one, Point::new(3.0, 2.0).into()]));
+        assert_eq!(read(json!([feature(point(1.0)), feature(point(3.0))])), Ok(Some(two)));
+        assert_eq!(read(json!([])), Ok(None));
+        assert_eq!(read(json!([feature(Value::Null)])), Ok(None));
+        assert_eq!(read(json!(null)).unwrap_err(), "the FeatureCollection has no list of features");
+        let error = read(json!([point(1.0)])).unwrap_err();
+        assert_eq!(error, "a member of features is Point, not a Feature");
+    }
 }

@@ -3,7 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::compute::or_kleene;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
@@ -143,6 +144,12 @@ impl Relation {
     fn with_constant(&self, rows: &Geometries, constant: Option<Geometry>, side: Side) -> Result<BooleanArray> {
         let Some(constant) = constant else { return Ok(std::iter::repeat_n(None, rows.len()).collect()) };
         let frame: Option<Rect> = if constant.is_empty() { None } else { constant.bounding_rect() };
+        // What intersects a collection intersects a member of it; members may overlap, which is more than DE-9IM knows of.
+        if let (Geometry::GeometryCollection(members), "st_intersects") = (&constant, self.name) {
+            let answers = members.iter().map(|member| self.with_constant(rows, Some(member.clone()), side));
+            let none = BooleanArray::from_iter((0..rows.len()).map(|row| (!rows.wkb().is_null(row)).then_some(false)));
+            return answers.into_iter().try_fold(none, |any, answer| Ok(or_kleene(&any, &answer?)?));
+        }
         let indexed = constant.coords_count() > INDEXED || self.name != "st_intersects";
         let prepared = (indexed && frame.is_some()).then(|| PreparedGeometry::from(constant.clone()));
         let answer = |row| {

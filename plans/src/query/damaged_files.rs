@@ -76,7 +76,7 @@ async fn make(folder: &Path) {
 async fn fresh(folder: &Path) -> Result<SessionContext> {
     let context = crate::session::session(2)?;
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    super::register_views(&context, &path("c.db"), &path("wh")).await?;
+    super::register_views(&context, &path("c.db"), None).await?;
     let f = folder.display();
     let stored = format!(
         "CREATE EXTERNAL TABLE stored STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db', 'h3_resolution' '1')"

@@ -41,8 +41,7 @@ pub use once_per_item::OncePerItemExec;
 pub(crate) use place::place_wkb;
 pub use place::{PlaceError, box_of, parse_place, place_geojson, place_sql};
 pub use spatial_pruning::SpatialPruning;
-pub(crate) use views::ITEMS;
-pub use views::register_views;
+pub use views::{ITEMS, TABLES, register_views};
 pub(crate) use warehouse_of::warehouse_of;
 pub(crate) use wrong_answers::RefuseWrongAnswers;
 

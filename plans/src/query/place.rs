@@ -2,12 +2,14 @@
 
 use earthcatalog_stac_rows::footprint::{drawn_box, drawn_place};
 use earthcatalog_stac_rows::wkb_from_geometry;
-use earthcatalog_udfs::parse_geojson;
+use earthcatalog_udfs::{parse_geojson, read_wkt};
 use geo::Geometry;
 use thiserror::Error;
-use wkt::TryFromWkt;
 
 use crate::model::items::write_geometry;
+
+/// What some programs put before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why a text is no place.
 #[derive(Debug, Error, PartialEq)]
@@ -16,22 +18,21 @@ pub enum PlaceError {
     Unreadable(String),
     #[error("the geometry is empty")]
     Empty,
+    #[error("no feature in it has a geometry")]
+    NoGeometry,
 }
 
-/// Reads `west,south,east,north` in degrees (with `west` > `east`, over the antimeridian), WKT, or a GeoJSON geometry
-/// or Feature: the place as RFC 7946 draws it.
+/// Reads `west,south,east,north` in degrees (with `west` > `east`, over the antimeridian), WKT, or a GeoJSON geometry,
+/// Feature or FeatureCollection, of which all geometries are the place: as RFC 7946 draws it.
 pub fn parse_place(text: &str) -> Result<Geometry, PlaceError> {
-    let text = text.trim();
+    let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|side| side.trim().parse()).collect();
     let geometry = match numbers {
         Ok(sides) => box_of(&sides)?,
         Err(_) if text.starts_with('{') => {
-            parse_geojson(text).map_err(PlaceError::Unreadable)?.ok_or(PlaceError::Empty)?
+            parse_geojson(text).map_err(PlaceError::Unreadable)?.ok_or(PlaceError::NoGeometry)?
         }
-        Err(_) => {
-            let read = Geometry::try_from_wkt_str(text).map(drawn_place);
-            read.map_err(|e| PlaceError::Unreadable(format!("it is no WKT: {e}")))?
-        }
+        Err(_) => drawn_place(read_wkt(text).map_err(|e| PlaceError::Unreadable(format!("it is not WKT: {e}")))?),
     };
     if super::Frame::of(&geometry).is_none() { Err(PlaceError::Empty) } else { Ok(geometry) }
 }
@@ -79,6 +80,9 @@ mod tests {
         assert_eq!(super::super::Frame::of(&france).unwrap().ymax, 49.0);
         assert!(matches!(parse_place("POINT(1 2)").unwrap(), Geometry::Point(_)));
         assert!(matches!(parse_place(r#"{"type": "Point", "coordinates": [1, 2]}"#).unwrap(), Geometry::Point(_)));
+        let collection = r#"{"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": null}, {"type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [1, 2]}}]}"#;
+        assert!(matches!(parse_place(&format!("\u{feff}{collection}")).unwrap(), Geometry::Point(_)));
         assert!(matches!(parse_place("170,-20,-170,-10").unwrap(), Geometry::MultiPolygon(_)));
         assert_eq!(parse_place(&place_geojson(&france).unwrap()).unwrap(), france);
         assert_eq!(parse_place("-2,43,0,7,49,100").unwrap(), france);
@@ -93,7 +97,9 @@ mod tests {
             ("1,2,3", "is no box; give WEST,SOUTH,EAST,NORTH"),
             ("0,10,5,-10", "is no box"),
             ("0,10,5,91", "is no box"),
-            ("Paris", "it is no WKT"),
+            ("Paris", "it is not WKT: \"Paris\" (character 1) is not a type of geometry"),
+            ("POLYGON((0 0,1 0,1 1))", "it is not WKT: a ring must end where it begins"),
+            (r#"{"type": "FeatureCollection", "features": []}"#, "no feature in it has a geometry"),
             ("{}", "it has no type"),
             ("POLYGON EMPTY", "the geometry is empty"),
         ] {

@@ -114,7 +114,7 @@ async fn reading(
         }
     }
     let context = crate::session::session(2).unwrap();
-    register_views(&context, &format!("{f}/catalog.db"), &format!("{f}/wh")).await.unwrap();
+    register_views(&context, &format!("{f}/catalog.db"), None).await.unwrap();
     context
 }
 

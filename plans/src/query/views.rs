@@ -38,11 +38,14 @@ const COLLECTIONS_SQL: &str = "
 /// As [`ITEM_CELLS`], with the sequence number of the commit of each row as column `sequence`.
 pub const ITEM_VERSIONS: &str = "item_versions";
 
+/// All of them.
+pub const TABLES: [&str; 6] = [ITEMS, ITEM_CELLS, ITEM_VERSIONS, COLLECTIONS, REJECTS, RUNS];
+
 /// Registers the tables of the warehouse that `catalog` points at. A script that writes calls the stored table
 /// `items`; here, for reading, that is `item_cells`.
 ///
-/// Errors: no catalog, no table, its files are not in `warehouse`.
-pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: &str) -> Result<()> {
+/// Errors: no catalog, no table, its files are not in `warehouse`, if one is named.
+pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: Option<&str>) -> Result<()> {
     let opened = Warehouse::open(catalog).await?;
     opened.check_location(warehouse)?;
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
@@ -85,7 +88,7 @@ mod tests {
         let context = crate::session::session(2).unwrap();
         let folder = warehouse.url().to_file_path().unwrap();
         let catalog = warehouse.catalog().to_string();
-        register_views(&context, &catalog, folder.to_str().unwrap()).await.unwrap();
+        register_views(&context, &catalog, folder.to_str()).await.unwrap();
         context
     }
 

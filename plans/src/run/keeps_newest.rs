@@ -197,7 +197,7 @@ mod tests {
     async fn platforms(folder: &tempfile::TempDir) -> String {
         let context = crate::session::session(2).unwrap();
         let f = folder.path().display();
-        register_views(&context, &format!("{f}/catalog.db"), &format!("{f}/wh")).await.unwrap();
+        register_views(&context, &format!("{f}/catalog.db"), None).await.unwrap();
         let sql = "SELECT string_agg(platform, ', ' ORDER BY id) FROM items";
         let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
         arrow::util::display::array_value_to_string(batches[0].column(0), 0).unwrap()

@@ -19,7 +19,7 @@ mod slices;
 pub(crate) use balanced::consecutive;
 pub use by_field_id::by_field_id;
 pub use checked_scan::checked_scan;
-pub(crate) use external_table::one_location;
+pub(crate) use external_table::{location_if_any, one_location};
 pub use find_operator::find_operator;
 pub(crate) use find_operator::{leaf_by_partition, rows_of_right};
 pub(crate) use memory::within;

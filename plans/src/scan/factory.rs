@@ -9,8 +9,8 @@ use datafusion::logical_expr::CreateExternalTable;
 
 use super::table::WarehouseTable;
 use crate::model::items::ItemSchema;
-use crate::runtime::{RunOptions, one_location};
-use crate::table::Warehouse;
+use crate::runtime::{RunOptions, location_if_any};
+use crate::table::{Warehouse, WarehouseError};
 
 /// H3 resolution of a new table for which none is given.
 const DEFAULT_RESOLUTION: u8 = 1;
@@ -23,8 +23,9 @@ const DEFAULT_RESOLUTION: u8 = 1;
 /// | `h3_resolution` | 0 to 15; of an existing table, its own |
 ///
 /// The column list declares the promoted properties. With columns or a resolution, the table is created if it is
-/// absent, and otherwise must agree with them. With neither, an existing table is opened as it is. Under
-/// `earthcatalog.dry_run` nothing is created; the table is then empty.
+/// absent, and otherwise must agree with them. With neither, an existing table is opened as it is. An existing table
+/// knows its location: the statement's may be empty, and otherwise must be that one. Under `earthcatalog.dry_run` nothing
+/// is created; the table is then empty.
 #[derive(Debug, Default)]
 pub struct WarehouseTableFactory;
 
@@ -38,24 +39,30 @@ impl TableProviderFactory for WarehouseTableFactory {
             return plan_err!("column {} cannot be NOT NULL: an Item may lack any property", required.name());
         }
         let promoted = ItemSchema::from_declared(declared).map_err(|e| DataFusionError::Plan(e.to_string()))?;
-        let (catalog, location) = (&options.catalog, one_location(statement)?);
+        let (catalog, location) = (&options.catalog, location_if_any(statement)?);
 
-        let existing = Warehouse::open(catalog).await;
-        let warehouse = match (existing, options.h3_resolution, declared.fields().is_empty()) {
+        let says_what_to_create = options.h3_resolution.is_some() || !declared.fields().is_empty();
+        let existing = match Warehouse::open(catalog).await {
+            Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) if says_what_to_create => None,
+            opened => Some(opened?),
+        };
+        let warehouse = match existing {
             // Without columns, an existing table's own are meant.
-            (Ok(existing), resolution, true) => {
+            Some(existing) if declared.fields().is_empty() => {
                 existing.check_location(location)?;
-                existing.check_resolution(resolution.unwrap_or(existing.h3_resolution()))?;
+                existing.check_resolution(options.h3_resolution.unwrap_or(existing.h3_resolution()))?;
                 existing
             }
-            // Nothing says what to create.
-            (Err(e), None, true) => return Err(e.into()),
-            (existing, resolution, _) => {
-                let resolution = resolution.or(existing.ok().map(|table| table.h3_resolution()));
-                let resolution = resolution.unwrap_or(DEFAULT_RESOLUTION);
+            existing => {
+                let its_own = existing.as_ref().map(Warehouse::h3_resolution);
+                let resolution = options.h3_resolution.or(its_own).unwrap_or(DEFAULT_RESOLUTION);
+                let its_own = existing.map(|table| table.url().to_string());
+                let Some(location) = location.map(str::to_owned).or(its_own) else {
+                    return Err(WarehouseError::NoLocation { catalog: catalog.clone() }.into());
+                };
                 match RunOptions::of(session.config_options()).dry_run {
-                    true => Warehouse::open_or_plan(catalog, location, &promoted, resolution).await?,
-                    false => Warehouse::open_or_create(catalog, location, &promoted, resolution).await?,
+                    true => Warehouse::open_or_plan(catalog, &location, &promoted, resolution).await?,
+                    false => Warehouse::open_or_create(catalog, &location, &promoted, resolution).await?,
                 }
             }
         };
@@ -127,6 +134,9 @@ mod tests {
             )
         };
         let columns = r#"(platform VARCHAR, "proj:code" VARCHAR, date_dt DOUBLE)"#;
+        let nowhere = |sql: String| sql.replace(&format!("{f}/wh"), "");
+        let error = run(&nowhere(create(columns, ""))).await.unwrap_err().to_string();
+        assert!(error.contains("c.db has no table yet") && error.contains("--warehouse"), "{error}");
         let absent = run(&create("", "")).await.unwrap_err().to_string();
         assert!(absent.contains("there is no catalog at"), "{absent}");
 
@@ -134,6 +144,7 @@ mod tests {
         let opened = Warehouse::open(&format!("{f}/c.db")).await.unwrap();
         assert_eq!((opened.h3_resolution(), opened.items().promoted().len()), (2, 3));
         for same in [create("", ""), create("", ", 'h3_resolution' '2'"), create(columns, "")] {
+            run(&nowhere(same.clone())).await.unwrap();
             run(&same).await.unwrap();
         }
         for (other, words) in [

@@ -11,7 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::named_warehouse::named_warehouse;
 use crate::checkpoint::{Finished, RunFolder, RunRecords};
-use crate::runtime::one_location;
+use crate::runtime::location_if_any;
 use crate::table::{LiveFile, Warehouse};
 
 /// Rows that a run has ingested chunk by chunk, and not committed.
@@ -131,7 +131,7 @@ impl TableProviderFactory for StagedTableFactory {
             return plan_err!("{}: STORED AS CHECKPOINTS takes no columns, it has those of {of}", statement.name);
         }
         let warehouse = named_warehouse(state, "of", &of).await?;
-        warehouse.check_location(one_location(statement)?)?;
+        warehouse.check_location(location_if_any(statement)?)?;
         Ok(Arc::new(StagedTable::new(warehouse, restart)))
     }
 }

@@ -74,8 +74,7 @@ impl Table {
     /// A session for questions.
     pub async fn reading(&self) -> SessionContext {
         let session = crate::session::session(2).unwrap();
-        let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
-        crate::query::register_views(&session, &path("c.db"), &path("wh")).await.unwrap();
+        crate::query::register_views(&session, &self.catalog(), None).await.unwrap();
         session
     }
 }

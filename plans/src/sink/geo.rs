@@ -2,12 +2,13 @@
 //!
 //! Source: <https://geoparquet.org/releases/v1.1.0/>. `crs` is left out, which means OGC:CRS84.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
-use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err, plan_err};
+use datafusion::common::{DataFusionError, Result, exec_err, plan_datafusion_err};
+use earthcatalog_udfs::is_geometry;
 use serde::Serialize;
 
 use crate::model::items::BOUNDS_COLUMNS;
@@ -24,6 +25,8 @@ pub const COVERING: &str = "geometry_bbox";
 /// Where the columns that make up the `geo` key are.
 #[derive(Debug, Clone)]
 pub struct GeoColumns {
+    /// Of the column of geometries.
+    name: String,
     geometry: usize,
     /// `None` where rows have no bounds: then the file says none of its own.
     bounds: Option<[usize; 4]>,
@@ -36,18 +39,27 @@ impl GeoColumns {
         let index =
             |name: &str| schema.index_of(name).map_err(|_| plan_datafusion_err!("rows to write have no column {name}"));
         let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(index);
-        Ok(Self { geometry: index(GEOMETRY)?, bounds: Some([xmin?, ymin?, xmax?, ymax?]), covering: Some(BBOX) })
+        Ok(Self {
+            name: GEOMETRY.to_owned(),
+            geometry: index(GEOMETRY)?,
+            bounds: Some([xmin?, ymin?, xmax?, ymax?]),
+            covering: Some(BBOX),
+        })
     }
 
-    /// Those of a table that has a column of geometries (WKB), and perhaps their bounds.
-    ///
-    /// Errors: no column `geometry`.
-    pub fn of_any(schema: &Schema) -> Result<Self> {
-        let Ok(geometry) = schema.index_of(GEOMETRY) else {
-            return plan_err!(
-                "GeoParquet needs a column {GEOMETRY}, and there is none; select one, or write plain parquet"
-            );
+    /// Those of all columns of geometries that rows have, `geometry` first; none where there is no such column.
+    pub fn all(schema: &Schema) -> Vec<Self> {
+        let mut found: Vec<_> = (0..schema.fields().len()).filter(|i| is_geometry(schema.field(*i))).collect();
+        found.sort_by_key(|i| schema.field(*i).name() != GEOMETRY);
+        let columns = |geometry: usize| match schema.field(geometry).name().as_str() {
+            GEOMETRY => Self::with_bounds(schema, geometry),
+            other => Self { name: other.to_owned(), geometry, bounds: None, covering: None },
         };
+        found.into_iter().map(columns).collect()
+    }
+
+    /// Column `geometry`, and perhaps its bounds.
+    fn with_bounds(schema: &Schema, geometry: usize) -> Self {
         let is_bound = |field: &Field| field.data_type() == &DataType::Float64;
         let bound = |name: &str| schema.index_of(name).ok().filter(|i| is_bound(schema.field(*i)));
         let bounds = match BOUNDS_COLUMNS.map(bound) {
@@ -63,11 +75,18 @@ impl GeoColumns {
                 _ => false,
             })
         };
-        Ok(Self { geometry, bounds, covering: [COVERING, BBOX].into_iter().find(is_box) })
+        let covering = [COVERING, BBOX].into_iter().find(is_box);
+        Self { name: GEOMETRY.to_owned(), geometry, bounds, covering }
     }
 
+    /// Where the geometries are.
     pub fn geometry(&self) -> usize {
         self.geometry
+    }
+
+    /// Of the column of geometries.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -118,6 +137,10 @@ impl GeoSummary {
 
     /// The value of the `geo` key.
     pub fn to_json(&self, columns: &GeoColumns) -> Result<String> {
+        metadata(&columns.name, [(columns, self)])
+    }
+
+    fn column<'a>(&'a self, columns: &GeoColumns) -> Column<'a> {
         let bbox = self.bounds.map(|[x0, y0, x1, y1]| match self.z {
             Some([z0, z1]) => vec![x0, y0, z0, x1, y1, z1],
             None => vec![x0, y0, x1, y1],
@@ -126,10 +149,18 @@ impl GeoSummary {
             let [xmin, ymin, xmax, ymax] = BOUNDS_COLUMNS.map(|side| [column, side]);
             Covering { bbox: BoxCovering { xmin, ymin, xmax, ymax } }
         });
-        let geometry = Column { encoding: "WKB", geometry_types: &self.types, edges: "planar", bbox, covering };
-        let metadata = Metadata { version: "1.1.0", primary_column: GEOMETRY, columns: Columns { geometry } };
-        serde_json::to_string(&metadata).map_err(|e| DataFusionError::External(Box::new(e)))
+        Column { encoding: "WKB", geometry_types: &self.types, edges: "planar", bbox, covering }
     }
+}
+
+/// The value of the `geo` key of a file with several columns of geometries, of which `primary` is the first to be shown.
+pub fn metadata<'a>(
+    primary: &'a str,
+    columns: impl IntoIterator<Item = (&'a GeoColumns, &'a GeoSummary)>,
+) -> Result<String> {
+    let columns = columns.into_iter().map(|(columns, summary)| (columns.name.as_str(), summary.column(columns)));
+    let metadata = Metadata { version: "1.1.0", primary_column: primary, columns: columns.collect() };
+    serde_json::to_string(&metadata).map_err(|e| DataFusionError::External(Box::new(e)))
 }
 
 // Own types, because the `geoparquet` crate keeps geometry types in a HashSet: the same rows would give other bytes.
@@ -137,12 +168,7 @@ impl GeoSummary {
 struct Metadata<'a> {
     version: &'a str,
     primary_column: &'a str,
-    columns: Columns<'a>,
-}
-
-#[derive(Serialize)]
-struct Columns<'a> {
-    geometry: Column<'a>,
+    columns: BTreeMap<&'a str, Column<'a>>,
 }
 
 #[derive(Serialize)]
@@ -291,7 +317,7 @@ mod tests {
     }
 
     fn all_columns() -> GeoColumns {
-        GeoColumns { geometry: 0, bounds: Some([1, 2, 3, 4]), covering: Some(BBOX) }
+        GeoColumns { name: GEOMETRY.to_owned(), geometry: 0, bounds: Some([1, 2, 3, 4]), covering: Some(BBOX) }
     }
 
     fn geometry_column(summary: &GeoSummary) -> Value {

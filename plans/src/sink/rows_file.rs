@@ -2,66 +2,80 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 use earthcatalog_udfs::wkb_of;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::KeyValue;
 
 use super::format::{ROW_GROUP_BYTES, ROW_GROUP_ROWS, properties};
-use super::geo::{GeoColumns, GeoSummary};
+use super::geo::{GeoColumns, GeoSummary, metadata};
 use crate::runtime::ParquetWriter;
 
 /// A Parquet file in the making. Rows of which there are more than memory holds go to row groups of 64 MB.
 pub struct RowsFileEncoder {
     writer: ParquetWriter,
-    geo: Option<Geo>,
+    /// Of the file: its geometries are WKB.
+    schema: SchemaRef,
+    /// Those that make the file a GeoParquet file.
+    geometries: Vec<Geometry>,
 }
 
-/// What makes a file a GeoParquet file.
-struct Geo {
+/// A column of geometries.
+struct Geometry {
     columns: GeoColumns,
     summary: GeoSummary,
-    /// Of the file: its `geometry` is WKB.
-    schema: SchemaRef,
-    /// The column of geometries as it comes.
+    /// As it comes.
     field: Field,
 }
 
 impl RowsFileEncoder {
-    /// A plain Parquet file.
+    /// A Parquet file, which is a GeoParquet 1.1 file where there are columns of geometries. Those, WKB or of a GeoArrow
+    /// type, become WKB. `geometry` is the primary one, or else the first; a column `bbox` is the covering of `geometry`.
     pub fn parquet(schema: &SchemaRef) -> Result<Self> {
-        Ok(Self { writer: writer(schema)?, geo: None })
+        let geometry = |columns: GeoColumns| {
+            let field = schema.field(columns.geometry()).clone();
+            Geometry { columns, summary: GeoSummary::default(), field }
+        };
+        let geometries: Vec<_> = GeoColumns::all(schema).into_iter().map(geometry).collect();
+        if geometries.is_empty() {
+            return Ok(Self { writer: writer(schema)?, schema: Arc::clone(schema), geometries });
+        }
+        let mut fields = schema.fields().to_vec();
+        for Geometry { columns, field, .. } in &geometries {
+            // The `geo` key alone says what it is: an Arrow extension type would say it again, and in other words.
+            fields[columns.geometry()] = Arc::new(Field::new(field.name(), DataType::BinaryView, true));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { writer: writer(&schema)?, schema, geometries })
     }
 
-    /// A GeoParquet 1.1 file: column `geometry`, WKB or of a GeoArrow type, becomes WKB; a column `bbox` is its covering.
+    /// The same, which is a GeoParquet file.
     ///
-    /// Errors: no such column.
+    /// Errors: no column of geometries.
     pub fn geoparquet(schema: &SchemaRef) -> Result<Self> {
-        let columns = GeoColumns::of_any(schema)?;
-        let field = schema.field(columns.geometry()).clone();
-        let mut fields = schema.fields().to_vec();
-        // The `geo` key alone says what it is: an Arrow extension type would say it again, and in other words.
-        fields[columns.geometry()] = Arc::new(Field::new(field.name(), DataType::BinaryView, true));
-        let schema = Arc::new(Schema::new(fields));
-        let geo = Geo { columns, summary: GeoSummary::default(), schema: Arc::clone(&schema), field };
-        Ok(Self { writer: writer(&schema)?, geo: Some(geo) })
+        let encoder = Self::parquet(schema)?;
+        if encoder.geometries.is_empty() {
+            return plan_err!(
+                "GeoParquet needs a column of geometries (WKB, or what an ST_ function gives), and there is none; select one, or write plain parquet"
+            );
+        }
+        Ok(encoder)
     }
 
     /// Adds rows.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let as_wkb = match &mut self.geo {
-            Some(geo) => {
-                let mut arrays = batch.columns().to_vec();
-                let geometry = &mut arrays[geo.columns.geometry()];
-                *geometry = Arc::new(wkb_of(geometry, &geo.field)?) as ArrayRef;
-                let batch = RecordBatch::try_new(Arc::clone(&geo.schema), arrays)?;
-                geo.summary.add(&batch, &geo.columns)?;
-                batch
-            }
-            None => batch.clone(),
-        };
+        let mut arrays = batch.columns().to_vec();
+        for Geometry { columns, field, .. } in &self.geometries {
+            let geometry = &mut arrays[columns.geometry()];
+            *geometry = Arc::new(wkb_of(geometry, field)?) as ArrayRef;
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let as_wkb = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        for Geometry { columns, summary, .. } in &mut self.geometries {
+            summary.add(&as_wkb, columns)?;
+        }
         self.writer.write(&as_wkb)
     }
 
@@ -77,8 +91,9 @@ impl RowsFileEncoder {
 
     /// The rest of the bytes.
     pub fn finish(mut self) -> Result<Vec<u8>> {
-        if let Some(geo) = &self.geo {
-            let text = geo.summary.to_json(&geo.columns)?;
+        if let Some(primary) = self.geometries.first() {
+            let all = self.geometries.iter().map(|geometry| (&geometry.columns, &geometry.summary));
+            let text = metadata(primary.columns.name(), all)?;
             self.writer.note(KeyValue::new("geo".to_owned(), text));
         }
         Ok(self.writer.finish()?.0)
@@ -136,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_column_of_geometries_makes_a_geoparquet_file() {
-        let (batches, geo) = file(RowsFileEncoder::geoparquet(&rows().schema()).unwrap(), &[rows(), rows()]);
+        let (batches, geo) = file(RowsFileEncoder::parquet(&rows().schema()).unwrap(), &[rows(), rows()]);
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 4);
         assert_eq!(batches[0].schema().field(0).data_type(), &DataType::Utf8);
         let column = &geo.unwrap()["columns"]["geometry"];
@@ -146,11 +161,35 @@ mod tests {
     }
 
     #[test]
+    fn each_column_of_geometries_is_described_and_the_first_is_shown() {
+        let marked = |name: &str| {
+            let extension = ("ARROW:extension:name".to_owned(), "geoarrow.wkb".to_owned());
+            Field::new(name, DataType::Binary, true).with_metadata([extension].into())
+        };
+        let column = |x: f64| Arc::new(BinaryArray::from_opt_vec(vec![Some(&point(x))])) as ArrayRef;
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("bytes", DataType::Binary, true),
+            marked("centre"),
+            marked("outline"),
+        ]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column(0.), column(1.), column(2.)]).unwrap();
+        let (batches, geo) = file(RowsFileEncoder::geoparquet(&schema).unwrap(), &[batch]);
+        let geo = geo.unwrap();
+        assert_eq!(geo["primary_column"], "centre");
+        let columns = geo["columns"].as_object().unwrap();
+        assert_eq!(columns.keys().collect::<Vec<_>>(), ["centre", "outline"]);
+        assert!(batches[0].schema().fields().iter().all(|field| field.metadata().is_empty()));
+    }
+
+    #[test]
     fn without_geometries_a_file_is_plain() {
         let numbers = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]).unwrap();
         let (batches, geo) = file(RowsFileEncoder::parquet(&numbers.schema()).unwrap(), std::slice::from_ref(&numbers));
         assert_eq!((batches[0].columns(), geo), (numbers.columns(), None));
         let error = RowsFileEncoder::geoparquet(&numbers.schema()).err().unwrap().to_string();
-        assert!(error.contains("needs a column geometry, and there is none"), "{error}");
+        assert!(
+            error.contains("needs a column of geometries (WKB, or what an ST_ function gives), and there is none"),
+            "{error}"
+        );
     }
 }

@@ -267,11 +267,12 @@ impl Warehouse {
         &self.io
     }
 
-    /// Errors unless the files of the table are below `warehouse`.
-    pub fn check_location(&self, warehouse: &str) -> Result<()> {
+    /// Errors unless the files of the table are below `warehouse`, if one is named.
+    pub fn check_location(&self, warehouse: Option<&str>) -> Result<()> {
+        let Some(warehouse) = warehouse else { return Ok(()) };
         let wanted = to_location(&folder_url(warehouse)?)?;
         let existing = to_location(&self.url)?;
-        let way_out = "name that folder, or another catalog";
+        let way_out = "name that folder or none, or another catalog";
         if wanted == existing { Ok(()) } else { Err(self.disagrees("its files in", &existing, &wanted, way_out)) }
     }
 

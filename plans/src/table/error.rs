@@ -16,6 +16,8 @@ pub enum WarehouseError {
     NoCatalog { catalog: String },
     #[error("catalog {catalog} has no table {table}; an ingest creates it, or name another catalog")]
     NoTable { catalog: String, table: String },
+    #[error("catalog {catalog} has no table yet; to create one, name the folder or URL of its files with --warehouse")]
+    NoLocation { catalog: String },
     #[error("catalog {catalog} cannot be read or written: {source}{}", super::sqlite::advice(.source).map_or(String::new(), |advice| format!("; {advice}")))]
     Database { catalog: String, source: sqlx::Error },
     #[error("the catalog cannot be read or written: {0}")]

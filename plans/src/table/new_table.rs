@@ -64,7 +64,7 @@ impl Warehouse {
     }
 
     fn agreeing(self, warehouse: &str, items: &ItemSchema, h3_resolution: u8) -> Result<Self> {
-        self.check_location(warehouse)?;
+        self.check_location(Some(warehouse))?;
         self.check_promoted(items.promoted())?;
         self.check_resolution(h3_resolution)?;
         Ok(self)

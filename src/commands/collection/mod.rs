@@ -130,7 +130,7 @@ struct Opened {
 async fn open(at: &WarehouseArgs) -> Result<Opened, CommandError> {
     at.check()?;
     let warehouse = Warehouse::open(&at.catalog).await?;
-    warehouse.check_location(&at.warehouse)?;
+    warehouse.check_location(at.warehouse.as_deref())?;
     Ok(Opened { session: session(1)?, items: ItemsTable::new(warehouse) })
 }
 

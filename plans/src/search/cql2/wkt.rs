@@ -1,8 +1,8 @@
 //! WKT in CQL2: positions have two to four numbers, with or without `Z` and `M`; two of them are read.
 
 use earthcatalog_stac_rows::footprint::drawn_place;
+use earthcatalog_udfs::{read_wkt, wkt_fault};
 use geo::Geometry;
-use wkt::TryFromWkt;
 
 const TYPES: [&str; 7] =
     ["POINT", "LINESTRING", "POLYGON", "MULTIPOINT", "MULTILINESTRING", "MULTIPOLYGON", "GEOMETRYCOLLECTION"];
@@ -18,7 +18,11 @@ pub(super) fn is_geometry(word: &str) -> bool {
 pub(super) fn parse(text: &str) -> Result<(Geometry, usize), String> {
     let end = end(text)?;
     let flat = flat(&text[..end]);
-    let geometry = Geometry::try_from_wkt_str(&flat).map_err(|e| format!("{:?} is not WKT: {e}", &text[..end]))?;
+    let geometry = read_wkt(&flat).map_err(|e| {
+        // Of the text as it was typed, if it is wrong, too.
+        let fault = wkt_fault(&text[..end]).map_or(e, |fault| fault.to_string());
+        format!("{:?} is not WKT: {fault}", &text[..end])
+    })?;
     Ok((drawn_place(geometry), end))
 }
 
@@ -92,12 +96,12 @@ mod tests {
 
     #[test]
     fn positions_of_more_dimensions_are_read_for_two() {
-        let point = Geometry::try_from_wkt_str("POINT(1 2)").unwrap();
+        let point = read_wkt("POINT(1 2)").unwrap();
         for text in ["POINT(1 2)", "point z (1 2 3)", "POINTZM(1 2 3 4)", "POINT ( 1  2 3 )", "Point M(1 2 3)"] {
             assert_eq!(parse(&format!("{text}) AND (x")), Ok((point.clone(), text.len())), "{text}");
         }
         let text = "GEOMETRYCOLLECTION(POINT(1 2 3),LINESTRING Z(1 2 3, 4 5 6))";
-        let flat = Geometry::try_from_wkt_str("GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(1 2,4 5))").unwrap();
+        let flat = read_wkt("GEOMETRYCOLLECTION(POINT(1 2),LINESTRING(1 2,4 5))").unwrap();
         assert_eq!(parse(text), Ok((flat, text.len())));
     }
 

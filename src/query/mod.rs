@@ -1,5 +1,7 @@
 //! SQL over a warehouse: statements in, answers out.
 
+mod refusal;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use earthcatalog_plans::scan::{ScanMetrics, scan_metrics};
 use futures::TryStreamExt;
 use thiserror::Error;
 
+use self::refusal::Refusal;
 use crate::cluster::JobExec;
 use crate::output::{self, OutputError, Rendering, Sink, Written};
 use crate::report::{bytes, count};
@@ -37,6 +40,8 @@ pub enum SqlError {
         "{place}: this statement writes to a warehouse, and sql only reads; `earthcatalog run FILE` runs scripts that write"
     )]
     Writes { place: String },
+    #[error("{place}: {refusal}")]
+    Refused { place: String, refusal: Refusal },
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -62,8 +67,9 @@ impl SqlError {
     }
 }
 
-/// Makes the tables of a warehouse known to `session`.
-pub async fn open(session: &SessionContext, catalog: &str, warehouse: &str) -> DataFusionResult<()> {
+/// Makes the tables of the warehouse that `catalog` points at known to `session`; its files must be in `warehouse`, if one
+/// is named.
+pub async fn open(session: &SessionContext, catalog: &str, warehouse: Option<&str>) -> DataFusionResult<()> {
     register_views(session, catalog, warehouse).await
 }
 
@@ -95,8 +101,11 @@ impl<'a, 'b> Answers<'a, 'b> {
     /// Runs a statement to its end.
     pub async fn answer(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
         let started = Instant::now();
-        let planned = statement.plan(self.session).await?;
         let place = || statement.place().to_string();
+        if let Some(refusal) = Refusal::of(self.session, statement.ast()).await {
+            return Err(SqlError::Refused { place: place(), refusal });
+        }
+        let planned = statement.plan(self.session).await?;
         if planned.effect.is_on_warehouse() {
             return Err(SqlError::Writes { place: place() });
         }
