@@ -1,17 +1,14 @@
 //! `earthcatalog delete`: runs `sql/delete.sql`.
 
 use std::io::Write;
-use std::time::Instant;
 
 use clap::Args;
-use datafusion::prelude::SessionContext;
 
 use super::CommandError;
-use crate::arguments::{ClusterArgs, ReportFormat, ResourceArgs, WarehouseArgs};
-use crate::pipeline::{DELETE, PipelineError};
-use crate::report::DeleteSummary;
+use super::deletion::DeletionArgs;
+use crate::arguments::WarehouseArgs;
+use crate::pipeline::DELETE;
 use crate::script::Arguments;
-use crate::signals::interrupt;
 
 /// Flags of `delete`. Those that are parameters of `sql/delete.sql` get help from there.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,16 +17,8 @@ pub struct DeleteArgs {
     pub at: WarehouseArgs,
     #[arg(id = "where", long = "where", value_name = "SQL")]
     pub condition: String,
-    /// Say how many Items would be deleted, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
     #[command(flatten)]
-    pub cluster: ClusterArgs,
-    #[command(flatten)]
-    pub resources: ResourceArgs,
-    /// Format of the summary
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub output: ReportFormat,
+    pub deletion: DeletionArgs,
 }
 
 impl DeleteArgs {
@@ -43,25 +32,5 @@ impl DeleteArgs {
 
 pub async fn run(args: &DeleteArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
-    let session = args.resources.pipeline_session()?;
-    args.cluster.attach_unless(args.dry_run, &session).await?;
-    let failed = |e| CommandError::pipeline(e, DELETE);
-    if args.dry_run {
-        let would = DELETE.dry_run(&session, &args.arguments(), interrupt()).await.map_err(failed)?.pop();
-        return Ok(would.map_or(Ok(()), |would| args.output.write(&would, out))?);
-    }
-    let summary = delete(&session, args, interrupt()).await.map_err(failed)?;
-    Ok(args.output.write(&summary, out)?)
-}
-
-/// Deletes Items in all versions and cells, as one snapshot. Stopped by `interrupt` before its commit, it changes nothing.
-pub async fn delete(
-    session: &SessionContext,
-    args: &DeleteArgs,
-    interrupt: impl Future<Output = ()>,
-) -> Result<DeleteSummary, PipelineError> {
-    let started = Instant::now();
-    let report = DELETE.run(session, &args.arguments(), interrupt).await?;
-    let replaced = report.replaced.unwrap_or_default();
-    DeleteSummary::new(&replaced, started.elapsed().as_secs_f64()).ok_or(PipelineError::Result(DELETE.name))
+    args.deletion.run(DELETE, &args.arguments(), out).await
 }

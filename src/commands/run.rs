@@ -56,14 +56,11 @@ pub async fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CommandError
         let committed = run_statement(&statement, &session, interrupt.as_mut(), Some((args.output, &mut *out))).await;
         let Some(run) = committed.map_err(failed)? else { continue };
         let seconds = started.elapsed().as_secs_f64();
-        if let Some(deleted) = run.replaced.as_ref().and_then(|replaced| DeleteSummary::new(replaced, seconds)) {
-            format.write(&deleted, out)?;
-            continue;
-        }
         match run.replaced.clone() {
-            Some(replaced) => {
-                format.write(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), out)?;
-            }
+            Some(replaced) => match DeleteSummary::new(&replaced, seconds) {
+                Some(deleted) => format.write(&deleted, out)?,
+                None => format.write(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), out)?,
+            },
             None => format.write(&Report { run, seconds }, out)?,
         }
     }

@@ -4,15 +4,13 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
+use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::sql::sqlparser::ast::Function;
 
 use super::procedure::Procedure;
 use crate::maintenance::ExpireOptions;
-use crate::query::warehouse_of;
-use crate::runtime::find_table;
 use crate::table::Warehouse;
 use crate::table::catalog::{NAMESPACE, TABLE};
 
@@ -29,21 +27,8 @@ impl Call {
     /// Errors: no such procedure, other arguments than it takes, a table that is none of a warehouse.
     pub(super) async fn try_new(state: &SessionState, function: Function) -> Result<Self> {
         let procedure = Procedure::of(&function.name)?;
-        if function.over.is_some() || function.filter.is_some() || function.null_treatment.is_some() {
-            return plan_err!("{function} is no call; call it as {procedure}");
-        }
-        let arguments = procedure.arguments(state, function.args)?;
-        let (called, table) = (procedure.name(), &arguments.table);
-        let Some(found) = find_table(state, table).await? else {
-            return plan_err!(
-                "{called}: there is no table {table}; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
-            );
-        };
-        let Some(warehouse) = warehouse_of(&found) else {
-            return plan_err!(
-                "{called}: table {table} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
-            );
-        };
+        let arguments = procedure.arguments(state, function)?;
+        let (_, warehouse) = procedure.signature().warehouse(state, &arguments.table).await?;
         let schema = DFSchema::try_from(procedure.schema())?.into();
         Ok(Self { procedure, warehouse, options: arguments.options, schema })
     }

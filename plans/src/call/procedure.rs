@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, ScalarValue, TableReference, plan_datafusion_err, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::sql::planner::object_name_to_table_reference;
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, FunctionArguments, ObjectName};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Function, ObjectName};
 
 use super::remove_objects;
 use super::signature::{Signature, evaluate};
@@ -69,7 +69,7 @@ impl Procedure {
         })
     }
 
-    fn signature(self) -> Signature {
+    pub(super) fn signature(self) -> Signature {
         let parameters: &[(&str, &str)] = match self {
             Self::RewriteManifests => &[(TABLE, "items"), (DRY_RUN, "dry_run => false")],
             Self::ExpireSnapshots | Self::RemoveOrphanFiles => {
@@ -123,10 +123,10 @@ impl Procedure {
     }
 
     /// Reads the arguments of a call.
-    pub(super) fn arguments(self, state: &SessionState, given: FunctionArguments) -> Result<Arguments> {
+    pub(super) fn arguments(self, state: &SessionState, call: Function) -> Result<Arguments> {
         let signature = self.signature();
         let mut arguments = Arguments { table: TableReference::bare(""), options: ExpireOptions::default() };
-        for (name, value) in signature.arguments(given, &[TABLE])? {
+        for (name, value) in signature.arguments(call, &[(TABLE, "a table")])? {
             match name {
                 TABLE => arguments.table = signature.table(value)?,
                 RETAIN => arguments.options.retain = self.retain(state, value)?,

@@ -16,7 +16,6 @@ use futures::TryStreamExt;
 
 use super::signature::{Signature, evaluate};
 use crate::model::item_key::ItemKey;
-use crate::query::warehouse_of;
 use crate::run::remove_items;
 use crate::runtime::{MaxRejects, find_table, plan_look_up};
 use crate::scan::records::IngestedTable;
@@ -47,7 +46,7 @@ const DEFAULT_MOST: MaxRejects = MaxRejects::Percent(1.0);
 pub(super) async fn plan(state: &SessionState, function: Function) -> Result<LogicalPlan> {
     let name = SIGNATURE.name;
     let (mut table, mut objects, mut most) = (TableReference::bare(""), TableReference::bare(""), DEFAULT_MOST);
-    for (parameter, value) in SIGNATURE.arguments(function.args, &[TABLE, OBJECTS])? {
+    for (parameter, value) in SIGNATURE.arguments(function, &[(TABLE, "a table"), (OBJECTS, "a table of objects")])? {
         match parameter {
             TABLE => table = SIGNATURE.table(value)?,
             OBJECTS => objects = SIGNATURE.table(value)?,
@@ -66,14 +65,7 @@ pub(super) async fn plan(state: &SessionState, function: Function) -> Result<Log
             }
         }
     }
-    let Some(found) = find_table(state, &table).await? else {
-        return plan_err!("{name}: there is no table {table}; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG");
-    };
-    let Some(warehouse) = warehouse_of(&found) else {
-        return plan_err!(
-            "{name}: table {table} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
-        );
-    };
+    let (found, warehouse) = SIGNATURE.warehouse(state, &table).await?;
     let Some(of_objects) = find_table(state, &objects).await? else {
         return plan_err!("{name}: there is no table {objects} with the objects to remove");
     };

@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::Schema;
+use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, Result, ScalarValue, TableReference, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::{
-    Expr, ExprWithAlias, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value,
+    Expr, ExprWithAlias, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Value,
 };
+
+use crate::query::warehouse_of;
+use crate::runtime::find_table;
+use crate::table::Warehouse;
 
 /// Name and parameters of a procedure.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +29,12 @@ pub(super) struct Signature {
 impl Signature {
     /// The arguments of a call with their parameters. Arguments are given in the order of the parameters, or by name.
     ///
-    /// Errors: others than it takes, one given twice, one of `required` missing.
-    pub fn arguments(self, given: FunctionArguments, required: &[&str]) -> Result<Vec<(&'static str, Expr)>> {
-        let list = match given {
+    /// Errors: others than it takes, one given twice, one of `required` missing, which are named with what they are.
+    pub fn arguments(self, call: Function, required: &[(&str, &str)]) -> Result<Vec<(&'static str, Expr)>> {
+        if call.over.is_some() || call.filter.is_some() || call.null_treatment.is_some() {
+            return plan_err!("{call} is no call; call it as {self}");
+        }
+        let list = match call.args {
             FunctionArguments::None => vec![],
             FunctionArguments::List(list) if list.clauses.is_empty() && list.duplicate_treatment.is_none() => list.args,
             other => return plan_err!("{}{other}: call it as {self}", self.name),
@@ -39,8 +47,8 @@ impl Signature {
             }
             found.push((name, value));
         }
-        match required.iter().find(|name| found.iter().all(|(given, _)| given != *name)) {
-            Some(missing) => plan_err!("{} needs a {missing}; call it as {self}", self.name),
+        match required.iter().find(|(name, _)| found.iter().all(|(given, _)| given != name)) {
+            Some((_, missing)) => plan_err!("{} needs {missing}; call it as {self}", self.name),
             None => Ok(found),
         }
     }
@@ -78,6 +86,26 @@ impl Signature {
             other => return plan_err!("{}: {other} is no table; call it as {self}", self.name),
         };
         object_name_to_table_reference(ObjectName::from(name), true)
+    }
+
+    /// The table of that name, and its warehouse.
+    pub async fn warehouse(
+        self,
+        state: &SessionState,
+        table: &TableReference,
+    ) -> Result<(Arc<dyn TableProvider>, Warehouse)> {
+        let called = self.name;
+        let Some(found) = find_table(state, table).await? else {
+            return plan_err!(
+                "{called}: there is no table {table}; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
+            );
+        };
+        match warehouse_of(&found) {
+            Some(warehouse) => Ok((found, warehouse)),
+            None => plan_err!(
+                "{called}: table {table} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
+            ),
+        }
     }
 }
 

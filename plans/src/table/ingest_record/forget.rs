@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
-use arrow::datatypes::TimestampMillisecondType;
-use datafusion::common::Result;
+use arrow::datatypes::{DataType, TimestampMillisecondType};
+use datafusion::common::{DataFusionError, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use url::Url;
 
@@ -16,7 +17,7 @@ use super::file::{INGESTED_SCHEMA, encode_rows};
 use super::list::RecordList;
 use crate::model::layout;
 use crate::model::task_files::RecordFile;
-use crate::stores::stores;
+use crate::stores::{CheckedPages, stores};
 use crate::table::{TableState, Warehouse};
 
 /// Files of the record that are read at a time.
@@ -42,7 +43,7 @@ pub async fn forget(
                 0 => None,
                 _ => Some(write(warehouse, path, &rows).await?),
             };
-            Ok::<_, datafusion::common::DataFusionError>(Some((file.path, new)))
+            Ok::<_, DataFusionError>(Some((file.path, new)))
         }
     };
     let written = stream::iter(list.files.into_iter().enumerate()).map(without).buffered(READS);
@@ -53,19 +54,31 @@ pub async fn forget(
 
 /// The rows of a file of the record that tell of other objects; `None` if all do.
 async fn rows_without(file: &RecordFile, objects: &HashSet<String>) -> Result<Option<RecordBatch>> {
-    let url = Url::parse(&file.path).map_err(|e| datafusion::common::DataFusionError::External(Box::new(e)))?;
+    let url = Url::parse(&file.path).map_err(|e| DataFusionError::External(Box::new(e)))?;
     let (store, path) = stores().locate(&url)?;
     let bytes = store.get(&path).await?.bytes().await?;
-    let mut kept = vec![];
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone())?;
+    CheckedPages::check_file(&file.path, &bytes, reader.metadata())?;
+    let only_objects = ProjectionMask::columns(reader.parquet_schema(), ["object"]);
     let mut is_concerned = false;
+    for batch in reader.with_projection(only_objects).build()? {
+        is_concerned |= others(&batch?, objects)?.has_false();
+    }
+    if !is_concerned {
+        return Ok(None);
+    }
+    let mut kept = vec![];
     for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
         let batch = as_recorded(&batch?)?;
-        let other = batch.column(0).as_string_view().iter().map(|object| Some(!objects.contains(object?)));
-        let other: BooleanArray = other.collect();
-        is_concerned |= other.true_count() < batch.num_rows();
-        kept.push(filter_record_batch(&batch, &other)?);
+        kept.push(filter_record_batch(&batch, &others(&batch, objects)?)?);
     }
-    Ok(if is_concerned { Some(concat_batches(&INGESTED_SCHEMA, &kept)?) } else { None })
+    Ok(Some(concat_batches(&INGESTED_SCHEMA, &kept)?))
+}
+
+/// Which rows tell of other objects.
+fn others(rows: &RecordBatch, objects: &HashSet<String>) -> Result<BooleanArray> {
+    let names = cast(rows.column(0), &DataType::Utf8View)?;
+    Ok(names.as_string_view().iter().map(|name| Some(name.is_none_or(|name| !objects.contains(name)))).collect())
 }
 
 /// Rows of an older file have no Items.
@@ -79,7 +92,7 @@ fn as_recorded(batch: &RecordBatch) -> Result<RecordBatch> {
 
 async fn write(warehouse: &Warehouse, path: String, rows: &RecordBatch) -> Result<RecordFile> {
     let path = format!("{}{path}", warehouse.url());
-    let url = Url::parse(&path).map_err(|e| datafusion::common::DataFusionError::External(Box::new(e)))?;
+    let url = Url::parse(&path).map_err(|e| DataFusionError::External(Box::new(e)))?;
     let bytes = encode_rows(rows)?;
     let times = rows.column_by_name("last_modified").map(|times| times.as_primitive::<TimestampMillisecondType>());
     let times: Option<Vec<i64>> = times.into_iter().flatten().collect();

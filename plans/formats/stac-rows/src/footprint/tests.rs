@@ -64,6 +64,8 @@ fn orbits_round_the_globe_are_drawn() {
     let outline: Vec<_> = track(0.0).chain(track(5.0).collect::<Vec<_>>().into_iter().rev()).collect();
     let (drawn, _) = draw(ring(&outline), None);
     assert!(bounds(&drawn).is_some_and(is_drawn) || matches!(&drawn, Geometry::MultiPolygon(m) if m.0.len() > 1));
+    let [west, south, east, north] = bounds(&drawn).unwrap();
+    assert!(west >= -180.0 && east <= 180.0 && south < -75.0 && north > 75.0, "{west} {south} {east} {north}");
 }
 
 /// Random numbers are no outline: to draw one of thousands took minutes, and gave a position for each of its crossings.
