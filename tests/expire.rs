@@ -67,7 +67,7 @@ fn old_snapshots_go_when_asked_to_and_the_table_stays_the_same_for_pyiceberg_too
     assert_eq!(warehouse.value("SELECT count(*) FROM items"), 3);
     let (catalog, files) = (warehouse.catalog.as_os_str(), warehouse.files.as_os_str());
     let seen = python::run("expired_pyiceberg.py", [catalog, files]);
-    assert_eq!(seen.trim(), "3 rows, 1 snapshot, 1 in history, 0 older metadata files");
+    assert_eq!(seen.trim(), "3 rows, 1 snapshots, 1 in history, 0 older metadata files");
 }
 
 #[test]

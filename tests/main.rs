@@ -14,6 +14,7 @@ mod data;
 mod demo;
 mod expire;
 mod faults;
+mod history;
 mod incremental;
 mod interop;
 mod item_index;

@@ -342,3 +342,55 @@ async fn numbers_of_items_are_those_of_sql() {
         assert!(answer.fails(400, "InvalidParameterValue").starts_with(words), "{}", answer.json);
     }
 }
+
+/// Of a large table, the newest years are looked at first, and the others where these are not enough: pages are the same.
+#[tokio::test]
+async fn pages_of_a_large_table_are_newest_first_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    // Few in the newest years, most in one, some without a time.
+    let year = |i: usize| match i {
+        0..30 => 2024 - i as i32 % 3,
+        30..5_600 => 2010,
+        _ => 1990 + i as i32 % 10,
+    };
+    let line = |i: usize| {
+        let datetime = (i % 200 != 199).then(|| format!("{}-{:02}-{:02}T00:00:00Z", year(i), 1 + i % 12, 1 + i % 28));
+        let (platform, id) = (["S1A", "LC08"][i % 2], format!("{i:04}"));
+        json!({
+            "type": "Feature", "stac_version": "1.0.0", "id": id, "collection": "c", "links": [], "assets": {},
+            "geometry": {"type": "Point", "coordinates": [10, 80]},
+            "properties": {"datetime": datetime, "start_datetime": "1980-01-01T00:00:00Z",
+                "end_datetime": "1980-01-02T00:00:00Z", "platform": platform},
+        })
+        .to_string()
+    };
+    let items = folder.path().join("items.ndjson");
+    fs::write(&items, (0..6_000).map(line).collect::<Vec<_>>().join("\n")).unwrap();
+    warehouse.ingested(&items, &[]);
+    let service = Service::over(&warehouse, &[]);
+    for (search, condition, limit) in [
+        ("", "true", 200),
+        ("", "true", 17),
+        ("filter=platform='LC08'", "platform = 'LC08'", 211),
+        ("filter=id>'5990'", "id > '5990'", 3),
+        ("datetime=2000-01-01T00:00:00Z/2011-01-01T00:00:00Z", "datetime BETWEEN '2000-01-01' AND '2011-01-01'", 255),
+        ("bbox=9,79,11,81&sortby=-properties.datetime,-id", "true", 199),
+    ] {
+        let by_id = if search.contains("-id") { "id DESC" } else { "id" };
+        let sql = format!("SELECT id FROM items WHERE {condition} ORDER BY datetime DESC NULLS LAST, {by_id}");
+        let expected: Vec<String> =
+            warehouse.rows(&sql).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        // The first pages, and what is behind most of the others.
+        let mut page = service.get(&format!("/search?limit={limit}&{search}")).await;
+        let mut found = vec![];
+        while found.len() < expected.len().min(6 * limit) {
+            found.extend(page.ids());
+            let Some(next) = page.link("next").cloned() else { break };
+            page = service.follow(&next).await;
+        }
+        // Not with assert_eq!, which would print thousands of ids.
+        let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
+        assert!(same == found.len() && same >= expected.len().min(6 * limit), "{search}: {same} of {}", found.len());
+    }
+}

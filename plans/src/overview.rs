@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::cell_outline;
@@ -71,6 +71,24 @@ type Rows = BTreeMap<CellIndex, BTreeMap<Year, u64>>;
 
 /// A year, null being the last.
 type Year = (bool, Option<i32>);
+
+impl Overview {
+    /// The start of the newest years that together have as many rows, if some years are older; of `until` and before.
+    pub fn since(&self, rows: u64, until: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let of_year =
+            |i: usize| self.cells.iter().map(|cell| cell.rows.get(i).copied().unwrap_or_default()).sum::<u64>();
+        let years = self.years.iter().enumerate().filter_map(|(i, year)| Some(((*year)?, of_year(i))));
+        let until = until.map(|until| until.year());
+        let mut older = years.filter(|(year, _)| until.is_none_or(|until| *year <= until)).rev();
+        let mut found = 0;
+        let (year, _) = older.by_ref().find(|(_, of_year)| {
+            found += of_year;
+            found >= rows
+        })?;
+        older.next()?;
+        Some(NaiveDate::from_ymd_opt(year, 1, 1)?.and_time(NaiveTime::MIN).and_utc())
+    }
+}
 
 /// The overview of a table in the state that a statement of `session` sees.
 pub async fn overview(session: &SessionContext, table: &ItemsTable) -> Result<Overview> {
@@ -219,6 +237,30 @@ mod tests {
         assert_eq!(found.collections[0].bbox, Some([-45.1, -75.0, 10.0, 70.1]));
         assert_eq!(found.collections[0].interval, interval);
         assert!(found.snapshot.is_some() && found.committed_at.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_newest_years_are_those_with_enough_rows() {
+        let mut table = Table::new("platform VARCHAR").await;
+        let point = || json!({"type": "Point", "coordinates": [1.0, 2.0]});
+        let time = |year: i32| json!(format!("{year}-06-01T00:00:00Z"));
+        let years = [2018, 2019, 2019, 2021, 2021, 2021].map(time);
+        let items = years.into_iter().chain([Value::Null]).enumerate();
+        let items: Vec<_> = items.map(|(i, time)| item(&i.to_string(), "ice", point(), time)).collect();
+        table.ingest(&items).await;
+        let found = of(&table).await;
+        let since = |rows, until: Option<&str>| {
+            let until = until.map(|until| until.parse().unwrap());
+            found.since(rows, until).map(|since| since.to_rfc3339_opts(SecondsFormat::Secs, true))
+        };
+        let [of_2019, of_2021] = ["2019-01-01T00:00:00Z", "2021-01-01T00:00:00Z"].map(|time| Some(time.to_owned()));
+        assert_eq!(
+            [since(1, None), since(3, None), since(4, None), since(5, None)],
+            [of_2021.clone(), of_2021, of_2019.clone(), of_2019.clone()]
+        );
+        assert_eq!(since(6, None), None, "no year is older");
+        assert_eq!(since(2, Some("2020-01-01T00:00:00Z")), of_2019);
+        assert_eq!((since(1, Some("2018-07-01T00:00:00Z")), since(100, None)), (None, None));
     }
 
     #[tokio::test]

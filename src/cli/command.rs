@@ -29,12 +29,14 @@ use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::commands::register::{self, RegisterArgs};
+use crate::commands::rollback::{self, RollbackArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
 use crate::commands::scheduler::{self, SchedulerArgs};
 use crate::commands::search::{self, SearchArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sql::{self, SqlArgs};
+use crate::commands::tag::{self, TagCommand};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
@@ -63,6 +65,10 @@ pub enum Command {
     Index(IndexArgs),
     /// Remove old snapshots, and files that are no longer needed
     Expire(ExpireArgs),
+    /// Take a table back to an earlier state, or forth again
+    Rollback(RollbackArgs),
+    /// List, add or remove names for states of a warehouse
+    Tag(TagCommand),
     /// Run a SQL script, given as a file or as the name of a pipeline
     Run(RunArgs),
     /// Show the plans of a SQL script, given as a file or as the name of a pipeline, without running it
@@ -118,6 +124,8 @@ impl Command {
             Self::Reconcile(args) => reconcile::run(&args, out).await,
             Self::Index(args) => index::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
+            Self::Rollback(args) => rollback::run(&args, out).await,
+            Self::Tag(args) => tag::run(&args, out).await,
             Self::Run(args) => run::run(&args, out).await,
             Self::Explain(args) => explain::run(&args, out).await,
             Self::Pipelines(args) => pipelines::run(&args, out),
@@ -164,6 +172,8 @@ impl Command {
             | Self::Man(_)
             | Self::Pipelines(_)
             | Self::Register(_)
+            | Self::Rollback(_)
+            | Self::Tag(_)
             | Self::Runs(_)
             | Self::Info(_)
             | Self::Collection(_)

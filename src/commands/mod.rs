@@ -27,11 +27,13 @@ pub mod paths;
 pub mod pipelines;
 pub mod reconcile;
 pub mod register;
+pub mod rollback;
 pub mod run;
 pub mod runs;
 pub mod scheduler;
 pub mod search;
 pub mod serve;
 pub mod sql;
+pub mod tag;
 
 pub use error::CommandError;

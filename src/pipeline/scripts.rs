@@ -37,8 +37,11 @@ pub const INFO: Pipeline = Pipeline { name: "info.sql", text: include_str!("../.
 /// Removes the Items whose objects are gone.
 pub const RECONCILE: Pipeline = Pipeline { name: "reconcile.sql", text: include_str!("../../sql/reconcile.sql") };
 
+/// Takes a table back to an earlier state.
+pub const ROLLBACK: Pipeline = Pipeline { name: "rollback.sql", text: include_str!("../../sql/rollback.sql") };
+
 /// The scripts by the names of their commands, which `run`, `explain` and `pipelines` take.
-pub const PIPELINES: [(&str, Pipeline); 9] = [
+pub const PIPELINES: [(&str, Pipeline); 10] = [
     ("backfill", BACKFILL),
     ("compact", COMPACT),
     ("delete", DELETE),
@@ -48,6 +51,7 @@ pub const PIPELINES: [(&str, Pipeline); 9] = [
     ("info", INFO),
     ("ingest", INGEST),
     ("reconcile", RECONCILE),
+    ("rollback", ROLLBACK),
 ];
 
 impl Pipeline {
@@ -79,6 +83,7 @@ mod tests {
             ("info", 7),
             ("ingest", 4),
             ("reconcile", 6),
+            ("rollback", 3),
         ];
         for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
             let (expected, statements) = statements;
@@ -87,6 +92,10 @@ mod tests {
             let script = pipeline.script().unwrap();
             let arguments = match script.parameter("inventory") {
                 Some(_) => arguments.with("inventory", "i.csv"),
+                None => arguments,
+            };
+            let arguments = match script.parameter("to") {
+                Some(_) => arguments.with("to", "2025"),
                 None => arguments,
             };
             let arguments = match script.parameter("where") {

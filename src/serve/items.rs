@@ -52,7 +52,8 @@ pub(super) async fn item(
         limit: Some(1),
         ..Search::default()
     };
-    let page = Page::new(&table_name(), Arc::clone(&view.items) as _, &search, None).map_err(ApiError::planning)?;
+    let page =
+        Page::new(&table_name(), Arc::clone(&view.items) as _, &search, None, None).map_err(ApiError::planning)?;
     let rows: Vec<_> = app.reader.rows(&page.plan).await?.try_collect().await.map_err(ApiError::running)?;
     let found = rows.iter().find(|batch| batch.num_rows() > 0).ok_or_else(missing)?;
     let mut item = vec![];

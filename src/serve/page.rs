@@ -9,6 +9,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::physical_plan::SendableRecordBatchStream;
+use earthcatalog_plans::query::ItemsTable;
+use earthcatalog_plans::scan::rows_to_read;
 use earthcatalog_plans::search::{Fields, Page, Position, Search};
 use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
@@ -25,6 +27,9 @@ use super::reader::{View, items};
 use super::token::Token;
 use crate::export::BATCH_ROWS;
 use crate::output::{Output, OutputError};
+
+/// Rows that are read for a page, whatever it shows of them.
+const FEW_ROWS: u64 = 5_000;
 
 /// Where the pages of a search are.
 pub(super) struct Place {
@@ -58,8 +63,7 @@ pub(super) async fn page(app: &App, view: &View, asked: Asked, place: Place) -> 
     let limit = asked.limit();
     // One more tells whether there is a next page.
     let wanted = Search { limit: Some(limit + 1), ..search.clone() };
-    let page = Page::new(&items(), Arc::clone(&table) as _, &wanted, position.as_ref()).map_err(ApiError::planning)?;
-    let (first, rows) = match (begin(app, &page).await, &token) {
+    let (page, first, rows) = match (begin(app, view, &table, &wanted, position.as_ref()).await, &token) {
         (Ok(begun), _) => begun,
         // The files of the snapshot may have been deleted since.
         (Err(_), Some(token)) if app.reader.has_expired(token.snapshot).await => {
@@ -85,11 +89,48 @@ pub(super) async fn page(app: &App, view: &View, asked: Asked, place: Place) -> 
     Ok(([(header::CONTENT_TYPE, GEOJSON)], body).into_response())
 }
 
-/// The first rows, and those behind them.
-async fn begin(app: &App, page: &Page) -> Result<(Option<RecordBatch>, SendableRecordBatchStream), ApiError> {
-    let mut rows = app.reader.rows(&page.plan).await?;
+/// A page, its first rows, and those behind them.
+type Rows = (Page, Option<RecordBatch>, SendableRecordBatchStream);
+
+/// Begins a page. Of a search that would read much, the newest Items first, only the newest years are looked at, if they
+/// have enough of them.
+async fn begin(
+    app: &App,
+    view: &View,
+    table: &Arc<ItemsTable>,
+    wanted: &Search,
+    after: Option<&Position>,
+) -> Result<Rows, ApiError> {
+    let new = |since| {
+        let table = Arc::clone(table) as Arc<dyn TableProvider>;
+        Page::new(&items(), table, wanted, after, since).map_err(ApiError::planning)
+    };
+    let page = new(None)?;
+    let plan = app.reader.plan(&page.plan).await?;
+    let limit = wanted.limit.unwrap_or(usize::MAX);
+    // Of more, it takes several batches to tell whether they are enough.
+    if Page::is_newest_first(wanted) && limit <= BATCH_ROWS {
+        let since = match rows_to_read(&plan).map_err(ApiError::planning)? {
+            Some(rows) if rows <= FEW_ROWS => None,
+            rows => {
+                let all = app.reader.overview(view).await.map_err(ApiError::running)?;
+                // Of the rows that would be read, as large a share is in these years as of all rows.
+                let share = rows.map_or(1.0, |rows| rows as f64 / all.rows.max(1) as f64);
+                all.since((FEW_ROWS as f64 / share) as u64, after.and_then(Position::time))
+            }
+        };
+        if let Some(since) = since {
+            let page = new(Some(since))?;
+            let mut rows = app.reader.rows(&page.plan).await?;
+            let first = rows.try_next().await.map_err(ApiError::running)?;
+            if first.as_ref().is_some_and(|first| first.num_rows() >= limit) {
+                return Ok((page, first, rows));
+            }
+        }
+    }
+    let mut rows = app.reader.begin(plan)?;
     let first = rows.try_next().await.map_err(ApiError::running)?;
-    Ok((first, rows))
+    Ok((page, first, rows))
 }
 
 /// A page that has begun.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use datafusion::common::{Result, TableReference};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use earthcatalog_plans::collections::{Collection, collections};
 use earthcatalog_plans::overview::{Overview, overview};
@@ -175,18 +175,24 @@ impl Reader {
 
     /// The rows of a plan of whole Items.
     pub async fn rows(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
-        begin(&self.session, plan).await
+        self.begin(self.plan(plan).await?)
+    }
+
+    /// How a plan of whole Items is run.
+    pub async fn plan(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>, ApiError> {
+        self.session.state().create_physical_plan(plan).await.map_err(ApiError::planning)
+    }
+
+    /// The rows of what [`Self::plan`] gave.
+    pub fn begin(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream, ApiError> {
+        execute_stream(plan, self.session.task_ctx()).map_err(ApiError::running)
     }
 
     /// The rows of a plan of few columns.
     pub async fn narrow_rows(&self, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
-        begin(&self.narrow, plan).await
+        let plan = self.narrow.state().create_physical_plan(plan).await.map_err(ApiError::planning)?;
+        execute_stream(plan, self.narrow.task_ctx()).map_err(ApiError::running)
     }
-}
-
-async fn begin(session: &SessionContext, plan: &LogicalPlan) -> Result<SendableRecordBatchStream, ApiError> {
-    let plan = session.state().create_physical_plan(plan).await.map_err(ApiError::planning)?;
-    execute_stream(plan, session.task_ctx()).map_err(ApiError::running)
 }
 
 /// The name of the table in plans.

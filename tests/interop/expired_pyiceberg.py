@@ -13,4 +13,4 @@ table = catalog.load_table("earthcatalog.items")
 rows = table.scan(selected_fields=("id",)).to_arrow().num_rows
 assert table.current_snapshot() is not None
 snapshots, history, older = len(table.snapshots()), len(table.history()), len(table.metadata.metadata_log)
-print(f"{rows} rows, {snapshots} snapshot, {history} in history, {older} older metadata files")
+print(f"{rows} rows, {snapshots} snapshots, {history} in history, {older} older metadata files")

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -22,7 +21,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use super::node::Call;
 use crate::runtime::{RunOptions, find_operator};
 
-/// Runs a procedure on the head. Output: one partition with one row, what it did.
+/// Runs a procedure on the head. Output: one partition with one row, what it did, or none.
 #[derive(Debug)]
 pub struct CallExec {
     call: Call,
@@ -33,7 +32,7 @@ pub struct CallExec {
 impl CallExec {
     pub fn new(call: Call) -> Self {
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(call.procedure.schema()),
+            EquivalenceProperties::new(call.action.schema()),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
@@ -51,8 +50,7 @@ impl CallExec {
 
 impl DisplayAs for CallExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallExec: ")?;
-        self.call.describe(f)
+        write!(f, "CallExec: {}", self.call.action)
     }
 }
 
@@ -84,14 +82,13 @@ impl ExecutionPlan for CallExec {
         if partition != 0 {
             return internal_err!("CallExec has one partition, not {partition}");
         }
-        let (mut call, schema) = (self.call.clone(), self.schema());
-        call.options.dry_run |= RunOptions::of(context.session_config().options()).dry_run;
+        let call = self.call.clone();
+        let dry_run = RunOptions::of(context.session_config().options()).dry_run;
         let rows = MetricBuilder::new(&self.metrics).output_rows(partition);
         let run = async move {
-            let summary = call.procedure.run(&call.warehouse, &call.options).await?;
-            let value = |n: u64| Arc::new(UInt64Array::from(vec![n])) as ArrayRef;
-            rows.add(1);
-            Ok(RecordBatch::try_new(schema, call.procedure.values(&summary).into_iter().map(value).collect())?)
+            let done = call.action.run(&call.warehouse, dry_run).await?;
+            rows.add(done.num_rows());
+            Ok(done)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(run))))
     }

@@ -1,26 +1,32 @@
-//! `CALL`: procedures that clean a warehouse, or remove what is gone, as statements of SQL.
+//! `CALL`: procedures that clean a warehouse, take it back to an earlier state, or remove what is gone, as statements of SQL.
 //!
 //! ```sql
 //! CALL rewrite_manifests(items);
 //! CALL expire_snapshots(items, '1h');
 //! CALL remove_orphan_files(items, retain => '1h', dry_run => true);
+//! CALL rollback(items, to => '2025-01-31');
+//! CALL create_tag(items, '2025', at => '2025-12-31');
 //! CALL remove_objects(items, gone, max_removed => '1%');
 //! ```
 //!
 //! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
-//! - [`Procedure`]: what can be called, with what; `node` and `exec` are a call in a plan. It runs when the plan does,
+//! - [`Action`]: what can be called, with what: a [`Procedure`] that cleans, a [`ReferenceProcedure`]; `node` and `exec` are a call in a plan. It runs when the plan does,
 //!   never when it is made, and so not under EXPLAIN. `signature` reads arguments.
 //! - `remove_objects`: the procedure that is a plan of its own, a write and a commit.
 
+mod action;
 mod exec;
 mod node;
 mod procedure;
+mod references;
 mod remove_objects;
 mod signature;
 
+pub use action::Action;
 pub use exec::{CallExec, CallPlanner};
 pub use node::Call;
 pub use procedure::Procedure;
+pub use references::{REFERENCE_SCHEMA, ReferenceProcedure};
 
 use std::sync::Arc;
 

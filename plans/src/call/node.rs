@@ -9,44 +9,28 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::sql::sqlparser::ast::Function;
 
-use super::procedure::Procedure;
-use crate::maintenance::ExpireOptions;
+use super::action::Action;
 use crate::table::Warehouse;
-use crate::table::catalog::{NAMESPACE, TABLE};
 
-/// Calls a procedure. Output: one row with what it did.
+/// Calls a procedure. Output: one row with what it did, or none where it had nothing to do.
 #[derive(Debug, Clone)]
 pub struct Call {
-    pub procedure: Procedure,
+    pub action: Action,
     pub warehouse: Warehouse,
-    pub options: ExpireOptions,
     schema: DFSchemaRef,
 }
 
 impl Call {
     /// Errors: no such procedure, other arguments than it takes, a table that is none of a warehouse.
     pub(super) async fn try_new(state: &SessionState, function: Function) -> Result<Self> {
-        let procedure = Procedure::of(&function.name)?;
-        let arguments = procedure.arguments(state, function)?;
-        let (_, warehouse) = procedure.signature().warehouse(state, &arguments.table).await?;
-        let schema = DFSchema::try_from(procedure.schema())?.into();
-        Ok(Self { procedure, warehouse, options: arguments.options, schema })
+        let (action, table) = Action::parse(state, function)?;
+        let (_, warehouse) = action.signature().warehouse(state, &table).await?;
+        let schema = DFSchema::try_from(action.schema())?.into();
+        Ok(Self { action, warehouse, schema })
     }
 
-    /// What the node and its operator say in EXPLAIN.
-    pub(super) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, table={NAMESPACE}.{TABLE}", self.procedure.name())?;
-        if self.procedure.retains() {
-            match self.options.retain {
-                Some(retain) => write!(f, ", retain={}", humantime::format_duration(retain))?,
-                None => write!(f, ", retain=the table's")?,
-            }
-        }
-        write!(f, ", dry_run={}", self.options.dry_run)
-    }
-
-    fn key(&self) -> (Procedure, &str, ExpireOptions) {
-        (self.procedure, self.warehouse.url().as_str(), self.options)
+    fn key(&self) -> (&Action, &str) {
+        (&self.action, self.warehouse.url().as_str())
     }
 }
 
@@ -60,8 +44,7 @@ impl Eq for Call {}
 
 impl Hash for Call {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (procedure, warehouse, options) = self.key();
-        (procedure, warehouse, options.retain, options.dry_run).hash(state);
+        self.key().hash(state);
     }
 }
 
@@ -90,8 +73,7 @@ impl UserDefinedLogicalNodeCore for Call {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Call: ")?;
-        self.describe(f)
+        write!(f, "Call: {}", self.action)
     }
 
     fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> Result<Self> {

@@ -1,23 +1,20 @@
-//! [`Procedure`]: what can be called; and its arguments.
+//! [`Procedure`]: the procedures that clean a warehouse.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{Result, ScalarValue, TableReference, plan_datafusion_err, plan_err};
+use datafusion::common::{Result, ScalarValue, TableReference, plan_datafusion_err};
 use datafusion::execution::SessionState;
-use datafusion::sql::planner::object_name_to_table_reference;
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Function, ObjectName};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Function};
 
-use super::remove_objects;
-use super::signature::{Signature, evaluate};
+use super::signature::{DRY_RUN, Signature, TABLE, evaluate};
 use crate::maintenance::{
     ExpireOptions, ExpireSummary, MaintenanceError, expire_snapshots, merge_manifests, sweep_orphans,
 };
 use crate::table::Warehouse;
 
-/// A procedure, called as Iceberg's Spark procedures are.
+/// A procedure that cleans a warehouse, called as Iceberg's Spark procedures are.
 ///
 /// Its arguments are the table, which is one of a warehouse or a view of it; `retain`, how long what was replaced stays
 /// for readers (`'1h'`, `INTERVAL '1 hour'`; as long as the table says, also where it is NULL); and `dry_run`, to count and touch nothing (`false`; always `true`
@@ -34,40 +31,13 @@ pub enum Procedure {
     RemoveOrphanFiles,
 }
 
-/// The arguments of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Arguments {
-    pub table: TableReference,
-    pub options: ExpireOptions,
-}
-
 /// A column of a result, and its value.
 type Count = (&'static str, fn(&ExpireSummary) -> u64);
 
-const TABLE: &str = "table";
 const RETAIN: &str = "retain";
-const DRY_RUN: &str = "dry_run";
 
 impl Procedure {
     pub const ALL: [Self; 3] = [Self::RewriteManifests, Self::ExpireSnapshots, Self::RemoveOrphanFiles];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RewriteManifests => "rewrite_manifests",
-            Self::ExpireSnapshots => "expire_snapshots",
-            Self::RemoveOrphanFiles => "remove_orphan_files",
-        }
-    }
-
-    pub(super) fn of(name: &ObjectName) -> Result<Self> {
-        let called = object_name_to_table_reference(name.clone(), true)?.to_string();
-        let found = Self::ALL.into_iter().find(|procedure| procedure.name() == called);
-        found.ok_or_else(|| {
-            let known = Self::ALL.map(|procedure| procedure.to_string()).join(", ");
-            let other = remove_objects::SIGNATURE;
-            plan_datafusion_err!("there is no procedure {called}; there are {known}, {other}")
-        })
-    }
 
     pub(super) fn signature(self) -> Signature {
         let parameters: &[(&str, &str)] = match self {
@@ -76,7 +46,12 @@ impl Procedure {
                 &[(TABLE, "items"), (RETAIN, "retain => '1h'"), (DRY_RUN, "dry_run => false")]
             }
         };
-        Signature { name: self.name(), parameters }
+        let name = match self {
+            Self::RewriteManifests => "rewrite_manifests",
+            Self::ExpireSnapshots => "expire_snapshots",
+            Self::RemoveOrphanFiles => "remove_orphan_files",
+        };
+        Signature { name, parameters }
     }
 
     /// Whether how long things stay matters.
@@ -122,25 +97,29 @@ impl Procedure {
         }
     }
 
-    /// Reads the arguments of a call.
-    pub(super) fn arguments(self, state: &SessionState, call: Function) -> Result<Arguments> {
+    /// What a call asks for.
+    pub(super) fn arguments(self, state: &SessionState, call: Function) -> Result<(TableReference, ExpireOptions)> {
         let signature = self.signature();
-        let mut arguments = Arguments { table: TableReference::bare(""), options: ExpireOptions::default() };
+        let (mut table, mut options) = (TableReference::bare(""), ExpireOptions::default());
         for (name, value) in signature.arguments(call, &[(TABLE, "a table")])? {
             match name {
-                TABLE => arguments.table = signature.table(value)?,
-                RETAIN => arguments.options.retain = self.retain(state, value)?,
-                _ => arguments.options.dry_run = self.dry_run(state, value)?,
+                TABLE => table = signature.table(value)?,
+                RETAIN => options.retain = self.retain(state, value)?,
+                _ => options.dry_run = signature.flag(state, DRY_RUN, value)?,
             }
         }
-        Ok(arguments)
+        Ok((table, options))
     }
 
     fn retain(self, state: &SessionState, value: SqlExpr) -> Result<Option<Duration>> {
         let written = value.to_string();
         let value = evaluate(state, value)?;
-        let refuse =
-            || plan_datafusion_err!("{}: retain is {written}, no duration such as '30m', '1h' or '7d'", self.name());
+        let refuse = || {
+            plan_datafusion_err!(
+                "{}: retain is {written}, no duration such as '30m', '1h' or '7d'",
+                self.signature().name
+            )
+        };
         match value {
             value if value.is_null() => Ok(None),
             ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.months == 0 => {
@@ -153,20 +132,5 @@ impl Procedure {
                 humantime::parse_duration(text).map(Some).map_err(|_| refuse())
             }
         }
-    }
-
-    fn dry_run(self, state: &SessionState, value: SqlExpr) -> Result<bool> {
-        let written = value.to_string();
-        match evaluate(state, value)? {
-            ScalarValue::Boolean(Some(dry_run)) => Ok(dry_run),
-            _ => plan_err!("{}: dry_run is {written}, neither true nor false", self.name()),
-        }
-    }
-}
-
-impl fmt::Display for Procedure {
-    /// How it is called.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.signature().fmt(f)
     }
 }

@@ -14,7 +14,7 @@ use datafusion::physical_plan::{collect, execute_stream};
 use datafusion::sql::sqlparser::ast::Function;
 use futures::TryStreamExt;
 
-use super::signature::{Signature, evaluate};
+use super::signature::{Signature, TABLE, evaluate};
 use crate::model::item_key::ItemKey;
 use crate::run::remove_items;
 use crate::runtime::{MaxRejects, find_table, plan_look_up};
@@ -22,7 +22,6 @@ use crate::scan::records::IngestedTable;
 use crate::table::Warehouse;
 use crate::table::ingest_record::RecordList;
 
-const TABLE: &str = "table";
 const OBJECTS: &str = "objects";
 const MAX_REMOVED: &str = "max_removed";
 

@@ -18,6 +18,10 @@ use crate::query::warehouse_of;
 use crate::runtime::find_table;
 use crate::table::Warehouse;
 
+/// Parameters that most procedures have.
+pub(super) const TABLE: &str = "table";
+pub(super) const DRY_RUN: &str = "dry_run";
+
 /// Name and parameters of a procedure.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signature {
@@ -86,6 +90,15 @@ impl Signature {
             other => return plan_err!("{}: {other} is no table; call it as {self}", self.name),
         };
         object_name_to_table_reference(ObjectName::from(name), true)
+    }
+
+    /// An argument that is true or false.
+    pub fn flag(self, state: &SessionState, parameter: &str, value: Expr) -> Result<bool> {
+        let written = value.to_string();
+        match evaluate(state, value)? {
+            ScalarValue::Boolean(Some(flag)) => Ok(flag),
+            _ => plan_err!("{}: {parameter} is {written}, neither true nor false", self.name),
+        }
     }
 
     /// The table of that name, and its warehouse.

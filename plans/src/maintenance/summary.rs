@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::table::leases::MaintenanceError;
 
 /// What [`clean`](super::clean) and its steps keep.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ExpireOptions {
     /// How long a snapshot, and the files that only it needs, stay after another one replaced it: for readers that opened
     /// the table before. Files that no snapshot ever named stay as long after they were written, for runs to come to

@@ -22,9 +22,9 @@ use super::once_per_item::OncePerItemExec;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::{digest, newest_first};
 use crate::runtime::{RunOptions, plan_part, runs_on_cluster};
-use crate::scan::{AsOf, WarehouseTable};
+use crate::scan::WarehouseTable;
 use crate::table::known_ids::is_repeated;
-use crate::table::{TableState, Warehouse};
+use crate::table::{AsOf, TableState, Warehouse};
 
 /// What a scan of the versions is called in plans.
 const VERSIONS: &str = "item_versions";

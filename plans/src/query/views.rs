@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use super::planned_view::PlannedView;
 use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
-use crate::scan::as_of::{AsOfFunction, TableAsOf};
+use crate::scan::as_of_function::{AsOfFunction, TableAsOf};
 use crate::scan::records::{RejectsTable, RunsTable};
 use crate::table::Warehouse;
 
@@ -208,8 +208,8 @@ mod tests {
                 format!("no snapshot as of 1999-01-01T23:59:59.999999Z, or no longer; nearest are {first} of 2"),
             ),
             ("items_at(42)", "no snapshot 42, or no longer; nearest are ".to_owned()),
-            ("items_at('yesterday')", "is neither a snapshot nor a time; give an id of \"items$snapshots\"".to_owned()),
-            ("items_at()", "items_at takes a snapshot or a time".to_owned()),
+            ("items_at('yesterday')", "no tag or branch 'yesterday', or no longer; give a tag or branch of".to_owned()),
+            ("items_at()", "items_at takes a snapshot, a time or a tag".to_owned()),
         ] {
             let failed = match context.sql(&format!("SELECT * FROM {call}")).await {
                 Ok(frame) => frame.collect().await.unwrap_err(),

@@ -1,13 +1,13 @@
 //! Tables over a warehouse (`STORED AS ICEBERG`): part files chosen by their statistics, buckets, and what is known of the
 //! table.
 //!
-//! - [`WarehouseTable`]: one row per Item and cell; [`AsOf`]: an earlier state of it; [`scan_metrics`]: what a scan read.
+//! - [`WarehouseTable`]: one row per Item and cell, now or [as of](crate::table::AsOf) an earlier state; [`scan_metrics`]: what a scan read.
 //! - [`rows_to_read`]: how much a plan has to read.
 //! - [`buckets`]: part files by bucket, for merging them.
 //! - [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit (`STORED AS CHECKPOINTS`).
 //! - [`records`]: snapshots, files, runs, rejects and ingested objects.
 
-pub(crate) mod as_of;
+pub(crate) mod as_of_function;
 pub mod buckets;
 mod described;
 mod factory;
@@ -23,7 +23,6 @@ mod staged;
 mod statistics;
 mod table;
 
-pub use as_of::AsOf;
 pub use factory::WarehouseTableFactory;
 pub(crate) use list_ids::list_ids;
 pub(crate) use named_warehouse::named_warehouse;

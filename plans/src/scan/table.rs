@@ -15,7 +15,6 @@ use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicate
 use datafusion::physical_plan::ExecutionPlan;
 use iceberg::spec::{ManifestFile, SnapshotRef};
 
-use super::as_of::AsOf;
 use super::described::describe;
 use super::ids_of::ids_of;
 use super::pruned_by::{ByCell, PrunedBy};
@@ -29,7 +28,7 @@ use crate::table::item_index::{ItemIndex, MOST_IDS, OpenIndex};
 use crate::table::known_ids::{KnownIds, Repeated};
 use crate::table::location::to_url;
 use crate::table::manifests::files::{Buckets, FileCache, LiveFiles, ManifestSummaries};
-use crate::table::{LiveFile, TableState, Warehouse, WarehouseError, manifests};
+use crate::table::{AsOf, LiveFile, TableState, Warehouse, WarehouseError, manifests};
 
 /// Up to so many files are read without a look at the index by id.
 const FEW_FILES: usize = 4;
@@ -111,11 +110,6 @@ impl WarehouseTable {
         &self.warehouse
     }
 
-    /// What the table is fixed to, if it is.
-    pub fn pinned(&self) -> Option<AsOf> {
-        self.pinned
-    }
-
     /// The state as of the statement's start.
     async fn state(&self, session: &dyn Session) -> Result<Arc<TableState>> {
         if let Some(state) = &self.state {
@@ -126,8 +120,8 @@ impl WarehouseTable {
 
     /// The snapshot that a statement sees, if there is one.
     fn snapshot<'a>(&self, state: &'a TableState) -> Result<Option<&'a SnapshotRef>> {
-        match self.pinned {
-            Some(as_of) => as_of.find(&state.metadata).map(Some),
+        match &self.pinned {
+            Some(as_of) => Ok(Some(as_of.find(&state.metadata)?)),
             None => Ok(state.metadata.current_snapshot()),
         }
     }
@@ -390,10 +384,10 @@ impl WarehouseTable {
 
     /// Why nothing can be written to this table, if nothing can.
     pub(crate) fn refuses_rows(&self) -> Option<WarehouseError> {
-        let snapshot = self.pinned?;
+        let pinned = self.pinned.as_ref()?;
         Some(WarehouseError::InvalidLocation {
             location: self.warehouse.url().to_string(),
-            reason: format!("the table is fixed to snapshot {snapshot} and cannot be written to"),
+            reason: format!("the table is fixed to {pinned} and cannot be written to"),
         })
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, ScalarValue, TableReference};
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, ident, lit};
 use serde_json::Value;
 
+use super::interval::literal;
 use super::names::{Kind, Names};
 use super::plan::{self, Key};
 use super::{Search, SearchError};
@@ -44,6 +46,14 @@ impl Position {
         // An Item has an id.
         values.last().is_some_and(|id| !id.is_null()).then_some(Self(values))
     }
+
+    /// The time by which Items are sorted first, if it is a time, and not null.
+    pub fn time(&self) -> Option<DateTime<Utc>> {
+        match self.0.first()? {
+            ScalarValue::TimestampMicrosecond(micros, _) => DateTime::from_timestamp_micros((*micros)?),
+            _ => None,
+        }
+    }
 }
 
 fn scalar(json: &Value, kind: Kind) -> Option<ScalarValue> {
@@ -69,7 +79,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The rows of `table` that a search asks for, behind `after`; as many as its limit says.
+    /// The rows of `table` that a search asks for, behind `after`; as many as its limit says. With `since`, of those whose
+    /// `datetime` is as late alone: the first ones of all, where the search [is newest first](Self::is_newest_first).
     ///
     /// Errors: a filter that puts together what does not fit.
     pub fn new(
@@ -77,19 +88,28 @@ impl Page {
         table: Arc<dyn TableProvider>,
         search: &Search,
         after: Option<&Position>,
+        since: Option<DateTime<Utc>>,
     ) -> Result<Self> {
         let schema = table.schema();
         let keys = plan::order(&search.sortby, Names { schema: &schema });
         if after.is_some_and(|position| position.0.len() != keys.len()) {
             return Err(SearchError::new("sortby", "the position is of another order").into());
         }
-        let condition = after.map(|position| behind(&keys, &position.0));
-        let plan = plan::found(name, table, search, condition)?.sort(keys.iter().map(Key::sort))?;
+        let behind = after.map(|position| behind(&keys, &position.0));
+        let since = since.map(|since| ident("datetime").gt_eq(literal(since)));
+        let plan =
+            plan::found(name, table, search, behind.into_iter().chain(since))?.sort(keys.iter().map(Key::sort))?;
         let plan = plan.limit(0, search.limit)?;
         let key = |(i, key): (usize, &Key)| cast(key.value.clone(), key.kind.data_type()).alias(format!("{KEY}{i}"));
         let columns = plan::columns(&schema, search.fields.as_ref());
         let plan = plan.project(columns.into_iter().chain(keys.iter().enumerate().map(key)))?;
         Ok(Self { plan: plan.build()?, keys: keys.len() })
+    }
+
+    /// Whether a search goes by `datetime` before all else, the newest Items first.
+    pub fn is_newest_first(search: &Search) -> bool {
+        let first = search.sortby.first();
+        first.is_some_and(|key| key.descending && matches!(&*key.property, "datetime" | "properties.datetime"))
     }
 
     /// The columns of the Items alone.

@@ -26,7 +26,7 @@ use crate::model::items::{BOUNDS_COLUMNS, PROPERTY_KEY};
 /// Errors: a filter that puts together what does not fit.
 pub fn search_plan(name: &TableReference, table: Arc<dyn TableProvider>, search: &Search) -> Result<LogicalPlan> {
     let schema = table.schema();
-    let mut plan = found(name, table, search, None)?;
+    let mut plan = found(name, table, search, [])?;
     if !search.sortby.is_empty() {
         plan = plan.sort(order(&search.sortby, Names { schema: &schema }).iter().map(Key::sort))?;
     }
@@ -39,17 +39,17 @@ pub fn search_plan(name: &TableReference, table: Arc<dyn TableProvider>, search:
     plan.build()
 }
 
-/// The rows that meet what a search asks for, and `condition`.
+/// The rows that meet what a search asks for, and `more`.
 pub(super) fn found(
     name: &TableReference,
     table: Arc<dyn TableProvider>,
     search: &Search,
-    condition: Option<Expr>,
+    more: impl IntoIterator<Item = Expr>,
 ) -> Result<LogicalPlanBuilder> {
     let schema = table.schema();
     let plan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(table), None)?;
     let conditions = conditions(search, Names { schema: &schema })?;
-    match conjunction(condition.into_iter().chain(conditions)) {
+    match conjunction(more.into_iter().chain(conditions)) {
         Some(condition) => plan.filter(condition),
         None => Ok(plan),
     }

@@ -74,6 +74,16 @@ pub enum WarehouseError {
     MissingPartFiles { count: usize, path: String, reason: String },
     #[error("another writer has replaced {} of the files that this began with, such as {}; nothing was changed: start again", missing.len(), missing.first().map_or("", String::as_str))]
     Conflict { missing: Vec<String> },
+    #[error("the table has no {wanted}, or no longer; {there}")]
+    NoSnapshot { wanted: String, there: String },
+    #[error("the table has a {kind} '{name}' already, of snapshot {snapshot}; drop it first, or choose another name")]
+    HasReference { kind: &'static str, name: String, snapshot: i64 },
+    #[error("the table has no {kind} '{name}'; it has {}", quoted(.names))]
+    NoReference { kind: &'static str, name: String, names: Vec<String> },
+    #[error("'{name}' cannot be a name: {reason}; choose another one")]
+    ReservedName { name: String, reason: &'static str },
+    #[error("the tags and branches of the table cannot be read: {reason}")]
+    InvalidReferences { reason: String },
     #[error("commit gave up after {attempts} attempts: other writers were always faster; try again")]
     Contention { attempts: usize },
     #[error(
@@ -105,5 +115,12 @@ impl WarehouseError {
 impl From<WarehouseError> for DataFusionError {
     fn from(error: WarehouseError) -> Self {
         DataFusionError::External(Box::new(error))
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", "),
     }
 }

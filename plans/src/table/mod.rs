@@ -3,6 +3,7 @@
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
 //! - `folder`: whose metadata lies in a folder; `new_table` creates a table where there is none, [`Warehouse::register`]
 //!   takes one that is there into a catalog.
+//! - [`as_of`]: which state of it is meant; [`references`] changes what tags and branches name, the current state included.
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
 //! - [`item_index`]: where the rows of an id are.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
@@ -12,6 +13,7 @@
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
 
+pub mod as_of;
 pub mod catalog;
 pub mod collection_documents;
 pub mod commit;
@@ -27,6 +29,7 @@ pub mod leases;
 pub mod location;
 pub(crate) mod manifests;
 mod new_table;
+pub mod references;
 mod register;
 pub(crate) mod requirements;
 pub(crate) mod resumable;
@@ -38,6 +41,7 @@ pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use as_of::AsOf;
 pub use catalog::Catalog;
 pub use collection_documents::CollectionDocument;
 pub use commit::{Change, Committed, Committer, IdChange};

@@ -19,8 +19,8 @@ use crate::checkpoint::Totals;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
 use crate::scan::settles::Settles;
-use crate::scan::{AsOf, StagedTable, Staging, WarehouseTable};
-use crate::table::{LiveFile, Warehouse};
+use crate::scan::{StagedTable, Staging, WarehouseTable};
+use crate::table::{AsOf, LiveFile, Warehouse};
 
 /// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
 /// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.

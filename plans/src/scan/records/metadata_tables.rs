@@ -1,11 +1,13 @@
 //! Tables `items$snapshots`, `items$files` and `items$partitions`: the table's metadata in SQL, as PyIceberg's `inspect`
-//! has it; `items$table`, what there is once; and `items$collections`, the Collections that people gave.
+//! has it; `items$table`, what there is once; `items$collections`, the Collections that people gave; and `items$refs`
+//! and `items$history`, what is named, and what was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
+    ArrayRef, BooleanArray, Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
@@ -14,8 +16,10 @@ use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use iceberg::spec::SnapshotRetention;
 
 use crate::scan::table::WarehouseTable;
+use crate::table::references::Reference;
 use crate::table::{CollectionDocument, LiveFile, TableState, Warehouse};
 
 /// What a metadata table is about.
@@ -35,10 +39,17 @@ pub enum About {
     Table,
     /// `id` and `document`, JSON, of each Collection that was given.
     Collections,
+    /// `name`, `type` (`BRANCH` or `TAG`), `snapshot_id`, `max_reference_age_in_ms`, `min_snapshots_to_keep`,
+    /// `max_snapshot_age_in_ms` of each branch and tag; limits are null where the table's hold.
+    Refs,
+    /// `made_current_at` (ms), `snapshot_id`, `parent_id`, `is_current_ancestor`: which snapshot was the table's and when,
+    /// rollbacks included; oldest first. `parent_id` is null of a first snapshot, and of one that has expired.
+    History,
 }
 
 impl About {
-    pub const ALL: [Self; 5] = [Self::Snapshots, Self::Files, Self::Partitions, Self::Table, Self::Collections];
+    pub const ALL: [Self; 7] =
+        [Self::Snapshots, Self::Files, Self::Partitions, Self::Table, Self::Collections, Self::Refs, Self::History];
 
     fn suffix(self) -> &'static str {
         match self {
@@ -47,6 +58,8 @@ impl About {
             Self::Partitions => "$partitions",
             Self::Table => "$table",
             Self::Collections => "$collections",
+            Self::Refs => "$refs",
+            Self::History => "$history",
         }
     }
 
@@ -77,6 +90,8 @@ impl MetadataTable {
             About::Partitions => partitions(&[])?,
             About::Table => table(&warehouse, None)?,
             About::Collections => collections(&[])?,
+            About::Refs => refs(&[])?,
+            About::History => history(None)?,
         };
         Ok(Self { about, table: WarehouseTable::new(warehouse), schema: schema.schema() })
     }
@@ -105,6 +120,8 @@ impl TableProvider for MetadataTable {
             About::Snapshots => snapshots(Some(&*state().await?))?,
             About::Table => table(warehouse, Some(&*state().await?))?,
             About::Collections => collections(&CollectionDocument::all(&state().await?.metadata))?,
+            About::Refs => refs(&Reference::all(&state().await?.metadata)?)?,
+            About::History => history(Some(&*state().await?))?,
             About::Files => files(&self.table.live_files(session).await?)?,
             About::Partitions => partitions(&self.table.live_files(session).await?)?,
         };
@@ -190,6 +207,40 @@ fn collections(given: &[CollectionDocument]) -> Result<RecordBatch> {
     rows(vec![
         ("id", Arc::new(StringArray::from_iter_values(given.iter().map(CollectionDocument::id)))),
         ("document", Arc::new(StringArray::from_iter_values(given.iter().map(CollectionDocument::to_json)))),
+    ])
+}
+
+fn refs(references: &[Reference]) -> Result<RecordBatch> {
+    let limits = references.iter().map(|reference| match reference.retention {
+        SnapshotRetention::Branch { min_snapshots_to_keep, max_snapshot_age_ms, max_ref_age_ms } => {
+            (max_ref_age_ms, min_snapshots_to_keep, max_snapshot_age_ms)
+        }
+        SnapshotRetention::Tag { max_ref_age_ms } => (max_ref_age_ms, None, None),
+    });
+    let limits: Vec<_> = limits.collect();
+    let kinds = references.iter().map(|reference| reference.kind().name().to_uppercase());
+    rows(vec![
+        ("name", Arc::new(StringArray::from_iter_values(references.iter().map(|reference| &reference.name)))),
+        ("type", Arc::new(StringArray::from_iter_values(kinds))),
+        ("snapshot_id", Arc::new(references.iter().map(|reference| Some(reference.snapshot)).collect::<Int64Array>())),
+        ("max_reference_age_in_ms", Arc::new(limits.iter().map(|limits| limits.0).collect::<Int64Array>())),
+        ("min_snapshots_to_keep", Arc::new(limits.iter().map(|limits| limits.1).collect::<Int32Array>())),
+        ("max_snapshot_age_in_ms", Arc::new(limits.iter().map(|limits| limits.2).collect::<Int64Array>())),
+    ])
+}
+
+fn history(state: Option<&TableState>) -> Result<RecordBatch> {
+    let entries = state.map_or(&[][..], |state| state.metadata.history());
+    let line: HashSet<i64> =
+        state.into_iter().flat_map(|s| s.line_of(s.metadata.current_snapshot())).map(|s| s.snapshot_id()).collect();
+    let parent = |id| state.and_then(|state| state.metadata.snapshot_by_id(id)?.parent_snapshot_id());
+    let times = entries.iter().map(|entry| entry.timestamp_ms());
+    let ids = || entries.iter().map(|entry| entry.snapshot_id);
+    rows(vec![
+        ("made_current_at", Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))),
+        ("snapshot_id", Arc::new(ids().map(Some).collect::<Int64Array>())),
+        ("parent_id", Arc::new(ids().map(parent).collect::<Int64Array>())),
+        ("is_current_ancestor", Arc::new(ids().map(|id| Some(line.contains(&id))).collect::<BooleanArray>())),
     ])
 }
 

@@ -46,7 +46,7 @@ impl Paging<'_> {
         let after = after.map(|json| Position::from_json(json, &self.search, &schema).unwrap());
         let search = Search { limit: Some(limit), ..self.search.clone() };
         let table = TableReference::bare("items");
-        let page = Page::new(&table, Arc::clone(&self.items) as _, &search, after.as_ref()).unwrap();
+        let page = Page::new(&table, Arc::clone(&self.items) as _, &search, after.as_ref(), None).unwrap();
         let batches = self.session.execute_logical_plan(page.plan.clone()).await.unwrap().collect().await.unwrap();
         let (mut keys, mut last) = (vec![], None);
         for batch in batches {
