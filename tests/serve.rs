@@ -33,6 +33,10 @@ async fn the_landing_page_leads_to_all_that_there_is() {
         assert_eq!(answer.header("content-type"), media_type, "{rel}");
         answer.ok();
     }
+    let page = landing.link("service-doc").unwrap();
+    assert_eq!((&page["href"], &page["type"]), (&json!(root), &json!("text/html")));
+    let html = SERVED.service.get_with("/", &[("accept", page["type"].as_str().unwrap())]).await;
+    assert_eq!(html.header("content-type"), "text/html; charset=utf-8");
     let api = SERVED.service.get("/api").await.ok();
     assert_eq!((&api["openapi"], &api["servers"][0]["url"]), (&json!("3.0.3"), &json!(root.trim_end_matches('/'))));
 }

@@ -4,11 +4,14 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use datafusion::common::DataFusionError;
-use earthcatalog_plans::search::SearchError;
+use earthcatalog_plans::search::{PARAMETERS, SearchError};
 use serde_json::json;
 
 use super::log::log;
 use crate::reason::reason;
+
+/// Parameter with the token of a page.
+pub(super) const TOKEN: &str = "token";
 
 /// Why a request has no answer: a status, and a body with `code` and `description`.
 #[derive(Debug)]
@@ -29,6 +32,13 @@ impl ApiError {
     /// What the client gave for a parameter is none of its values.
     pub fn parameter(name: &str, reason: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValue", format!("{name}: {reason}"))
+    }
+
+    /// There is no parameter of that name, beside those of a search, `own` ones, and the token of a page.
+    pub fn unknown_parameter(name: &str, own: &[&str]) -> Self {
+        let known: Vec<&str> = PARAMETERS.iter().chain(own).chain([&TOKEN]).copied().collect();
+        let description = format!("{name}: there is no such parameter; there are {}", known.join(", "));
+        Self::new(StatusCode::BAD_REQUEST, "UnknownParameter", description)
     }
 
     pub fn too_large(bytes: usize) -> Self {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::ApiError;
-use super::links::{Base, GEOJSON, JSON, OPENAPI, QUERYABLES, SCHEMA, SORTABLES, link};
+use super::links::{Base, GEOJSON, HTML, JSON, OPENAPI, QUERYABLES, SCHEMA, SORTABLES, link};
 use super::reader::View;
 
 /// What the service conforms to. Each is tested: by `tests/serve.rs`, and CQL2 by the examples of its standard.
@@ -70,6 +70,7 @@ pub(super) async fn landing(
         link("self", &base.root(), JSON),
         link("root", &base.root(), JSON),
         link("service-desc", &base.href(&["api"]), OPENAPI),
+        link("service-doc", &base.root(), HTML),
         link("conformance", &base.href(&["conformance"]), JSON),
         link("data", &base.href(&["collections"]), JSON),
         search("GET"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use twox_hash::XxHash64;
 use url::form_urlencoded;
 
-use super::error::ApiError;
+use super::error::{ApiError, TOKEN};
 
 /// Items of a page, where nobody says how many.
 const DEFAULT_LIMIT: usize = 10;
@@ -20,9 +20,6 @@ const JSON: [&str; 2] = ["intersects", "query"];
 
 /// The order of Items where none is asked for.
 const NEWEST_FIRST: &str = "-datetime";
-
-/// Parameter with a [`Token`](super::token::Token).
-const TOKEN: &str = "token";
 
 /// What was asked for.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ impl Asked {
                 continue;
             }
             if !PARAMETERS.contains(&name.as_ref()) && !own.contains(&name.as_ref()) {
-                return Err(SearchError::Unknown(name.into_owned()).into());
+                return Err(ApiError::unknown_parameter(&name, own));
             }
             given.push((name.to_string(), value.to_string()));
             // No fields are some fields; else a parameter without a value is one that is not given.
@@ -88,6 +85,10 @@ impl Asked {
             Some(Value::String(token)) => Some(token),
             Some(other) => return Err(ApiError::parameter(TOKEN, format!("{other} is not a text"))),
         };
+        let is_known = |name: &String| PARAMETERS.contains(&name.as_str()) || own.contains(&name.as_str());
+        if let Some(name) = parameters.keys().find(|name| !is_known(name)) {
+            return Err(ApiError::unknown_parameter(name, own));
+        }
         let own = taken(&mut parameters, own);
         // A body has no need of texts for these.
         if let Some(bbox) = parameters.get("bbox").filter(|bbox| bbox.is_string()) {
@@ -190,7 +191,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         for (query, words) in [
-            ("box=1", "box: there is no such parameter"),
+            ("box=1", "box: there is no such parameter; there are bbox, "),
+            ("box=1", "fields, limit, token"),
             ("ids=a&ids=b", "ids: it is given twice"),
             ("intersects=POINT(1 2)", "intersects: the text is no JSON"),
             ("limit=0", "limit: \"0\" is not a whole number from 1"),
@@ -199,6 +201,7 @@ mod tests {
         }
         for (body, words) in [
             (r#"[]"#, "the parameters are not a JSON object"),
+            (r#"{"box": 7}"#, "fields, limit, token"),
             (r#"{"token": 7}"#, "token: 7 is not a text"),
             (r#"{"bbox": "1,2,3,4"}"#, "is not a list of numbers"),
             (r#"{"fields": null}"#, "fields: it is null"),

@@ -2,6 +2,7 @@
 //! files, by field id where they have them, and what each partition of a leaf must know.
 
 mod balanced;
+mod balanced_predicates;
 mod by_field_id;
 mod checked_scan;
 mod external_table;
@@ -17,6 +18,7 @@ mod run_options;
 mod slices;
 
 pub(crate) use balanced::consecutive;
+pub(crate) use balanced_predicates::BalancedPredicates;
 pub use by_field_id::by_field_id;
 pub use checked_scan::checked_scan;
 pub(crate) use external_table::{location_if_any, one_location};

@@ -29,7 +29,7 @@ use self::schema::SessionSchema;
 use crate::call::CallPlanner;
 use crate::query::{RefuseWrongAnswers, optimizer_rules};
 use crate::run::{CommitPlanner, InsertIntoWarehouse};
-use crate::runtime::{RunOptions, within};
+use crate::runtime::{BalancedPredicates, RunOptions, within};
 use crate::scan::buckets::BucketsFunction;
 use crate::scan::records::IngestedFunction;
 use crate::scan::{StagedTableFactory, WarehouseTableFactory};
@@ -96,10 +96,11 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     std::iter::once(ours).chain(Analyzer::new().rules).collect()
 }
 
-/// DataFusion's rules for physical plans, and one of ours before it selects joins.
+/// DataFusion's rules for physical plans, one of ours before it selects joins, and one when filters are where they stay.
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ProbeItems);
-    std::iter::once(ours).chain(PhysicalOptimizer::new().rules).collect()
+    let first: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(ProbeItems);
+    let last: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(BalancedPredicates);
+    std::iter::once(first).chain(PhysicalOptimizer::new().rules).chain([last]).collect()
 }
 
 /// Makes a session one that writes nothing, as `SET earthcatalog.dry_run = true` does.
