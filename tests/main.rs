@@ -35,3 +35,4 @@ mod service;
 mod site;
 mod slt;
 mod sources;
+mod verify;

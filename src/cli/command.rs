@@ -35,6 +35,7 @@ use crate::commands::scheduler::{self, SchedulerArgs};
 use crate::commands::search::{self, SearchArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sql::{self, SqlArgs};
+use crate::commands::verify::{self, VerifyArgs};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
@@ -63,6 +64,8 @@ pub enum Command {
     Index(IndexArgs),
     /// Remove old snapshots, and files that are no longer needed
     Expire(ExpireArgs),
+    /// Say whether a warehouse is whole, from its metadata, or with --deep from every row
+    Verify(VerifyArgs),
     /// Run a SQL script, given as a file or as the name of a pipeline
     Run(RunArgs),
     /// Show the plans of a SQL script, given as a file or as the name of a pipeline, without running it
@@ -118,6 +121,7 @@ impl Command {
             Self::Reconcile(args) => reconcile::run(&args, out).await,
             Self::Index(args) => index::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
+            Self::Verify(args) => verify::run(&args, out).await,
             Self::Run(args) => run::run(&args, out).await,
             Self::Explain(args) => explain::run(&args, out).await,
             Self::Pipelines(args) => pipelines::run(&args, out),
@@ -151,6 +155,7 @@ impl Command {
             Self::Reconcile(args) => args.deletion.resources.workers(),
             Self::Index(args) => args.resources.workers(),
             Self::Expire(args) => args.threads.workers(),
+            Self::Verify(args) => args.resources.workers(),
             Self::Run(args) => args.script.resources.workers(),
             Self::Explain(args) => args.script.resources.workers(),
             Self::Sql(args) => args.resources.workers(),

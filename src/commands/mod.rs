@@ -33,5 +33,6 @@ pub mod scheduler;
 pub mod search;
 pub mod serve;
 pub mod sql;
+pub mod verify;
 
 pub use error::CommandError;
