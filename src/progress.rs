@@ -1,10 +1,11 @@
-//! A progress bar over a running plan, on a terminal only.
+//! A progress bar over a running plan, or over the files of a verification, on a terminal only.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use earthcatalog_plans::maintenance::VerifyProgress;
 use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::scan::buckets::BucketScanExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -63,6 +64,28 @@ impl Progress {
                         count(rejected),
                         count(files)
                     ));
+                }
+            }
+        });
+        Self { bar, timer }
+    }
+}
+
+impl Progress {
+    /// A bar that follows the files of a verification. Must be called within a tokio runtime.
+    pub fn of_files(progress: &Arc<VerifyProgress>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{elapsed} [{wide_bar}] {pos}/{len} files{msg}");
+        bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+        let timer = tokio::spawn({
+            let (bar, progress) = (bar.clone(), Arc::clone(progress));
+            async move {
+                let mut ticks = tokio::time::interval(INTERVAL);
+                while !bar.is_hidden() {
+                    ticks.tick().await;
+                    let number = |of: &AtomicU64| of.load(Ordering::Relaxed);
+                    let left = advance(&bar, number(&progress.files_done), number(&progress.files));
+                    bar.set_message(format!(", {} rows{left}", count(number(&progress.rows_done))));
                 }
             }
         });

@@ -49,7 +49,7 @@ fn a_table_that_exists_knows_where_its_files_are() {
     let inventory = inventory.to_str().unwrap();
     let warehouse = Warehouse::below(folder.path());
     let catalog = warehouse.catalog.to_str().unwrap();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 18] = [
         &["ingest", "--inventory", inventory],
         &["backfill", "--inventory", inventory],
         &["incremental", "--inventory", inventory],
@@ -64,6 +64,7 @@ fn a_table_that_exists_knows_where_its_files_are() {
         &["compact"],
         &["index"],
         &["expire"],
+        &["verify"],
         &["map", "--out", "-"],
         &["collection", "list"],
         &["run", "info"],

@@ -36,3 +36,4 @@ mod service;
 mod site;
 mod slt;
 mod sources;
+mod verify;

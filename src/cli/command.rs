@@ -37,6 +37,7 @@ use crate::commands::search::{self, SearchArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sql::{self, SqlArgs};
 use crate::commands::tag::{self, TagCommand};
+use crate::commands::verify::{self, VerifyArgs};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
@@ -69,6 +70,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// List, add or remove names for states of a warehouse
     Tag(TagCommand),
+    /// Say whether a warehouse is whole, from its metadata, or with --deep from every row
+    Verify(VerifyArgs),
     /// Run a SQL script, given as a file or as the name of a pipeline
     Run(RunArgs),
     /// Show the plans of a SQL script, given as a file or as the name of a pipeline, without running it
@@ -126,6 +129,7 @@ impl Command {
             Self::Expire(args) => expire::run(&args, out).await,
             Self::Rollback(args) => rollback::run(&args, out).await,
             Self::Tag(args) => tag::run(&args, out).await,
+            Self::Verify(args) => verify::run(&args, out).await,
             Self::Run(args) => run::run(&args, out).await,
             Self::Explain(args) => explain::run(&args, out).await,
             Self::Pipelines(args) => pipelines::run(&args, out),
@@ -159,6 +163,7 @@ impl Command {
             Self::Reconcile(args) => args.deletion.resources.workers(),
             Self::Index(args) => args.resources.workers(),
             Self::Expire(args) => args.threads.workers(),
+            Self::Verify(args) => args.resources.workers(),
             Self::Run(args) => args.script.resources.workers(),
             Self::Explain(args) => args.script.resources.workers(),
             Self::Sql(args) => args.resources.workers(),

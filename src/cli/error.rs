@@ -23,7 +23,8 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 130 interrupted.
+    /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 3 damage
+    /// found, 130 interrupted.
     pub fn report(&self) -> ExitCode {
         if let Self::Usage(error) = self {
             error.exit();
@@ -38,6 +39,7 @@ impl CliError {
         ExitCode::from(match self {
             Self::Command(error) if error.is_interrupt() => 130,
             Self::Command(error) if error.is_usage() => 2,
+            Self::Command(error) if error.is_damage() => 3,
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Command(_) | Self::Threads(_) => 1,
         })

@@ -71,6 +71,8 @@ pub enum CommandError {
     Pages { folder: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
+    #[error("the warehouse is damaged: {}, listed on standard output with the way out of each", findings(*.0))]
+    Damage(u64),
     #[error("interrupted")]
     Interrupted,
     #[error("interrupted; nothing is committed yet, and the chunks that are done are kept: the same command continues")]
@@ -114,6 +116,11 @@ impl CommandError {
         }
     }
 
+    /// Whether the command did what it was asked to, and found damage.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damage(_))
+    }
+
     /// Whether the command was typed wrongly.
     pub fn is_usage(&self) -> bool {
         match self {
@@ -129,6 +136,10 @@ impl CommandError {
             _ => false,
         }
     }
+}
+
+fn findings(damage: u64) -> String {
+    format!("{damage} {}", if damage == 1 { "finding" } else { "findings" })
 }
 
 /// The flags of the parameters that a pipeline's error names.

@@ -35,5 +35,6 @@ pub mod search;
 pub mod serve;
 pub mod sql;
 pub mod tag;
+pub mod verify;
 
 pub use error::CommandError;

@@ -35,6 +35,11 @@ impl Leftovers {
         Ok(Self { location, half_written, folders })
     }
 
+    /// Half-written files.
+    pub fn half_written(&self) -> &[PathBuf] {
+        &self.half_written
+    }
+
     /// Removes half-written files that were written last until `cutoff`, and folders that are empty.
     pub async fn remove(self, cutoff: DateTime<Utc>, dry_run: bool) -> Result<ExpireSummary> {
         let location = self.location.clone();

@@ -1,7 +1,8 @@
-//! Keeps a warehouse clean.
+//! Keeps a warehouse clean, and says whether it is whole.
 //!
 //! - [`clean`]: merges small manifests, removes old snapshots, then files that nothing names.
 //! - [`build_item_index`]: an index by id.
+//! - [`verify`]: whether all of it is as it should be.
 //! - [`RunLease`]: held by a run that writes files, so that they are not taken for orphans.
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
@@ -17,12 +18,14 @@ mod retention;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use expire::expire_snapshots;
 pub use item_index::{BuiltIndex, build_item_index};
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
 pub use summary::{Cleaned, ExpireOptions, ExpireSummary};
+pub use verify::{Check, Finding, Severity, Verified, VerifyOptions, VerifyProgress, verify};
 
 use crate::table::Warehouse;
 pub use crate::table::leases::{CatalogLock, HEARTBEAT, Lease, MaintenanceError, RunLease, STALE_AFTER, runs_at_work};

@@ -103,7 +103,10 @@ async fn candidates(warehouse: &Warehouse, cutoff: DateTime<Utc>) -> Result<Hash
 }
 
 /// Files with names that we give, written until `cutoff`.
-fn old_files(warehouse: &Warehouse, cutoff: DateTime<Utc>) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
+pub(super) fn old_files(
+    warehouse: &Warehouse,
+    cutoff: DateTime<Utc>,
+) -> Result<BoxStream<'static, Result<ObjectMeta>>> {
     let (store, root) = stores().locate(warehouse.url())?;
     let location = warehouse.url().to_string();
     let listed = store.list(Some(&root)).map_err(move |e| MaintenanceError::store(&location)(e));
@@ -122,13 +125,13 @@ fn is_ours(path: &str) -> bool {
 
 /// Files are told by their names alone, which are unique: another engine may call their folder something else.
 /// Two names of the same hash are kept together.
-fn name(path: &str) -> &str {
+pub(super) fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// The time before which no unfinished run has written anything. Takes away the leases of runs that are gone, so that
 /// one that wakes up after all finds out before its commit.
-async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<DateTime<Utc>> {
+pub(super) async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<DateTime<Utc>> {
     let mut before = DateTime::<Utc>::MAX_UTC;
     for found in run_lease::find(warehouse).await? {
         let gone = !found.is_alive() && (dry_run || found.remove().await?);
@@ -140,7 +143,7 @@ async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<
 }
 
 /// Takes from `orphans` what the checkpoints of unfinished runs name, and removes what is left of finished ones.
-async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, dry_run: bool) -> Result<()> {
+pub(super) async fn spare_checkpointed(warehouse: &Warehouse, orphans: &mut HashSet<u64>, dry_run: bool) -> Result<()> {
     for run in RunFolder::runs(warehouse.url()).await? {
         let folder = RunFolder::new(warehouse.url(), &run.run)?;
         if run.finished.is_some() {

@@ -74,6 +74,24 @@ impl CollectionDocument {
         all
     }
 
+    /// The properties of a table that should have documents and do not, each with the reason.
+    pub(crate) fn broken(metadata: &TableMetadata) -> Vec<(String, String)> {
+        let reason = |id: &str, text: &str| match serde_json::from_str::<Value>(text) {
+            Err(e) => Some(e.to_string()),
+            Ok(json) => match Self::try_from(json) {
+                Err(e) => Some(e.to_string()),
+                Ok(document) => (document.id != id).then(|| format!("its id is {}", document.id)),
+            },
+        };
+        let broken = metadata
+            .properties()
+            .iter()
+            .filter_map(|(key, text)| Some((key.clone(), reason(key.strip_prefix(COLLECTION)?, text)?)));
+        let mut broken: Vec<_> = broken.collect();
+        broken.sort();
+        broken
+    }
+
     /// The JSON text.
     pub fn to_json(&self) -> String {
         Value::Object(self.members.clone()).to_string()

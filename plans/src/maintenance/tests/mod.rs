@@ -5,6 +5,7 @@ mod expiry;
 mod model;
 mod orphans;
 mod run;
+mod verify;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

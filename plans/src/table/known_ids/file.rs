@@ -17,7 +17,7 @@ use crate::runtime::ParquetWriter;
 pub(super) const HASH: &str = "id_hash";
 
 /// Columns of a list of ids: `id_hash`, Int64, never null, ascending.
-pub(super) static ID_SCHEMA: LazyLock<SchemaRef> =
+pub(crate) static ID_SCHEMA: LazyLock<SchemaRef> =
     LazyLock::new(|| Arc::new(Schema::new(vec![Field::new(HASH, DataType::Int64, false)])));
 
 /// Rows of a batch that is encoded at a time.

@@ -25,6 +25,7 @@ mod known;
 mod merge;
 mod task;
 
+pub(crate) use file::ID_SCHEMA;
 pub use file::{IdHash, encode};
 pub use is_repeated::{is_repeated, repeated_of};
 pub use known::{KnownIds, Repeated};

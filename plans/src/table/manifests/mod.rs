@@ -57,15 +57,19 @@ pub(crate) async fn readable_manifests(
     metadata: &TableMetadata,
     snapshot: &Snapshot,
 ) -> Result<Vec<ManifestFile>> {
-    let mut live = live_manifests(io, metadata, snapshot).await?;
+    let live = live_manifests(io, metadata, snapshot).await?;
     refuse_delete_files(&live)?;
-    for manifest in &mut live {
-        let spec = metadata.partition_spec_by_id(manifest.partition_spec_id);
-        if !spec.is_some_and(|spec| schema::is_by_bucket(spec, metadata)) {
-            manifest.partitions = None;
-        }
+    Ok(live.into_iter().map(|manifest| to_be_read(manifest, metadata)).collect())
+}
+
+/// What is to be known of a manifest to read it: where its entries are partitioned otherwise than by cell and year, it says
+/// nothing of those, and neither do its files.
+pub(crate) fn to_be_read(manifest: ManifestFile, metadata: &TableMetadata) -> ManifestFile {
+    let spec = metadata.partition_spec_by_id(manifest.partition_spec_id);
+    match spec.is_some_and(|spec| schema::is_by_bucket(spec, metadata)) {
+        true => manifest,
+        false => ManifestFile { partitions: None, ..manifest },
     }
-    Ok(live)
 }
 
 /// The manifests that a snapshot names.
@@ -132,17 +136,29 @@ pub(super) async fn list_with_bounds(
 ) -> Result<Vec<(String, LiveFiles)>> {
     let read = |manifest: ManifestFile| {
         let (io, columns) = (io.clone(), Arc::clone(columns));
-        on_a_task(async move {
-            let bytes = content(&io, &manifest).await?;
-            let files = match listing::list_with_bounds(&bytes, &manifest, &columns) {
-                Some(files) => files,
-                None => LiveFiles::read(&decoded(&io, &manifest).await?, &manifest, &columns),
-            };
-            check_count(&manifest, files.files.len())?;
-            Ok((manifest.manifest_path, files))
-        })
+        async move { Ok((manifest.manifest_path.clone(), live_files_with_bounds(io, manifest, columns).await?)) }
     };
     futures::stream::iter(manifests).map(read).buffered(CONCURRENCY).try_collect().await
+}
+
+/// The live files of a manifest with the statistics of their columns.
+///
+/// Errors: as of [`live_files`].
+pub(crate) async fn live_files_with_bounds(
+    io: FileIO,
+    manifest: ManifestFile,
+    columns: Arc<Columns>,
+) -> Result<LiveFiles> {
+    on_a_task(async move {
+        let bytes = content(&io, &manifest).await?;
+        let files = match listing::list_with_bounds(&bytes, &manifest, &columns) {
+            Some(files) => files,
+            None => LiveFiles::read(&decoded(&io, &manifest).await?, &manifest, &columns),
+        };
+        check_count(&manifest, files.files.len())?;
+        Ok(files)
+    })
+    .await
 }
 
 async fn content(io: &FileIO, manifest: &ManifestFile) -> Result<Bytes> {

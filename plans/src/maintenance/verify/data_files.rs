@@ -1,0 +1,168 @@
+//! The data files that manifests name: one pass over all manifests, a few of them at a time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::prelude::SessionContext;
+use futures::{StreamExt, TryStreamExt};
+use iceberg::spec::{ManifestContentType, ManifestFile};
+
+use super::VerifyProgress;
+use super::finding::{Check, Finding, Findings};
+use super::named::{check_location, count, unreadable};
+use super::parquet_file::{self, Depth, Expected};
+use super::part_file::{Footer, PartFile};
+use super::part_rows;
+use super::recorded::Recorded;
+use super::snapshots::{Contents, Manifests};
+use super::stored::{Stored, Unnamed};
+use crate::maintenance::expire::hash;
+use crate::table::leases::error::Result;
+use crate::table::location::to_url;
+use crate::table::manifests::files::LiveFiles;
+use crate::table::manifests::{live_files_with_bounds, may_hold};
+use crate::table::{Warehouse, WarehouseError};
+
+/// Manifests that are read at a time.
+const MANIFESTS: usize = 4;
+
+/// Files that are asked for at a time, where the listing does not have them.
+const FILES: usize = 16;
+
+/// Files whose pages are read at a time, each a column of a row group.
+const PAGES: usize = 4;
+
+/// Looks at all data files; those of the current snapshot of which nothing is wrong are returned if they are wanted, which
+/// with [`Depth::Pages`] they are.
+pub(super) struct DataFiles<'a> {
+    pub session: &'a SessionContext,
+    pub warehouse: &'a Warehouse,
+    pub depth: Depth,
+    pub progress: &'a VerifyProgress,
+}
+
+impl DataFiles<'_> {
+    pub async fn check(
+        &self,
+        manifests: &mut Manifests,
+        stored: &Arc<Stored>,
+        unnamed: &mut Unnamed,
+        findings: &mut Findings,
+    ) -> Result<Vec<PartFile>> {
+        let (mut whole, mut seen) = (vec![], HashSet::new());
+        let read = |(number, manifest): (usize, ManifestFile)| {
+            let (io, columns) = (self.warehouse.io().clone(), Arc::clone(self.warehouse.columns()));
+            async move { (number, live_files_with_bounds(io, manifest, columns).await) }
+        };
+        let all: Vec<_> = manifests.all.iter().cloned().enumerate().map(read).collect();
+        let mut contents = futures::stream::iter(all).buffered(MANIFESTS);
+        while let Some((number, read)) = contents.next().await {
+            let manifest = &manifests.all[number];
+            let files = match read {
+                Ok(files) => files,
+                Err(e) => {
+                    findings.push(unreadable(stored, &manifest.manifest_path, &e).await?);
+                    continue;
+                }
+            };
+            manifests.contents[number] = Some(Contents::of(&files.files));
+            findings.extend(listed(manifest, &files));
+            let is_current = manifests.is_current[number];
+            files.files.iter().for_each(|file| unnamed.is_named(&file.location));
+            let mut parts = vec![];
+            for (n, file) in files.files.iter().enumerate() {
+                if is_current && !seen.insert(hash(&file.location)) {
+                    findings.add(Check::NamedOnce, &file.location, "to be named once", "several times");
+                    continue;
+                }
+                parts.push(PartFile::new(self.warehouse, n, file.clone()));
+            }
+            let parts = self.stored(parts, stored, findings).await?;
+            let is_read = is_current && self.depth == Depth::Pages && manifest.content == ManifestContentType::Data;
+            if is_read {
+                whole.extend(self.read(parts, &files, stored, findings).await?);
+            } else if is_current {
+                self.progress.add(&Contents::of(&files.files));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// The files that are there and as large as they should be.
+    async fn stored(&self, parts: Vec<PartFile>, stored: &Stored, findings: &mut Findings) -> Result<Vec<PartFile>> {
+        let check = |part: PartFile| async move {
+            let found = check_location(stored, &part.live.location, Some(part.live.bytes)).await?;
+            Ok::<_, crate::maintenance::MaintenanceError>((part, found))
+        };
+        let checks: Vec<_> = parts.into_iter().map(check).collect();
+        let mut checked = futures::stream::iter(checks).buffered(FILES);
+        let mut there = vec![];
+        while let Some((part, found)) = checked.try_next().await? {
+            if let Some((found, expected)) = part.wrong_folder(self.warehouse) {
+                findings.add(Check::Folder, &part.live.location, expected, found);
+            }
+            match found {
+                Some(finding) => findings.push(finding),
+                None => there.push(part),
+            }
+        }
+        Ok(there)
+    }
+
+    /// Reads the files of a manifest; those that are whole, without their footers.
+    async fn read(
+        &self,
+        parts: Vec<PartFile>,
+        recorded: &LiveFiles,
+        stored: &Arc<Stored>,
+        findings: &mut Findings,
+    ) -> Result<Vec<PartFile>> {
+        let check = |part: PartFile| {
+            let stored = Arc::clone(stored);
+            // Checksums take longer than reading.
+            let task = SpawnedTask::spawn(async move {
+                let url = to_url(&part.live.location)?;
+                let live = &part.live;
+                let expected = Expected { location: &live.location, url: &url, bytes: live.bytes, rows: live.rows };
+                let read = parquet_file::check(expected, Depth::Pages, &stored).await?;
+                Ok::<_, crate::maintenance::MaintenanceError>((part, read))
+            });
+            async move { task.join_unwind().await.map_err(WarehouseError::Cancelled)? }
+        };
+        let mut readable = vec![];
+        // Tasks begin when they are made: here, as they are wanted.
+        let mut checked = futures::stream::iter(parts).map(check).buffered(PAGES);
+        while let Some((part, read)) = checked.try_next().await? {
+            self.progress.add(&Contents::of(std::slice::from_ref(&part.live)));
+            match read {
+                Ok(metadata) => readable.push(PartFile { footer: Footer::new(metadata), ..part }),
+                Err(finding) => findings.push(finding),
+            }
+        }
+        let recorded = Recorded { warehouse: self.warehouse, files: recorded };
+        let found = part_rows::check(self.session, self.warehouse, &readable, &recorded).await?;
+        let faulty: HashSet<&str> = found.iter().map(|finding| finding.object.as_str()).collect();
+        readable.retain(|part| !faulty.contains(part.live.location.as_str()));
+        readable.iter_mut().for_each(|part| part.footer = None);
+        findings.extend(found);
+        Ok(readable)
+    }
+}
+
+/// Compares the rows and the cells of a manifest with what its list says.
+fn listed(manifest: &ManifestFile, files: &LiveFiles) -> Vec<Finding> {
+    let differs =
+        |expected: String, found: String| Finding::new(Check::Listed, &manifest.manifest_path, expected, found);
+    let mut differences = vec![];
+    let rows = manifest.added_rows_count.zip(manifest.existing_rows_count).map(|(added, existing)| added + existing);
+    let found = Contents::of(&files.files).rows;
+    if let Some(expected) = rows.filter(|expected| *expected != found) {
+        differences.push(differs(count(expected, "row"), count(found, "row")));
+    }
+    let mut cells = files.files.iter().filter_map(|file| file.cell.as_deref());
+    if let Some(cell) = cells.find(|cell| !may_hold(manifest, [*cell])) {
+        differences.push(differs("cells within the bounds of its list".to_owned(), format!("cell {cell}")));
+    }
+    differences
+}

@@ -1,0 +1,108 @@
+//! `verify` as a user runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::program::{Ran, Warehouse, earthcatalog};
+
+/// Items with an object each; a delivery is a folder.
+fn delivered(folder: &Path, name: &str, ids: std::ops::Range<usize>, note: &str) -> PathBuf {
+    let delivery = folder.join(name);
+    fs::create_dir(&delivery).unwrap();
+    for n in ids {
+        let (west, south) = (-170.0 + (n % 7) as f64 * 40.0, -60.0 + (n % 4) as f64 * 30.0);
+        let (east, north) = (west + 9.0, south + 9.0);
+        let ring = json!([[west, south], [east, south], [east, north], [west, north], [west, south]]);
+        let item = json!({
+            "type": "Feature", "stac_version": "1.0.0", "id": format!("i{n}"), "collection": "c",
+            "geometry": { "type": "Polygon", "coordinates": [ring] }, "bbox": [west, south, east, north],
+            "properties": { "datetime": format!("{}-05-01T00:00:00Z", 2018 + n % 3), "note": note },
+            "links": [], "assets": {},
+        });
+        fs::write(delivery.join(format!("i{n}.json")), item.to_string()).unwrap();
+    }
+    delivery
+}
+
+fn command(warehouse: &Warehouse, words: &[&str]) -> Ran {
+    let flags = warehouse.flags().map(|flag| flag.to_str().unwrap().to_owned());
+    earthcatalog(words.iter().map(|word| (*word).to_owned()).chain(flags))
+}
+
+/// What `verify` says, which must end with `code`.
+fn verified(warehouse: &Warehouse, flags: &[&str], code: i32) -> Value {
+    let ran = command(warehouse, &[&["verify", "--output", "json"], flags].concat());
+    assert_eq!(ran.code, Some(code), "{}\n{}", ran.stdout, ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn is_whole(warehouse: &Warehouse, state: &str) {
+    for flags in [&[][..], &["--deep"]] {
+        let report = verified(warehouse, flags, 0);
+        assert_eq!(report["findings"], json!([]), "{state}: {report:#}");
+    }
+}
+
+#[test]
+fn a_whole_warehouse_is_said_to_be_whole_whatever_commands_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let first = delivered(folder.path(), "first", 0..20, "first");
+    command(&warehouse, &["backfill", "--chunk-size", "5", "--inventory", first.to_str().unwrap()]).ok();
+    is_whole(&warehouse, "after a backfill");
+    let second = delivered(folder.path(), "second", 10..25, "second");
+    command(&warehouse, &["ingest", "--inventory", second.to_str().unwrap()]).ok();
+    command(&warehouse, &["incremental", "--inventory", second.to_str().unwrap()]).ok();
+    is_whole(&warehouse, "after ingests");
+    command(&warehouse, &["index"]).ok();
+    command(&warehouse, &["compact", "--retain", "0s"]).ok();
+    is_whole(&warehouse, "after a compaction");
+    command(&warehouse, &["delete", "--where", "id = 'i3'"]).ok();
+    command(&warehouse, &["index"]).ok();
+    command(&warehouse, &["expire", "--retain", "0s"]).ok();
+    is_whole(&warehouse, "after a deletion");
+    let text = command(&warehouse, &["verify"]).ok();
+    assert!(text.starts_with("no damage found: ") && text.ends_with("0 orphans\n"), "{text}");
+}
+
+#[test]
+fn damage_is_an_exit_code_of_its_own_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let delivery = delivered(folder.path(), "first", 0..12, "first");
+    command(&warehouse, &["ingest", "--inventory", delivery.to_str().unwrap()]).ok();
+    let parts: Vec<PathBuf> =
+        warehouse.listing().into_keys().filter(|path| path.to_str().unwrap().contains("/year=")).collect();
+    let (gone, flipped) = (&parts[0], &parts[1]);
+
+    let whole = fs::read(flipped).unwrap();
+    let mut bytes = whole.clone();
+    // Behind the magic is the first page of the first column.
+    bytes[60] ^= 1;
+    fs::write(flipped, &bytes).unwrap();
+    verified(&warehouse, &[], 0);
+    let report = verified(&warehouse, &["--deep"], 3);
+    let finding = &report["findings"][0];
+    assert_eq!((&report["damage"], &finding["severity"]), (&json!(1), &json!("damage")), "{report:#}");
+    assert_eq!(finding["object"], json!(format!("file://{}", flipped.display())));
+    fs::write(flipped, whole).unwrap();
+
+    fs::remove_file(gone).unwrap();
+    fs::write(gone.with_file_name("notes.txt"), "nobody's").unwrap();
+    let report = verified(&warehouse, &[], 3);
+    let [finding] = &report["findings"].as_array().unwrap()[..] else { panic!("{report:#}") };
+    assert_eq!((&finding["check"], &finding["found"]), (&json!("exists"), &json!("none")));
+    let ran = command(&warehouse, &["verify"]);
+    let error = ran.stderr.clone();
+    assert_eq!(ran.code, Some(3));
+    assert!(error.contains("the warehouse is damaged: 1 finding, listed on standard output"), "{error}");
+    for words in [gone.to_str().unwrap(), "way out: put the file back", "damage found, 1 finding: "] {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+    // A table that cannot be opened is an error, and not a finding.
+    fs::create_dir(folder.path().join("nowhere")).unwrap();
+    let nowhere = Warehouse::below(&folder.path().join("nowhere"));
+    assert!(command(&nowhere, &["verify"]).fails(1).contains("there is no catalog"));
+}
