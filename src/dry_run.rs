@@ -1,6 +1,6 @@
 //! What a statement that writes would do, from its plan.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -118,8 +118,7 @@ impl DryRun {
 /// How many Items would be deleted.
 fn deleted(outcome: &Outcome, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
     let scan = BucketScanExec::find(plan).filter(|_| matches!(outcome, Outcome::RemoveItems { .. }))?;
-    let items: HashSet<_> = scan.buckets().flat_map(|bucket| &bucket.superseded).collect();
-    Some(items.len() as u64)
+    Some(scan.removed().unwrap_or_default())
 }
 
 impl PlannedSource {

@@ -124,7 +124,7 @@ mod tests {
         damage  size           file:///wh/a.parquet
                 expected: 9 bytes
                 found: 8 bytes
-                way out: put the file back from a backup, or take an older state of the table into a new catalog with `earthcatalog register`
+                way out: put the file back from a backup, or go back to a state before it with `earthcatalog rollback`
         damage found, 1 finding: 1,414 files, 1 row, 5.3 MB, 0 orphans
         ");
         let json = serde_json::to_value(&report).unwrap();

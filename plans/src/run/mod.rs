@@ -13,6 +13,8 @@ mod drive;
 mod insert;
 mod keeps_newest;
 mod replace;
+#[cfg(test)]
+mod some_buckets;
 mod stage;
 mod write_and_commit;
 

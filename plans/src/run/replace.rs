@@ -8,7 +8,6 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::checkpoint::{Replaced, Totals};
 use crate::model::bucket::Bucket;
-use crate::model::item_key::ItemKey;
 use crate::model::part_file::PartFile;
 use crate::runtime::leaf_by_partition;
 use crate::scan::buckets::{BucketFiles, BucketScanExec};
@@ -62,9 +61,7 @@ impl Replacement {
     /// `objects` are as many as the ingest record forgets.
     pub fn without_items(plan: &Arc<dyn ExecutionPlan>, keeps_newest: bool, objects: usize) -> Result<Self> {
         let replacement = Self::of_buckets_in(plan, keeps_newest)?;
-        let buckets = replacement.partitions.iter().flatten();
-        let removed: HashSet<&ItemKey> = buckets.flat_map(|bucket| &bucket.superseded).collect();
-        let removed = removed.len() as u64;
+        let removed = BucketScanExec::find(plan).and_then(BucketScanExec::removed).unwrap_or_default();
         let report = Replaced { removed: Some(removed), forgotten: objects as u64, ..replacement.report };
         Ok(Self { removed: Some(removed), report, ..replacement })
     }

@@ -26,11 +26,6 @@ pub(crate) struct Table {
     ingested: usize,
 }
 
-const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
-    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, collection, id
-        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
-    FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 2))) WHERE age_rank = 1";
-
 impl Table {
     /// An empty one, which promotes these columns.
     pub async fn new(promoted: &str) -> Self {
@@ -68,7 +63,18 @@ impl Table {
     }
 
     pub async fn compact(&self) {
-        run(&self.writing, COMPACT).await;
+        self.compact_from("buckets(items, 2)").await;
+    }
+
+    /// Compacts the buckets that a part of a query says.
+    pub async fn compact_from(&self, buckets: &str) {
+        let compact = format!(
+            "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
+                SELECT *, row_number() OVER (PARTITION BY grid_partition, year, collection, id
+                    ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
+                FROM (SELECT *, item_digest(*) AS digest FROM {buckets})) WHERE age_rank = 1"
+        );
+        run(&self.writing, &compact).await;
     }
 
     /// A session for questions.

@@ -94,11 +94,9 @@ impl Check {
     fn way_out(self) -> &'static str {
         match self {
             Self::Exists | Self::Size | Self::Readable => {
-                "put the file back from a backup, or take an older state of the table into a new catalog with `earthcatalog register`"
+                "put the file back from a backup, or go back to a state before it with `earthcatalog rollback`"
             }
-            Self::Listed | Self::NamedOnce => {
-                "take an older state of the table into a new catalog with `earthcatalog register`"
-            }
+            Self::Listed | Self::NamedOnce => "go back to an earlier state with `earthcatalog rollback`",
             Self::Totals | Self::ForeignTotals => "only counts are wrong: the rows themselves are checked one by one",
             Self::Folder | Self::Bucket => {
                 "bring the file back from a backup, or delete its Items and ingest them again"

@@ -54,6 +54,8 @@ pub struct BucketScanExec {
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<Settles>,
+    /// How many Items are removed, where the scan is without them.
+    removed: Option<u64>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -156,6 +158,7 @@ impl BucketScanExec {
             numbers,
             scanned,
             settles: None,
+            removed: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -164,6 +167,16 @@ impl BucketScanExec {
     /// The same scan; once its buckets are compacted, each Item has one version.
     pub(super) fn settling(self, settles: Option<Settles>) -> Self {
         Self { settles, ..self }
+    }
+
+    /// The same scan, which is without so many Items that are to be removed.
+    pub(super) fn removing(self, removed: Option<u64>) -> Self {
+        Self { removed, ..self }
+    }
+
+    /// How many Items are removed, where the scan is without them.
+    pub fn removed(&self) -> Option<u64> {
+        self.removed
     }
 
     /// Whose ids have one version each, once these buckets are compacted.

@@ -1,4 +1,7 @@
 //! Rows that a newer version of their Item has left behind in another bucket.
+//!
+//! Buckets that are written again must do without them, also where they are only some of a table: files that are merged have
+//! the sequence number of the newest, and with it an older version would be taken for the newest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +18,9 @@ use datafusion::functions_window::expr_fn::{first_value, rank};
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, TableType, cast, ident, lit, not,
 };
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
 use earthcatalog_udfs::item_digest_udf;
+use futures::TryStreamExt;
 
 use super::groups::{BucketFiles, YEAR, groups};
 use super::scan::BucketScanExec;
@@ -28,6 +32,7 @@ use crate::model::versions::{DIGEST, SEQUENCE, digest, newest_first, newest_firs
 use crate::runtime::plan_here;
 use crate::scan::WarehouseTable;
 use crate::table::Warehouse;
+use crate::table::item_index::MOST_IDS;
 use crate::table::known_ids::{IdHash, Repeated, is_repeated};
 
 /// The plan of a question has the files that it reads: where there are more, a cluster is not asked.
@@ -50,6 +55,14 @@ pub(super) struct LeftBehind {
     pub buckets: BTreeSet<Bucket>,
     /// By bucket, the Items of which a newer version is in another bucket, and none as new in this one.
     pub superseded: Superseded,
+}
+
+/// Items of which all versions are to be looked at.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    keys: Repeated,
+    /// Their ids; `None` where they are too many to choose files by them.
+    ids: Option<BTreeSet<String>>,
 }
 
 pub(super) type Superseded = BTreeMap<Bucket, BTreeSet<ItemKey>>;
@@ -75,8 +88,55 @@ impl LeftBehind {
         };
         let unclear = found.add(of_buckets, session).await?;
         if !unclear.is_empty() {
+            let unclear = Candidates { keys: unclear, ids: None };
             let of_all_columns = plan_here(session, &rows_left_behind_by_digest(versions, unclear)?).await?;
             found.add(of_all_columns, session).await?;
+        }
+        Ok(found)
+    }
+
+    /// The Items of which some buckets, whose rows are `rows`, hold a version and may not hold the newest: of `repeated`, if
+    /// those are known.
+    pub async fn candidates(
+        session: &dyn Session,
+        rows: BucketRows,
+        repeated: Option<Arc<Repeated>>,
+    ) -> Result<Candidates> {
+        let rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(rows)), None)?;
+        let rows = match repeated {
+            Some(repeated) => rows.filter(is_one_of(repeated))?,
+            None => rows,
+        };
+        let plan = rows.project(ItemKey::COLUMNS.map(ident))?.build()?;
+        let mut found = Candidates { keys: Repeated::new(), ids: Some(BTreeSet::new()) };
+        let plan = plan_here(session, &plan).await?;
+        let mut rows = execute_stream(plan, session.task_ctx())?;
+        while let Some(batch) = rows.try_next().await? {
+            let [collections, ids] = [0, 1].map(|i| batch.column(i).as_string::<i32>());
+            for (collection, id) in collections.iter().zip(ids) {
+                let Some(id) = id else { continue };
+                found.keys.insert(IdHash::new(collection, id));
+                if let Some(ids) = &mut found.ids {
+                    ids.insert(id.to_owned());
+                }
+            }
+            if found.ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
+                found.ids = None;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What of `candidates` is left to do, by all their `versions`, which have the sequence number of each row.
+    pub async fn of_candidates(
+        session: &dyn Session,
+        versions: WarehouseTable,
+        candidates: Candidates,
+    ) -> Result<Self> {
+        let mut found = Self::default();
+        if !candidates.keys.is_empty() {
+            let plan = plan_here(session, &rows_left_behind_by_digest(versions, candidates)?).await?;
+            found.add(plan, session).await?;
         }
         Ok(found)
     }
@@ -123,9 +183,7 @@ impl LeftBehind {
 fn rows_left_behind(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<LogicalPlan> {
     let mut rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(buckets)), None)?;
     if let Some(repeated) = repeated {
-        rows = rows.filter(
-            is_repeated(repeated).call(ItemKey::COLUMNS.map(|name| cast(ident(name), DataType::Utf8View)).to_vec()),
-        )?;
+        rows = rows.filter(is_one_of(repeated))?;
     }
     // Versions in different buckets differ in these.
     let place = item_digest_udf().call(vec![ident("geometry"), ident("datetime")]).alias(PLACE);
@@ -153,7 +211,7 @@ fn rows_left_behind(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Res
 }
 
 /// The same of other Items, whose newest version the digest of all columns tells, too. What equals it is of it.
-fn rows_left_behind_by_digest(versions: WarehouseTable, unclear: Repeated) -> Result<LogicalPlan> {
+fn rows_left_behind_by_digest(versions: WarehouseTable, of: Candidates) -> Result<LogicalPlan> {
     let items = Arc::clone(versions.warehouse().items().item_schema());
     let all = versions.schema();
     let versions = LogicalPlanBuilder::scan("item_versions", provider_as_source(Arc::new(versions)), None)?;
@@ -168,8 +226,11 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, unclear: Repeated) -> Re
         .order_by(newest_first())
         .build()?;
     let year = cast(date_part(lit("year"), ident("datetime")), DataType::Int32).alias(YEAR);
+    // Files are chosen by these.
+    let is_named = |ids: BTreeSet<String>| ident("id").in_list(ids.into_iter().map(lit).collect(), false);
+    let of_items = is_repeated(Arc::new(of.keys)).call(ItemKey::COLUMNS.map(ident).to_vec());
     versions
-        .filter(is_repeated(Arc::new(unclear)).call(ItemKey::COLUMNS.map(ident).to_vec()))?
+        .filter(of.ids.into_iter().map(is_named).fold(of_items, Expr::and))?
         .project(columns.chain([year]))?
         .window([newest.alias(NEWEST_DIGEST)])?
         .aggregate(
@@ -179,6 +240,11 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, unclear: Repeated) -> Re
         .project(of_bucket(lit(false)))?
         .filter(ident(ROWS).gt(lit(1)).or(not(ident(NEWEST))))?
         .build()
+}
+
+/// Whether a row of a bucket, which has its texts on their own, is of one of these Items.
+fn is_one_of(repeated: Arc<Repeated>) -> Expr {
+    is_repeated(repeated).call(ItemKey::COLUMNS.map(|name| cast(ident(name), DataType::Utf8View)).to_vec())
 }
 
 fn of_bucket(unclear: Expr) -> Vec<Expr> {

@@ -1,5 +1,6 @@
 //! [`BucketsTable`]: the rows of a warehouse by bucket, as a table.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
@@ -16,6 +17,8 @@ use super::removed;
 use super::scan::BucketScanExec;
 use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::Totals;
+use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
 use crate::scan::settles::Settles;
@@ -25,8 +28,8 @@ use crate::table::{AsOf, LiveFile, Warehouse};
 /// The rows of the buckets that have at least so many part files: the columns of the table (texts as Utf8), then `year`
 /// (Int32, null where `datetime` is) and `sequence` (Int64), which is greater in a later commit.
 ///
-/// With a threshold up to 2 and without filters, rows of an Item that has moved are left out: those in a bucket where none is
-/// of its newest version. Buckets with such rows are read however few files they have, and so are those with several rows of
+/// Rows of an Item that has moved are left out: those in a bucket where none is of its newest version. With a threshold up to
+/// 2 and without filters, buckets with such rows are read however few files they have, and so are those with several rows of
 /// one Item, so that each Item has one version when all of them are compacted.
 ///
 /// A scan has one partition per group of buckets, and no bucket is in two of them. Filters on `grid_partition` and
@@ -159,6 +162,22 @@ impl BucketsTable {
         Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(settles)))
     }
 
+    /// What newer versions, wherever they are, have left behind in `buckets`, which are some of a table.
+    async fn left_behind_in(&self, session: &dyn Session, buckets: &[BucketFiles]) -> Result<LeftBehind> {
+        let BucketSource::Table(table, warehouse) = &self.source else { return Ok(LeftBehind::default()) };
+        let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(LeftBehind::default()) };
+        let Some((snapshot, _)) = table.settles(session).await? else { return Ok(LeftBehind::default()) };
+        let repeated = table.repeated_ids(session).await?;
+        if buckets.is_empty() || repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
+            return Ok(LeftBehind::default());
+        }
+        let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
+        let schema = Arc::clone(&self.schema);
+        let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
+        let candidates = LeftBehind::candidates(session, rows, repeated).await?;
+        LeftBehind::of_candidates(session, versions, candidates).await
+    }
+
     /// Whether `filter` is about the bucket of a row alone.
     fn chooses_buckets(filter: &Expr) -> bool {
         let of_bucket =
@@ -193,28 +212,35 @@ impl TableProvider for BucketsTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.source.files(session).await?;
-        // Versions in other buckets are looked up where all are read anyhow, and not for some of them.
-        let every = self.threshold <= 2 && filters.is_empty() && files.iter().all(|file| file.cell.is_some());
-        let (all, (mut left_behind, settles)) = match &self.removed {
-            Some(items) => {
-                let removed = self.rows_to_remove(session, items, &files).await?;
-                (buckets(files), (removed, None))
-            }
-            None => {
-                let all = buckets(files);
-                let left_behind = if every { self.left_behind(session, &all).await? } else { Default::default() };
-                (all, left_behind)
-            }
+        // A file of another partitioning is in no bucket.
+        let every = self.removed.is_none()
+            && self.threshold <= 2
+            && filters.is_empty()
+            && files.iter().all(|file| file.cell.is_some());
+        let removed = match &self.removed {
+            Some(items) => self.rows_to_remove(session, items, &files).await?,
+            None => LeftBehind::default(),
         };
+        let all = buckets(files);
+        let (mut left_behind, settles) =
+            if every { self.left_behind(session, &all).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
-        buckets.retain(|bucket| bucket.parts() >= self.threshold || left_behind.buckets.contains(&bucket.bucket));
+        let is_read = |bucket: &Bucket| left_behind.buckets.contains(bucket) || removed.buckets.contains(bucket);
+        buckets.retain(|bucket| bucket.parts() >= self.threshold || is_read(&bucket.bucket));
+        if !every {
+            left_behind = self.left_behind_in(session, &buckets).await?;
+        }
+        let items: HashSet<&ItemKey> = removed.superseded.values().flatten().collect();
+        let items = self.removed.as_ref().map(|_| items.len() as u64);
+        let mut superseded = [removed.superseded, left_behind.superseded];
         for bucket in &mut buckets {
-            bucket.superseded = left_behind.superseded.remove(&bucket.bucket).unwrap_or_default();
+            let of_bucket = superseded.iter_mut().filter_map(|of| of.remove(&bucket.bucket));
+            bucket.superseded = of_bucket.flatten().collect();
         }
         let groups = groups(buckets, session.config().target_partitions());
         let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
-        Ok(Arc::new(scan.settling(settles)))
+        Ok(Arc::new(scan.settling(settles).removing(items)))
     }
 }
 
