@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A guard against slower kernels that no busy machine disturbs: instructions that the binary executes, by callgrind.
 
-    cargo build --release
+    cargo build --release --config profile.release.strip=false      # functions are found by their names
     benches/instructions.py                       # compares with what is recorded for the profile: release
     benches/instructions.py --profile debug       # the binary of the tests, which CI compares
     benches/instructions.py --record              # records
@@ -100,7 +100,7 @@ def counted(name, words, folder):
             counts.setdefault(found[2], int(found[1].replace(",", "")))
     missing = [kernel for kernel in COMMANDS[name] if KERNELS[kernel] not in counts]
     if missing:
-        sys.exit(f"{name}: no function {KERNELS[missing[0]]}; has it another name, or been inlined?")
+        sys.exit(f"{name}: no function {KERNELS[missing[0]]}; has it another name, been inlined, or was the binary stripped?")
     return {"all": counts[None]} | {kernel: counts[KERNELS[kernel]] for kernel in COMMANDS[name]}
 
 

@@ -82,7 +82,9 @@ mod tests {
             names.sort();
             names
         };
-        let about = ["items$collections", "items$files", "items$partitions", "items$snapshots", "items$table"];
+        let about = ["collections", "files", "history", "partitions", "refs", "snapshots", "table"];
+        let about = about.map(|about| format!("items${about}"));
+        let about: Vec<&str> = about.iter().map(String::as_str).collect();
         assert_eq!(listed(), [&["items"][..], &about, &["my view", "t"]].concat());
         run("DROP TABLE items").await.unwrap();
         assert_eq!(listed(), ["my view", "t"]);

@@ -1,6 +1,6 @@
 //! Creates the table of a warehouse, in a folder that holds no other one's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use super::catalog::{Catalog, backoff};
 use super::create::{TableState, Warehouse};
 use super::error::{Result, WarehouseError};
 use super::folder::metadata_in;
+use super::leases::error::Result as Maintained;
 use super::leases::{Acquired, Lease, LeaseGuard};
 use super::location::{to_location, to_url};
 use super::schema;
@@ -52,7 +53,7 @@ impl Warehouse {
             Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
             Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
                 let folder = folder_url(warehouse)?;
-                refuse_another_table(&Catalog::at(catalog)?, &folder, None).await?;
+                refuse_another_table(&Catalog::at(catalog)?, &folder, &[]).await?;
                 let location = to_location(&folder)?.trim_end_matches('/').to_owned();
                 let metadata = schema::new_metadata(items, h3_resolution, &location)?;
                 let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
@@ -74,51 +75,48 @@ impl Warehouse {
 /// Creates the table in the catalog, and with it the catalog, unless there is one by then; whether it did.
 ///
 /// A folder takes one table: whoever creates one holds the folder's lease meanwhile. A process that dies in the middle
-/// leaves the lease behind, which names its metadata file, so that the next one of the same catalog knows it for no table.
+/// leaves the lease behind, which names its metadata file and those of the ones that died before it, so that the next one of
+/// the same catalog knows them for no table.
 ///
 /// Errors: [`WarehouseError::AnotherTable`] where the folder holds metadata of a table.
 async fn create_table(catalog: &Catalog, folder: &Url, metadata: &TableMetadata) -> Result<bool> {
     let first = MetadataLocation::new_with_metadata(metadata.location(), metadata).to_string();
     let lock = ConditionalObject::at(&below(folder, &format!("{}/{}", layout::METADATA, layout::CREATING))?)?;
-    let purpose = format!("create {first} for {catalog}");
     let failed =
         |e: &dyn std::fmt::Display| WarehouseError::Creation { folder: folder.to_string(), reason: e.to_string() };
     let mut looks = 0;
-    let (guard, abandoned) = loop {
-        let abandoned = lock.read().await?.and_then(|seen| abandoned(&seen.bytes, lock.location(), catalog));
-        match LeaseGuard::acquire(lock.clone(), &purpose).await.map_err(|e| failed(&e))? {
-            Acquired::Held(guard) => break (guard, abandoned),
-            Acquired::By(holder) if looks == LOOKS => return Err(failed(&holder)),
-            Acquired::By(_) if has_table(catalog).await? => return Ok(false),
-            Acquired::By(_) => tokio::time::sleep(backoff(100) + Duration::from_millis(10)).await,
+    let (guard, creation) = loop {
+        match Creation::begin(lock.clone(), &first, catalog).await.map_err(|e| failed(&e))? {
+            (Acquired::Held(guard), creation) => break (guard, creation),
+            (Acquired::By(holder), _) if looks == LOOKS => return Err(failed(&holder)),
+            (Acquired::By(_), _) if has_table(catalog).await? => return Ok(false),
+            (Acquired::By(_), _) => tokio::time::sleep(backoff(100) + Duration::from_millis(10)).await,
         }
         looks += 1;
     };
-    let created = create_alone(catalog, folder, metadata, &first, abandoned.as_deref()).await;
+    let created = create_alone(catalog, folder, metadata, &creation).await;
     // A lease that cannot be given up becomes stale.
     drop(guard.release().await);
     if created.as_ref().is_err_and(|e| !matches!(e, WarehouseError::AnotherTable { .. })) {
         // As a process that died would have left it, for the metadata file may be there.
-        let gone = Lease { machine: None, heartbeat: DateTime::<Utc>::UNIX_EPOCH, ..Lease::new(&purpose) };
+        let gone = Lease {
+            machine: None,
+            heartbeat: DateTime::<Utc>::UNIX_EPOCH,
+            ..Lease::new(&creation.purpose(&catalog.to_string()))
+        };
         drop(lock.create(gone.to_bytes()).await);
     }
     created
 }
 
 /// Creates the table while nobody else creates one in the folder.
-async fn create_alone(
-    catalog: &Catalog,
-    folder: &Url,
-    metadata: &TableMetadata,
-    first: &str,
-    abandoned: Option<&str>,
-) -> Result<bool> {
+async fn create_alone(catalog: &Catalog, folder: &Url, metadata: &TableMetadata, creation: &Creation) -> Result<bool> {
     if has_table(catalog).await? {
         return Ok(false);
     }
-    refuse_another_table(catalog, folder, abandoned).await?;
-    let io = file_io();
-    if let Some(abandoned) = abandoned {
+    refuse_another_table(catalog, folder, &creation.abandoned).await?;
+    let (io, first) = (file_io(), creation.first.as_str());
+    for abandoned in &creation.abandoned {
         io.delete(abandoned).await.map_err(WarehouseError::metadata(abandoned))?;
     }
     catalog.initialize().await?;
@@ -141,9 +139,9 @@ async fn create_alone(
     Ok(false)
 }
 
-/// Errors where the folder holds metadata of a table, but for the file `except`.
-pub(super) async fn refuse_another_table(catalog: &Catalog, folder: &Url, except: Option<&str>) -> Result<()> {
-    let found = metadata_in(folder, |location| Some(location) != except).await?;
+/// Errors where the folder holds metadata of a table, but for the files `except`.
+pub(super) async fn refuse_another_table(catalog: &Catalog, folder: &Url, except: &[String]) -> Result<()> {
+    let found = metadata_in(folder, |location| except.iter().all(|except| except != location)).await?;
     // Any one suffices: none can be of the table that is to be.
     match found.last() {
         None => Ok(()),
@@ -165,9 +163,84 @@ pub(super) async fn has_table(catalog: &Catalog) -> Result<bool> {
     }
 }
 
-/// The metadata file of a process that died while it created the table of the same catalog.
-fn abandoned(lease: &[u8], location: &str, catalog: &Catalog) -> Option<String> {
-    let lease = Lease::parse(lease, location).ok().filter(|lease| !lease.is_alive(Utc::now()))?;
-    let (metadata, of) = lease.purpose.strip_prefix("create ")?.rsplit_once(" for ")?;
-    (of == catalog.to_string()).then(|| metadata.to_owned())
+/// What the lease of a folder says of a process that creates a table in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Creation {
+    /// The metadata file of the table.
+    first: String,
+    /// Those of processes that died while they created the table of the same catalog. A process that dies before it has
+    /// deleted them hands them on.
+    abandoned: Vec<String>,
+}
+
+impl Creation {
+    /// Acquires the lease, from one that died if need be, and says what that one has left.
+    async fn begin(lock: ConditionalObject, first: &str, catalog: &Catalog) -> Maintained<(Acquired, Self)> {
+        let begun = Arc::new(Mutex::new(Self { first: first.to_owned(), abandoned: vec![] }));
+        let (last, catalog) = (Arc::clone(&begun), catalog.to_string());
+        let purpose = move |dead: Option<&Lease>| {
+            let mut creation = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let dead = dead.and_then(|dead| Self::parse(&dead.purpose, &catalog));
+            creation.abandoned = dead.map_or(vec![], |Self { first, abandoned }| [vec![first], abandoned].concat());
+            creation.purpose(&catalog)
+        };
+        let acquired = LeaseGuard::acquire_after(lock, purpose).await?;
+        let creation = begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((acquired, creation))
+    }
+
+    /// The purpose of the lease.
+    fn purpose(&self, catalog: &str) -> String {
+        let files = [std::slice::from_ref(&self.first), &self.abandoned].concat();
+        format!("create {} for {catalog}", files.join("\n"))
+    }
+
+    /// Reads [`Self::purpose`]; `None` of another catalog's.
+    fn parse(purpose: &str, catalog: &str) -> Option<Self> {
+        let (files, of) = purpose.strip_prefix("create ")?.rsplit_once(" for ")?;
+        let mut files = files.split('\n').map(str::to_owned);
+        let first = files.next().filter(|_| of == catalog)?;
+        Some(Self { first, abandoned: files.collect() })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::table::testing::items;
+
+    /// One process after the other dies while it creates the table, each at another point; the next one creates it.
+    #[tokio::test]
+    async fn what_several_processes_left_that_died_is_no_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let (warehouse, catalog) = (folder.path().join("wh"), folder.path().join("c.db"));
+        let (warehouse, catalog) = (warehouse.to_str().unwrap(), catalog.to_str().unwrap());
+        let (file, url) = (Catalog::at(catalog).unwrap(), folder_url(warehouse).unwrap());
+        let location = to_location(&url).unwrap().trim_end_matches('/').to_owned();
+        let lock = below(&url, &format!("{}/{}", layout::METADATA, layout::CREATING)).unwrap();
+        let lock = ConditionalObject::at(&lock).unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let mut expected = vec![];
+        for writes_its_file in [true, false, true] {
+            let metadata = schema::new_metadata(&items(), 1, &location).unwrap();
+            let first = MetadataLocation::new_with_metadata(&location, &metadata);
+            let (acquired, creation) = Creation::begin(lock.clone(), &first.to_string(), &file).await.unwrap();
+            assert!(matches!(acquired, Acquired::Held(_)));
+            assert_eq!(creation.abandoned, expected);
+            if writes_its_file {
+                metadata.write_to(&file_io(), &first).await.unwrap();
+            }
+            expected.insert(0, first.to_string());
+            // It dies, and its lease stays.
+            drop(acquired);
+            let dead = Lease { pid: child.id(), ..Lease::new(&creation.purpose(&file.to_string())) };
+            lock.create(dead.to_bytes()).await.unwrap().unwrap();
+        }
+        let created = Warehouse::open_or_create(catalog, warehouse, &items(), 1).await.unwrap();
+        assert!(created.is_new());
+        let found = metadata_in(&url, |_| true).await.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].location, created.load().await.unwrap().metadata_location);
+    }
 }

@@ -132,14 +132,27 @@ enum End {
 impl LeaseGuard {
     /// Holds `object` for this process, unless somebody who is alive does; takes it over from who is not.
     pub async fn acquire(object: ConditionalObject, purpose: &str) -> Result<Acquired> {
+        let purpose = purpose.to_owned();
+        Self::acquire_after(object, move |_| purpose.clone()).await
+    }
+
+    /// The same, for a purpose that depends on whose lease is taken over, if one is.
+    pub async fn acquire_after(
+        object: ConditionalObject,
+        purpose: impl Fn(Option<&Lease>) -> String + Send + 'static,
+    ) -> Result<Acquired> {
         // On a task of its own: cancelled half-way, the lease might be written with nobody to give it up. So the task
         // ends, and drops what it got.
-        let acquired = tokio::spawn(Self::acquire_at_once(object, Lease::new(purpose)));
+        let acquired = tokio::spawn(Self::acquire_at_once(object, purpose));
         acquired.await.map_err(WarehouseError::Cancelled)?
     }
 
-    async fn acquire_at_once(object: ConditionalObject, lease: Lease) -> Result<Acquired> {
+    async fn acquire_at_once(
+        object: ConditionalObject,
+        purpose: impl Fn(Option<&Lease>) -> String + Send,
+    ) -> Result<Acquired> {
         loop {
+            let lease = Lease::new(&purpose(None));
             if let Some(version) = object.create(lease.to_bytes()).await? {
                 return Ok(Acquired::Held(Self::begin(object, lease, version)));
             }
@@ -149,6 +162,7 @@ impl LeaseGuard {
                 return Ok(Acquired::By(holder));
             }
             // Of many who see the same stale lease, one replaces it; the others look again.
+            let lease = Lease::new(&purpose(Some(&holder)));
             if let Some(version) = object.replace(&seen, lease.to_bytes()).await? {
                 return Ok(Acquired::Held(Self::begin(object, lease, version)));
             }
