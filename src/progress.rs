@@ -29,16 +29,13 @@ pub struct Progress {
 impl Progress {
     /// Must be called within a tokio runtime.
     pub fn follow(plan: &Arc<dyn ExecutionPlan>) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let job = JobExec::find(plan).map(|job| Arc::clone(job.progress()));
         let unit = match (&job, BucketScanExec::find(plan)) {
             (Some(_), _) => "tasks",
             (None, Some(_)) => "groups",
             (None, None) => "chunks",
         };
-        // The template is checked when it is parsed; it is one of three constants.
-        let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));
-        bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+        let bar = bar_of(unit);
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
             async move {
@@ -69,14 +66,10 @@ impl Progress {
         });
         Self { bar, timer }
     }
-}
 
-impl Progress {
     /// A bar that follows the files of a verification. Must be called within a tokio runtime.
     pub fn of_files(progress: &Arc<VerifyProgress>) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{elapsed} [{wide_bar}] {pos}/{len} files{msg}");
-        bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+        let bar = bar_of("files");
         let timer = tokio::spawn({
             let (bar, progress) = (bar.clone(), Arc::clone(progress));
             async move {
@@ -98,6 +91,15 @@ impl Drop for Progress {
         self.timer.abort();
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar of so many of something, with a message behind them.
+fn bar_of(unit: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    // The template is checked when it is parsed; it is one of a few constants.
+    let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));
+    bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+    bar
 }
 
 /// Draws so much of the bar; how long the rest takes, as text behind a comma.

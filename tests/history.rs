@@ -167,6 +167,18 @@ CALL drop_branch(items, 'work');";
     let listed = history.json(&["tag", "list"]);
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["first", "main"]);
+    let text = history.run(&["tag", "list"]).ok();
+    assert!(text.starts_with("name        kind    committed") && text.contains("\nfirst       tag     "), "{text}");
+    // A state is named by a snapshot, a time or another name, here as in a rollback.
+    let second = *history.snapshots().iter().find(|id| **id != first).unwrap();
+    for (of, snapshot) in [(second.to_string().as_str(), second), ("2999", first), ("first", first)] {
+        let added = history.json(&["tag", "add", "named", "--of", of]);
+        assert_eq!(added, json!({ "tag": "named", "done": "added", "snapshot": snapshot }), "{of}");
+        let removed = history.json(&["tag", "remove", "named"]);
+        assert_eq!(removed, json!({ "tag": "named", "done": "removed", "snapshot": snapshot }), "{of}");
+    }
+    let now = history.run(&["rollback", "--to", "2999-01-01"]).ok();
+    assert_eq!(now.trim(), "nothing to do: the table is in that state");
 }
 
 /// Random steps against a model: what each snapshot had, and what each name names.

@@ -87,8 +87,7 @@ pub async fn compact(
 ) -> Result<CompactSummary, PipelineError> {
     let started = Instant::now();
     let mut interrupt = pin!(interrupt);
-    let table = Warehouse::open(&args.at.catalog).await?;
-    table.check_location(args.at.warehouse.as_deref())?;
+    let table = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     let lock = match args.use_lock {
         true => Some(CatalogLock::acquire(table.catalog(), "compact").await?),
         false => None,

@@ -40,8 +40,7 @@ pub struct Indexed {
 pub async fn run(args: &IndexArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let session = args.resources.pipeline_session()?;
-    let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(args.at.warehouse.as_deref())?;
+    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     // Stopped anywhere, it leaves an orphan at most.
     let built = tokio::select! {
         built = build_item_index(&session, &warehouse) => built?,

@@ -29,8 +29,7 @@ pub struct MapArgs {
 pub async fn run(args: &MapArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(args.at.warehouse.as_deref())?;
+    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     let overview = overview(&session(1)?, &ItemsTable::new(warehouse)).await?;
     let document = document(&args.title, &overview).map_err(std::io::Error::from)?;
     let mut sink = destination.open(out).map_err(OutputError::from)?;

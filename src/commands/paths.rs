@@ -64,8 +64,8 @@ pub async fn run(args: &PathsArgs, out: &mut dyn Write) -> Result<(), CommandErr
 /// row of each `id`, and filters rows by geometry itself.
 async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, CommandError> {
     let place = place(&args.geometry)?;
-    let opened = Warehouse::open(&args.at.catalog).await.map_err(DataFusionError::from)?;
-    opened.check_location(args.at.warehouse.as_deref()).map_err(DataFusionError::from)?;
+    let opened = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await;
+    let opened = opened.map_err(DataFusionError::from)?;
     let mut filters: Vec<Expr> =
         Frame::of(&place).map(|frame| intersects_frame(&Column::from_name("geometry"), &frame)).into_iter().collect();
     filters.extend(may_share_cell(&place, opened.h3_resolution()));

@@ -49,8 +49,7 @@ pub struct Runs(pub Vec<Run>);
 
 pub async fn run(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
-    let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(args.at.warehouse.as_deref())?;
+    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     if let Some(run) = &args.discard {
         let discarded = discard(&warehouse, run).await?;
         return Ok(args.output.write(&discarded, out)?);

@@ -91,9 +91,7 @@ pub async fn run(command: &TagCommand, out: &mut dyn Write) -> Result<(), Comman
 
 async fn open(at: &WarehouseArgs) -> Result<Warehouse, CommandError> {
     at.check()?;
-    let warehouse = Warehouse::open(&at.catalog).await?;
-    warehouse.check_location(at.warehouse.as_deref())?;
-    Ok(warehouse)
+    Ok(Warehouse::open_in(&at.catalog, at.warehouse.as_deref()).await?)
 }
 
 async fn change_of(

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::CommandError;
 use crate::arguments::{ReportFormat, ResourceArgs, WarehouseArgs};
 use crate::progress::Progress;
-use crate::report::{bytes, count, millis};
+use crate::report::{bytes, counted, millis};
 use crate::signals::interrupt;
 
 /// Flags of `verify`.
@@ -37,8 +37,7 @@ pub struct Report(Verified);
 pub async fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let session = args.resources.pipeline_session()?;
-    let warehouse = Warehouse::open(&args.at.catalog).await?;
-    warehouse.check_location(args.at.warehouse.as_deref())?;
+    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     let options = VerifyOptions { deep: args.deep, ..VerifyOptions::default() };
     let progress = Progress::of_files(&options.progress);
     let verified = tokio::select! {
@@ -60,13 +59,13 @@ impl fmt::Display for Report {
         }
         let hidden = (damage + notices).saturating_sub(findings.len() as u64);
         if hidden > 0 {
-            writeln!(f, "and {} more", number(hidden, "finding"))?;
+            writeln!(f, "and {} more", counted(hidden, "finding"))?;
         }
         let found = match damage {
             0 => "no damage found".to_owned(),
-            n => format!("damage found, {}", number(*n, "finding")),
+            n => format!("damage found, {}", counted(*n, "finding")),
         };
-        let whole = [number(*files, "file"), number(*rows, "row"), bytes(*size), number(*orphans, "orphan")];
+        let whole = [counted(*files, "file"), counted(*rows, "row"), bytes(*size), counted(*orphans, "orphan")];
         write!(f, "{found}: {}", whole.join(", "))
     }
 }
@@ -87,11 +86,6 @@ fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
 fn name(check: Check) -> String {
     let json = serde_json::to_value(check).unwrap_or_default();
     json.as_str().unwrap_or_default().to_owned()
-}
-
-/// `1 file`, `1,234 files`.
-fn number(n: u64, of: &str) -> String {
-    format!("{} {of}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use self::stac_geoparquet::Written;
 pub use self::stac_geoparquet::{Encoding, write as write_stac_geoparquet};
 use crate::output::{ItemsWriter, NamedFormat, Output, OutputError, RowWriter, Sink};
 use crate::reason::reason;
-use crate::report::count;
+use crate::report::{count, counted};
 use crate::rows::Row;
 use crate::script::{Arguments, Planned, Script, ScriptError, Statement};
 
@@ -203,8 +203,7 @@ pub async fn export(
 
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items = if self.items == 1 { "Item" } else { "Items" };
-        write!(f, "{} {items} in {:.3} s", count(self.items), self.seconds)?;
+        write!(f, "{} in {:.3} s", counted(self.items, "Item"), self.seconds)?;
         if self.inexact > 0 {
             let members = if self.inexact_members.is_empty() {
                 String::new()

@@ -19,7 +19,7 @@ use crate::output::{
     Destination, Format, OutputError, Rendering, Sink, SinkError, format_for, terminal_width, write_rows,
 };
 use crate::query::{Answer, Answers, SqlError};
-use crate::report::count;
+use crate::report::counted;
 use crate::script::{Arguments, Script};
 use crate::signals::{interrupt, terminate};
 use command::Command;
@@ -225,8 +225,7 @@ impl Prompt {
             };
             sink.finish().await?;
             if let Some((location, written)) = destination.location().zip(answer.written) {
-                let rows = if written.rows == 1 { "row" } else { "rows" };
-                writeln!(out, "wrote {} {rows} to {location}", count(written.rows)).map_err(OutputError::from)?;
+                writeln!(out, "wrote {} to {location}", counted(written.rows, "row")).map_err(OutputError::from)?;
             }
             self.remark(&answer, rendering.format.is_for_people() || !is_shown, out).map_err(OutputError::from)?;
         }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use self::refusal::Refusal;
 use crate::cluster::JobExec;
 use crate::output::{self, OutputError, Rendering, Sink, Written};
-use crate::report::{bytes, count};
+use crate::report::{bytes, count, counted};
 use crate::script::{ScriptError, Statement};
 
 /// Why a question has no answer.
@@ -134,7 +134,7 @@ impl Answer {
         let seconds = format!("{:.3} s", self.elapsed.as_secs_f64());
         match self.written {
             Some(Written { rows, .. }) if !is_counted => {
-                format!("{} {} in {seconds}", count(rows), if rows == 1 { "row" } else { "rows" })
+                format!("{} in {seconds}", counted(rows, "row"))
             }
             _ => seconds,
         }

@@ -6,7 +6,7 @@ mod numbers;
 
 pub use compaction::CompactSummary;
 pub use deletion::DeleteSummary;
-pub use numbers::{bytes, count, millis, with_parts};
+pub use numbers::{bytes, count, counted, millis, with_parts};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -24,6 +24,11 @@ pub fn count(n: u64) -> String {
     grouped
 }
 
+/// `1 row`, `1,234 rows`.
+pub fn counted(n: u64, of: &str) -> String {
+    format!("{} {of}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// Decimal units, as object stores bill: `35.2 MB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -48,6 +53,7 @@ mod tests {
     #[test]
     fn large_numbers_are_readable() {
         assert_eq!([count(0), count(999), count(1_000), count(63_000_000)], ["0", "999", "1,000", "63,000,000"]);
+        assert_eq!([counted(0, "row"), counted(1, "row"), counted(1_234, "row")], ["0 rows", "1 row", "1,234 rows"]);
         assert_eq!(
             [bytes(999), bytes(1_000), bytes(999_950), bytes(2_000_000_000_000_000)],
             ["999 B", "1.0 kB", "1.0 MB", "2000.0 TB"]

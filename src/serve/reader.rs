@@ -95,8 +95,7 @@ impl View {
 impl Reader {
     /// Opens the table of `catalog`, whose files are below `warehouse`, if one is named.
     pub async fn open(session: SessionContext, catalog: &str, warehouse: Option<&str>) -> Result<Self> {
-        let opened = Warehouse::open(catalog).await?;
-        opened.check_location(warehouse)?;
+        let opened = Warehouse::open_in(catalog, warehouse).await?;
         let narrow = SessionContext::new_with_state(session.state());
         let batch_size = SessionConfig::new().batch_size();
         let state = narrow.state_ref();

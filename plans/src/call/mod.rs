@@ -10,8 +10,9 @@
 //! ```
 //!
 //! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
-//! - [`Action`]: what can be called, with what: a [`Procedure`] that cleans, a [`ReferenceProcedure`]; `node` and `exec` are a call in a plan. It runs when the plan does,
-//!   never when it is made, and so not under EXPLAIN. `signature` reads arguments.
+//! - [`Action`]: what can be called, with what: a [`Procedure`] that cleans, or a [`ReferenceProcedure`]. `node` and `exec`
+//!   are a call in a plan. It runs when the plan does, never when it is made, and so not under EXPLAIN. `signature` reads
+//!   arguments.
 //! - `remove_objects`: the procedure that is a plan of its own, a write and a commit.
 
 mod action;

@@ -17,6 +17,7 @@ use crate::checkpoint::{RunFolder, RunRecord};
 use crate::table::committed_runs::needless_notes;
 use crate::table::leases::error::Result;
 use crate::table::manifests::{MetadataFiles, may_hold};
+use crate::table::references::Reference;
 use crate::table::rewrite::{Rewrite, rewrite_metadata};
 use crate::table::{TableState, Warehouse, WarehouseError};
 
@@ -183,10 +184,6 @@ struct Expiry {
 impl Rewrite for Expiry {
     type Outcome = Expired;
 
-    fn snapshot(&self) -> i64 {
-        0
-    }
-
     async fn rewrite(&self, base: &TableState, _: &mut MetadataFiles) -> Result<Option<(TableMetadata, Expired)>> {
         self.plan(base)
     }
@@ -201,8 +198,7 @@ impl Expiry {
             at()(source)
         };
         let cutoff = retention::cutoff(metadata, &self.options);
-        let document = serde_json::to_value(metadata.as_ref()).map_err(json)?;
-        let mut ids = Retention::new(metadata, &document, cutoff).expired(metadata);
+        let mut ids = Retention::new(metadata, &Reference::all(metadata)?, cutoff).expired(metadata);
         let keeper = base.keeper_of_record();
         ids.retain(|id| Some(*id) != keeper);
         let cutoff = cutoff.timestamp_millis();
@@ -221,7 +217,7 @@ impl Expiry {
             older.push(base.metadata_location.clone());
         }
 
-        let mut builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let mut builder = base.next();
         for id in &ids {
             builder = builder.remove_statistics(*id).remove_partition_statistics(*id);
         }

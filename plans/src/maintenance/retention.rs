@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use iceberg::spec::{MAIN_BRANCH, TableMetadata};
-use serde_json::Value;
+use iceberg::spec::{MAIN_BRANCH, SnapshotRetention, TableMetadata};
 
 use super::summary::ExpireOptions;
 use crate::table::leases::error::{MaintenanceError, Result};
+use crate::table::references::Reference;
 
 /// Table properties, and what holds without them: those of Iceberg.
 const GC_ENABLED: &str = "gc.enabled";
@@ -63,27 +63,27 @@ fn number(metadata: &TableMetadata, property: &str) -> Option<u64> {
 }
 
 impl Retention {
-    /// Of `metadata`, which as JSON is `json`: Iceberg's crate does not tell the names of references.
+    /// Of `metadata`, whose references these are.
     ///
     /// A branch that has a retention of its own keeps to it, whatever the caller says; tags and branches themselves stay.
-    pub fn new(metadata: &TableMetadata, json: &Value, cutoff: DateTime<Utc>) -> Self {
+    pub fn new(metadata: &TableMetadata, references: &[Reference], cutoff: DateTime<Utc>) -> Self {
         let cutoff = cutoff.timestamp_millis();
         let least = number(metadata, MIN_SNAPSHOTS).unwrap_or(DEFAULT_MIN_SNAPSHOTS);
         let (mut main, mut branches) =
             (metadata.current_snapshot_id().map(|head| Branch { head, cutoff, least }), vec![]);
         let mut referenced = HashSet::new();
-        for (name, reference) in json["refs"].as_object().into_iter().flatten() {
-            let Some(head) = reference["snapshot-id"].as_i64() else { continue };
-            referenced.insert(head);
-            if reference["type"] != "branch" {
+        for Reference { name, snapshot, retention } in references {
+            referenced.insert(*snapshot);
+            let SnapshotRetention::Branch { min_snapshots_to_keep, max_snapshot_age_ms, .. } = retention else {
                 continue;
-            }
-            let own = |key: &str| reference[key].as_u64();
-            let of_branch = own("max-snapshot-age-ms").map(|age| before(Duration::from_millis(age)).timestamp_millis());
+            };
+            // A number below zero is no limit.
+            let age = max_snapshot_age_ms.and_then(|age| u64::try_from(age).ok());
+            let of_branch = age.map(|age| before(Duration::from_millis(age)).timestamp_millis());
             let branch = Branch {
-                head,
+                head: *snapshot,
                 cutoff: of_branch.unwrap_or(cutoff),
-                least: own("min-snapshots-to-keep").unwrap_or(least),
+                least: min_snapshots_to_keep.and_then(|least| u64::try_from(least).ok()).unwrap_or(least),
             };
             if name == MAIN_BRANCH { main = Some(branch) } else { branches.push(branch) }
         }
@@ -158,21 +158,21 @@ mod tests {
         }
         let state = warehouse.load().await.unwrap();
         let time = |n: usize| state.metadata.snapshot_by_id(ids[n]).unwrap().timestamp_ms();
-        let expired = |refs: Value, cutoff| {
+        let expired = |references: &[Reference], cutoff| {
             let cutoff = DateTime::from_timestamp_millis(cutoff).unwrap();
-            Retention::new(&state.metadata, &serde_json::json!({ "refs": refs }), cutoff).expired(&state.metadata)
+            Retention::new(&state.metadata, references, cutoff).expired(&state.metadata)
         };
         let end = time(3) + 1;
         // Commits may be so fast that two have the same time: what is expected is computed from the times.
         for cutoff in [time(0) - 1, time(1) - 1, time(1), time(2), time(3), end] {
             let expected: Vec<_> = (0..3).filter(|n| time(n + 1) <= cutoff).map(|n| ids[n]).collect();
-            assert_eq!(expired(Value::Null, cutoff), expected);
+            assert_eq!(expired(&[], cutoff), expected);
         }
-        let tag = serde_json::json!({ "t": { "snapshot-id": ids[1], "type": "tag" } });
-        assert_eq!(expired(tag, end), [ids[0], ids[2]]);
-        let main =
-            serde_json::json!({ "main": { "snapshot-id": ids[3], "type": "branch", "min-snapshots-to-keep": 3 } });
-        assert_eq!(expired(main, end), [ids[0]]);
+        let reference = |name: &str, snapshot, retention| Reference { name: name.to_owned(), snapshot, retention };
+        let tag = reference("t", ids[1], SnapshotRetention::Tag { max_ref_age_ms: None });
+        assert_eq!(expired(&[tag], end), [ids[0], ids[2]]);
+        let main = reference(MAIN_BRANCH, ids[3], SnapshotRetention::branch(Some(3), None, None));
+        assert_eq!(expired(&[main], end), [ids[0]]);
     }
 
     #[tokio::test]

@@ -46,8 +46,7 @@ pub const TABLES: [&str; 6] = [ITEMS, ITEM_CELLS, ITEM_VERSIONS, COLLECTIONS, RE
 ///
 /// Errors: no catalog, no table, its files are not in `warehouse`, if one is named.
 pub async fn register_views(context: &SessionContext, catalog: &str, warehouse: Option<&str>) -> Result<()> {
-    let opened = Warehouse::open(catalog).await?;
-    opened.check_location(warehouse)?;
+    let opened = Warehouse::open_in(catalog, warehouse).await?;
     context.register_table(REJECTS, Arc::new(RejectsTable::try_new(opened.url())?))?;
     context.register_table(RUNS, Arc::new(RunsTable::new(opened.clone())))?;
     context.register_table(ITEM_VERSIONS, Arc::new(WarehouseTable::with_sequence(opened.clone())))?;

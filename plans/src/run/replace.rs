@@ -28,8 +28,6 @@ pub(super) struct Replacement {
     keeps_newest: bool,
     /// Whether the partitions of the sink are those of the scan.
     follows_partitions: bool,
-    /// How many Items are removed, where that is what the run is for.
-    removed: Option<u64>,
     /// Not yet committed.
     finished: BTreeMap<Bucket, Rewritten>,
     report: Replaced,
@@ -48,27 +46,25 @@ impl Replacement {
         let scan = scan.ok_or_else(none)?;
         Ok(Self {
             keeps_newest,
-            removed: None,
             partitions: scan.groups().to_vec(),
             follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
             finished: BTreeMap::new(),
             settles: scan.settles().cloned(),
-            report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
+            report: Replaced { scanned: scan.scanned(), removed: scan.removed(), ..Replaced::default() },
         })
     }
 
     /// The same, of a run that removes the Items whose rows the scan leaves out.
     /// `objects` are as many as the ingest record forgets.
     pub fn without_items(plan: &Arc<dyn ExecutionPlan>, keeps_newest: bool, objects: usize) -> Result<Self> {
-        let replacement = Self::of_buckets_in(plan, keeps_newest)?;
-        let removed = BucketScanExec::find(plan).and_then(BucketScanExec::removed).unwrap_or_default();
-        let report = Replaced { removed: Some(removed), forgotten: objects as u64, ..replacement.report };
-        Ok(Self { removed: Some(removed), report, ..replacement })
+        let mut replacement = Self::of_buckets_in(plan, keeps_newest)?;
+        replacement.report.forgotten = objects as u64;
+        Ok(replacement)
     }
 
     /// How many Items are removed; `None` for a run that removes none.
     pub fn removed(&self) -> Option<u64> {
-        self.removed
+        self.report.removed
     }
 
     /// Whether a finished partition of the sink means that the buckets of that partition of the scan are written.

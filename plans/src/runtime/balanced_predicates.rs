@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::datasource::physical_plan::{FileScanConfigBuilder, FileSource, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::physical_plan::FileSource;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+
+use super::parquet_sources::with_parquet_sources;
 
 /// Conditions that may be joined as a chain.
 const FEW: usize = 16;
@@ -25,21 +25,12 @@ pub(crate) struct BalancedPredicates;
 
 impl PhysicalOptimizerRule for BalancedPredicates {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_down(|plan| {
-            let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return Ok(Transformed::no(plan)) };
-            let Some((config, source)) = scan.downcast_to_file_source::<ParquetSource>() else {
-                return Ok(Transformed::no(plan));
-            };
-            let Some(predicate) = source.filter() else { return Ok(Transformed::no(plan)) };
-            let conditions: Vec<_> = split_conjunction(&predicate).into_iter().map(Arc::clone).collect();
-            if conditions.len() <= FEW {
-                return Ok(Transformed::no(plan));
-            }
-            let source = source.with_predicate(balanced(&conditions));
-            let config = FileScanConfigBuilder::from(config.clone()).with_source(Arc::new(source)).build();
-            Ok(Transformed::yes(DataSourceExec::from_data_source(config)))
+        with_parquet_sources(plan, |scan, _, source| {
+            let Some(predicate) = source.filter() else { return Ok(None) };
+            let conditions: Vec<_> = split_conjunction(&predicate).into_iter().cloned().collect();
+            let changed = || scan.with_source(Arc::new(source.with_predicate(balanced(&conditions))));
+            Ok((conditions.len() > FEW).then(changed))
         })
-        .data()
     }
 
     fn name(&self) -> &str {
@@ -64,7 +55,9 @@ fn balanced(conditions: &[Arc<dyn PhysicalExpr>]) -> Arc<dyn PhysicalExpr> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::common::tree_node::TreeNodeRecursion;
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+    use datafusion::datasource::physical_plan::ParquetSource;
+    use datafusion::datasource::source::DataSourceExec;
     use datafusion::prelude::SessionContext;
 
     use super::*;

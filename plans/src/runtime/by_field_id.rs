@@ -9,8 +9,6 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
@@ -24,31 +22,22 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
 
+use super::parquet_sources::with_parquet_sources;
 use crate::model::field_ids::{field_id, position};
 
 /// The same plan, in which scans of Parquet files whose columns have field ids find them by those.
 ///
 /// How a scan finds columns is no part of what a cluster sends: an executor calls this on what has arrived.
 pub fn by_field_id(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    plan.transform_down(|plan| {
-        let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return Ok(Transformed::no(plan)) };
-        let Some((config, source)) = scan.downcast_to_file_source::<ParquetSource>() else {
-            return Ok(Transformed::no(plan));
-        };
+    with_parquet_sources(plan, |scan, config, source| {
         if !config.file_schema().fields().iter().any(|field| field_id(field).is_some()) {
-            return Ok(Transformed::no(plan));
+            return Ok(None);
         }
-        Ok(Transformed::yes(DataSourceExec::from_data_source(by_id(config, source)?)))
+        let missing = || internal_datafusion_err!("a scan of Parquet files that reads none");
+        let readers = Arc::clone(source.parquet_file_reader_factory().ok_or_else(missing)?);
+        let source = source.clone().with_parquet_file_reader_factory(Arc::new(Readers(readers)));
+        Ok(Some(scan.with_source(Arc::new(source)).with_expr_adapter(Some(Arc::new(ByFieldId)))))
     })
-    .data()
-}
-
-fn by_id(config: &FileScanConfig, source: &ParquetSource) -> Result<FileScanConfig> {
-    let missing = || internal_datafusion_err!("a scan of Parquet files that reads none");
-    let readers = Arc::clone(source.parquet_file_reader_factory().ok_or_else(missing)?);
-    let source = source.clone().with_parquet_file_reader_factory(Arc::new(Readers(readers)));
-    let config = FileScanConfigBuilder::from(config.clone()).with_source(Arc::new(source));
-    Ok(config.with_expr_adapter(Some(Arc::new(ByFieldId))).build())
 }
 
 /// Takes expressions over columns of the table to those of a file.

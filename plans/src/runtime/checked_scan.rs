@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
@@ -19,24 +16,18 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::parquet_sources::with_parquet_sources;
 use crate::stores::CheckedPages;
 
 /// The same plan, in which a page that is not as it was written is an error that names the file.
 ///
 /// As [`by_field_id`](super::by_field_id), it is no part of what a cluster sends.
 pub fn checked_scan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    plan.transform_down(|plan| {
-        let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return Ok(Transformed::no(plan)) };
-        let Some((config, source)) = scan.downcast_to_file_source::<ParquetSource>() else {
-            return Ok(Transformed::no(plan));
-        };
-        let Some(readers) = source.parquet_file_reader_factory() else { return Ok(Transformed::no(plan)) };
+    with_parquet_sources(plan, |scan, _, source| {
+        let Some(readers) = source.parquet_file_reader_factory() else { return Ok(None) };
         let readers = Arc::new(Readers(Arc::clone(readers)));
-        let source = source.clone().with_parquet_file_reader_factory(readers);
-        let config = FileScanConfigBuilder::from(config.clone()).with_source(Arc::new(source)).build();
-        Ok(Transformed::yes(DataSourceExec::from_data_source(config)))
+        Ok(Some(scan.with_source(Arc::new(source.clone().with_parquet_file_reader_factory(readers)))))
     })
-    .data()
 }
 
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod memory;
 mod named_table;
 mod only_input;
 mod parquet_scan;
+mod parquet_sources;
 mod parquet_writer;
 pub(crate) mod partition_numbers;
 mod plan_part;

@@ -65,31 +65,31 @@ impl CollectionDocument {
 
     /// The documents that a table keeps, by id. A property that another program has broken is not one.
     pub fn all(metadata: &TableMetadata) -> Vec<Self> {
-        let given = metadata.properties().iter().filter_map(|(key, text)| {
-            let (id, json) = (key.strip_prefix(COLLECTION)?, serde_json::from_str::<Value>(text).ok()?);
-            Self::try_from(json).ok().filter(|document| document.id == id)
-        });
-        let mut all: Vec<_> = given.collect();
+        let mut all: Vec<_> = Self::kept(metadata).filter_map(|(_, document)| document.ok()).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }
 
     /// The properties of a table that should have documents and do not, each with the reason.
     pub(crate) fn broken(metadata: &TableMetadata) -> Vec<(String, String)> {
-        let reason = |id: &str, text: &str| match serde_json::from_str::<Value>(text) {
-            Err(e) => Some(e.to_string()),
-            Ok(json) => match Self::try_from(json) {
-                Err(e) => Some(e.to_string()),
-                Ok(document) => (document.id != id).then(|| format!("its id is {}", document.id)),
-            },
-        };
-        let broken = metadata
-            .properties()
-            .iter()
-            .filter_map(|(key, text)| Some((key.clone(), reason(key.strip_prefix(COLLECTION)?, text)?)));
+        let broken = Self::kept(metadata).filter_map(|(key, document)| Some((key.to_owned(), document.err()?)));
         let mut broken: Vec<_> = broken.collect();
         broken.sort();
         broken
+    }
+
+    /// Each property of a table that should have a document, with it, or why it has none.
+    fn kept(metadata: &TableMetadata) -> impl Iterator<Item = (&str, Result<Self, String>)> {
+        metadata.properties().iter().filter_map(|(key, text)| {
+            let id = key.strip_prefix(COLLECTION)?;
+            let json = serde_json::from_str::<Value>(text).map_err(|e| e.to_string());
+            let document = json.and_then(|json| Self::try_from(json).map_err(|e| e.to_string()));
+            let document = document.and_then(|document| match document.id == id {
+                true => Ok(document),
+                false => Err(format!("its id is {}", document.id)),
+            });
+            Some((key.as_str(), document))
+        })
     }
 
     /// The JSON text.
@@ -163,11 +163,6 @@ impl DocumentChange {
 impl Rewrite for DocumentChange {
     type Outcome = ();
 
-    fn snapshot(&self) -> i64 {
-        // It writes none of the files that are named after one.
-        0
-    }
-
     async fn rewrite(&self, base: &TableState, _: &mut MetadataFiles) -> Result<Option<(TableMetadata, ())>> {
         let kept = base.metadata.properties();
         let add: HashMap<_, _> = self.add.iter().map(|given| (property(&given.id), given.to_json())).collect();
@@ -177,7 +172,7 @@ impl Rewrite for DocumentChange {
             return Ok(None);
         }
         let failed = |e| MaintenanceError::from(WarehouseError::metadata(&base.metadata_location)(e));
-        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let builder = base.next();
         let next = builder.set_properties(add).and_then(|builder| builder.remove_properties(&remove));
         Ok(Some((next.and_then(|builder| builder.build()).map_err(failed)?.metadata, ())))
     }

@@ -586,7 +586,7 @@ mod tests {
         };
         committer.commit(change("1")).await.unwrap();
         let base = warehouse.load().await.unwrap();
-        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let builder = base.next();
         let branch = SnapshotReference::new(first.snapshot, SnapshotRetention::branch(None, None, None));
         let next = builder.set_ref(MAIN_BRANCH, branch).unwrap().build().unwrap().metadata;
         let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
@@ -714,7 +714,7 @@ mod tests {
         let schema = base.metadata.current_schema().as_struct().fields().to_vec();
         let new = NestedField::optional(900, "of_another_engine", Type::Primitive(PrimitiveType::Int)).into();
         let schema = Schema::builder().with_schema_id(7).with_fields(schema.into_iter().chain([new])).build().unwrap();
-        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let builder = base.next();
         let next = builder.add_current_schema(schema).unwrap().build().unwrap().metadata;
         let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
         let location = location.with_next_version();

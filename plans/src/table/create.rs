@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::Session;
 use iceberg::io::FileIO;
-use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataRef};
+use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataBuilder, TableMetadataRef};
 use url::Url;
 
 use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
@@ -38,6 +38,11 @@ pub struct TableState {
 }
 
 impl TableState {
+    /// The metadata that is to follow.
+    pub(crate) fn next(&self) -> TableMetadataBuilder {
+        self.metadata.as_ref().clone().into_builder(Some(self.metadata_location.clone()))
+    }
+
     /// A property of the current snapshot that each of ours hands on to the next; of the last one that has it, where
     /// another engine has committed since.
     pub fn inherited(&self, property: &str) -> Option<&str> {
@@ -123,6 +128,15 @@ impl Warehouse {
         let io = file_io();
         let state = read_latest(&catalog, &io, location).await?;
         Self::of_state(catalog, io, state)
+    }
+
+    /// The same, whose files are below `warehouse`, if one is named.
+    ///
+    /// Errors: as [`Self::open`]; the files are elsewhere.
+    pub async fn open_in(catalog: &str, warehouse: Option<&str>) -> Result<Self> {
+        let opened = Self::open(catalog).await?;
+        opened.check_location(warehouse)?;
+        Ok(opened)
     }
 
     /// The same, which its opener has created.

@@ -98,13 +98,13 @@ impl ReferenceChange {
     /// [`MaintenanceError`] says.
     pub async fn commit(&self, warehouse: &Warehouse, dry_run: bool) -> Maintained<Option<MovedReference>> {
         if dry_run {
-            return Ok(self.planned(&*warehouse.load().await?)?.map(|(_, _, moved)| moved));
+            return Ok(self.planned(&*warehouse.load().await?)?.map(|(moved, _)| moved));
         }
         rewrite_metadata(warehouse, "references", self).await
     }
 
-    /// The reference to come, if it is not to go, and what becomes of it.
-    fn planned(&self, base: &TableState) -> Result<Option<(String, Option<SnapshotReference>, MovedReference)>> {
+    /// What becomes of a reference, and the one to come, if it is not to go.
+    fn planned(&self, base: &TableState) -> Result<Option<(MovedReference, Option<SnapshotReference>)>> {
         let metadata = &base.metadata;
         let all = Reference::all(metadata)?;
         let named = |name: &str| all.iter().find(|reference| reference.name == name);
@@ -147,29 +147,24 @@ impl ReferenceChange {
         };
         let after = next.as_ref().map(|reference| reference.snapshot_id);
         let moved = MovedReference { name: name.to_owned(), before, after };
-        Ok((before != after).then(|| (name.to_owned(), next, moved)))
+        Ok((before != after).then_some((moved, next)))
     }
 }
 
 impl Rewrite for ReferenceChange {
     type Outcome = MovedReference;
 
-    fn snapshot(&self) -> i64 {
-        // It writes none of the files that are named after one.
-        0
-    }
-
     async fn rewrite(
         &self,
         base: &TableState,
         _: &mut MetadataFiles,
     ) -> Maintained<Option<(TableMetadata, MovedReference)>> {
-        let Some((name, next, moved)) = self.planned(base)? else { return Ok(None) };
+        let Some((moved, next)) = self.planned(base)? else { return Ok(None) };
         let failed = |e| MaintenanceError::from(WarehouseError::metadata(&base.metadata_location)(e));
-        let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+        let builder = base.next();
         let builder = match next {
-            Some(reference) => builder.set_ref(&name, reference).map_err(failed)?,
-            None => builder.remove_ref(&name),
+            Some(reference) => builder.set_ref(&moved.name, reference).map_err(failed)?,
+            None => builder.remove_ref(&moved.name),
         };
         Ok(Some((builder.build().map_err(failed)?.metadata, moved)))
     }

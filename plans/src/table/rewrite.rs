@@ -19,8 +19,10 @@ pub(crate) trait Rewrite {
     /// What the change says of itself.
     type Outcome: Send;
 
-    /// Snapshot in whose name it writes metadata files.
-    fn snapshot(&self) -> i64;
+    /// Snapshot in whose name it writes metadata files; of most changes, which write none, any.
+    fn snapshot(&self) -> i64 {
+        0
+    }
 
     /// The metadata to come after `base`; `None` where there is nothing to change. Files that it needs go to `files`.
     fn rewrite(

@@ -33,7 +33,7 @@ pub(crate) fn on_top_of(
         .with_summary(summary)
         .with_manifest_list(manifest_list)
         .build();
-    let builder = metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let builder = base.next();
     let notes = committed.map(|run| committed_runs::note(run, id)).into_iter().collect();
     let next = builder.set_branch_snapshot(snapshot, MAIN_BRANCH).and_then(|builder| builder.set_properties(notes));
     let next = next.and_then(|builder| builder.build());

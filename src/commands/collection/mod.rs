@@ -129,8 +129,7 @@ struct Opened {
 
 async fn open(at: &WarehouseArgs) -> Result<Opened, CommandError> {
     at.check()?;
-    let warehouse = Warehouse::open(&at.catalog).await?;
-    warehouse.check_location(at.warehouse.as_deref())?;
+    let warehouse = Warehouse::open_in(&at.catalog, at.warehouse.as_deref()).await?;
     Ok(Opened { session: session(1)?, items: ItemsTable::new(warehouse) })
 }
 

@@ -123,7 +123,7 @@ async fn a_snapshot_with_a_tag_stays_with_its_files() {
 async fn tag(warehouse: &Warehouse, snapshot: i64) {
     use iceberg::spec::{SnapshotReference, SnapshotRetention};
     let base = warehouse.load().await.unwrap();
-    let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let builder = base.next();
     let retention = SnapshotRetention::Tag { max_ref_age_ms: None };
     let next = builder.set_ref("kept", SnapshotReference { snapshot_id: snapshot, retention }).unwrap();
     let next = next.build().unwrap().metadata;
@@ -208,7 +208,7 @@ async fn change(
     change: impl FnOnce(iceberg::spec::TableMetadataBuilder) -> iceberg::spec::TableMetadataBuilder,
 ) {
     let base = warehouse.load().await.unwrap();
-    let builder = base.metadata.as_ref().clone().into_builder(Some(base.metadata_location.clone()));
+    let builder = base.next();
     let next = change(builder).build().unwrap().metadata;
     let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
     let location = location.with_next_version();

@@ -1,20 +1,20 @@
 //! What lies beside the table, and snapshots name: the known ids, the ingest record, the index by id, statistics; and the
 //! documents of collections, which are in the table's properties.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
-use iceberg::spec::SnapshotRef;
 use url::Url;
 
 use super::finding::{Check, Finding, Findings};
 use super::named::{check_file, check_location, unreadable};
 use super::parquet_file::{self, Depth, Expected};
 use super::stored::{Stored, Unnamed};
+use crate::model::task_files::{IdFile, RecordFile};
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
-use crate::table::{CollectionDocument, ItemIndex, TableState, Warehouse};
+use crate::table::{CollectionDocument, ItemIndex, TableState, Warehouse, WarehouseError};
 
 /// Files that are read at a time.
 const CONCURRENCY: usize = 8;
@@ -68,54 +68,28 @@ async fn named_by_documents(
     unnamed: &mut Unnamed,
     findings: &mut Findings,
 ) -> Result<BTreeSet<NamedFile>> {
-    let (io, metadata) = (warehouse.io(), &state.metadata);
-    let property = |of: &SnapshotRef, key: &str| {
-        of.summary().additional_properties.get(key).map(|text| (text.clone(), of.snapshot_id()))
-    };
-    let all = |key: &'static str| -> BTreeSet<(String, i64)> {
-        // Of the snapshots that name the same document, one stands for all.
-        let mut seen = BTreeSet::new();
-        let named = metadata.snapshots().filter_map(|of| property(of, key));
-        named.filter(|(text, _)| seen.insert(text.clone())).collect()
+    // Of the snapshots that name the same, one stands for all.
+    let all = |key: &'static str| -> BTreeMap<&str, i64> {
+        let named = state.metadata.snapshots().filter_map(|of| {
+            let text = of.summary().additional_properties.get(key)?;
+            Some((text.as_str(), of.snapshot_id()))
+        });
+        named.collect()
     };
     let mut files = BTreeSet::new();
-    for (location, _) in all(KnownIds::PROPERTY) {
-        unnamed.is_named(&location);
-        match KnownIds::read(io, &location).await {
-            Ok(known) => files.extend(known.files().map(|file| NamedFile {
-                path: file.path.clone(),
-                bytes: file.bytes,
-                rows: file.ids,
-                kind: KnownIds::PROPERTY,
-            })),
-            Err(e) => {
-                findings.push(unreadable(stored, &location, &e).await?.with_way_out(way_out(KnownIds::PROPERTY)));
-            }
-        }
-    }
-    for (location, _) in all(RecordList::PROPERTY) {
-        unnamed.is_named(&location);
-        match RecordList::read(io, &location).await {
-            Ok(list) => files.extend(list.files.into_iter().map(|file| NamedFile {
-                path: file.path,
-                bytes: file.bytes,
-                rows: file.rows,
-                kind: RecordList::PROPERTY,
-            })),
-            Err(e) => {
-                findings.push(unreadable(stored, &location, &e).await?.with_way_out(way_out(RecordList::PROPERTY)));
+    for kind in [KnownIds::PROPERTY, RecordList::PROPERTY] {
+        for location in all(kind).into_keys() {
+            unnamed.is_named(location);
+            match NamedFile::in_document(warehouse, kind, location).await {
+                Ok(of_document) => files.extend(of_document),
+                Err(e) => findings.push(unreadable(stored, location, &e).await?.with_way_out(way_out(kind))),
             }
         }
     }
     for (text, snapshot) in all(ItemIndex::PROPERTY) {
-        match serde_json::from_str::<ItemIndex>(&text) {
-            Ok(index) => {
-                _ = files.insert(NamedFile {
-                    path: index.path,
-                    bytes: index.bytes,
-                    rows: index.entries,
-                    kind: ItemIndex::PROPERTY,
-                })
+        match serde_json::from_str::<ItemIndex>(text) {
+            Ok(ItemIndex { path, bytes, entries: rows, .. }) => {
+                files.insert(NamedFile { path, bytes, rows, kind: ItemIndex::PROPERTY });
             }
             Err(e) => {
                 let object = format!("property {} of snapshot {snapshot}", ItemIndex::PROPERTY);
@@ -124,6 +98,25 @@ async fn named_by_documents(
         }
     }
     Ok(files)
+}
+
+impl NamedFile {
+    /// The files that a document of known ids or of the ingest record names.
+    async fn in_document(
+        warehouse: &Warehouse,
+        kind: &'static str,
+        location: &str,
+    ) -> Result<Vec<Self>, WarehouseError> {
+        let io = warehouse.io();
+        if kind == KnownIds::PROPERTY {
+            let known = KnownIds::read(io, location).await?;
+            let file = |file: &IdFile| Self { path: file.path.clone(), bytes: file.bytes, rows: file.ids, kind };
+            return Ok(known.files().map(file).collect());
+        }
+        let list = RecordList::read(io, location).await?;
+        let file = |file: RecordFile| Self { path: file.path, bytes: file.bytes, rows: file.rows, kind };
+        Ok(list.files.into_iter().map(file).collect())
+    }
 }
 
 /// What is wrong with a file, if something is.

@@ -95,44 +95,15 @@ impl LeftBehind {
         Ok(found)
     }
 
-    /// The Items of which some buckets, whose rows are `rows`, hold a version and may not hold the newest: of `repeated`, if
-    /// those are known.
-    pub async fn candidates(
+    /// The same of `buckets` that are some of a table: looks up all versions of the Items that have rows there and are in
+    /// `repeated`, if those are known.
+    pub async fn find_in(
         session: &dyn Session,
-        rows: BucketRows,
-        repeated: Option<Arc<Repeated>>,
-    ) -> Result<Candidates> {
-        let rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(rows)), None)?;
-        let rows = match repeated {
-            Some(repeated) => rows.filter(is_one_of(repeated))?,
-            None => rows,
-        };
-        let plan = rows.project(ItemKey::COLUMNS.map(ident))?.build()?;
-        let mut found = Candidates { keys: Repeated::new(), ids: Some(BTreeSet::new()) };
-        let plan = plan_here(session, &plan).await?;
-        let mut rows = execute_stream(plan, session.task_ctx())?;
-        while let Some(batch) = rows.try_next().await? {
-            let [collections, ids] = [0, 1].map(|i| batch.column(i).as_string::<i32>());
-            for (collection, id) in collections.iter().zip(ids) {
-                let Some(id) = id else { continue };
-                found.keys.insert(IdHash::new(collection, id));
-                if let Some(ids) = &mut found.ids {
-                    ids.insert(id.to_owned());
-                }
-            }
-            if found.ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
-                found.ids = None;
-            }
-        }
-        Ok(found)
-    }
-
-    /// What of `candidates` is left to do, by all their `versions`, which have the sequence number of each row.
-    pub async fn of_candidates(
-        session: &dyn Session,
+        buckets: BucketRows,
         versions: WarehouseTable,
-        candidates: Candidates,
+        repeated: Option<Arc<Repeated>>,
     ) -> Result<Self> {
+        let candidates = Candidates::find(session, buckets, repeated).await?;
         let mut found = Self::default();
         if !candidates.keys.is_empty() {
             let plan = plan_here(session, &rows_left_behind_by_digest(versions, candidates)?).await?;
@@ -166,6 +137,41 @@ impl LeftBehind {
     }
 }
 
+impl Candidates {
+    /// The Items of some buckets, of `repeated`, if those are known.
+    async fn find(session: &dyn Session, buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<Self> {
+        let plan = rows_of(buckets, repeated)?.project(ItemKey::COLUMNS.map(ident))?.build()?;
+        let mut found = Self { keys: Repeated::new(), ids: Some(BTreeSet::new()) };
+        let plan = plan_here(session, &plan).await?;
+        let mut rows = execute_stream(plan, session.task_ctx())?;
+        while let Some(batch) = rows.try_next().await? {
+            let [collections, ids] = [0, 1].map(|i| batch.column(i).as_string::<i32>());
+            for (collection, id) in collections.iter().zip(ids) {
+                let Some(id) = id else { continue };
+                found.keys.insert(IdHash::new(collection, id));
+                if let Some(ids) = &mut found.ids {
+                    ids.insert(id.to_owned());
+                }
+            }
+            if found.ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
+                found.ids = None;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The rows of buckets; of `repeated` alone, if those are known.
+fn rows_of(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<LogicalPlanBuilder> {
+    let rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(buckets)), None)?;
+    // Buckets have their texts on their own.
+    let key = ItemKey::COLUMNS.map(|name| cast(ident(name), DataType::Utf8View));
+    match repeated {
+        Some(repeated) => rows.filter(is_repeated(repeated).call(key.to_vec())),
+        None => Ok(rows),
+    }
+}
+
 /// The Items that have something to do in a bucket, by bucket: `collection`, `id`, `grid_partition`, `year`, whether a row there is of the
 /// newest version, how many rows there are, and whether it takes all columns to tell which version is the newest, because
 /// one of another commit lies in the same place, or one as new in another.
@@ -181,10 +187,7 @@ impl LeftBehind {
 /// WHERE rows > 1 OR NOT newest OR unclear
 /// ```
 fn rows_left_behind(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<LogicalPlan> {
-    let mut rows = LogicalPlanBuilder::scan("buckets", provider_as_source(Arc::new(buckets)), None)?;
-    if let Some(repeated) = repeated {
-        rows = rows.filter(is_one_of(repeated))?;
-    }
+    let rows = rows_of(buckets, repeated)?;
     // Versions in different buckets differ in these.
     let place = item_digest_udf().call(vec![ident("geometry"), ident("datetime")]).alias(PLACE);
     let columns = ["collection", "id", GRID_PARTITION, YEAR, "updated", "created", SEQUENCE].map(ident);
@@ -240,11 +243,6 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, of: Candidates) -> Resul
         .project(of_bucket(lit(false)))?
         .filter(ident(ROWS).gt(lit(1)).or(not(ident(NEWEST))))?
         .build()
-}
-
-/// Whether a row of a bucket, which has its texts on their own, is of one of these Items.
-fn is_one_of(repeated: Arc<Repeated>) -> Expr {
-    is_repeated(repeated).call(ItemKey::COLUMNS.map(|name| cast(ident(name), DataType::Utf8View)).to_vec())
 }
 
 fn of_bucket(unclear: Expr) -> Vec<Expr> {

@@ -142,40 +142,29 @@ impl BucketsTable {
         &self.source
     }
 
-    /// What newer versions have left behind in `buckets`, which are all of a table, and of which state of it that is so. Where
-    /// it is not known which ids may have several versions, all are looked up.
+    /// What newer versions, wherever they are, have left behind in `buckets`. Of `every` bucket of a table also which of them
+    /// have several rows of an Item, and of which state of the table that is so. Where it is not known which ids may have
+    /// several versions, all are looked up.
     async fn left_behind(
         &self,
         session: &dyn Session,
         buckets: &[BucketFiles],
+        every: bool,
     ) -> Result<(LeftBehind, Option<Settles>)> {
         let BucketSource::Table(table, warehouse) = &self.source else { return Ok(Default::default()) };
         let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(Default::default()) };
         let Some((snapshot, settles)) = table.settles(session).await? else { return Ok(Default::default()) };
         let repeated = table.repeated_ids(session).await?;
-        if repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
+        if buckets.is_empty() || repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
             return Ok(Default::default());
         }
         let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
         let schema = Arc::clone(&self.schema);
         let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
-        Ok((LeftBehind::find(session, rows, versions, repeated).await?, Some(settles)))
-    }
-
-    /// What newer versions, wherever they are, have left behind in `buckets`, which are some of a table.
-    async fn left_behind_in(&self, session: &dyn Session, buckets: &[BucketFiles]) -> Result<LeftBehind> {
-        let BucketSource::Table(table, warehouse) = &self.source else { return Ok(LeftBehind::default()) };
-        let Some(table) = table.downcast_ref::<WarehouseTable>() else { return Ok(LeftBehind::default()) };
-        let Some((snapshot, _)) = table.settles(session).await? else { return Ok(LeftBehind::default()) };
-        let repeated = table.repeated_ids(session).await?;
-        if buckets.is_empty() || repeated.as_ref().is_some_and(|repeated| repeated.is_empty()) {
-            return Ok(LeftBehind::default());
-        }
-        let versions = WarehouseTable::with_sequence(warehouse.as_ref().clone()).as_of(AsOf::Snapshot(snapshot));
-        let schema = Arc::clone(&self.schema);
-        let rows = BucketRows { warehouse: warehouse.as_ref().clone(), schema, buckets: buckets.to_vec() };
-        let candidates = LeftBehind::candidates(session, rows, repeated).await?;
-        LeftBehind::of_candidates(session, versions, candidates).await
+        Ok(match every {
+            true => (LeftBehind::find(session, rows, versions, repeated).await?, Some(settles)),
+            false => (LeftBehind::find_in(session, rows, versions, repeated).await?, None),
+        })
     }
 
     /// Whether `filter` is about the bucket of a row alone.
@@ -223,13 +212,13 @@ impl TableProvider for BucketsTable {
         };
         let all = buckets(files);
         let (mut left_behind, settles) =
-            if every { self.left_behind(session, &all).await? } else { Default::default() };
+            if every { self.left_behind(session, &all, true).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
         let is_read = |bucket: &Bucket| left_behind.buckets.contains(bucket) || removed.buckets.contains(bucket);
         buckets.retain(|bucket| bucket.parts() >= self.threshold || is_read(&bucket.bucket));
         if !every {
-            left_behind = self.left_behind_in(session, &buckets).await?;
+            (left_behind, _) = self.left_behind(session, &buckets, false).await?;
         }
         let items: HashSet<&ItemKey> = removed.superseded.values().flatten().collect();
         let items = self.removed.as_ref().map(|_| items.len() as u64);
