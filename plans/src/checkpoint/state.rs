@@ -4,7 +4,7 @@ use datafusion::common::Result;
 use serde::Serialize;
 
 use super::folder::{RunFolder, RunRecord};
-use crate::maintenance::runs_at_work;
+use crate::maintenance::runs_heard_of;
 use crate::table::Warehouse;
 
 /// How a run is.
@@ -40,7 +40,7 @@ pub struct CheckpointedRun {
 impl CheckpointedRun {
     /// Those of a warehouse, oldest first.
     pub async fn all(warehouse: &Warehouse) -> Result<Vec<Self>> {
-        let at_work = runs_at_work(warehouse).await?;
+        let at_work = runs_heard_of(warehouse).await?;
         let mut runs = vec![];
         for record in RunFolder::runs(warehouse.url()).await? {
             let state = match &record.finished {

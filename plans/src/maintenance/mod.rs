@@ -28,7 +28,9 @@ pub use summary::{Cleaned, ExpireOptions, ExpireSummary};
 pub use verify::{Check, Finding, Severity, Verified, VerifyOptions, VerifyProgress, verify};
 
 use crate::table::Warehouse;
-pub use crate::table::leases::{CatalogLock, HEARTBEAT, Lease, MaintenanceError, RunLease, STALE_AFTER, runs_at_work};
+pub use crate::table::leases::{
+    CatalogLock, HEARTBEAT, Lease, MaintenanceError, RunLease, STALE_AFTER, WATCH, runs_at_work, runs_heard_of,
+};
 
 /// Cleans a warehouse: merges small manifests, removes snapshots that were replaced longer ago than the retention with
 /// what only they named, then files that nothing names. Safe beside writers, readers and another clean-up, and does

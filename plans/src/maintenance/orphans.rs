@@ -26,7 +26,7 @@ use crate::table::leases::error::{MaintenanceError, Result};
 use crate::table::leases::run_lease;
 use crate::table::{TableState, Warehouse};
 
-/// How far the clocks of a run's host and of the store may be apart.
+/// How far the time at which a lease was acquired may be off: clocks are set, and stores tell whole seconds.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
 
 /// Orphans that are deleted at a time.
@@ -133,11 +133,14 @@ pub(super) fn name(path: &str) -> &str {
 /// one that wakes up after all finds out before its commit.
 pub(super) async fn before_unfinished_runs(warehouse: &Warehouse, dry_run: bool) -> Result<DateTime<Utc>> {
     let mut before = DateTime::<Utc>::MAX_UTC;
-    for found in run_lease::find(warehouse).await? {
-        let gone = !found.is_alive() && (dry_run || found.remove().await?);
-        if !gone {
-            before = before.min(found.lease.started - CLOCK_MARGIN);
+    let (mut unfinished, left) = run_lease::held_and_left(warehouse).await?;
+    for found in left {
+        if !dry_run && !found.remove().await? {
+            unfinished.push(found);
         }
+    }
+    for found in unfinished {
+        before = before.min(found.acquired - CLOCK_MARGIN);
     }
     Ok(before)
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use iceberg::MetadataLocation;
 use iceberg::spec::TableMetadata;
 use url::Url;
@@ -99,11 +98,7 @@ async fn create_table(catalog: &Catalog, folder: &Url, metadata: &TableMetadata)
     drop(guard.release().await);
     if created.as_ref().is_err_and(|e| !matches!(e, WarehouseError::AnotherTable { .. })) {
         // As a process that died would have left it, for the metadata file may be there.
-        let gone = Lease {
-            machine: None,
-            heartbeat: DateTime::<Utc>::UNIX_EPOCH,
-            ..Lease::new(&creation.purpose(&catalog.to_string()))
-        };
+        let gone = Lease::given_up(&creation.purpose(&catalog.to_string()));
         drop(lock.create(gone.to_bytes()).await);
     }
     created

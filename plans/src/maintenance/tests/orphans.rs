@@ -89,6 +89,36 @@ async fn the_lease_of_a_dead_run_protects_nothing_and_goes() {
     assert_eq!(fs::read_dir(folder.path().join("wh/_runs")).unwrap().count(), 0);
 }
 
+/// A run on another machine, the clock of which is off by hours: what it has written stays while its heart beats.
+#[tokio::test]
+async fn a_run_with_another_clock_keeps_its_files() {
+    for hours in [-5, 5] {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        let there = Utc::now() + TimeDelta::hours(hours);
+        let mut lease = Lease { machine: None, started: there, heartbeat: there, ..Lease::new("r1") };
+        let path = folder.path().join("wh").join(layout::run_lease_path(&lease.purpose, &lease.owner));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let beats = tokio::spawn(async move {
+            loop {
+                lease.renewals += 1;
+                lease.heartbeat = Utc::now() + TimeDelta::hours(hours);
+                fs::write(&path, serde_json::to_vec(&lease).unwrap()).unwrap();
+                tokio::time::sleep(crate::maintenance::WATCH / 6).await;
+            }
+        });
+        let before = part(&warehouse, "81a", 1);
+        age(&file(&before), DAY);
+        let written = part(&warehouse, "81a", 2);
+        assert_eq!(sweep_orphans(&warehouse, &AT_ONCE).await.unwrap().orphans_removed, 1, "{hours}");
+        assert!(file(&written).exists() && !file(&before).exists());
+        beats.abort();
+        drop(beats.await);
+        assert_eq!(sweep_orphans(&warehouse, &AT_ONCE).await.unwrap().orphans_removed, 1, "{hours}");
+        assert!(!file(&written).exists());
+    }
+}
+
 #[tokio::test]
 async fn after_a_commit_of_unknown_outcome_the_files_stay_while_the_process_lives() {
     let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use iceberg::spec::{Operation, Snapshot, TableMetadata};
 use uuid::Uuid;
 
 use crate::checkpoint::{CheckpointedRun, RunRecord, RunReport, RunState};
-use crate::maintenance::runs_at_work;
+use crate::maintenance::runs_heard_of;
 use crate::table::Warehouse;
 use crate::table::create::{REMOVED, RUN};
 
@@ -75,7 +75,7 @@ impl RunsTable {
     }
 
     async fn runs(&self) -> Result<Vec<Run>> {
-        let at_work = runs_at_work(&self.warehouse).await?;
+        let at_work = runs_heard_of(&self.warehouse).await?;
         let checkpointed = CheckpointedRun::all(&self.warehouse).await?;
         // Last, so that a run that ends meanwhile is found as one that has ended.
         let state = self.warehouse.load().await?;

@@ -18,8 +18,12 @@ use crate::table::WarehouseError;
 /// How often a holder says that it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How long nothing must be heard of a holder on another machine until it counts as gone: six heartbeats.
+/// For how long a holder on another machine that was heard of counts as alive: six heartbeats.
 pub const STALE_AFTER: TimeDelta = TimeDelta::seconds(60);
+
+/// For how long a lease that looks stale is watched until its holder counts as gone: the clocks of two machines may
+/// differ by any amount, and what counts is that the holder is silent.
+pub const WATCH: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(60) };
 
 /// The content of a lease, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +62,22 @@ impl Lease {
         }
     }
 
+    /// A lease that nobody holds, for who comes next to read its purpose.
+    pub(crate) fn given_up(purpose: &str) -> Self {
+        Self { heartbeat: DateTime::<Utc>::UNIX_EPOCH, ..Self::new(purpose) }
+    }
+
     /// Whether the holder may still be at work. On this machine: whether its process runs, however long it has been
-    /// silent (stopped, or starved). On another: whether it was heard of within [`STALE_AFTER`].
-    pub fn is_alive(&self, now: DateTime<Utc>) -> bool {
+    /// silent (stopped, or starved). On another: yes, if it was heard of within [`STALE_AFTER`]; `None` otherwise, for
+    /// its clock may be another one: then only [`WATCH`]ing tells.
+    pub fn is_alive(&self, now: DateTime<Utc>) -> Option<bool> {
+        if self.heartbeat == DateTime::<Utc>::UNIX_EPOCH {
+            return Some(false);
+        }
         let (host, machine) = (self.host.clone(), self.machine.clone());
         let process = Process { host, machine, pid: self.pid, start: self.process_start };
-        process.is_running().unwrap_or_else(|| now - self.heartbeat < STALE_AFTER)
+        let heard_of = || (TimeDelta::zero()..STALE_AFTER).contains(&(now - self.heartbeat)).then_some(true);
+        process.is_running().or_else(heard_of)
     }
 
     pub(crate) fn parse(bytes: &[u8], location: &str) -> Result<Self> {
@@ -158,7 +172,15 @@ impl LeaseGuard {
             }
             let Some(seen) = object.read().await? else { continue };
             let holder = Lease::parse(&seen.bytes, object.location())?;
-            if holder.is_alive(Utc::now()) {
+            let alive = match holder.is_alive(Utc::now()) {
+                Some(alive) => alive,
+                None => {
+                    tokio::time::sleep(WATCH).await;
+                    let Some(again) = object.read().await? else { continue };
+                    again.bytes != seen.bytes
+                }
+            };
+            if alive {
                 return Ok(Acquired::By(holder));
             }
             // Of many who see the same stale lease, one replaces it; the others look again.
@@ -328,12 +350,41 @@ mod tests {
     #[test]
     fn a_lease_of_another_machine_lives_by_its_heartbeat_and_one_of_this_by_its_process() {
         let now = Utc::now();
-        assert!(elsewhere(50).is_alive(now));
-        assert!(!elsewhere(61).is_alive(now));
+        assert_eq!(elsewhere(50).is_alive(now), Some(true));
+        assert_eq!(elsewhere(61).is_alive(now), None);
+        assert_eq!(elsewhere(-3600).is_alive(now), None);
         let here = Lease { heartbeat: now - TimeDelta::days(1), ..Lease::new("test") };
-        assert_eq!(here.is_alive(now), here.machine.is_some());
+        assert_eq!(here.is_alive(now), here.machine.is_some().then_some(true));
         let reused = Lease { process_start: here.process_start.map(|start| start - 1), ..here };
-        assert!(!reused.is_alive(now));
+        assert_eq!(reused.is_alive(now), reused.machine.is_some().then_some(false));
+        assert_eq!(Lease::given_up("test").is_alive(now), Some(false));
+    }
+
+    /// The clock of the holder's machine is off by `skew` seconds, and its heart beats.
+    #[tokio::test]
+    async fn a_holder_whose_clock_is_another_one_keeps_its_lease_while_it_renews_it() {
+        for skew in [-86_400, -100, 86_400] {
+            let object = memory();
+            let there = elsewhere(-skew);
+            object.create(there.to_bytes()).await.unwrap().unwrap();
+            let other = object.clone();
+            let beats = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(WATCH / 6).await;
+                    let seen = other.read().await.unwrap().unwrap();
+                    let renewed =
+                        Lease { renewals: 1 + Lease::parse(&seen.bytes, "").unwrap().renewals, ..there.clone() };
+                    other.replace(&seen, renewed.to_bytes()).await.unwrap().unwrap();
+                }
+            });
+            let Acquired::By(holder) = LeaseGuard::acquire(object.clone(), "test").await.unwrap() else {
+                panic!("taken from who is alive, {skew} s away")
+            };
+            assert_eq!(holder.host, "elsewhere");
+            beats.abort();
+            drop(beats.await);
+            held(&object).await.release().await.unwrap();
+        }
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod process;
 pub(crate) mod run_lease;
 
 pub use error::MaintenanceError;
-pub use lease::{Acquired, HEARTBEAT, Lease, LeaseGuard, STALE_AFTER};
+pub use lease::{Acquired, HEARTBEAT, Lease, LeaseGuard, STALE_AFTER, WATCH};
 pub use lock::CatalogLock;
-pub use run_lease::{RunLease, runs_at_work};
+pub use run_lease::{RunLease, runs_at_work, runs_heard_of};

@@ -1,11 +1,11 @@
 //! [`RunLease`]: says that a run writes to a warehouse, so that nobody takes its files for orphans.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use uuid::Uuid;
 
 use super::error::{MaintenanceError, Result};
-use super::lease::{Acquired, Lease, LeaseGuard};
+use super::lease::{Acquired, Lease, LeaseGuard, WATCH};
 use crate::model::layout;
 use crate::stores::{ConditionalObject, Version, below, stores};
 use crate::table::Warehouse;
@@ -65,6 +65,8 @@ pub(crate) struct FoundLease {
     object: ConditionalObject,
     version: Version,
     pub lease: Lease,
+    /// When it was acquired, by the clock that times the files of the store.
+    pub acquired: DateTime<Utc>,
 }
 
 impl FoundLease {
@@ -73,6 +75,11 @@ impl FoundLease {
     pub async fn remove(&self) -> Result<bool> {
         let last = Lease::new("clean-up").to_bytes();
         Ok(self.object.delete(&self.version, last).await?)
+    }
+
+    /// Whether this is another one's state: its holder was silent between the two.
+    fn is_same(&self, other: &Self) -> bool {
+        self.object.location() == other.object.location() && self.version.bytes == other.version.bytes
     }
 }
 
@@ -95,21 +102,40 @@ pub(crate) async fn find(warehouse: &Warehouse) -> Result<Vec<FoundLease>> {
             heartbeat: meta.last_modified,
             ..Lease::new("unknown")
         });
-        found.push(FoundLease { object, version, lease });
+        // Two clocks: the durations of the one are right by the other.
+        let acquired = meta.last_modified - (lease.heartbeat - lease.started);
+        found.push(FoundLease { object, version, lease, acquired });
     }
     Ok(found)
 }
 
-/// Names of the runs that a living process works on.
-pub async fn runs_at_work(warehouse: &Warehouse) -> Result<Vec<String>> {
-    let found = find(warehouse).await?.into_iter().filter(FoundLease::is_alive);
-    Ok(found.map(|found| found.lease.purpose).collect())
+/// The leases of a warehouse: those of holders that may be at work, and those of holders that are gone.
+///
+/// Where a holder on another machine has been silent for long, this takes [`WATCH`]: to see whether it still is.
+pub(crate) async fn held_and_left(warehouse: &Warehouse) -> Result<(Vec<FoundLease>, Vec<FoundLease>)> {
+    let mut found = find(warehouse).await?;
+    let (mut before, mut now) = (vec![], Utc::now());
+    if found.iter().any(|found| found.lease.is_alive(now).is_none()) {
+        tokio::time::sleep(WATCH).await;
+        before = std::mem::replace(&mut found, find(warehouse).await?);
+        now = Utc::now();
+    }
+    let is_silent = |found: &FoundLease| before.iter().any(|before| before.is_same(found));
+    Ok(found.into_iter().partition(|found| found.lease.is_alive(now).unwrap_or_else(|| !is_silent(found))))
 }
 
-impl FoundLease {
-    pub fn is_alive(&self) -> bool {
-        self.lease.is_alive(Utc::now())
-    }
+/// Names of the runs that a process is at work on. May take [`WATCH`].
+pub async fn runs_at_work(warehouse: &Warehouse) -> Result<Vec<String>> {
+    let (held, _) = held_and_left(warehouse).await?;
+    Ok(held.into_iter().map(|found| found.lease.purpose).collect())
+}
+
+/// Names of the runs of which something was heard lately, by this machine's clock. Takes no time; for people, not to
+/// decide what may go.
+pub async fn runs_heard_of(warehouse: &Warehouse) -> Result<Vec<String>> {
+    let (found, now) = (find(warehouse).await?, Utc::now());
+    let heard_of = found.into_iter().filter(|found| found.lease.is_alive(now) == Some(true));
+    Ok(heard_of.map(|found| found.lease.purpose).collect())
 }
 
 #[cfg(test)]
@@ -142,7 +168,8 @@ mod tests {
         let warehouse = warehouse(&folder).await;
         let mut lease = RunLease::begin(&warehouse, "r1").await.unwrap();
         let found = find(&warehouse).await.unwrap();
-        assert!(found[0].is_alive() && found[0].remove().await.unwrap());
+        assert_eq!(found[0].lease.is_alive(Utc::now()), Some(true));
+        assert!(found[0].remove().await.unwrap());
         let error = lease.begin_commit().await.unwrap_err();
         assert!(matches!(error, MaintenanceError::LeaseLost { .. }), "{error}");
     }
@@ -157,7 +184,7 @@ mod tests {
         drop(RunLease::begin(&warehouse, "r2").await.unwrap());
         let found = find(&warehouse).await.unwrap();
         assert_eq!(found.iter().map(|f| f.lease.purpose.as_str()).collect::<Vec<_>>(), ["r1"]);
-        assert!(found[0].is_alive());
+        assert_eq!(found[0].lease.is_alive(Utc::now()), Some(true));
     }
 
     #[tokio::test]
@@ -167,7 +194,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("wh/_runs")).unwrap();
         std::fs::write(folder.path().join("wh/_runs/x.json"), "{").unwrap();
         let found = find(&warehouse).await.unwrap();
-        assert!(found[0].is_alive());
+        assert_eq!(found[0].lease.is_alive(Utc::now()), Some(true));
         assert!(Utc::now() - found[0].lease.started < chrono::TimeDelta::seconds(50));
     }
 }
