@@ -305,6 +305,41 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     assert!(error.contains(&format!("there is no run {run}")), "{error}");
 }
 
+/// What is staged is of the contents that a joined table had then: with others, the run is another one.
+#[test]
+fn what_was_staged_with_other_contents_of_a_joined_table_is_not_committed() {
+    let source = Source::new(4, Duration::ZERO);
+    for chosen in [
+        "CREATE EXTERNAL TABLE chosen STORED AS CSV LOCATION '{file}' OPTIONS ('format.has_header' 'true')",
+        "CREATE EXTERNAL TABLE given STORED AS CSV LOCATION '{file}' OPTIONS ('format.has_header' 'true'); CREATE TABLE chosen AS SELECT * FROM given",
+    ] {
+        let (folder, warehouse) = folder();
+        let (script, chosen_ids) = (folder.path().join("script.sql"), folder.path().join("chosen.csv"));
+        let run = |id: &str, end: &str| {
+            fs::write(&chosen_ids, format!("id\n{id}\n")).unwrap();
+            let (catalog, files, inventory) = (&warehouse.catalog, &warehouse.files, source.inventory());
+            let (catalog, files, inventory) = (catalog.display(), files.display(), inventory.display());
+            let chosen = chosen.replace("{file}", chosen_ids.to_str().unwrap());
+            let text = format!(
+                "CREATE EXTERNAL TABLE IF NOT EXISTS items (platform VARCHAR) STORED AS ICEBERG LOCATION '{files}' OPTIONS ('catalog' '{catalog}', 'h3_resolution' '1');
+                 CREATE EXTERNAL TABLE source STORED AS STAC LOCATION '{inventory}' OPTIONS ('like' 'items', 'chunk_size' '2', 'base' '{}');
+                 CREATE EXTERNAL TABLE staged STORED AS CHECKPOINTS LOCATION '{files}' OPTIONS ('of' 'items');
+                 {chosen};
+                 CREATE VIEW some AS SELECT source.* FROM source LEFT SEMI JOIN chosen ON source.id = chosen.id;
+                 INSERT INTO staged SELECT * FROM h3_fanout(some, 1);
+                 {end}",
+                source.server.url
+            );
+            fs::write(&script, text).unwrap();
+            earthcatalog([Path::new("run"), &script]).ok();
+        };
+        // A first start ends between its levels; then the table has other rows, of as many bytes.
+        run("item-0", "");
+        run("item-2", "INSERT INTO items SELECT * EXCEPT (year, sequence) FROM buckets(staged, 1)");
+        assert_eq!(warehouse.rows("SELECT id FROM items"), [json!({ "id": "item-2" })], "{chosen}");
+    }
+}
+
 #[test]
 fn what_cannot_be_resumed_is_refused_in_the_words_of_the_statement() {
     let (folder, warehouse) = folder();
