@@ -12,8 +12,8 @@
 -- 1. The table.
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);
 
--- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time. The
---    join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
+-- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time; of an
+--    object listed without either, any version will do. The join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
 CREATE EXTERNAL TABLE inventory
 STORED AS INVENTORY
 LOCATION $inventory
@@ -33,6 +33,7 @@ SELECT inventory.*
 FROM inventory
 LEFT ANTI JOIN ingested(items, $since) AS known
     ON  known.object = inventory.object
-    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified);
+    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified
+         OR (inventory.e_tag IS NULL AND inventory.last_modified IS NULL));
 
 SELECT object, e_tag, last_modified FROM delta ORDER BY object;

@@ -36,8 +36,8 @@ STORED AS ICEBERG
 LOCATION $warehouse
 OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
 
--- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time. The
---    join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
+-- 2. The delta: objects of which the table has not ingested this version. Versions are told apart by ETag or time; of an
+--    object listed without either, any version will do. The join sorts, and so needs little memory however long the inventory is; with a time, little of the record is read.
 CREATE EXTERNAL TABLE inventory
 STORED AS INVENTORY
 LOCATION $inventory
@@ -57,7 +57,8 @@ SELECT inventory.*
 FROM inventory
 LEFT ANTI JOIN ingested(items, $since) AS known
     ON  known.object = inventory.object
-    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified);
+    AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified
+         OR (inventory.e_tag IS NULL AND inventory.last_modified IS NULL));
 
 -- 3. The source: the objects of the delta. The rows of the inventory that it leaves out are counted as skipped.
 CREATE EXTERNAL TABLE source

@@ -92,11 +92,11 @@ pub struct ChunkOutcome {
     pub chunk: ChunkId,
     pub counts: ChunkCounts,
     pub rejects: Vec<Reject>,
-    /// Objects whose Items were decoded, in the order of the source, as far as it tells their versions apart.
+    /// Listed objects whose Items were decoded, in the order of the source.
     pub ingested: Vec<IngestedObject>,
 }
 
-/// A version of an object whose Items were decoded.
+/// An object whose Items were decoded, and its version: neither ETag nor time where the listing tells none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestedObject {
     /// Its name wherever it is fetched from: `s3://<bucket>/<key>`; its URL, where it is listed without a bucket.

@@ -166,14 +166,11 @@ impl KeyBase {
         }
     }
 
-    /// The version of an entry's object; `None` where the listing does not tell versions apart.
-    pub fn ingested(&self, entry: &Entry) -> Option<IngestedObject> {
+    /// An entry's object, with its version as far as the listing tells it.
+    pub fn ingested(&self, entry: &Entry) -> IngestedObject {
         let version = &entry.version;
         let e_tag = Some(version.e_tag.clone()).filter(|e_tag| !e_tag.is_empty());
-        if e_tag.is_none() && version.last_modified.is_none() {
-            return None;
-        }
-        Some(IngestedObject { object: self.name(entry), e_tag, last_modified: version.last_modified, item: None })
+        IngestedObject { object: self.name(entry), e_tag, last_modified: version.last_modified, item: None }
     }
 
     /// The URL of an entry's object.

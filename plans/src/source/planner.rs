@@ -248,11 +248,11 @@ impl<'a> Planner<'a> {
 
     /// Behind the chunks of a file of which the first was number `first`: once they are read, this version of it is
     /// ingested, unless a limit may leave out some of its Items.
-    pub fn complete(&mut self, first: usize, version: Option<IngestedObject>) {
+    pub fn complete(&mut self, first: usize, version: IngestedObject) {
         if let Some(last) = self.chunks.get_mut(first..).and_then(<[Chunk]>::last_mut)
             && self.options.limit.is_none()
         {
-            last.completes = version;
+            last.completes = Some(version);
         }
     }
 

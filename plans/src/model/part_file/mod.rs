@@ -73,7 +73,7 @@ pub struct ChunkRecord {
     pub committed: u64,
     /// URL of the Parquet file with the chunk's rejects; `None` where there are none.
     pub rejects: Option<String>,
-    /// The file of the ingest record with the chunk's objects; `None` where the source does not tell their versions.
+    /// The file of the ingest record with the chunk's objects; `None` where it read none that is listed.
     #[serde(default)]
     pub ingested: Option<RecordFile>,
     /// Items by the number of their rows, which is that of their cells.

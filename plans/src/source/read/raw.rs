@@ -42,9 +42,9 @@ impl ObjectName {
         }
     }
 
-    /// The version of a listed object; `None` where the listing does not tell versions apart.
+    /// A listed object, with its version as far as the listing tells it; `None` of one that is not listed.
     pub fn ingested(&self) -> Option<IngestedObject> {
         let Self::Listed(entry, keys) = self else { return None };
-        keys.ingested(entry)
+        Some(keys.ingested(entry))
     }
 }
