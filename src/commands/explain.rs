@@ -7,6 +7,7 @@ use earthcatalog_plans::session;
 
 use super::CommandError;
 use crate::arguments::ScriptArgs;
+use crate::output::shorter;
 use crate::signals::interrupt;
 
 /// Flags of `explain`.
@@ -14,6 +15,9 @@ use crate::signals::interrupt;
 pub struct ExplainArgs {
     #[command(flatten)]
     pub script: ScriptArgs,
+    /// Show all columns and files of each line, however many they are
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 pub async fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -22,7 +26,11 @@ pub async fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CommandE
     let explain = async {
         for statement in statements {
             if let Some(explained) = statement.explain(&session).await? {
-                writeln!(out, "{explained}")?;
+                let text = explained.to_string();
+                match args.verbose {
+                    true => writeln!(out, "{text}")?,
+                    false => text.lines().try_for_each(|line| writeln!(out, "{}", shorter(line)))?,
+                }
             }
         }
         Ok(())

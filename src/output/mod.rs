@@ -9,6 +9,7 @@ mod geojson;
 mod json;
 mod parquet;
 mod plan;
+mod shorter;
 mod sink;
 mod table;
 mod title;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 pub use ending::{NamedFormat, format_for};
 pub use geojson::{ItemsWriter, select_fields};
+pub use shorter::shorter;
 pub use sink::{Destination, Output, Sink, SinkError};
 
 /// How rows are written.
@@ -191,7 +193,7 @@ pub fn say(out: &mut dyn Write, line: fmt::Arguments<'_>) {
 
 fn row_writer(rendering: Rendering, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
     Ok(match rendering.format {
-        Format::Table | Format::Expanded if plan::is_plan(&schema) => Box::new(plan::PlanWriter),
+        Format::Table | Format::Expanded if plan::is_plan(&schema) => Box::new(plan::PlanWriter::default()),
         Format::Table => Box::new(table::TableWriter::new(&schema, rendering.width)),
         Format::Expanded => Box::new(expanded::ExpandedWriter::new(&schema)),
         Format::Json => Box::new(json::JsonWriter::list()),
