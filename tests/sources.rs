@@ -1,6 +1,7 @@
 //! Items as other programs write them, and as we write them for others.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::python;
 fn exported(warehouse: &Warehouse, folder: &Path) -> Vec<Value> {
     let file = folder.join("exported.ndjson");
     let out = file.to_str().unwrap();
-    let arguments = ["export", "--out", out].map(std::ffi::OsStr::new);
+    let arguments = ["export", "--out", out].map(OsStr::new);
     earthcatalog(arguments.into_iter().chain(warehouse.flags())).ok();
     let text = fs::read_to_string(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -57,6 +58,34 @@ fn files_of_other_writers_become_the_items_that_are_in_them() {
         assert_eq!(texts(exported(&warehouse, own.path())), expected, "{}", file.display());
     }
     assert_eq!(files, 6);
+}
+
+/// A row for each Item and cell, and times in milliseconds: what the Python earthcatalog has kept comes over, each Item once.
+#[test]
+fn a_warehouse_of_the_python_earthcatalog_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (items, reference) = (folder.path().join("items.ndjson"), folder.path().join("reference"));
+    let lines: Vec<String> = exported(&TOUR.warehouse(), folder.path()).iter().map(Value::to_string).collect();
+    fs::write(&items, lines.join("\n")).unwrap();
+    let counts = python::run("reference_warehouse.py", [&items, &reference]);
+    let counts: Vec<u64> = counts.split_whitespace().map(|count| count.parse().unwrap()).collect();
+    let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
+    let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
+    assert!(counts[0] as usize == expected.len() && counts[1] > counts[0], "{counts:?}");
+    for layout in ["1", "2"] {
+        let own = tempfile::tempdir().unwrap();
+        let warehouse = Warehouse::below(own.path());
+        let inventory = reference.join(layout);
+        let words = ["backfill", "--suffix", ".parquet", "--output", "json", "--inventory"].map(OsStr::new);
+        let report = earthcatalog(words.into_iter().chain([inventory.as_os_str()]).chain(warehouse.flags())).ok();
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["listed"], &report["rejected"]), (&json!(counts[1]), &json!({})), "{report}");
+        assert_eq!(texts(exported(&warehouse, own.path())), expected, "layout {layout}");
+        // In the cells that their footprints touch, once each.
+        let cells = "SELECT count(*) FROM (SELECT DISTINCT collection, id, grid_partition FROM item_cells)";
+        let (rows, cells) = (warehouse.value("SELECT count(*) FROM item_cells"), warehouse.value(cells));
+        assert_eq!((&rows, &report["rows"]), (&cells, &rows));
+    }
 }
 
 #[test]
@@ -106,7 +135,7 @@ fn ndjson(folder: &Path, items: &[Value]) -> std::path::PathBuf {
 
 /// Writes the Items of a warehouse as stac-geoparquet; what the command says of it.
 fn export_parquet(warehouse: &Warehouse, file: &Path) -> String {
-    let arguments = ["export", "--out", file.to_str().unwrap()].map(std::ffi::OsStr::new);
+    let arguments = ["export", "--out", file.to_str().unwrap()].map(OsStr::new);
     let ran = earthcatalog(arguments.into_iter().chain(warehouse.flags()));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     ran.stderr
@@ -184,7 +213,7 @@ fn an_incremental_run_takes_files_of_many_items_once() {
     let warehouse = Warehouse::below(folder.path());
     let run = |inventory: &Path| -> Value {
         let arguments = ["incremental", "--output", "json", "--inventory", inventory.to_str().unwrap()];
-        let arguments = arguments.map(std::ffi::OsStr::new);
+        let arguments = arguments.map(OsStr::new);
         serde_json::from_str(&earthcatalog(arguments.into_iter().chain(warehouse.flags())).ok()).unwrap()
     };
     let first = run(&source);
