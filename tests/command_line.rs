@@ -49,11 +49,12 @@ fn a_table_that_exists_knows_where_its_files_are() {
     let inventory = inventory.to_str().unwrap();
     let warehouse = Warehouse::below(folder.path());
     let catalog = warehouse.catalog.to_str().unwrap();
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &["ingest", "--inventory", inventory],
         &["backfill", "--inventory", inventory],
         &["incremental", "--inventory", inventory],
         &["delta", inventory],
+        &["changes"],
         &["sql", "SELECT count(*) FROM items"],
         &["search", "--count"],
         &["export"],

@@ -183,6 +183,65 @@ CALL drop_branch(items, 'work');";
 
 /// Random steps against a model: what each snapshot had, and what each name names.
 #[test]
+fn who_follows_a_table_is_told_what_has_changed() {
+    let history = History::new();
+    let changes = |flags: &[&str]| -> Vec<String> {
+        let lines = history.run(&[&["changes", "--output", "ndjson"], flags].concat()).ok();
+        let change = |line: &str| {
+            let change: Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", change["change"].as_str().unwrap(), change["id"].as_str().unwrap())
+        };
+        lines.lines().map(change).collect()
+    };
+    let monday = history.inventory("monday", &named(&["a", "b"]));
+    history.incremental(&monday);
+    assert_eq!(changes(&[]), ["added a", "added b"], "there was nothing before");
+    history.run(&["tag", "add", "monday"]).ok();
+    history.run(&["delete", "--where", "id = 'a'"]).ok();
+    history.incremental(&history.inventory("tuesday", &named(&["b", "c"])));
+    // Items that come again as they were have not changed; and a compaction changes nothing.
+    history.run(&["ingest", "--inventory", monday.to_str().unwrap(), "--limit", "1"]).ok();
+    let all = ["added c"];
+    assert_eq!(changes(&["--since", "monday"]), all, "a was there, and is there again");
+    history.run(&["delete", "--where", "id = 'a'"]).ok();
+    history.run(&["compact", "--threshold", "1"]).ok();
+    assert_eq!(changes(&[]), ["removed a"]);
+    assert_eq!(changes(&["--since", "monday"]), ["removed a", "added c"]);
+    assert_eq!(changes(&["--since", "main", "--to", "monday"]), ["added a", "removed c"]);
+    assert_eq!(changes(&["--since", "monday", "--to", "monday"]), Vec::<String>::new());
+    let text = history.run(&["changes", "--since", "monday"]).ok();
+    assert!(text.contains("| removed |") && text.ends_with("2 rows\n"), "{text}");
+
+    // As the other tables from functions, it takes the table `items` of a question.
+    let objects = history.warehouse.rows("SELECT DISTINCT object FROM ingested(items)");
+    assert_eq!(objects.len(), 3, "{objects:?}");
+    assert_eq!(history.warehouse.value("SELECT count(*) FROM buckets(items, 1)"), 2);
+    let sql = "SELECT change, stac_item(*) AS item FROM changes(items, 'monday') WHERE id = 'c'";
+    let rows = history.warehouse.rows(sql);
+    let item: Value = serde_json::from_str(rows[0]["item"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&rows[0]["change"], &item["id"], item["properties"].get("change")),
+        (&json!("added"), &json!("c"), None)
+    );
+
+    for (flags, words) in [
+        (["--since", "yesterday"], "no tag or branch 'yesterday', or no longer"),
+        (["--to", "1999"], "no snapshot as of 1999-12-31T23:59:59.999999Z, or no longer"),
+    ] {
+        let error = history.run(&[&["changes"][..], &flags[..]].concat()).fails(1);
+        assert!(error.contains(words), "{error}");
+    }
+    for (call, words) in [
+        ("changes(items)", "changes takes a table and a state, or two"),
+        ("changes(runs, 'last')", "changes: table runs is no warehouse"),
+        ("changes(items, id)", "changes: id is neither a snapshot, nor a time, nor the name of a tag"),
+    ] {
+        let error = history.warehouse.sql(&format!("SELECT * FROM {call}")).fails(1);
+        assert!(error.contains(words), "{call}: {error}");
+    }
+}
+
+#[test]
 fn random_steps_back_and_forth_leave_what_a_model_says() {
     let history = History::new();
     let seed = 17;

@@ -7,6 +7,7 @@ use clap::{Arg, CommandFactory, Subcommand};
 use super::Cli;
 use crate::commands::CommandError;
 use crate::commands::backfill::{self, BackfillArgs};
+use crate::commands::changes::{self, ChangesArgs};
 use crate::commands::cluster::{self, ClusterCommand};
 use crate::commands::collection::{self, CollectionCommand};
 use crate::commands::compact::{self, CompactArgs};
@@ -52,6 +53,8 @@ pub enum Command {
     Incremental(IncrementalArgs),
     /// List the objects that `incremental` would ingest
     Delta(DeltaArgs),
+    /// List the Items that were added, changed or removed since a state of the table
+    Changes(ChangesArgs),
     /// Take the table that lies in a warehouse into a catalog that has none, such as a new one in place of a lost one
     Register(RegisterArgs),
     /// List the backfills of a warehouse and their progress
@@ -120,6 +123,7 @@ impl Command {
             Self::Backfill(args) => backfill::run(&args, out).await,
             Self::Incremental(args) => incremental::run(&args, out).await,
             Self::Delta(args) => delta::run(&args, out).await,
+            Self::Changes(args) => changes::run(&args, out).await,
             Self::Register(args) => register::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
@@ -158,6 +162,7 @@ impl Command {
             Self::Backfill(args) => args.resources.workers(),
             Self::Incremental(args) => args.resources.workers(),
             Self::Delta(args) => args.threads.workers(),
+            Self::Changes(args) => args.resources.workers(),
             Self::Compact(args) => args.resources.workers(),
             Self::Delete(args) => args.deletion.resources.workers(),
             Self::Reconcile(args) => args.deletion.resources.workers(),

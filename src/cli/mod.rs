@@ -105,7 +105,7 @@ mod tests {
     fn every_parameter_of_the_pipeline_is_a_flag_with_the_scripts_help() {
         let mut command = command();
         for ((name, pipeline), default) in
-            PIPELINES.into_iter().zip(["10000", "2", "text", "auto", "text", "10000", "text", "10000", "1%"])
+            PIPELINES.into_iter().zip(["10000", "last", "2", "text", "auto", "text", "10000", "text", "10000", "1%"])
         {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             for parameter in pipeline.script().unwrap().parameters() {

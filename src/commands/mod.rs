@@ -3,6 +3,7 @@
 //! `run` in each file is the command: it checks the arguments, calls its driver, and writes the report to `out`.
 
 pub mod backfill;
+pub mod changes;
 pub mod cluster;
 pub mod collection;
 pub mod compact;

@@ -22,6 +22,9 @@ pub const INCREMENTAL: Pipeline = Pipeline { name: "incremental.sql", text: incl
 /// Lists those objects.
 pub const DELTA: Pipeline = Pipeline { name: "delta.sql", text: include_str!("../../sql/delta.sql") };
 
+/// Lists what has become of Items between two states.
+pub const CHANGES: Pipeline = Pipeline { name: "changes.sql", text: include_str!("../../sql/changes.sql") };
+
 /// Merges the part files of each bucket.
 pub const COMPACT: Pipeline = Pipeline { name: "compact.sql", text: include_str!("../../sql/compact.sql") };
 
@@ -41,8 +44,9 @@ pub const RECONCILE: Pipeline = Pipeline { name: "reconcile.sql", text: include_
 pub const ROLLBACK: Pipeline = Pipeline { name: "rollback.sql", text: include_str!("../../sql/rollback.sql") };
 
 /// The scripts by the names of their commands, which `run`, `explain` and `pipelines` take.
-pub const PIPELINES: [(&str, Pipeline); 10] = [
+pub const PIPELINES: [(&str, Pipeline); 11] = [
     ("backfill", BACKFILL),
+    ("changes", CHANGES),
     ("compact", COMPACT),
     ("delete", DELETE),
     ("delta", DELTA),
@@ -75,6 +79,7 @@ mod tests {
     fn every_pipeline_of_the_binary_parses() {
         let statements = [
             ("backfill", 7),
+            ("changes", 2),
             ("compact", 4),
             ("delete", 3),
             ("delta", 5),

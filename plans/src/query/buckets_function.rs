@@ -8,13 +8,13 @@ use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
-use super::table::{BucketSource, BucketsTable};
+use super::stored::stored;
+use crate::scan::buckets::{BucketSource, BucketsTable};
 
 /// `buckets(items, threshold)`: the rows of the buckets of a warehouse that have at least `threshold` part files.
 ///
-/// The columns are those of [`BucketsTable`]. `items` is a table made with `STORED AS ICEBERG`, or one of what is staged
-/// (`STORED AS CHECKPOINTS`), bare or as text;
-/// `threshold` is an integer literal.
+/// The columns are those of [`BucketsTable`]. `items` is a table of a warehouse, or one of what is staged (`STORED AS
+/// CHECKPOINTS`), bare or as text; `threshold` is an integer literal.
 #[derive(Debug)]
 pub struct BucketsFunction {
     tables: SessionTables,
@@ -35,7 +35,7 @@ impl TableFunctionImpl for BucketsFunction {
             return plan_err!("buckets takes a table and a number of files, as in buckets(items, 2)");
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
-        let Some(source) = BucketSource::of(&table) else {
+        let Some(source) = BucketSource::of(&stored(table)) else {
             return plan_err!(
                 "buckets: table {name} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"
             );

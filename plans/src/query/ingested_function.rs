@@ -8,14 +8,15 @@ use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
-use super::ingested_table::{IngestedTable, Since};
+use super::stored::stored;
 use crate::model::time::parse_period;
 use crate::scan::WarehouseTable;
+use crate::scan::records::{IngestedTable, Since};
 
 /// `ingested(items)`: the versions of objects whose Items are in a warehouse. `ingested(items, '2025-01-31')`: at least
 /// those of objects that were last modified then or later; `ingested(items, 'last')`: as late as the newest of all.
 ///
-/// The columns are [`INGESTED_SCHEMA`](crate::table::ingest_record::INGESTED_SCHEMA). `items` is a table made with `STORED AS ICEBERG`, bare or
+/// The columns are [`INGESTED_SCHEMA`](crate::table::ingest_record::INGESTED_SCHEMA). `items` is a table of a warehouse, bare or
 /// as text.
 #[derive(Debug)]
 pub struct IngestedFunction {
@@ -39,6 +40,7 @@ impl TableFunctionImpl for IngestedFunction {
             _ => return plan_err!("ingested takes a table, and a time or none, as in ingested(items, '2025-01-31')"),
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
+        let table = stored(table);
         let Some(table) = table.downcast_ref::<WarehouseTable>() else {
             return plan_err!(
                 "ingested: table {name} is no warehouse; make it with CREATE EXTERNAL TABLE … STORED AS ICEBERG"

@@ -22,7 +22,7 @@ use super::once_per_item::OncePerItemExec;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::{digest, newest_first};
 use crate::runtime::{RunOptions, plan_part, runs_on_cluster};
-use crate::scan::WarehouseTable;
+use crate::scan::{Candidates, TablePart, WarehouseTable};
 use crate::table::known_ids::is_repeated;
 use crate::table::{AsOf, TableState, Warehouse};
 
@@ -47,12 +47,22 @@ pub struct ItemsTable {
     /// Each with its sequence number.
     versions: Arc<WarehouseTable>,
     schema: SchemaRef,
+    /// `None` has all Items.
+    some: Option<SomeItems>,
+}
+
+/// Some Items of a table: those of which a row is in a part of its files.
+#[derive(Debug, Clone)]
+struct SomeItems {
+    part: Arc<WarehouseTable>,
+    /// The Items of which all versions are compared, wherever they are. The others have one.
+    compared: Arc<Candidates>,
 }
 
 impl ItemsTable {
     pub fn new(warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().item_schema());
-        Self { versions: Arc::new(WarehouseTable::with_sequence(warehouse)), schema }
+        Self { versions: Arc::new(WarehouseTable::with_sequence(warehouse)), schema, some: None }
     }
 
     pub fn warehouse(&self) -> &Warehouse {
@@ -61,19 +71,27 @@ impl ItemsTable {
 
     /// The table as it was.
     pub fn as_of(&self, as_of: AsOf) -> Self {
-        Self { versions: Arc::new(self.versions.as_of(as_of)), schema: Arc::clone(&self.schema) }
+        Self { versions: Arc::new(self.versions.as_of(as_of)), schema: Arc::clone(&self.schema), some: None }
     }
 
     /// The table in a state of it that was loaded, as of `snapshot`, or the newest then: nobody asks the catalog again, and what
     /// was read of manifests is shared.
     pub fn in_state(&self, state: Arc<TableState>, snapshot: Option<i64>) -> Self {
-        Self { versions: Arc::new(self.versions.in_state(state, snapshot)), schema: Arc::clone(&self.schema) }
+        let versions = Arc::new(self.versions.in_state(state, snapshot));
+        Self { versions, schema: Arc::clone(&self.schema), some: None }
+    }
+
+    /// The Items that have a row in a part of the files, and those of `compared`, wherever their rows are. The newest version
+    /// of those of `compared` is found among all rows; the others have one version.
+    pub(crate) fn some(&self, part: TablePart, compared: Arc<Candidates>) -> Self {
+        let part = Arc::new(self.versions.part(part));
+        Self { some: Some(SomeItems { part, compared }), ..self.clone() }
     }
 
     /// The table of `warehouse`, which is this one opened again: what was read of manifests is shared, where it means the same.
     pub fn opened_again(&self, warehouse: Warehouse) -> Self {
         let schema = Arc::clone(warehouse.items().item_schema());
-        Self { versions: Arc::new(self.versions.opened_again(warehouse)), schema }
+        Self { versions: Arc::new(self.versions.opened_again(warehouse)), schema, some: None }
     }
 
     /// The rows behind the Items, one for each version and cell.
@@ -82,15 +100,14 @@ impl ItemsTable {
     }
 
     fn scan_versions(&self) -> Result<LogicalPlanBuilder> {
-        let versions = Arc::clone(&self.versions) as Arc<dyn TableProvider>;
-        LogicalPlanBuilder::scan(VERSIONS, provider_as_source(versions), None)
+        scan(&self.versions)
     }
 
     /// Rows for which `filters` are true, at least one of each Item with one version.
     fn rows(&self, filters: &[Expr], columns: &[&str]) -> Result<LogicalPlan> {
         let resolution = self.versions.warehouse().h3_resolution();
         let cells = implied_cells(filters, resolution);
-        let mut rows = self.scan_versions()?;
+        let mut rows = scan(self.some.as_ref().map_or(&self.versions, |some| &some.part))?;
         if let Some(filter) = conjunction(cells.into_iter().chain(filters.iter().cloned())) {
             rows = rows.filter(filter)?;
         }
@@ -135,7 +152,7 @@ impl ItemsTable {
 
 /// The type of a column of `data_type` while rows are sorted: texts of its own to each batch, where views would hold on to
 /// those of all batches.
-fn while_sorted(data_type: &DataType) -> DataType {
+pub(super) fn while_sorted(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
         DataType::BinaryView => DataType::LargeBinary,
@@ -147,7 +164,7 @@ fn while_sorted(data_type: &DataType) -> DataType {
     }
 }
 
-fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
+pub(super) fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
     if from == to { ident(column) } else { cast(ident(column), to.clone()).alias(column) }
 }
 
@@ -181,6 +198,12 @@ impl TableProvider for ItemsTable {
         if options.is_some_and(|options| !options.spatial_pruning) {
             return plan_part(session, &self.newest(filters, &columns, false)?).await;
         }
+        if let Some(some) = &self.some {
+            return match some.compared.is_empty() {
+                true => self.once(session, filters, &columns).await,
+                false => self.once_or_newest(session, filters, &columns, &some.compared.are()).await,
+            };
+        }
         let Some(repeated) = self.versions.repeated_ids(session).await? else {
             return plan_part(session, &self.newest(filters, &columns, true)?).await;
         };
@@ -188,15 +211,31 @@ impl TableProvider for ItemsTable {
             return self.once(session, filters, &columns).await;
         }
         let is_repeated = is_repeated(repeated).call(ItemKey::COLUMNS.map(ident).to_vec());
-        let with = |filter: Expr| [filters, &[filter]].concat();
-        let once = self.once(session, &with(not(is_repeated.clone())), &columns).await?;
-        let newest = self.newest(&with(is_repeated), &columns, true)?;
-        let newest = plan_part(session, &newest).await?;
-        UnionExec::try_new(vec![once, newest])
+        self.once_or_newest(session, filters, &columns, &is_repeated).await
     }
 }
 
+fn scan(versions: &Arc<WarehouseTable>) -> Result<LogicalPlanBuilder> {
+    let versions = Arc::clone(versions) as Arc<dyn TableProvider>;
+    LogicalPlanBuilder::scan(VERSIONS, provider_as_source(versions), None)
+}
+
 impl ItemsTable {
+    /// The Items for which `filters` are true: of those that are `repeated`, the newest of all versions.
+    async fn once_or_newest(
+        &self,
+        session: &dyn Session,
+        filters: &[Expr],
+        columns: &[&str],
+        repeated: &Expr,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let with = |filter: Expr| [filters, &[filter]].concat();
+        let once = self.once(session, &with(not(repeated.clone())), columns).await?;
+        let newest = self.newest(&with(repeated.clone()), columns, true)?;
+        let newest = plan_part(session, &newest).await?;
+        UnionExec::try_new(vec![once, newest])
+    }
+
     /// One row of each Item for which `filters` are true, all of its versions being the same.
     async fn once(&self, session: &dyn Session, filters: &[Expr], columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
         let mut read = columns.to_vec();

@@ -3,6 +3,8 @@
 //! - [`SpatialPruning`]: a predicate on `geometry` also says something of `xmin … ymax`, by which files, row groups and
 //!   pages are chosen.
 //! - [`ItemsTable`]: table `items`, each Item once; [`OncePerItemExec`] is how.
+//! - [`BucketsFunction`], [`IngestedFunction`], [`ChangesFunction`]: the buckets of a table, the objects that it was made from,
+//!   and what has become of its Items between two states.
 //! - [`cells`]: the cells of a geometry, and as a predicate on `grid_partition`.
 //! - [`parse_place`]: a place as people write it.
 //! - [`in_time`]: the Items of a time.
@@ -10,12 +12,15 @@
 //! - [`register_views`]: the tables of a warehouse in SQL.
 
 mod bounds;
+mod buckets_function;
 pub mod cells;
+mod changes;
 mod constant;
 #[cfg(test)]
 mod damaged_files;
 mod frame;
 mod in_time;
+mod ingested_function;
 mod items_table;
 mod once_per_item;
 mod place;
@@ -23,6 +28,7 @@ mod planned_view;
 #[cfg(test)]
 mod same_answers;
 mod spatial_pruning;
+mod stored;
 mod views;
 mod warehouse_of;
 mod warehouse_scan;
@@ -33,9 +39,12 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub use bounds::intersects_frame;
+pub use buckets_function::BucketsFunction;
+pub use changes::ChangesFunction;
 pub use frame::Frame;
 pub use geo::Geometry;
 pub use in_time::{in_time, in_time_sql};
+pub use ingested_function::IngestedFunction;
 pub use items_table::ItemsTable;
 pub use once_per_item::OncePerItemExec;
 pub(crate) use place::place_wkb;

@@ -9,6 +9,7 @@
 
 pub(crate) mod as_of_function;
 pub mod buckets;
+mod candidates;
 mod described;
 mod factory;
 mod ids_of;
@@ -23,6 +24,7 @@ mod staged;
 mod statistics;
 mod table;
 
+pub(crate) use candidates::Candidates;
 pub use factory::WarehouseTableFactory;
 pub(crate) use list_ids::list_ids;
 pub(crate) use named_warehouse::named_warehouse;
@@ -31,4 +33,5 @@ pub use rows_to_read::rows_to_read;
 pub use scan_metrics::{ScanMetrics, scan_metrics};
 pub(crate) use settles::Settles;
 pub use staged::{StagedRun, StagedTable, StagedTableFactory, Staging};
+pub(crate) use table::TablePart;
 pub use table::{ChosenFiles, WarehouseTable};

@@ -1,5 +1,6 @@
 //! [`WarehouseTable`]: the Iceberg table in SQL. Files are chosen from manifests, and read by DataFusion.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
@@ -47,6 +48,8 @@ pub struct WarehouseTable {
     pinned: Option<AsOf>,
     /// `None` asks the catalog, once a statement.
     state: Option<Arc<TableState>>,
+    /// Which files it is, if it is not all of them.
+    part: Option<TablePart>,
     cache: Arc<FileCache>,
     /// By the snapshot of which they are.
     repeated: Mutex<Option<(i64, Option<Arc<Repeated>>)>>,
@@ -61,6 +64,7 @@ impl WarehouseTable {
             schema,
             pinned: None,
             state: None,
+            part: None,
             cache: Arc::default(),
             repeated: Mutex::new(None),
             index: Arc::default(),
@@ -89,6 +93,40 @@ impl WarehouseTable {
             index: Arc::clone(&self.index),
             ..Self::new(self.warehouse.clone())
         }
+    }
+
+    /// Those files of this table alone.
+    pub(crate) fn part(&self, part: TablePart) -> Self {
+        Self {
+            pinned: self.pinned.clone(),
+            state: self.state.clone(),
+            schema: Arc::clone(&self.schema),
+            part: Some(part),
+            cache: Arc::clone(&self.cache),
+            index: Arc::clone(&self.index),
+            ..Self::new(self.warehouse.clone())
+        }
+    }
+
+    /// The files that `other`, which is another state of this table, does not have; and those that it alone has. Manifests
+    /// that both have are not read.
+    pub(crate) async fn parts_apart(&self, other: &Self, session: &dyn Session) -> Result<[TablePart; 2]> {
+        let here = self.manifests(self.state(session).await?.as_ref()).await?;
+        let there = other.manifests(other.state(session).await?.as_ref()).await?;
+        let (here, there) = (self.part_of(&here, &there).await?, self.part_of(&there, &here).await?);
+        Ok([here.without(&there), there.without(&here)])
+    }
+
+    /// The files of those of `manifests` that are not in `others`.
+    async fn part_of(&self, manifests: &[ManifestFile], others: &[ManifestFile]) -> Result<TablePart> {
+        let others: HashSet<&str> = others.iter().map(|manifest| manifest.manifest_path.as_str()).collect();
+        let apart = manifests.iter().filter(|manifest| !others.contains(manifest.manifest_path.as_str()));
+        let apart: Vec<ManifestFile> = apart.cloned().collect();
+        let read = manifests::list(self.warehouse.io(), apart).await?;
+        let (manifests, files): (HashSet<_>, Vec<_>) =
+            read.into_iter().map(|(m, files)| (m.manifest_path, files)).unzip();
+        let files = files.into_iter().flatten().map(|file| file.location).collect();
+        Ok(TablePart { manifests, files: Arc::new(files) })
     }
 
     /// The table of `warehouse`, which is this one opened again: what was read of manifests is shared, where it means the same.
@@ -163,7 +201,9 @@ impl WarehouseTable {
 
     async fn manifests(&self, state: &TableState) -> Result<Arc<[ManifestFile]>> {
         let Some(snapshot) = self.snapshot(state)? else { return Ok(Arc::default()) };
-        Ok(self.cache.manifests(self.warehouse.io(), &state.metadata, snapshot).await?)
+        let all = self.cache.manifests(self.warehouse.io(), &state.metadata, snapshot).await?;
+        let Some(part) = &self.part else { return Ok(all) };
+        Ok(all.iter().filter(|manifest| part.manifests.contains(&manifest.manifest_path)).cloned().collect())
     }
 
     /// The files of the snapshot that a statement sees.
@@ -216,7 +256,10 @@ impl WarehouseTable {
                     } += 1;
                 }
             }
-            Chosen { chosen, of }
+            match &self.part {
+                Some(part) => Chosen { chosen: part.kept(&of, &chosen), of },
+                None => Chosen { chosen, of },
+            }
         };
         let mut chosen: Vec<_> = read.into_iter().map(&mut choose).collect();
         pruned.index = self.leave_out_other_ids(&state, filters, &mut chosen).await?;
@@ -246,6 +289,26 @@ impl WarehouseTable {
             *chosen = kept;
         }
         Ok(left_out as u64)
+    }
+}
+
+/// Some files of a table, and the manifests that list them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TablePart {
+    manifests: HashSet<String>,
+    files: Arc<HashSet<String>>,
+}
+
+impl TablePart {
+    fn without(&self, other: &Self) -> Self {
+        let files = self.files.difference(&other.files).cloned().collect();
+        Self { manifests: self.manifests.clone(), files: Arc::new(files) }
+    }
+
+    /// Which of the chosen files of a manifest are of this part.
+    fn kept(&self, manifest: &LiveFiles, chosen: &BooleanArray) -> BooleanArray {
+        let files = manifest.files.iter().zip(chosen.values());
+        files.map(|(file, chosen)| Some(chosen && self.files.contains(&file.location))).collect()
     }
 }
 

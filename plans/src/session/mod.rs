@@ -27,11 +27,9 @@ use earthcatalog_udfs::Microseconds;
 use self::inventory_factory::InventoryTableFactory;
 use self::schema::SessionSchema;
 use crate::call::CallPlanner;
-use crate::query::{RefuseWrongAnswers, optimizer_rules};
+use crate::query::{BucketsFunction, ChangesFunction, IngestedFunction, RefuseWrongAnswers, optimizer_rules};
 use crate::run::{CommitPlanner, InsertIntoWarehouse};
 use crate::runtime::{BalancedPredicates, RunOptions, within};
-use crate::scan::buckets::BucketsFunction;
-use crate::scan::records::IngestedFunction;
 use crate::scan::{StagedTableFactory, WarehouseTableFactory};
 use crate::search::StacSearch;
 use crate::sink::{ROW_GROUP_ROWS, WriteGeoParquetPlanner};
@@ -86,6 +84,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     earthcatalog_udfs::register(&context)?;
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     context.register_udtf(StacSearch::NAME, Arc::new(StacSearch::new(&context)));
+    context.register_udtf(ChangesFunction::NAME, Arc::new(ChangesFunction::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
 }

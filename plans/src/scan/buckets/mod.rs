@@ -1,12 +1,11 @@
 //! Compaction: `INSERT OVERWRITE items SELECT … FROM buckets(items, 2)` merges the part files of each bucket into one.
 //!
-//! - `function`: table function `buckets`, and `table`, what it returns.
+//! - `table`: what the table function `buckets` returns.
 //! - `scan`: its leaf operator, one partition per group of buckets; `groups` packs them, `read` reads their files,
 //!   `group_message` takes a group elsewhere.
 //!
 //! The sink and the commit are those of every INSERT; the commit also removes the files that the scan read.
 
-mod function;
 mod group_message;
 mod groups;
 mod read;
@@ -15,7 +14,6 @@ mod scan;
 mod superseded;
 mod table;
 
-pub use function::BucketsFunction;
 pub use groups::BucketFiles;
 pub(crate) use groups::YEAR;
 pub use scan::BucketScanExec;

@@ -18,9 +18,8 @@ use datafusion::functions_window::expr_fn::{first_value, rank};
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, TableType, cast, ident, lit, not,
 };
-use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, collect};
 use earthcatalog_udfs::item_digest_udf;
-use futures::TryStreamExt;
 
 use super::groups::{BucketFiles, YEAR, groups};
 use super::scan::BucketScanExec;
@@ -30,9 +29,8 @@ use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{DIGEST, SEQUENCE, digest, newest_first, newest_first_of_commits};
 use crate::runtime::plan_here;
-use crate::scan::WarehouseTable;
+use crate::scan::{Candidates, WarehouseTable};
 use crate::table::Warehouse;
-use crate::table::item_index::MOST_IDS;
 use crate::table::known_ids::{IdHash, Repeated, is_repeated};
 
 /// The plan of a question has the files that it reads: where there are more, a cluster is not asked.
@@ -55,14 +53,6 @@ pub(super) struct LeftBehind {
     pub buckets: BTreeSet<Bucket>,
     /// By bucket, the Items of which a newer version is in another bucket, and none as new in this one.
     pub superseded: Superseded,
-}
-
-/// Items of which all versions are to be looked at.
-#[derive(Debug)]
-pub(super) struct Candidates {
-    keys: Repeated,
-    /// Their ids; `None` where they are too many to choose files by them.
-    ids: Option<BTreeSet<String>>,
 }
 
 pub(super) type Superseded = BTreeMap<Bucket, BTreeSet<ItemKey>>;
@@ -88,8 +78,8 @@ impl LeftBehind {
         };
         let unclear = found.add(of_buckets, session).await?;
         if !unclear.is_empty() {
-            let unclear = Candidates { keys: unclear, ids: None };
-            let of_all_columns = plan_here(session, &rows_left_behind_by_digest(versions, unclear)?).await?;
+            let unclear = Candidates::new(unclear);
+            let of_all_columns = plan_here(session, &rows_left_behind_by_digest(versions, &unclear)?).await?;
             found.add(of_all_columns, session).await?;
         }
         Ok(found)
@@ -103,10 +93,10 @@ impl LeftBehind {
         versions: WarehouseTable,
         repeated: Option<Arc<Repeated>>,
     ) -> Result<Self> {
-        let candidates = Candidates::find(session, buckets, repeated).await?;
+        let candidates = Candidates::find(session, rows_of(buckets, repeated)?).await?;
         let mut found = Self::default();
-        if !candidates.keys.is_empty() {
-            let plan = plan_here(session, &rows_left_behind_by_digest(versions, candidates)?).await?;
+        if !candidates.is_empty() {
+            let plan = plan_here(session, &rows_left_behind_by_digest(versions, &candidates)?).await?;
             found.add(plan, session).await?;
         }
         Ok(found)
@@ -134,30 +124,6 @@ impl LeftBehind {
             }
         }
         Ok(unclear)
-    }
-}
-
-impl Candidates {
-    /// The Items of some buckets, of `repeated`, if those are known.
-    async fn find(session: &dyn Session, buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Result<Self> {
-        let plan = rows_of(buckets, repeated)?.project(ItemKey::COLUMNS.map(ident))?.build()?;
-        let mut found = Self { keys: Repeated::new(), ids: Some(BTreeSet::new()) };
-        let plan = plan_here(session, &plan).await?;
-        let mut rows = execute_stream(plan, session.task_ctx())?;
-        while let Some(batch) = rows.try_next().await? {
-            let [collections, ids] = [0, 1].map(|i| batch.column(i).as_string::<i32>());
-            for (collection, id) in collections.iter().zip(ids) {
-                let Some(id) = id else { continue };
-                found.keys.insert(IdHash::new(collection, id));
-                if let Some(ids) = &mut found.ids {
-                    ids.insert(id.to_owned());
-                }
-            }
-            if found.ids.as_ref().is_some_and(|ids| ids.len() > MOST_IDS) {
-                found.ids = None;
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -214,7 +180,7 @@ fn rows_left_behind(buckets: BucketRows, repeated: Option<Arc<Repeated>>) -> Res
 }
 
 /// The same of other Items, whose newest version the digest of all columns tells, too. What equals it is of it.
-fn rows_left_behind_by_digest(versions: WarehouseTable, of: Candidates) -> Result<LogicalPlan> {
+fn rows_left_behind_by_digest(versions: WarehouseTable, of: &Candidates) -> Result<LogicalPlan> {
     let items = Arc::clone(versions.warehouse().items().item_schema());
     let all = versions.schema();
     let versions = LogicalPlanBuilder::scan("item_versions", provider_as_source(Arc::new(versions)), None)?;
@@ -229,11 +195,8 @@ fn rows_left_behind_by_digest(versions: WarehouseTable, of: Candidates) -> Resul
         .order_by(newest_first())
         .build()?;
     let year = cast(date_part(lit("year"), ident("datetime")), DataType::Int32).alias(YEAR);
-    // Files are chosen by these.
-    let is_named = |ids: BTreeSet<String>| ident("id").in_list(ids.into_iter().map(lit).collect(), false);
-    let of_items = is_repeated(Arc::new(of.keys)).call(ItemKey::COLUMNS.map(ident).to_vec());
     versions
-        .filter(of.ids.into_iter().map(is_named).fold(of_items, Expr::and))?
+        .filter(of.are())?
         .project(columns.chain([year]))?
         .window([newest.alias(NEWEST_DIGEST)])?
         .aggregate(

@@ -35,7 +35,7 @@ const BOUNDS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 /// Columns of a row that say nothing about its Item: the cell, the bounds that `xmin` to `ymax` have as well, and what
 /// table functions add, unless a promoted property has such a name; and columns of other engines.
 pub fn is_ignored(column: &Field) -> bool {
-    let added = ["year", "sequence"].contains(&column.name().as_str());
+    let added = ["year", "sequence", "change"].contains(&column.name().as_str());
     ["grid_partition", "bbox"].contains(&column.name().as_str())
         || column.metadata().contains_key(OTHER_KEY)
         || added && !column.metadata().contains_key(PROPERTY_KEY)
