@@ -19,7 +19,7 @@ use crate::program::{Warehouse, accounted, command};
 use crate::server::Server;
 
 /// Questions of all kinds: scans, aggregates, sorts, joins, windows, functions of ours and of space.
-const QUESTIONS: [&str; 16] = [
+const QUESTIONS: [&str; 18] = [
     "SELECT count(*) FROM item_cells",
     "SELECT count(*) FROM items",
     "SELECT count(*) FROM items WHERE id = 'nobody'",
@@ -36,6 +36,8 @@ const QUESTIONS: [&str; 16] = [
     "SELECT stac_item(*) AS item FROM items ORDER BY id LIMIT 3",
     "SELECT kind, count(*) AS n FROM rejects GROUP BY kind ORDER BY kind",
     "SELECT count(*) FROM items WHERE id NOT IN (SELECT id FROM item_cells WHERE xmin > 0)",
+    "SELECT change, count(*) AS n FROM changes(items, NULL) GROUP BY change",
+    "SELECT count(*) AS n FROM changes(items, 'last')",
 ];
 
 fn signal(name: &str, process: u32) {

@@ -72,15 +72,31 @@ fn a_warehouse_of_the_python_earthcatalog_is_taken_over() {
     let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
     let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
     assert!(counts[0] as usize == expected.len() && counts[1] > counts[0], "{counts:?}");
-    for layout in ["1", "2"] {
+    // One as a folder, the other as the list of files that a table names.
+    let list = reference.join("files.csv");
+    fn files(folder: &Path, list: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => files(&path, list),
+                false => *list += &format!("{}\n", path.display()),
+            }
+        }
+    }
+    let mut listed = "key\n".to_owned();
+    files(&reference.join("2"), &mut listed);
+    fs::write(&list, listed).unwrap();
+    for (layout, inventory) in [("1", reference.join("1")), ("2", list)] {
         let own = tempfile::tempdir().unwrap();
         let warehouse = Warehouse::below(own.path());
-        let inventory = reference.join(layout);
         let words = ["backfill", "--suffix", ".parquet", "--output", "json", "--inventory"].map(OsStr::new);
         let report = earthcatalog(words.into_iter().chain([inventory.as_os_str()]).chain(warehouse.flags())).ok();
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!((&report["listed"], &report["rejected"]), (&json!(counts[1]), &json!({})), "{report}");
         assert_eq!(texts(exported(&warehouse, own.path())), expected, "layout {layout}");
+        let again = ["incremental", "--suffix", ".parquet", "--inventory"].map(OsStr::new);
+        let again = earthcatalog(again.into_iter().chain([inventory.as_os_str()]).chain(warehouse.flags())).ok();
+        assert!(again.starts_with("Items       0 committed of "), "{again}");
         // In the cells that their footprints touch, once each.
         let cells = "SELECT count(*) FROM (SELECT DISTINCT collection, id, grid_partition FROM item_cells)";
         let (rows, cells) = (warehouse.value("SELECT count(*) FROM item_cells"), warehouse.value(cells));

@@ -42,6 +42,11 @@ impl Format {
         })
     }
 
+    /// Whether a file of this format has many Items, which are read a part at a time.
+    pub(super) fn is_of_lines_or_rows(self) -> bool {
+        matches!(self, Self::Ndjson | Self::StacGeoparquet)
+    }
+
     /// The format of a file by its name; `Parquet` may still be an inventory.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let plain = name.strip_suffix(".gz").unwrap_or(name);

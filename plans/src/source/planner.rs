@@ -10,9 +10,10 @@ use twox_hash::XxHash64;
 use url::Url;
 
 use super::chunk::{Chunk, ChunkList, Content};
+use super::format::Format;
 use super::keys::KeyBase;
 use super::options::StacOptions;
-use super::spool::{SpoolRange, SpoolWriter};
+use super::spool::{Entry, ObjectVersion, SpoolRange, SpoolWriter};
 use crate::model::chunk::{ChunkCounts, ChunkId, IngestedObject};
 
 /// A row of an inventory, or a file of a folder.
@@ -27,6 +28,15 @@ pub(super) struct Listed<'a> {
     pub last_modified: Option<i64>,
     /// Empty: unknown.
     pub e_tag: &'a str,
+}
+
+impl Listed<'_> {
+    pub fn entry(&self) -> Entry {
+        // Inventories give it bare, stores in quotes.
+        let version =
+            ObjectVersion { e_tag: self.e_tag.trim_matches('"').to_owned(), last_modified: self.last_modified };
+        Entry { bucket: self.bucket.to_owned(), key: self.key.to_owned(), version }
+    }
 }
 
 /// The reason of rows whose name is not that of an Item.
@@ -52,6 +62,8 @@ pub(super) struct Planner<'a> {
     names: Names,
     /// Only the objects are asked for: files of many Items are objects like others.
     pub lists_objects: bool,
+    /// Objects of an inventory that are files of many Items, to be planned behind the others.
+    item_files: Vec<(Format, Entry)>,
 }
 
 /// What the names of an inventory's keys say.
@@ -119,6 +131,7 @@ impl<'a> Planner<'a> {
             unread: ChunkCounts::default(),
             names: Names::default(),
             lists_objects: false,
+            item_files: vec![],
         })
     }
 
@@ -151,6 +164,11 @@ impl<'a> Planner<'a> {
         }
         (listed.bucket, listed.key, listed.e_tag, listed.last_modified).hash(&mut self.fingerprint);
         let Some(open) = &mut self.open else { return Ok(()) };
+        let of_many = Format::of_name(listed.key).filter(|format| format.is_of_lines_or_rows());
+        if let Some(format) = of_many.filter(|_| leave.is_none() && !open.collections && !self.lists_objects) {
+            self.item_files.push((format, listed.entry()));
+            return Ok(());
+        }
         open.rows += 1;
         let planned = &mut open.chunk.planned;
         // What a file of a folder holds is counted when it is read: it may be an ItemCollection.
@@ -196,6 +214,11 @@ impl<'a> Planner<'a> {
             "{location} lists {others} objects, and none is an Item by its name: none ends in {}; the first is {other:?}. Say how Items end with option 'suffix' (--suffix), or name a list of Items",
             self.options.item_suffixes().join(" or ")
         )
+    }
+
+    /// The files of many Items that the rows of inventories named.
+    pub fn take_item_files(&mut self) -> Vec<(Format, Entry)> {
+        std::mem::take(&mut self.item_files)
     }
 
     /// Whether option `since` leaves out an object; one without a time is kept.

@@ -73,6 +73,7 @@ async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut
         batch.push_unless(planner, |planner, listed| has_files && files.take(planner, listed, size))?;
     }
     planner.end_file();
+    files.take_listed(planner);
     files.plan(&keys, planner).await?;
     planner.count_unread(&left_out(&plan, listed)?);
     Ok(())

@@ -1,4 +1,4 @@
-//! The files of a folder that are chunked one by one: those of many Items.
+//! The files of a folder or an inventory that are chunked one by one: those of many Items.
 
 use datafusion::common::{DataFusionError, Result};
 use url::Url;
@@ -11,7 +11,7 @@ use crate::source::format::Format;
 use crate::source::keys::KeyBase;
 use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::{Listed, Planner};
-use crate::source::spool::{Entry, ObjectVersion};
+use crate::source::spool::Entry;
 
 /// Files that were listed among others, to be planned behind them.
 #[derive(Default)]
@@ -34,11 +34,14 @@ impl FilesOfItems {
             Format::Inventory | Format::Folder => false,
         };
         if is_taken {
-            let e_tag = listed.e_tag.trim_matches('"').to_owned();
-            let version = ObjectVersion { e_tag, last_modified: listed.last_modified };
-            self.0.push((kind, Entry { bucket: listed.bucket.to_owned(), key: listed.key.to_owned(), version }));
+            self.0.push((kind, listed.entry()));
         }
         is_taken
+    }
+
+    /// Takes those that the rows of an inventory named.
+    pub fn take_listed(&mut self, planner: &mut Planner<'_>) {
+        self.0.append(&mut planner.take_item_files());
     }
 
     /// Plans them, as far as the limit allows.

@@ -28,6 +28,7 @@ use datafusion::common::{Result, plan_err};
 use url::Url;
 
 pub(super) use self::columns::no_key;
+use super::direct::files::FilesOfItems;
 use super::keys::KeyBase;
 use super::planner::Planner;
 
@@ -44,7 +45,10 @@ pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()
     } else {
         csv::plan(location, None, planner, &keys).await?;
     }
-    planner.check_names(location)
+    planner.check_names(location)?;
+    let mut files = FilesOfItems::default();
+    files.take_listed(planner);
+    files.plan(&keys, planner).await
 }
 
 fn check_since(file: &Url, has_times: bool, planner: &Planner<'_>) -> Result<()> {
