@@ -4,10 +4,9 @@ use std::fmt::Display;
 
 use datafusion::common::DataFusionError;
 use earthcatalog::commands::CommandError;
-use earthcatalog::output::OutputError;
+use earthcatalog::export::ExportError;
 use earthcatalog::query::SqlError;
 use earthcatalog::script::ScriptError;
-use earthcatalog_plans::search::SearchError;
 use earthcatalog_plans::table::WarehouseError as EngineWarehouseError;
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -37,11 +36,15 @@ pub fn command(error: CommandError) -> PyErr {
     }
     match &error {
         CommandError::Sql(SqlError::Writes { .. } | SqlError::Refused { .. }) => InputError::new_err(message),
-        CommandError::Sql(SqlError::Script(error)) | CommandError::Script(error) => script(error),
+        CommandError::Sql(SqlError::Script(error))
+        | CommandError::Script(error)
+        | CommandError::Export(ExportError::Script(error)) => script(error),
         CommandError::Pipeline(..) | CommandError::Warehouse(_) | CommandError::Maintenance(_) => {
             WarehouseError::new_err(message)
         }
-        CommandError::Query(error) if of_warehouse(error) => WarehouseError::new_err(message),
+        CommandError::Query(error) | CommandError::Export(ExportError::Query(error)) if of_warehouse(error) => {
+            WarehouseError::new_err(message)
+        }
         _ => EarthcatalogError::new_err(message),
     }
 }
@@ -56,18 +59,8 @@ pub fn script(error: &ScriptError) -> PyErr {
     }
 }
 
-/// The exception of a question.
+/// The exception of a question, or of its rows on their way to text.
 pub fn question(error: impl Into<CommandError>) -> PyErr {
-    command(error.into())
-}
-
-/// The exception of a parameter of a search.
-pub fn search(error: SearchError) -> PyErr {
-    input(error)
-}
-
-/// The exception of what became of rows on their way to text.
-pub fn output(error: OutputError) -> PyErr {
     command(error.into())
 }
 

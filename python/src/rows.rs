@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use earthcatalog::export::HrefsWriter;
 use earthcatalog::output::{ItemsWriter, OutputError, RowWriter};
-use earthcatalog::script::{Planned, ScriptError};
+use earthcatalog::script::{Effect, Planned, ScriptError};
 use earthcatalog_plans::search::Fields;
 use futures::TryStreamExt;
 use pyo3::exceptions::PyNotImplementedError;
@@ -30,6 +30,7 @@ const AHEAD: usize = 2;
 #[pyclass(frozen, module = "earthcatalog._earthcatalog")]
 pub struct Rows {
     inner: Arc<Inner>,
+    writes: bool,
     /// What is written of Items; `None` is all.
     fields: Option<Fields>,
 }
@@ -123,9 +124,10 @@ impl Drop for Inner {
 
 impl Rows {
     pub fn new(planned: Planned, fields: Option<Fields>) -> Self {
+        let writes = matches!(planned.effect, Effect::Files);
         let (schema, state) = (planned.plan.schema(), State::Planned(Box::new(planned)));
         let state = Mutex::new(ManuallyDrop::new(state));
-        Self { inner: Arc::new(Inner { schema, process: std::process::id(), state }), fields }
+        Self { inner: Arc::new(Inner { schema, process: std::process::id(), state }), writes, fields }
     }
 
     fn wait(&self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
@@ -148,7 +150,7 @@ impl Rows {
             writer.write(&batch, &mut text)?;
             Ok::<_, OutputError>(text)
         });
-        Ok(Some(PyBytes::new(py, &text.map_err(errors::output)?)))
+        Ok(Some(PyBytes::new(py, &text.map_err(errors::question)?)))
     }
 }
 
@@ -175,6 +177,12 @@ impl Rows {
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.inner.schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Whether reading them writes files: `COPY` does.
+    #[getter]
+    fn writes(&self) -> bool {
+        self.writes
     }
 
     /// The columns and their types, as a capsule `arrow_schema`.

@@ -7,7 +7,7 @@ use datafusion::prelude::SessionContext;
 use earthcatalog::arguments::{read_place, values};
 use earthcatalog::commands::CommandError;
 use earthcatalog::export::{self, SearchQuestion};
-use earthcatalog::query::{self, SqlError};
+use earthcatalog::query;
 use earthcatalog::script::{Arguments, ParameterType, Planned, Script};
 use earthcatalog_plans::query::place_geojson;
 use earthcatalog_plans::session::session_within;
@@ -117,7 +117,9 @@ impl Warehouse {
             let script = Script::parse("SQL", &query).map_err(|e| errors::script(&e))?;
             let script = declared.iter().fold(script, |script, (name, kind)| script.with_parameter(name, *kind));
             let statements = script.bind(&arguments).map_err(|e| errors::script(&e))?;
-            let Some((last, before)) = statements.split_last() else { return Err(errors::question(SqlError::Nothing)) };
+            let Some((last, before)) = statements.split_last() else {
+                return Err(errors::input("there is no statement in the text"));
+            };
             for statement in before {
                 let planned = query::plan(&sessions.narrow, statement).await.map_err(errors::question)?;
                 let rows = planned.execute().map_err(errors::question)?;
@@ -129,7 +131,7 @@ impl Warehouse {
         Ok(Rows::new(planned?, None))
     }
 
-    /// Plans a search; its rows have `columns`, which are SQL. `parameters` is JSON, as [`parameters`] returns it.
+    /// Plans a search; its rows have `columns`, which are SQL. `parameters` is JSON, as [`search_parameters`] returns it.
     fn search(&self, py: Python<'_>, parameters: &str, columns: String) -> PyResult<Rows> {
         let search = question(parameters)?;
         let fields = search.fields.clone();
@@ -170,13 +172,13 @@ pub fn search_parameters(parameters: &str) -> PyResult<String> {
         let place = place_geojson(&read_place(place).map_err(wrong)?).map_err(|e| wrong(e.to_string()))?;
         parameters.insert("intersects".to_owned(), serde_json::from_str(&place).map_err(|e| wrong(e.to_string()))?);
     }
-    SearchQuestion::from_parameters(parameters.clone()).map_err(errors::search)?;
+    SearchQuestion::from_parameters(parameters.clone()).map_err(errors::input)?;
     Ok(Value::Object(parameters).to_string())
 }
 
 fn question(parameters: &str) -> PyResult<SearchQuestion> {
     let parameters = serde_json::from_str(parameters).map_err(|e| errors::input(e.to_string()))?;
-    SearchQuestion::from_parameters(parameters).map_err(errors::search)
+    SearchQuestion::from_parameters(parameters).map_err(errors::input)
 }
 
 /// The type of a parameter of a statement, and its value; `None` is NULL.

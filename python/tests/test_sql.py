@@ -1,5 +1,6 @@
 """SQL: the answers of the command, parameters, and errors."""
 
+import pyarrow.parquet
 import pytest
 
 import earthcatalog
@@ -39,6 +40,14 @@ def test_several_statements_are_run_and_the_last_one_answers(demo):
     assert dropped.columns == [] and dropped.to_arrow().num_rows == 0
 
 
+def test_a_copy_is_written_at_once_and_once(demo, tmp_path):
+    file = tmp_path / "copy.parquet"
+    written = demo.sql(f"COPY (SELECT id FROM items) TO '{file}'")
+    assert pyarrow.parquet.read_table(file).num_rows == demo.search().matched()
+    file.unlink()
+    assert written.to_arrow().num_rows == 0 and not file.exists()
+
+
 @pytest.mark.parametrize(
     ("query", "parameters", "message"),
     [
@@ -47,7 +56,7 @@ def test_several_statements_are_run_and_the_last_one_answers(demo):
         ("SELECT * FROM nope", {}, "there is no table nope"),
         ("SELECT $a", {}, r"\$a is not declared"),
         ("SELECT 1", {"a": [1]}, "a: a parameter of SQL is a str, int, float, bool or None, not list"),
-        ("", {}, "no statement"),
+        ("", {}, "there is no statement in the text"),
         ("DELETE FROM items WHERE true", {}, "only reads"),
         ("INSERT INTO items SELECT * FROM items", {}, "only reads"),
     ],

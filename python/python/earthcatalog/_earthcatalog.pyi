@@ -39,6 +39,10 @@ class Rows:
     def columns(self) -> list[str]:
         """Names of the columns."""
 
+    @property
+    def writes(self) -> bool:
+        """Whether reading them writes files: ``COPY`` does."""
+
     def next_batch(self) -> Batch | None:
         """The next batch; ``None`` behind the last one."""
 

@@ -102,10 +102,14 @@ class Result(ArrowRows):
         # Planned at once: what is wrong with a statement is said where it is written.
         self._planned: list[Rows] = [plan()]
         self._schema = self._planned[0]
+        if self._schema.writes:
+            # Files are written now, and once.
+            for _ in iter(self._schema.next_batch, None):
+                pass
 
     def _next(self) -> "Rows":
-        # A definition takes effect once; it has no rows to ask for again.
-        if not self.columns:
+        # A definition, or a statement that writes files, takes effect once; it has no rows to ask for again.
+        if self._schema.writes or not self.columns:
             return self._schema
         try:
             return self._planned.pop()
