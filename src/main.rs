@@ -4,5 +4,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    earthcatalog::cli::main()
+    earthcatalog::cli::main(std::env::args_os()).into()
 }

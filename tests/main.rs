@@ -24,6 +24,7 @@ mod other_engines;
 mod plans;
 mod program;
 mod python;
+mod python_package;
 mod query;
 mod real_data;
 mod s3_server;

@@ -18,9 +18,14 @@ pub fn run<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>
 
 /// A script of `tests/interop`.
 pub fn command(script: &str) -> Command {
-    let mut command = Command::new(&*PYTHON);
+    let mut command = interpreter();
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script));
     command
+}
+
+/// The environment's interpreter.
+pub fn interpreter() -> Command {
+    Command::new(&*PYTHON)
 }
 
 fn environment() -> PathBuf {

@@ -1,7 +1,6 @@
 //! The one place that turns what went wrong into a message and an exit code.
 
 use std::io;
-use std::process::ExitCode;
 
 use thiserror::Error;
 
@@ -23,25 +22,27 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Writes the message to standard error, and returns the exit code: 1 failed, 2 asked for wrongly, 3 damage
-    /// found, 130 interrupted.
-    pub fn report(&self) -> ExitCode {
+    /// Writes the message to standard error, or the help that was asked for to standard output, and returns the exit
+    /// code: 1 failed, 2 asked for wrongly, 3 damage found, 130 interrupted.
+    pub fn report(&self) -> u8 {
         if let Self::Usage(error) = self {
-            error.exit();
+            // Nobody is left to tell where the message cannot be written.
+            drop(error.print());
+            return u8::try_from(error.exit_code()).unwrap_or(2);
         }
         // Whoever closed the pipe (`| head`) has seen enough.
         if let Self::Command(error) = self
             && error.write().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
         {
-            return ExitCode::SUCCESS;
+            return 0;
         }
         eprintln!("error: {self}");
-        ExitCode::from(match self {
+        match self {
             Self::Command(error) if error.is_interrupt() => 130,
             Self::Command(error) if error.is_usage() => 2,
             Self::Command(error) if error.is_damage() => 3,
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Command(_) | Self::Threads(_) => 1,
-        })
+        }
     }
 }

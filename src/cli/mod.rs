@@ -8,13 +8,14 @@ pub use command::{Command, command};
 pub use error::CliError;
 pub use parse::parse;
 
+use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
 use earthcatalog_plans::wire;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cluster::cancellations;
 use crate::version;
@@ -31,13 +32,13 @@ pub struct Cli {
 }
 
 /// Bytes of address space for the stack of the thread that plans, and of those that run; memory is taken only as it is used.
-const STACK: usize = 1 << 30;
+pub const STACK: usize = 1 << 30;
 const STACK_OF_WORKER: usize = 64 << 20;
 
-/// The program: arguments in, exit code out.
-pub fn main() -> ExitCode {
+/// The program: its words, its own name first, in; exit code out.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     wire::set_commit(version::COMMIT);
-    let cli = match parse(std::env::args_os()) {
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => return error.report(),
     };
@@ -50,11 +51,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> ExitCode {
+fn run(cli: Cli) -> u8 {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = execute(cli.command, &mut out);
     match result.and_then(|()| out.flush().map_err(|error| CliError::Command(error.into()))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             // What was written before belongs before the error; its own failure is the lesser news.
             drop(out.flush());
@@ -64,16 +65,7 @@ fn run(cli: Cli) -> ExitCode {
 }
 
 fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
-    let workers = command.workers();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_stack_size(STACK_OF_WORKER)
-        // Where files are local, each worker has a few to read and to write at a time. Left alone, tokio starts
-        // threads by the dozen for them, and the allocator keeps memory for each.
-        .max_blocking_threads(8 + 4 * workers)
-        .enable_all()
-        .build()
-        .map_err(CliError::Threads)?;
+    let runtime = runtime(command.workers()).map_err(CliError::Threads)?;
     let result = runtime.block_on(async {
         let result = command.run(out).await;
         cancellations().await;
@@ -82,6 +74,18 @@ fn execute(command: Command, out: &mut dyn Write) -> Result<(), CliError> {
     // Threads that wait for a store must not hold up the exit.
     runtime.shutdown_background();
     Ok(result?)
+}
+
+/// The threads on which commands run, with so many workers.
+pub fn runtime(workers: usize) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_stack_size(STACK_OF_WORKER)
+        // Where files are local, each worker has a few to read and to write at a time. Left alone, tokio starts
+        // threads by the dozen for them, and the allocator keeps memory for each.
+        .max_blocking_threads(8 + 4 * workers)
+        .enable_all()
+        .build()
 }
 
 #[cfg(test)]

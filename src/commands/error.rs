@@ -116,6 +116,22 @@ impl CommandError {
         }
     }
 
+    /// Whether another writer was in the way: tried again, the same command may work.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Pipeline(error, _) | Self::Run(error) => match &**error {
+                PipelineError::Script(error) => behind_script(error).is_some_and(is_conflict),
+                PipelineError::Warehouse(error) => is_conflict(error),
+                PipelineError::Session(error) => behind(error).is_some_and(is_conflict),
+                _ => false,
+            },
+            Self::Script(error) | Self::Sql(SqlError::Script(error)) => behind_script(error).is_some_and(is_conflict),
+            Self::Warehouse(error) => is_conflict(error),
+            Self::Query(error) => behind(error).is_some_and(is_conflict),
+            _ => false,
+        }
+    }
+
     /// Whether the command did what it was asked to, and found damage.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damage(_))
@@ -138,6 +154,27 @@ impl CommandError {
     }
 }
 
+/// The error of the warehouse for which a statement failed, if that was it.
+fn behind_script(error: &ScriptError) -> Option<&WarehouseError> {
+    match error {
+        ScriptError::Statement { source, .. } => behind(source),
+        _ => None,
+    }
+}
+
+/// As [`behind_script`], of an error of DataFusion.
+fn behind(error: &DataFusionError) -> Option<&WarehouseError> {
+    match error.find_root() {
+        DataFusionError::External(error) => error.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn is_conflict(error: &WarehouseError) -> bool {
+    use WarehouseError::{Changed, Conflict, Contention};
+    matches!(error, Conflict { .. } | Contention { .. } | Changed { .. })
+}
+
 fn findings(damage: u64) -> String {
     format!("{damage} {}", if damage == 1 { "finding" } else { "findings" })
 }
@@ -155,6 +192,19 @@ fn flags(error: &str, script: &Script) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_writer_in_the_way_is_told_through_the_layers() {
+        let failed = |error: WarehouseError| {
+            let source = Box::new(DataFusionError::from(error).context("commit"));
+            let place = crate::script::Place { script: "s.sql".into(), line: 1, column: 1 };
+            let error = ScriptError::Statement { place, quote: String::new(), source };
+            CommandError::Pipeline(Box::new(error.into()), String::new())
+        };
+        assert!(failed(WarehouseError::Conflict { missing: vec![] }).is_conflict());
+        assert!(failed(WarehouseError::Contention { attempts: 3 }).is_conflict());
+        assert!(!failed(WarehouseError::NothingToCommit).is_conflict());
+    }
 
     #[test]
     fn parameters_in_a_message_are_given_their_flags() {

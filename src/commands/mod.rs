@@ -10,7 +10,7 @@ pub mod compact;
 pub mod completions;
 pub mod config;
 pub mod delete;
-mod deletion;
+pub mod deletion;
 pub mod delta;
 pub mod demo;
 mod error;

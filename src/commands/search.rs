@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use clap::Args;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::query::place_geojson;
-use earthcatalog_plans::search::{Search, SearchError};
+use earthcatalog_plans::search::SearchError;
 use serde_json::{Map, Value, json};
 
 use super::CommandError;
@@ -163,10 +163,8 @@ fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, A
     // A number, or the names of files, are in no order.
     put("sortby", short(&args.sortby).or((!args.count).then(|| NEWEST_FIRST.into())));
     put("limit", args.limit.map(Value::from));
-    let whole = parameters.clone();
-    parameters.extend(short(&args.fields).map(|fields| ("fields".to_owned(), fields)));
-    let fields = Search::try_from(parameters)?.fields;
-    Ok(SearchQuestion { parameters: Value::Object(whole).to_string(), fields })
+    put("fields", short(&args.fields));
+    Ok(SearchQuestion::from_parameters(parameters)?)
 }
 
 fn invalid(parameter: &'static str, reason: impl ToString) -> ArgumentError {

@@ -17,13 +17,13 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use earthcatalog_plans::model::items::{ItemSchema, ItemSchemaError, NotItems};
 use earthcatalog_plans::query::{Geometry, PlaceError, in_time_sql, place_sql};
 use earthcatalog_plans::scan::records::About;
-use earthcatalog_plans::search::Fields;
+use earthcatalog_plans::search::{Fields, Search, SearchError};
 use earthcatalog_plans::table::CollectionDocument;
 use futures::TryStreamExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-use self::hrefs::HrefsWriter;
+pub use self::hrefs::HrefsWriter;
 use self::stac_geoparquet::Written;
 pub use self::stac_geoparquet::{Encoding, write as write_stac_geoparquet};
 use crate::output::{ItemsWriter, NamedFormat, Output, OutputError, RowWriter, Sink};
@@ -98,8 +98,15 @@ pub struct SearchQuestion {
 }
 
 impl SearchQuestion {
+    /// Of the parameters of a search, `fields` among them; an error names the one that is wrong.
+    pub fn from_parameters(mut parameters: Map<String, Value>) -> Result<Self, SearchError> {
+        let fields = Search::try_from(parameters.clone())?.fields;
+        parameters.shift_remove("fields");
+        Ok(Self { parameters: Value::Object(parameters).to_string(), fields })
+    }
+
     /// The statement that selects `columns` of the Items that are found.
-    fn statement(&self, columns: &str) -> Result<Statement, ScriptError> {
+    pub fn statement(&self, columns: &str) -> Result<Statement, ScriptError> {
         let sql = format!("-- $search VARCHAR\nSELECT {columns} FROM stac_search(items, $search)");
         let arguments = Arguments::new().with("search", &self.parameters);
         let mut statements = Script::parse("search", &sql)?.bind(&arguments)?;

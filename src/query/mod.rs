@@ -19,7 +19,7 @@ use self::refusal::Refusal;
 use crate::cluster::JobExec;
 use crate::output::{self, OutputError, Rendering, Sink, Written};
 use crate::report::{bytes, count, counted};
-use crate::script::{ScriptError, Statement};
+use crate::script::{Planned, ScriptError, Statement};
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
@@ -73,6 +73,21 @@ pub async fn open(session: &SessionContext, catalog: &str, warehouse: Option<&st
     register_views(session, catalog, warehouse).await
 }
 
+/// Plans a statement that leaves the warehouse as it is; definitions and settings take effect.
+///
+/// Errors: a statement that would change a table of the warehouse, and whatever cannot be planned.
+pub async fn plan(session: &SessionContext, statement: &Statement) -> Result<Planned, SqlError> {
+    let place = || statement.place().to_string();
+    if let Some(refusal) = Refusal::of(session, statement.ast()).await {
+        return Err(SqlError::Refused { place: place(), refusal });
+    }
+    let planned = statement.plan(session).await?;
+    if planned.effect.is_on_warehouse() {
+        return Err(SqlError::Writes { place: place() });
+    }
+    Ok(planned)
+}
+
 /// What a statement answered; its rows have been written.
 #[derive(Debug)]
 pub struct Answer {
@@ -101,14 +116,7 @@ impl<'a, 'b> Answers<'a, 'b> {
     /// Runs a statement to its end.
     pub async fn answer(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
         let started = Instant::now();
-        let place = || statement.place().to_string();
-        if let Some(refusal) = Refusal::of(self.session, statement.ast()).await {
-            return Err(SqlError::Refused { place: place(), refusal });
-        }
-        let planned = statement.plan(self.session).await?;
-        if planned.effect.is_on_warehouse() {
-            return Err(SqlError::Writes { place: place() });
-        }
+        let planned = plan(self.session, statement).await?;
         let rows = planned.execute()?;
         let written = if rows.schema().fields().is_empty() {
             rows.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(|e| planned.failed(e))?;
@@ -116,7 +124,7 @@ impl<'a, 'b> Answers<'a, 'b> {
         } else {
             self.results += 1;
             if let Some(what) = self.single.filter(|_| self.results > 1) {
-                return Err(SqlError::Several { place: place(), what: what.to_owned() });
+                return Err(SqlError::Several { place: statement.place().to_string(), what: what.to_owned() });
             }
             let written = output::write_rows(rows, self.rendering, self.sink).await;
             Some(written.map_err(|e| match e {

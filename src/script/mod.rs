@@ -104,6 +104,15 @@ impl Script {
         self.parameters.iter().find(|p| p.name == name)
     }
 
+    /// With a parameter that the text need not declare: a program that has values knows their types. It is NULL where it
+    /// gets no argument.
+    pub fn with_parameter(mut self, name: &str, kind: ParameterType) -> Self {
+        if self.parameter(name).is_none() {
+            self.parameters.push(Parameter::undeclared(name, kind));
+        }
+        self
+    }
+
     /// The statements with every parameter replaced by its argument, or its default.
     ///
     /// # Errors
@@ -176,6 +185,16 @@ SELECT ';' , $limit;
         for open in ["SELECT 1", "SELECT ';", "SELECT 1; SELECT", "SELECT 1 -- ;", "/* ;", "SELECT \"a;"] {
             assert!(!Script::is_ended(open), "{open}");
         }
+    }
+
+    #[test]
+    fn a_parameter_that_a_program_has_need_not_be_declared() {
+        let script = Script::parse("count.sql", SCRIPT).unwrap().with_parameter("file", ParameterType::Integer);
+        assert_eq!(script.parameter("file").unwrap().kind, ParameterType::Text, "what the text declares, holds");
+        let script = Script::parse("SQL", "SELECT $a, $b").unwrap();
+        let script = script.with_parameter("a", ParameterType::Text).with_parameter("b", ParameterType::Integer);
+        let statements = script.bind(&Arguments::new().with("a", "it's")).unwrap();
+        assert_eq!(statements[0].ast().to_string(), "SELECT 'it''s', NULL");
     }
 
     #[test]

@@ -119,6 +119,12 @@ impl Parameter {
         }
     }
 
+    /// A parameter that no script declares; NULL is its default.
+    pub(super) fn undeclared(name: &str, kind: ParameterType) -> Self {
+        let (default, at) = (Some(Value::Null), Location::new(1, 1));
+        Self { name: name.to_owned(), kind, default, help: String::new(), at }
+    }
+
     /// The default as a script writes it.
     pub fn default_text(&self) -> Option<String> {
         self.default.as_ref().map(|value| match value {

@@ -1,0 +1,1 @@
+"""Maintenance by the names that it has in the Python reference."""

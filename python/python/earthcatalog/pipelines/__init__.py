@@ -1,0 +1,1 @@
+"""Pipelines by the names that they have in the Python reference."""
