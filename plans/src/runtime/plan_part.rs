@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::common::Result;
+use datafusion::config::ConfigOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -26,12 +27,16 @@ pub(crate) fn runs_on_cluster(session: &dyn Session) -> bool {
 /// choose the sides any more. The others may: a part is a plan that could be run, as the planner checks.
 pub(crate) async fn plan_part(session: &dyn Session, part: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
     let last = FilterPushdown::new_post_optimization();
-    plan_with(session, part, |rule| ![RUN_ON_CLUSTER, last.name()].contains(&rule.name())).await
+    let rule = |rule: &Rule| match rule.name() {
+        RUN_ON_CLUSTER => Some(Arc::new(RunsOnCluster) as Rule),
+        name => (name != last.name()).then(|| Arc::clone(rule)),
+    };
+    plan_with(session, part, rule).await
 }
 
 /// Plans what this process runs, whoever runs the other plans of the session.
 pub(crate) async fn plan_here(session: &dyn Session, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-    plan_with(session, plan, |rule| rule.name() != RUN_ON_CLUSTER).await
+    plan_with(session, plan, |rule| (rule.name() != RUN_ON_CLUSTER).then(|| Arc::clone(rule))).await
 }
 
 /// As [`plan_here`], of a question whose joins have one small side: that one is held in memory, also where the session's own
@@ -47,14 +52,32 @@ pub(crate) async fn plan_look_up(session: &dyn Session, plan: &LogicalPlan) -> R
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
+/// Says to the tables in a part of a plan that a cluster will run the whole ([`runs_on_cluster`]), and changes nothing.
+#[derive(Debug)]
+struct RunsOnCluster;
+
+impl PhysicalOptimizerRule for RunsOnCluster {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(plan)
+    }
+
+    fn name(&self) -> &str {
+        RUN_ON_CLUSTER
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
 async fn plan_with(
     session: &dyn Session,
     plan: &LogicalPlan,
-    is_applied: impl Fn(&Rule) -> bool,
+    in_place_of: impl Fn(&Rule) -> Option<Rule>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     match session.as_any().downcast_ref::<SessionState>() {
         Some(state) => {
-            let rules = state.physical_optimizers().iter().filter(|rule| is_applied(rule)).cloned().collect();
+            let rules = state.physical_optimizers().iter().filter_map(in_place_of).collect();
             let state = SessionStateBuilder::new_from_existing(state.clone()).with_physical_optimizer_rules(rules);
             state.build().create_physical_plan(plan).await
         }
