@@ -164,8 +164,11 @@ impl<'a> Planner<'a> {
         }
         (listed.bucket, listed.key, listed.e_tag, listed.last_modified).hash(&mut self.fingerprint);
         let Some(open) = &mut self.open else { return Ok(()) };
-        let of_many = Format::of_name(listed.key).filter(|format| format.is_of_lines_or_rows());
-        if let Some(format) = of_many.filter(|_| leave.is_none() && !open.collections && !self.lists_objects) {
+        if leave.is_none()
+            && !open.collections
+            && !self.lists_objects
+            && let Some(format) = Format::of_name(listed.key).filter(|format| format.is_of_lines_or_rows())
+        {
             self.item_files.push((format, listed.entry()));
             return Ok(());
         }
