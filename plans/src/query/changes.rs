@@ -24,10 +24,10 @@ use super::items_table::{as_type, while_sorted};
 use super::warehouse_of::warehouse_of;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::{DIGEST, digest};
-use crate::runtime::plan_part;
+use crate::runtime::{exact_about, plan_part};
 use crate::scan::as_of_function::as_of;
 use crate::scan::{Candidates, TablePart, WarehouseTable};
-use crate::table::known_ids::{Repeated, is_repeated};
+use crate::table::known_ids::{Repeated, are_repeated};
 use crate::table::{AsOf, TableState};
 
 /// What became of an Item: `added`, `changed` or `removed`.
@@ -96,10 +96,8 @@ impl ChangesTable {
                 };
                 let mut rows = rows(&from, &parts[0])?.union(rows(&to, &parts[1])?.build()?)?;
                 if let Some(repeated) = repeated {
-                    let of_any = repeated
-                        .into_iter()
-                        .map(|repeated| is_repeated(repeated).call(ItemKey::COLUMNS.map(ident).to_vec()));
-                    rows = rows.filter(of_any.reduce(Expr::or).unwrap_or(lit(false)))?;
+                    let of_any = repeated.into_iter().map(are_repeated).reduce(Expr::or);
+                    rows = rows.filter(of_any.unwrap_or(lit(false)))?;
                 }
                 Candidates::find(session, rows).await?
             }
@@ -192,15 +190,7 @@ impl TableProvider for ChangesTable {
 
     /// What is said of the identity holds in both states.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let is_of_key = |filter: &&Expr| {
-            !filter.is_volatile()
-                && filter.column_refs().iter().all(|column| ItemKey::COLUMNS.contains(&column.name.as_str()))
-        };
-        let pushdown = |filter: &&Expr| match is_of_key(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(pushdown).collect())
+        Ok(exact_about(filters, &ItemKey::COLUMNS))
     }
 
     async fn scan(

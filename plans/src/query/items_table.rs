@@ -21,9 +21,9 @@ use super::bounds::implied_cells;
 use super::once_per_item::OncePerItemExec;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::{digest, newest_first};
-use crate::runtime::{RunOptions, plan_part, runs_on_cluster};
+use crate::runtime::{RunOptions, is_about, plan_part, runs_on_cluster};
 use crate::scan::{Candidates, TablePart, WarehouseTable};
-use crate::table::known_ids::is_repeated;
+use crate::table::known_ids::are_repeated;
 use crate::table::{AsOf, TableState, Warehouse};
 
 /// What a scan of the versions is called in plans.
@@ -117,8 +117,7 @@ impl ItemsTable {
     /// The newest of all versions of each Item, where `filters` are true of it.
     fn newest(&self, filters: &[Expr], columns: &[&str], candidates: bool) -> Result<LogicalPlan> {
         // What is said of the identity alone is said of all versions.
-        let is_of_key =
-            |filter: &&Expr| filter.column_refs().iter().all(|column| ItemKey::COLUMNS.contains(&column.name.as_str()));
+        let is_of_key = |filter: &&Expr| is_about(filter, &ItemKey::COLUMNS);
         let (of_key, of_version): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(is_of_key);
         let key = || ItemKey::COLUMNS.map(ident).to_vec();
         let filtered = |plan: LogicalPlanBuilder, filters: &[&Expr]| match conjunction(filters.iter().copied().cloned())
@@ -210,8 +209,7 @@ impl TableProvider for ItemsTable {
         if repeated.is_empty() {
             return self.once(session, filters, &columns).await;
         }
-        let is_repeated = is_repeated(repeated).call(ItemKey::COLUMNS.map(ident).to_vec());
-        self.once_or_newest(session, filters, &columns, &is_repeated).await
+        self.once_or_newest(session, filters, &columns, &are_repeated(repeated)).await
     }
 }
 

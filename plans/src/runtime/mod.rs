@@ -1,6 +1,7 @@
-//! What plans run with: the options of a session and its tables, memory, operators found in a plan, plans over Parquet
-//! files, by field id where they have them, and what each partition of a leaf must know.
+//! What plans run with: the options of a session and its tables, memory, what filters speak of, operators found
+//! in a plan, plans over Parquet files, by field id where they have them, and what each partition of a leaf must know.
 
+mod about;
 mod balanced;
 mod balanced_predicates;
 mod by_field_id;
@@ -19,6 +20,7 @@ mod plan_part;
 mod run_options;
 mod slices;
 
+pub(crate) use about::{exact_about, is_about};
 pub(crate) use balanced::consecutive;
 pub(crate) use balanced_predicates::BalancedPredicates;
 pub use by_field_id::by_field_id;

@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use crate::model::item_key::ItemKey;
 use crate::runtime::plan_here;
 use crate::table::item_index::MOST_IDS;
-use crate::table::known_ids::{IdHash, Repeated, is_repeated};
+use crate::table::known_ids::{IdHash, Repeated, are_repeated};
 
 /// Items of which all versions are to be looked at. Takes eight bytes of memory an Item.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Candidates {
 
     /// What is true of the rows of these Items, in a way by which files are chosen where the Items are few.
     pub fn are(&self) -> Expr {
-        let are = is_repeated(Arc::clone(&self.keys)).call(ItemKey::COLUMNS.map(ident).to_vec());
+        let are = are_repeated(Arc::clone(&self.keys));
         let named = |ids: &BTreeSet<String>| ident("id").in_list(ids.iter().map(lit).collect(), false);
         self.ids.iter().map(named).fold(are, Expr::and)
     }

@@ -22,7 +22,7 @@ use crate::model::versions::{DIGEST, digest};
 use crate::runtime::{FilesTable, ScanFile};
 use crate::scan::records::IngestedTable;
 use crate::table::item_index;
-use crate::table::known_ids::{ID_SCHEMA, KnownIds, is_repeated};
+use crate::table::known_ids::{ID_SCHEMA, KnownIds, are_repeated};
 use crate::table::{ItemIndex, TableState, Warehouse};
 
 /// The files of the current snapshot, of which nothing is wrong.
@@ -48,7 +48,7 @@ impl Items<'_> {
         };
         // Where nothing is known, all versions are looked up.
         let unlisted = match repeated {
-            Some(repeated) => !is_repeated(Arc::new(repeated)).call(ItemKey::COLUMNS.map(ident).to_vec()),
+            Some(repeated) => !are_repeated(Arc::new(repeated)),
             None => lit(false),
         };
         let versions = self.query_of_versions()?;

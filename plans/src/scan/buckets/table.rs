@@ -21,6 +21,7 @@ use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
+use crate::runtime::exact_about;
 use crate::scan::settles::Settles;
 use crate::scan::{StagedTable, Staging, WarehouseTable};
 use crate::table::{AsOf, LiveFile, Warehouse};
@@ -166,13 +167,6 @@ impl BucketsTable {
             false => (LeftBehind::find_in(session, rows, versions, repeated).await?, None),
         })
     }
-
-    /// Whether `filter` is about the bucket of a row alone.
-    fn chooses_buckets(filter: &Expr) -> bool {
-        let of_bucket =
-            filter.column_refs().iter().all(|column| [GRID_PARTITION, YEAR].contains(&column.name.as_str()));
-        of_bucket && !filter.is_volatile()
-    }
 }
 
 #[async_trait]
@@ -186,11 +180,7 @@ impl TableProvider for BucketsTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let pushdown = |filter: &&Expr| match Self::chooses_buckets(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(pushdown).collect())
+        Ok(exact_about(filters, &[GRID_PARTITION, YEAR]))
     }
 
     async fn scan(

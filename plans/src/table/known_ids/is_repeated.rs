@@ -6,16 +6,24 @@ use std::sync::Arc;
 use arrow::array::{AsArray, BooleanArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, internal_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, ident,
+};
 
 use super::file::IdHash;
 use super::known::Repeated;
+use crate::model::item_key::ItemKey;
 
 /// `is_repeated(collection: Utf8View, id: Utf8View) -> Boolean`: whether the Item is one of `ids`. Null where `id` is. Only in
 /// plans of ours.
 pub fn is_repeated(ids: Arc<Repeated>) -> ScalarUDF {
     let signature = Signature::exact(vec![DataType::Utf8View; 2], Volatility::Immutable);
     ScalarUDF::from(IsRepeated { ids, signature })
+}
+
+/// Whether the Item of a row, which has its columns, is one of `ids`.
+pub fn are_repeated(ids: Arc<Repeated>) -> Expr {
+    is_repeated(ids).call(ItemKey::COLUMNS.map(ident).to_vec())
 }
 
 /// The ids of [`is_repeated`], if `function` is that.

@@ -27,7 +27,7 @@ mod task;
 
 pub(crate) use file::ID_SCHEMA;
 pub use file::{IdHash, encode};
-pub use is_repeated::{is_repeated, repeated_of};
+pub use is_repeated::{are_repeated, is_repeated, repeated_of};
 pub use known::{KnownIds, Repeated};
 pub use merge::{Merged, merge};
 pub use task::TaskIds;
