@@ -2,11 +2,10 @@
 //!
 //! - [`warehouse`]: a warehouse that answers questions and runs commands; [`commands`]: the commands, by name and
 //!   [`options`].
-//! - [`rows`]: the rows of a question, batch by batch; [`arrow_c`]: Arrow's C interface, which hands them over.
+//! - [`rows`]: the rows of a question, batch by batch, handed over through Arrow's C interface.
 //! - [`runtime`]: the threads of the engine, and forks; [`signals`]: Ctrl-C while a library in C waits.
 //! - [`errors`]: what its errors are in Python.
 
-pub mod arrow_c;
 pub mod commands;
 pub mod errors;
 pub mod options;

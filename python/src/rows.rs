@@ -1,10 +1,17 @@
 //! [`Rows`]: the rows of a question, batch by batch.
 
+use std::ffi::CStr;
+use std::io;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::{Array, StructArray};
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use arrow::error::ArrowError;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use earthcatalog::export::HrefsWriter;
 use earthcatalog::output::{ItemsWriter, OutputError, RowWriter};
 use earthcatalog::script::{Effect, Planned, ScriptError};
@@ -17,10 +24,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::arrow_c::{ARRAY, BatchSource, CArray, CSchema, CStream, SCHEMA, STREAM};
 use crate::errors::{self, EarthcatalogError};
 use crate::runtime::{PAUSE, handle, threads};
 use crate::signals;
+
+/// Names of the capsules. Source: the PyCapsule interface of Arrow's format specification.
+const SCHEMA: &CStr = c"arrow_schema";
+const ARRAY: &CStr = c"arrow_array";
+const STREAM: &CStr = c"arrow_array_stream";
 
 /// Batches that are ready before they are asked for.
 const AHEAD: usize = 2;
@@ -199,19 +210,16 @@ impl Rows {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         _ = requested_schema;
         threads()?;
-        PyCapsule::new_with_value(py, CStream::new(Reader(Arc::clone(&self.inner))), STREAM)
+        let reader = Box::new(Reader(Arc::clone(&self.inner)));
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
     }
 }
 
 /// Reads rows for a library in C, which may call from any thread, with Python's lock or without.
 struct Reader(Arc<Inner>);
 
-impl BatchSource for Reader {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.0.schema)
-    }
-
-    fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
+impl Reader {
+    fn next_batch(&self) -> Result<Option<RecordBatch>, String> {
         loop {
             match self.0.wait() {
                 Waited::Batch(batch) => return Ok(Some(batch)),
@@ -222,6 +230,24 @@ impl BatchSource for Reader {
                 Waited::Lost(why) => return Err(why),
             }
         }
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    /// No panic goes up into C, and no error has a zero byte, which C's texts cannot have.
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = catch_unwind(AssertUnwindSafe(|| self.next_batch()));
+        let batch = batch.unwrap_or_else(|_| Err("the engine panicked; standard error has the message".to_owned()));
+        let failed = |why: String| ArrowError::IoError(why.replace('\0', " "), io::ErrorKind::Other.into());
+        batch.map_err(failed).transpose()
+    }
+}
+
+impl RecordBatchReader for Reader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0.schema)
     }
 }
 
@@ -239,7 +265,8 @@ impl Batch {
         requested_schema: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         _ = requested_schema;
-        let array = PyCapsule::new_with_value(py, CArray::from(self.0.clone()), ARRAY)?;
+        let array = FFI_ArrowArray::new(&StructArray::from(self.0.clone()).into_data());
+        let array = PyCapsule::new_with_value(py, array, ARRAY)?;
         PyTuple::new(py, [schema_capsule(py, &self.0.schema())?, array])
     }
 
@@ -255,6 +282,7 @@ impl Batch {
 }
 
 fn schema_capsule<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, PyCapsule>> {
-    let schema = CSchema::from_schema(schema).map_err(|e| PyNotImplementedError::new_err(e.to_string()))?;
+    let schema =
+        FFI_ArrowSchema::try_from(schema.as_ref()).map_err(|e| PyNotImplementedError::new_err(e.to_string()))?;
     PyCapsule::new_with_value(py, schema, SCHEMA)
 }
