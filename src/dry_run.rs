@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::Result;
-use datafusion::physical_plan::ExecutionPlan;
 use earthcatalog_plans::checkpoint::RunFolder;
 use earthcatalog_plans::run::{CommitExec, Outcome};
 use earthcatalog_plans::scan::buckets::BucketScanExec;
@@ -20,13 +18,13 @@ use crate::script::Planned;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum DryRun {
-    /// An INSERT into a warehouse, or a DELETE from one.
+    /// An INSERT into a warehouse, or a DELETE or UPDATE of Items of one.
     Insert(Box<PlannedInsert>),
     /// Anything else that writes: its place and first line.
     Other { not_run: String },
 }
 
-/// An INSERT into a warehouse, or a DELETE from one.
+/// An INSERT into a warehouse, or a DELETE or UPDATE of Items of one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedInsert {
     pub dry_run: bool,
@@ -43,6 +41,9 @@ pub struct PlannedInsert {
     /// Items that would be deleted; absent where none are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<u64>,
+    /// Items that would be updated; absent where none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
     /// Absent where no buckets are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<PlannedBuckets>,
@@ -100,6 +101,7 @@ impl DryRun {
             }
             _ => None,
         };
+        let items = BucketScanExec::find(&planned.plan).and_then(BucketScanExec::items).unwrap_or_default();
         Ok(Self::Insert(Box::new(PlannedInsert {
             dry_run: true,
             catalog: warehouse.catalog().to_string(),
@@ -108,17 +110,12 @@ impl DryRun {
             h3_resolution: warehouse.h3_resolution(),
             promoted: warehouse.items().promoted().len() as u64,
             source: StacExec::find(&planned.plan).map(PlannedSource::from_scan),
-            deleted: deleted(&target.outcome, &planned.plan),
+            deleted: matches!(target.outcome, Outcome::RemoveItems { .. }).then_some(items),
+            updated: matches!(target.outcome, Outcome::UpdateItems).then_some(items),
             buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::from_scan),
             resumes,
         })))
     }
-}
-
-/// How many Items would be deleted.
-fn deleted(outcome: &Outcome, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
-    let scan = BucketScanExec::find(plan).filter(|_| matches!(outcome, Outcome::RemoveItems { .. }))?;
-    Some(scan.removed().unwrap_or_default())
 }
 
 impl PlannedSource {
@@ -195,12 +192,15 @@ impl fmt::Display for PlannedInsert {
         if let Some(items) = self.deleted {
             line("Items", format!("{} to delete", count(items)))?;
         }
+        if let Some(items) = self.updated {
+            line("Items", format!("{} to update", count(items)))?;
+        }
         if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
             line("run", format!("ended at {}; this command would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;
         }
         if let Some(PlannedBuckets { buckets, files, rows, bytes: size }) = &self.buckets {
             let contents = format!("{} files, {} rows, {}", count(*files), count(*rows), bytes(*size));
-            let to = if self.deleted.is_some() { "write again" } else { "merge" };
+            let to = if self.deleted.or(self.updated).is_some() { "write again" } else { "merge" };
             line("buckets", format!("{} to {to}, with {contents}", count(*buckets)))?;
         }
         write!(f, "{:<12}nothing was written", "dry run")

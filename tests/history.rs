@@ -82,6 +82,43 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
+fn items_get_other_values_in_a_dry_run_and_then_in_one_snapshot() {
+    let history = History::new();
+    history.incremental(&history.inventory("monday", &["a", "b", "c"].map(str::to_owned)));
+    let set = "platform = 'L8', properties = json_set(properties, 'eo:cloud_cover', 12.5)";
+    let update = ["update", "--set", set, "--where", "id <> 'a'"];
+    let before = history.warehouse.listing();
+    let would = history.json(&[&update[..], &["--dry-run"]].concat());
+    assert_eq!((&would["updated"], &would["buckets"]["buckets"]), (&2.into(), &1.into()), "{would}");
+    assert_eq!(history.warehouse.listing(), before);
+    let text = history.run(&update).ok();
+    assert!(text.contains("Items       2 updated"), "{text}");
+    let rows = history.warehouse.rows(
+        "SELECT id, platform, stac_item(*) -> 'properties' ->> 'eo:cloud_cover' AS clouds FROM items ORDER BY id",
+    );
+    let expected = [
+        json!({"id": "a", "platform": null, "clouds": null}),
+        json!({"id": "b", "platform": "L8", "clouds": "12.5"}),
+        json!({"id": "c", "platform": "L8", "clouds": "12.5"}),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(history.warehouse.value("SELECT updated FROM runs WHERE kind = 'update'"), 2);
+    for (set, words) in [
+        ("geometry = NULL", "column geometry cannot be set"),
+        ("platform", "is no list of columns with values"),
+        ("platform = 'a'; DROP TABLE items", "after it comes ;"),
+        ("platfrom = 'a'", "platfrom"),
+        ("properties = 'x'", "is no JSON object"),
+    ] {
+        let error = history.run(&["update", "--set", set, "--where", "true"]).fails(1);
+        assert!(error.contains(words), "{set}: {error}");
+    }
+    let asked = history.warehouse.sql("UPDATE items SET platform = 'x'").fails(1);
+    assert!(asked.contains("`earthcatalog update` gives Items other values"), "{asked}");
+    assert_eq!(history.warehouse.rows("SELECT id, platform FROM items WHERE platform = 'L8'").len(), 2);
+}
+
+#[test]
 fn a_bad_day_is_taken_back_and_ingested_again() {
     let history = History::new();
     // Given two days, of which the first has a name,

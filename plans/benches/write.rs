@@ -183,6 +183,7 @@ fn sink(batch: &RecordBatch, schema: &ItemSchema, warehouse: &str) -> Arc<dyn Ex
         h3_resolution: 1,
         max_file_bytes: MAX_FILE_BYTES,
         lists_ids: false,
+        by_cell: false,
         checkpoints: None,
     };
     Arc::new(WriteGeoParquetExec::try_new(input, Arc::new(target)).expect("the table's columns"))

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::CommandError;
-use super::deletion::DeletionArgs;
+use super::change_items::ChangeItemsArgs;
 use crate::arguments::WarehouseArgs;
 use crate::pipeline::DELETE;
 use crate::script::Arguments;
@@ -18,7 +18,7 @@ pub struct DeleteArgs {
     #[arg(id = "where", long = "where", value_name = "SQL")]
     pub condition: String,
     #[command(flatten)]
-    pub deletion: DeletionArgs,
+    pub change: ChangeItemsArgs,
 }
 
 impl DeleteArgs {
@@ -32,5 +32,5 @@ impl DeleteArgs {
 
 pub async fn run(args: &DeleteArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
-    args.deletion.run(DELETE, &args.arguments(), out).await
+    args.change.run(DELETE, &args.arguments(), out).await
 }

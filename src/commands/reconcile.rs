@@ -6,7 +6,7 @@ use clap::Args;
 use earthcatalog_plans::runtime::MaxRejects;
 
 use super::CommandError;
-use super::deletion::DeletionArgs;
+use super::change_items::ChangeItemsArgs;
 use crate::arguments::{WarehouseArgs, check_inventory, check_location, values};
 use crate::pipeline::RECONCILE;
 use crate::script::Arguments;
@@ -29,7 +29,7 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "N|P%", value_parser = values::max_rejects)]
     pub max_removed: Option<MaxRejects>,
     #[command(flatten)]
-    pub deletion: DeletionArgs,
+    pub change: ChangeItemsArgs,
 }
 
 impl ReconcileArgs {
@@ -52,5 +52,5 @@ pub async fn run(args: &ReconcileArgs, out: &mut dyn Write) -> Result<(), Comman
     if let Some(base) = &args.base {
         check_location("base", base)?;
     }
-    args.deletion.run(RECONCILE, &args.arguments(), out).await
+    args.change.run(RECONCILE, &args.arguments(), out).await
 }

@@ -12,7 +12,7 @@ use super::CommandError;
 use crate::arguments::{ClusterArgs, ReportFormat, ScriptArgs};
 use crate::output::Format;
 use crate::pipeline::{PipelineError, check_input, dry_run_statement, run_statement};
-use crate::report::{CompactSummary, DeleteSummary, Report};
+use crate::report::{ChangedItems, CompactSummary, Report};
 use crate::signals::interrupt;
 
 /// Flags of `run`.
@@ -57,8 +57,8 @@ pub async fn run(args: &RunArgs, out: &mut dyn Write) -> Result<(), CommandError
         let Some(run) = committed.map_err(failed)? else { continue };
         let seconds = started.elapsed().as_secs_f64();
         match run.replaced.clone() {
-            Some(replaced) => match DeleteSummary::new(&replaced, seconds) {
-                Some(deleted) => format.write(&deleted, out)?,
+            Some(replaced) => match ChangedItems::new(&replaced, seconds) {
+                Some(changed) => format.write(&changed, out)?,
                 None => format.write(&CompactSummary::new(replaced, &ExpireSummary::default(), seconds), out)?,
             },
             None => format.write(&Report { run, seconds }, out)?,

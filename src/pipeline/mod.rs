@@ -4,7 +4,7 @@ mod scripts;
 
 pub use scripts::{
     BACKFILL, CHANGES, COMPACT, DELETE, DELTA, EXPIRE, INCREMENTAL, INFO, INGEST, PIPELINES, Pipeline, RECONCILE,
-    ROLLBACK,
+    ROLLBACK, UPDATE,
 };
 
 use std::future::ready;

@@ -43,8 +43,11 @@ pub const RECONCILE: Pipeline = Pipeline { name: "reconcile.sql", text: include_
 /// Takes a table back to an earlier state.
 pub const ROLLBACK: Pipeline = Pipeline { name: "rollback.sql", text: include_str!("../../sql/rollback.sql") };
 
+/// Gives Items other values.
+pub const UPDATE: Pipeline = Pipeline { name: "update.sql", text: include_str!("../../sql/update.sql") };
+
 /// The scripts by the names of their commands, which `run`, `explain` and `pipelines` take.
-pub const PIPELINES: [(&str, Pipeline); 11] = [
+pub const PIPELINES: [(&str, Pipeline); 12] = [
     ("backfill", BACKFILL),
     ("changes", CHANGES),
     ("compact", COMPACT),
@@ -56,6 +59,7 @@ pub const PIPELINES: [(&str, Pipeline); 11] = [
     ("ingest", INGEST),
     ("reconcile", RECONCILE),
     ("rollback", ROLLBACK),
+    ("update", UPDATE),
 ];
 
 impl Pipeline {
@@ -89,6 +93,7 @@ mod tests {
             ("ingest", 4),
             ("reconcile", 6),
             ("rollback", 3),
+            ("update", 3),
         ];
         for ((name, pipeline), statements) in PIPELINES.into_iter().zip(statements) {
             let (expected, statements) = statements;
@@ -105,6 +110,10 @@ mod tests {
             };
             let arguments = match script.parameter("where") {
                 Some(_) => arguments.with("where", "id = 'a'"),
+                None => arguments,
+            };
+            let arguments = match script.parameter("set") {
+                Some(_) => arguments.with("set", "platform = 'a'"),
                 None => arguments,
             };
             assert_eq!(script.bind(&arguments).unwrap().len(), statements, "{}", pipeline.name);

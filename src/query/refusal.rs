@@ -91,8 +91,14 @@ impl fmt::Display for Refusal {
         };
         let way_out = match self.change {
             Change::Insert => "`earthcatalog ingest` adds Items, and `earthcatalog run FILE` runs scripts that write",
-            Change::Delete | Change::Truncate | Change::Alter => "`earthcatalog run FILE` runs scripts that write",
-            Change::Update | Change::Merge => "an Item changes when a newer version of it is ingested",
+            Change::Delete => {
+                "`earthcatalog delete` deletes Items, and `earthcatalog run FILE` runs scripts that write"
+            }
+            Change::Update => {
+                "`earthcatalog update` gives Items other values, and `earthcatalog run FILE` runs scripts that write"
+            }
+            Change::Truncate | Change::Alter => "`earthcatalog run FILE` runs scripts that write",
+            Change::Merge => "an Item changes when a newer version of it is ingested",
             Change::Drop => "a warehouse is gone when its catalog and its folder are",
         };
         let table = &self.table;

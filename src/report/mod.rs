@@ -1,11 +1,11 @@
 //! What a run did, as a text for people and as JSON for programs.
 
+mod changed_items;
 mod compaction;
-mod deletion;
 mod numbers;
 
+pub use changed_items::ChangedItems;
 pub use compaction::CompactSummary;
-pub use deletion::DeleteSummary;
 pub use numbers::{bytes, count, counted, millis, with_parts};
 
 use std::collections::BTreeMap;

@@ -74,6 +74,7 @@ mod tests {
              CREATE VIEW gone AS SELECT object FROM ingested(items) WHERE false;
              CALL remove_objects(items, gone);
              DELETE FROM items WHERE id = 'a';
+             UPDATE items SET stac_version = '1.1.0' WHERE id = 'a';
              COPY t TO '{f}/t.csv';"
         );
         let mut effects = vec![];
@@ -87,7 +88,7 @@ mod tests {
             effects,
             [
                 Session, Session, Session, None, None, None, Warehouse, Warehouse, Procedure, Session, Warehouse,
-                Warehouse, Files
+                Warehouse, Warehouse, Files
             ]
         );
         assert!(!folder.path().join("t.csv").exists());

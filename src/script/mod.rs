@@ -222,7 +222,7 @@ SELECT ';' , $limit;
         let fails = |line: &str| Script::parse("s.sql", &format!("-- S.\n{line}\n")).unwrap_err().to_string();
         assert_eq!(
             fails("-- $x GEOMETRY"),
-            "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN or CONDITION\n   --> s.sql:2:1"
+            "$x has type GEOMETRY; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN, CONDITION or ASSIGNMENTS\n   --> s.sql:2:1"
         );
         assert_eq!(fails("-- $x INT DEFAULT 'a'"), "$x takes INT, and \"a\" is not one\n   --> s.sql:2:1");
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use datafusion::sql::sqlparser::ast::DataType;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 /// What values a parameter takes.
@@ -22,6 +22,8 @@ pub enum ParameterType {
     Boolean,
     /// `CONDITION`: an expression in SQL
     Condition,
+    /// `ASSIGNMENTS`: columns with their values, as behind SET of an UPDATE
+    Assignments,
 }
 
 impl fmt::Display for ParameterType {
@@ -32,11 +34,13 @@ impl fmt::Display for ParameterType {
             Self::Number => "DOUBLE",
             Self::Boolean => "BOOLEAN",
             Self::Condition => CONDITION,
+            Self::Assignments => ASSIGNMENTS,
         })
     }
 }
 
 const CONDITION: &str = "CONDITION";
+const ASSIGNMENTS: &str = "ASSIGNMENTS";
 
 /// A declared parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +64,8 @@ pub(super) enum Value {
     /// Digits, with a sign and a fraction where there are such; kept as written.
     Number(String),
     Boolean(bool),
-    /// An expression, as written.
-    Condition(String, Vec<Token>),
+    /// A part of a statement, as written, and the tokens that stand for it.
+    Sql(String, Vec<Token>),
 }
 
 /// Values for the parameters of a script, as text: from flags, `key=value` pairs or a file.
@@ -132,7 +136,7 @@ impl Parameter {
             Value::Text(text) => text.clone(),
             Value::Number(number) => number.clone(),
             Value::Boolean(b) => b.to_string(),
-            Value::Condition(text, _) => text.clone(),
+            Value::Sql(text, _) => text.clone(),
         })
     }
 
@@ -167,7 +171,13 @@ impl Parameter {
             ParameterType::Boolean => text.to_ascii_lowercase().parse().ok().map(Value::Boolean),
             ParameterType::Condition => {
                 let tokens = condition(text).map_err(|reason| format!("${} is no condition: {reason}", self.name))?;
-                Some(Value::Condition(text.to_owned(), tokens))
+                Some(Value::Sql(text.to_owned(), tokens))
+            }
+            ParameterType::Assignments => {
+                let tokens = assignments(text).map_err(|reason| {
+                    format!("${} is no list of columns with values, as in platform = 'LC08': {reason}", self.name)
+                })?;
+                Some(Value::Sql(text.to_owned(), tokens))
             }
         };
         value.ok_or_else(|| format!("${} takes {}, and {text:?} is not one", self.name, self.kind))
@@ -176,11 +186,32 @@ impl Parameter {
 
 /// The tokens of one expression, which may stand wherever one may.
 fn condition(text: &str) -> Result<Vec<Token>, String> {
+    let (tokens, _) = parsed(text, Parser::parse_expr)?;
+    Ok([vec![Token::LParen], tokens, vec![Token::RParen]].concat())
+}
+
+/// The tokens of columns with their values.
+fn assignments(text: &str) -> Result<Vec<Token>, String> {
+    let (mut tokens, set) = parsed(text, |parser| parser.parse_comma_separated(Parser::parse_assignment))?;
+    let columns: Vec<_> = set.iter().map(|assignment| &assignment.target).collect();
+    if let Some((_, twice)) = columns.iter().enumerate().find(|(i, column)| columns[..*i].contains(column)) {
+        return Err(format!("{twice} is set twice"));
+    }
+    // A comment at the end would go on over what comes behind.
+    tokens.push(Token::Whitespace(Whitespace::Newline));
+    Ok(tokens)
+}
+
+/// The tokens of all of `text`, and what it is.
+fn parsed<T>(
+    text: &str,
+    parse: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
+) -> Result<(Vec<Token>, T), String> {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize().map_err(|e| e.to_string())?;
     let mut parser = Parser::new(&GenericDialect {}).with_tokens(tokens.clone());
-    parser.parse_expr().map_err(|e| e.to_string())?;
+    let parsed = parse(&mut parser).map_err(|e| e.to_string())?;
     match parser.next_token().token {
-        Token::EOF => Ok([vec![Token::LParen], tokens, vec![Token::RParen]].concat()),
+        Token::EOF => Ok((tokens, parsed)),
         other => Err(format!("after it comes {other}")),
     }
 }
@@ -192,8 +223,11 @@ fn kind(name: &str, declared: &DataType) -> Result<ParameterType, String> {
         DataType::Double(_) | DataType::Float(_) => ParameterType::Number,
         DataType::Boolean | DataType::Bool => ParameterType::Boolean,
         DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case(CONDITION) => ParameterType::Condition,
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case(ASSIGNMENTS) => ParameterType::Assignments,
         other => {
-            return Err(format!("${name} has type {other}; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN or CONDITION"));
+            return Err(format!(
+                "${name} has type {other}; a parameter is VARCHAR, INT, DOUBLE, BOOLEAN, CONDITION or ASSIGNMENTS"
+            ));
         }
     })
 }
@@ -211,7 +245,7 @@ mod tests {
         assert_eq!(parameter("$x VARCHAR DEFAULT 'a -- b'").value(None), Ok(Value::Text("a -- b".into())));
         assert!(parameter("$x DOUBLE").value(Some("NaN")).is_err());
         let condition = |text| parameter("$x CONDITION").value(Some(text));
-        assert!(matches!(condition("id = 'a' -- or so"), Ok(Value::Condition(..))));
+        assert!(matches!(condition("id = 'a' -- or so"), Ok(Value::Sql(..))));
         for (text, reason) in [
             ("", "$x is no condition: "),
             ("true; DROP TABLE t", "$x is no condition: after it comes ;"),
@@ -220,6 +254,22 @@ mod tests {
             ("a b", "$x is no condition: after it comes b"),
         ] {
             assert!(condition(text).is_err_and(|e| e.starts_with(reason)), "{text}: {:?}", condition(text));
+        }
+    }
+
+    #[test]
+    fn assignments_are_columns_with_values_each_once() {
+        let set = |text| Parameter::parse("$x ASSIGNMENTS", Location::new(1, 1)).unwrap().value(Some(text));
+        assert!(matches!(set("a = 'x, y', \"b\" = (SELECT 1) -- or so"), Ok(Value::Sql(..))));
+        for (text, reason) in [
+            ("", "Expected"),
+            ("a", "Expected: =, found: EOF"),
+            ("a = 1 WHERE true", "after it comes WHERE"),
+            ("a = 1; DROP TABLE t", "after it comes ;"),
+            ("a = 1, a = 2", "a is set twice"),
+        ] {
+            let error = set(text).unwrap_err();
+            assert!(error.starts_with("$x is no list of columns with values") && error.contains(reason), "{error}");
         }
     }
 

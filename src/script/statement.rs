@@ -198,7 +198,7 @@ fn literal(value: &Value, null: &Token) -> Vec<Token> {
             Some(digits) => vec![Token::Minus, Token::Number(digits.to_owned(), false)],
             None => vec![Token::Number(number.clone(), false)],
         },
-        Value::Condition(_, tokens) => tokens.clone(),
+        Value::Sql(_, tokens) => tokens.clone(),
     }
 }
 

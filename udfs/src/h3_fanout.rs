@@ -22,16 +22,20 @@ const GRID_PARTITION: &str = "grid_partition";
 /// `grid_partition` of a row without a footprint.
 const NO_CELL: &str = "__none__";
 
+/// The H3 resolution of a table of cells; `None` of any other table.
+pub type ResolutionOf = fn(&dyn TableProvider) -> Option<u8>;
+
 /// `h3_fanout(table, resolution)`, a view over a table of Items: its columns, with `grid_partition` (Utf8View, never
 /// null) as the second.
 ///
 /// `table` is the name of a table or view, bare or as text (`'catalog.schema.table'`), with a column `geometry`; the
-/// resolution is an integer literal from 0 to 15. A row appears once for each cell of `h3_cells(geometry,
+/// resolution is an integer literal from 0 to 15, or a table of cells, whose resolution is meant. A row appears once for each cell of `h3_cells(geometry,
 /// resolution)`, and once with `grid_partition` = `__none__` if that is null. Plans show a projection and an unnest.
 #[derive(Debug)]
 pub struct H3Fanout {
     tables: SessionTables,
     h3_cells: Arc<ScalarUDF>,
+    resolution_of: ResolutionOf,
 }
 
 impl H3Fanout {
@@ -39,7 +43,34 @@ impl H3Fanout {
 
     /// Finds tables where SQL in this session finds them.
     pub fn new(session: &SessionContext) -> Self {
-        Self { tables: SessionTables::new(session), h3_cells: Arc::new(h3_cells_udf()) }
+        Self { tables: SessionTables::new(session), h3_cells: Arc::new(h3_cells_udf()), resolution_of: |_| None }
+    }
+
+    /// The same function, which takes the tables that `resolution_of` knows.
+    pub fn with_tables(self, resolution_of: ResolutionOf) -> Self {
+        Self { resolution_of, ..self }
+    }
+
+    /// The resolution that an argument gives, a number or a table.
+    fn resolution(&self, of: &TableReference, argument: &Expr) -> Result<Expr> {
+        if let Expr::Literal(value, _) = argument
+            && !value.data_type().is_string()
+        {
+            resolution_literal(Self::NAME, Some(value))?;
+            return Ok(argument.clone());
+        }
+        if !matches!(argument, Expr::Column(_) | Expr::Literal(..)) {
+            return plan_err!(
+                "h3_fanout: the resolution of {of} is {argument}; give a whole number from 0 to 15, or the table into which the rows go"
+            );
+        }
+        let (name, table) = self.tables.argument(Self::NAME, argument)?;
+        match (self.resolution_of)(table.as_ref()) {
+            Some(resolution) => Ok(lit(i64::from(resolution))),
+            None => plan_err!(
+                "h3_fanout: {name} has no cells, whose resolution the rows could have; give a whole number from 0 to 15, or the table into which they go"
+            ),
+        }
     }
 }
 
@@ -47,15 +78,12 @@ impl TableFunctionImpl for H3Fanout {
     fn call(&self, args: &[Expr]) -> Result<Arc<dyn TableProvider>> {
         let [table, resolution] = args else {
             return plan_err!(
-                "h3_fanout takes a table and a resolution, as in h3_fanout(source, 1); names with dots go in quotes: h3_fanout('catalog.schema.source', 1)"
+                "h3_fanout takes a table and a resolution, as in h3_fanout(source, 1), or a table of that resolution, as in h3_fanout(source, items); names with dots go in quotes: h3_fanout('catalog.schema.source', 1)"
             );
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
-        let Expr::Literal(value, _) = resolution else {
-            return plan_err!("h3_fanout: the resolution of {name} is {resolution}; give a whole number from 0 to 15");
-        };
-        resolution_literal(Self::NAME, Some(value))?;
-        let plan = fanout(&name, table, resolution.clone(), &self.h3_cells)?;
+        let resolution = self.resolution(&name, resolution)?;
+        let plan = fanout(&name, table, resolution, &self.h3_cells)?;
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 }

@@ -20,6 +20,8 @@ use crate::h3_latlng_to_cell::h3_latlng_to_cell_udf;
 use crate::item_digest::item_digest_udf;
 use crate::item_wildcard::ItemWildcard;
 use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, json_get_udf};
+use crate::json_set::{json_set_text_udf, json_set_udf};
+use crate::member_column::member_column_udf;
 use crate::st_as_geojson::st_as_geojson_udf;
 use crate::st_distance::{st_distance_udf, st_dwithin_udf};
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
@@ -45,6 +47,9 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         json_get_udf(),
         json_get_text_udf(),
         json_get_scalar_udf(),
+        json_set_udf(),
+        json_set_text_udf(),
+        member_column_udf(),
         try_number_udf(),
         try_timestamp_udf(),
         casei_udf(),

@@ -80,6 +80,9 @@ pub struct Replaced {
     /// Items that were removed, by a run that removes Items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<u64>,
+    /// Items that have other values now, by a run that updates Items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
     /// Objects that the ingest record has forgotten with them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgotten: u64,

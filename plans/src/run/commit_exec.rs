@@ -138,8 +138,8 @@ impl ExecutionPlan for CommitExec {
             count("rows_committed", report.rows);
             count("items_committed", report.items);
             count("items_rejected", report.rejected.values().sum());
-            let removed = report.replaced.as_ref().and_then(|replaced| replaced.removed);
-            let rows = UInt64Array::from(vec![removed.unwrap_or(report.rows)]);
+            let items = report.replaced.as_ref().and_then(|replaced| replaced.removed.or(replaced.updated));
+            let rows = UInt64Array::from(vec![items.unwrap_or(report.rows)]);
             Ok(RecordBatch::try_new(schema, vec![Arc::new(rows)])?)
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(commit))))

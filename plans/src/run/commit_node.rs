@@ -41,6 +41,8 @@ pub enum Outcome {
     ReplaceBuckets,
     /// The same, and the Items go whose rows the scan leaves out; and from the ingest record, these objects.
     RemoveItems { objects: Arc<HashSet<String>> },
+    /// They take the place of the files of the buckets that the input scans, with other values of some Items.
+    UpdateItems,
     /// They are kept by the checkpoints of their chunks, for [`Self::AppendStaged`].
     Stage(Arc<Staging>),
     /// They hold what was staged before; they are added to the table, and the run ends.
@@ -56,6 +58,7 @@ impl CommitTarget {
             Outcome::ReplaceBuckets if self.keeps_newest => write!(f, ", replaces buckets")?,
             Outcome::ReplaceBuckets => write!(f, ", replaces buckets with other rows")?,
             Outcome::RemoveItems { .. } => write!(f, ", removes Items")?,
+            Outcome::UpdateItems => write!(f, ", updates Items")?,
             Outcome::Stage(_) => write!(f, ", stages chunks")?,
             Outcome::AppendStaged(_) => write!(f, ", appends what is staged")?,
         }
@@ -67,7 +70,7 @@ impl CommitTarget {
 }
 
 /// Commits the files that its input records ([`SINK_SCHEMA`](crate::model::part_file::SINK_SCHEMA)) as one snapshot.
-/// Output: one row with `count`, the number of rows committed, or of Items removed.
+/// Output: one row with `count`, the number of rows committed, or of Items removed or updated.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub input: Arc<LogicalPlan>,

@@ -31,9 +31,12 @@ pub(super) fn commit(
     // What is written again has no other ids than before.
     let lists_ids = matches!(outcome, Outcome::Append | Outcome::Stage(_));
     let keeps_newest = keeps_newest(&input);
-    // Items go at once or not at all.
-    let commit_every = options.commit_every.filter(|_| !matches!(outcome, Outcome::RemoveItems { .. }));
-    let target = WriteTarget { lists_ids, ..warehouse.write_target(&run) };
+    // Items are changed at once or not at all.
+    let at_once = matches!(outcome, Outcome::RemoveItems { .. } | Outcome::UpdateItems);
+    let commit_every = options.commit_every.filter(|_| !at_once);
+    // New values come with a join, behind which the rows of a bucket may be anywhere.
+    let by_cell = matches!(outcome, Outcome::UpdateItems);
+    let target = WriteTarget { lists_ids, by_cell, ..warehouse.write_target(&run) };
     let write = WriteGeoParquet { input, target: Arc::new(target) };
     let target = CommitTarget {
         warehouse: warehouse.clone(),

@@ -4,24 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, plan_err};
-use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{DmlStatement, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
+use datafusion::logical_expr::{DmlStatement, LogicalPlan, LogicalPlanBuilder, ident};
 
 use super::commit_node::Outcome;
 use super::commit_plan::commit;
+use super::newest_rows::{as_written, asked_of_items, buckets_of, newest_rows};
 use crate::model::item_key::ItemKey;
-use crate::model::items::GRID_PARTITION;
-use crate::model::versions::{digest, newest_first};
-use crate::query::ItemsTable;
-use crate::scan::WarehouseTable;
-use crate::scan::buckets::{BucketSource, BucketsTable, YEAR};
-use crate::table::Warehouse;
-
-const AGE_RANK: &str = "earthcatalog:age_rank";
+use crate::scan::buckets::{BucketSource, BucketsTable};
 
 /// What a DELETE leaves: the rows of the Items for which its condition is not true.
 ///
@@ -30,9 +21,9 @@ const AGE_RANK: &str = "earthcatalog:age_rank";
 ///
 /// Errors: a condition on the cell of a row; as [`BucketsTable::try_new`].
 pub(super) fn rows_without_matches(delete: &DmlStatement, table: &Arc<dyn TableProvider>) -> Result<LogicalPlan> {
-    let source = source(table)?;
-    let items = items_to_delete(&delete.input, source.warehouse())?;
-    rows_that_stay(source, items)
+    let source = buckets_of(table)?;
+    let asked = asked_of_items("DELETE", &delete.input, source.warehouse())?;
+    rows_that_stay(source, LogicalPlanBuilder::from(asked).project(ItemKey::COLUMNS.map(ident))?.build()?)
 }
 
 /// The plan that removes `items` (columns `collection` and `id`) from a table, and `objects` from its ingest record, as one
@@ -45,125 +36,30 @@ pub fn remove_items(
     objects: HashSet<String>,
     config: &ConfigOptions,
 ) -> Result<LogicalPlan> {
-    let source = source(table)?;
+    let source = buckets_of(table)?;
     let warehouse = source.warehouse().clone();
     let rows = rows_that_stay(source, items)?;
     commit(&warehouse, Outcome::RemoveItems { objects: Arc::new(objects) }, Arc::new(rows), config)
-}
-
-fn source(table: &Arc<dyn TableProvider>) -> Result<BucketSource> {
-    match BucketSource::of(table) {
-        Some(source @ BucketSource::Table(..)) => Ok(source),
-        _ => plan_err!("Items are removed from a table made with CREATE EXTERNAL TABLE … STORED AS ICEBERG"),
-    }
 }
 
 /// What stays of the buckets that have rows of `items`: the rows of other Items, as a compaction of these buckets leaves
 /// them.
 fn rows_that_stay(source: BucketSource, items: LogicalPlan) -> Result<LogicalPlan> {
     let warehouse = source.warehouse().clone();
-    let buckets = Arc::new(BucketsTable::without_items(source, items)?);
-    let read = buckets.schema();
-    let columns: Vec<_> = read.fields().iter().map(|field| ident(field.name())).collect();
-    let of_bucket = [GRID_PARTITION, YEAR].into_iter().chain(ItemKey::COLUMNS).map(ident);
-    let rank = row_number().partition_by(of_bucket.collect()).order_by(newest_first()).build()?.alias(AGE_RANK);
-    // Buckets have their texts on their own, where tables have views.
-    let written =
-        warehouse.items().table_schema().fields().iter().map(|field| match read.field_with_name(field.name()) {
-            Ok(same) if same.data_type() == field.data_type() => ident(field.name()),
-            _ => cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
-        });
-    LogicalPlanBuilder::scan("buckets", provider_as_source(buckets), None)?
-        .project(columns.into_iter().chain([digest(warehouse.items().item_schema())]))?
-        .window([rank])?
-        .filter(ident(AGE_RANK).eq(lit(1_u64)))?
-        .project(written)?
-        .build()
-}
-
-/// `input`, which is a question of the stored rows, asked of Items: `collection` and `id`.
-fn items_to_delete(input: &LogicalPlan, warehouse: &Warehouse) -> Result<LogicalPlan> {
-    let is_of_row = |plan: &LogicalPlan| {
-        let columns =
-            plan.expressions().iter().flat_map(|e| e.column_refs()).map(|c| c.name.clone()).collect::<Vec<_>>();
-        columns.iter().any(|name| name == GRID_PARTITION)
-    };
-    if input.exists(|plan| Ok(is_of_row(plan)))? {
-        return plan_err!(
-            "DELETE: an Item has no column {GRID_PARTITION}, and goes from all cells; write id IN (SELECT id FROM items WHERE {GRID_PARTITION} = …)"
-        );
-    }
-    let asked = input.clone().transform_down(|plan| {
-        let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
-        if !source_as_provider(&scan.source).is_ok_and(|table| table.is::<WarehouseTable>()) {
-            return Ok(Transformed::no(plan));
-        }
-        let items = provider_as_source(Arc::new(ItemsTable::new(warehouse.clone())));
-        let items = LogicalPlanBuilder::scan(scan.table_name.clone(), items, None)?.build()?;
-        Ok(Transformed::new(items, true, TreeNodeRecursion::Jump))
-    })?;
-    let asked = asked.data.recompute_schema()?;
-    LogicalPlanBuilder::from(asked).project(ItemKey::COLUMNS.map(ident))?.build()
+    let rows = newest_rows(BucketsTable::without_items(source, items)?)?;
+    let written = as_written(&warehouse, &rows);
+    rows.project(written)?.build()
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, RecordBatch};
-    use arrow::datatypes::UInt64Type;
-    use arrow::util::pretty::pretty_format_batches;
     use datafusion::physical_plan::collect;
-    use datafusion::prelude::SessionContext;
-    use serde_json::{Value, json};
 
+    use super::super::testing::{changed, dated, filled, item, rows, state};
     use crate::session::testing::Table;
-    use crate::table::{TableState, Warehouse};
-
-    /// An Item over some cells around a longitude.
-    fn item(collection: Option<&str>, id: &str, lon: f64, updated: &str, platform: &str) -> Value {
-        let (west, east) = (lon, lon + 8.0);
-        json!({"type": "Feature", "stac_version": "1.0.0", "id": id, "collection": collection, "links": [], "assets": {},
-            "geometry": {"type": "Polygon", "coordinates": [[[west, 10.0], [east, 10.0], [east, 12.0], [west, 12.0], [west, 10.0]]]},
-            "properties": {"datetime": "2020-05-01T00:00:00Z", "updated": updated, "platform": platform}})
-    }
-
-    async fn rows(context: &SessionContext, sql: &str) -> Vec<String> {
-        let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
-        let text = pretty_format_batches(&batches).unwrap().to_string();
-        text.lines().skip(3).filter(|line| line.starts_with('|')).map(|line| line.replace(' ', "")).collect()
-    }
 
     async fn delete(table: &Table, condition: &str) -> Result<u64, String> {
-        let context = table.writing();
-        let delete = async { context.sql(&format!("DELETE FROM items WHERE {condition}")).await?.collect().await };
-        let batches: Vec<RecordBatch> = delete.await.map_err(|e| e.to_string())?;
-        Ok(batches[0].column(0).as_primitive::<UInt64Type>().value(0))
-    }
-
-    /// Ten Items in two collections and none, some in two versions, one of which has moved; two deliveries.
-    async fn filled() -> Table {
-        let mut table = Table::new("platform VARCHAR").await;
-        let first =
-            (0..10).map(|i| item([None, Some("a"), Some("b")][i % 3], &format!("i{i}"), i as f64 * 3.0, "2021", "old"));
-        let first: Vec<Value> = first.map(dated).collect();
-        table.ingest(&first).await;
-        let again = [
-            item(None, "i0", 0.0, "2022", "new"),
-            item(Some("a"), "i1", 90.0, "2022", "moved"),
-            // Of another collection.
-            item(Some("b"), "i1", 3.0, "2022", "namesake"),
-        ];
-        table.ingest(&again.map(dated)).await;
-        table
-    }
-
-    fn dated(mut item: Value) -> Value {
-        let year = item["properties"]["updated"].as_str().unwrap().to_owned();
-        item["properties"]["updated"] = format!("{year}-01-01T00:00:00Z").into();
-        item
-    }
-
-    async fn state(table: &Table) -> std::sync::Arc<TableState> {
-        Warehouse::open(&table.catalog()).await.unwrap().load().await.unwrap()
+        changed(table, &format!("DELETE FROM items WHERE {condition}")).await
     }
 
     const ALL: &str = "SELECT collection, id, platform FROM items ORDER BY 1, 2";

@@ -1,4 +1,4 @@
-//! [`InsertIntoWarehouse`]: the rule that makes an INSERT or a DELETE a write by workers and a commit by the head.
+//! [`InsertIntoWarehouse`]: the rule that makes an INSERT, a DELETE or an UPDATE a write by workers and a commit by the head.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::commit_node::Outcome;
 use super::commit_plan::commit;
 use super::delete::rows_without_matches;
+use super::update::rows_with_values;
 use crate::scan::buckets::{BucketSource, BucketsTable};
 use crate::scan::{StagedTable, WarehouseTable};
 use crate::table::Warehouse;
@@ -48,6 +49,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
                 let rows = rows_without_matches(&dml, &provider)?;
                 (table.warehouse(), Outcome::RemoveItems { objects: Arc::default() }, Arc::new(rows))
             }
+            WriteOp::Update => (table.warehouse(), Outcome::UpdateItems, Arc::new(rows_with_values(&dml, &provider)?)),
             _ => (table.warehouse(), outcome(&dml, table)?, Arc::clone(&dml.input)),
         }
     } else if let Some(table) = provider.downcast_ref::<StagedTable>() {
@@ -67,7 +69,7 @@ fn rewrite(dml: DmlStatement, config: &ConfigOptions) -> Result<Transformed<Logi
 fn outcome(dml: &DmlStatement, table: &WarehouseTable) -> Result<Outcome> {
     let name = &dml.table_name;
     let WriteOp::Insert(op) = &dml.op else {
-        return plan_err!("{} on {name}: Items are inserted and deleted, and not changed; ingest them anew", dml.op);
+        return plan_err!("{} on {name}: Items are inserted, updated and deleted in statements of their own", dml.op);
     };
     let read = buckets_read(&dml.input, table.warehouse())?;
     match (op, read.as_slice()) {
@@ -157,7 +159,15 @@ mod tests {
             ("INSERT INTO old SELECT * FROM items", "fixed to snapshot 1"),
             ("DELETE FROM old WHERE id = 'a'", "fixed to snapshot 1"),
             ("DELETE FROM items WHERE grid_partition = '81a'", "has no column grid_partition"),
-            ("UPDATE items SET id = 'a'", "Update on items"),
+            ("UPDATE items SET id = 'a'", "column id cannot be set"),
+            ("UPDATE old SET stac_version = '1.0.0'", "fixed to snapshot 1"),
+            ("UPDATE items SET stac_version = grid_partition", "has no column grid_partition"),
+            ("UPDATE items SET stac_version = 'a' WHERE grid_partition = '81a'", "has no column grid_partition"),
+            ("UPDATE items SET stac_version = 'a' WHERE random() < 0.5", "other Items each time"),
+            (
+                "UPDATE items SET stac_version = o.id FROM old o WHERE o.id = items.id",
+                "UPDATE ... FROM is not supported",
+            ),
         ] {
             let error = optimized(&context, sql).await.unwrap_err().to_string();
             assert!(error.contains(words), "{sql}: {error}");

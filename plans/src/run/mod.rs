@@ -1,6 +1,6 @@
-//! A run: INSERT or DELETE as `Commit(WriteGeoParquet(…))`, which writes part files and commits them as one snapshot.
+//! A run: INSERT, DELETE or UPDATE as `Commit(WriteGeoParquet(…))`, which writes part files and commits them as one snapshot.
 //!
-//! - [`InsertIntoWarehouse`]: makes INSERT a plan, and `delete` DELETE; [`CommitExec`] runs it on the head.
+//! - [`InsertIntoWarehouse`]: makes INSERT a plan, `delete` DELETE and `update` UPDATE; [`CommitExec`] runs it on the head.
 //! - `write_and_commit`: drives the sink to its end, then commits; `stage`: the same, chunk by chunk, to be resumed.
 //! - `replace`: the buckets that an INSERT OVERWRITE writes again; `keeps_newest`: whether it is a compaction.
 
@@ -12,10 +12,14 @@ mod delete;
 mod drive;
 mod insert;
 mod keeps_newest;
+mod newest_rows;
 mod replace;
 #[cfg(test)]
 mod some_buckets;
 mod stage;
+#[cfg(test)]
+mod testing;
+mod update;
 mod write_and_commit;
 
 pub use commit_exec::{CommitExec, CommitPlanner};

@@ -50,7 +50,7 @@ impl Replacement {
             follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
             finished: BTreeMap::new(),
             settles: scan.settles().cloned(),
-            report: Replaced { scanned: scan.scanned(), removed: scan.removed(), ..Replaced::default() },
+            report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
         })
     }
 
@@ -59,12 +59,30 @@ impl Replacement {
     pub fn without_items(plan: &Arc<dyn ExecutionPlan>, keeps_newest: bool, objects: usize) -> Result<Self> {
         let mut replacement = Self::of_buckets_in(plan, keeps_newest)?;
         replacement.report.forgotten = objects as u64;
+        replacement.report.removed = items_in(plan);
+        Ok(replacement)
+    }
+
+    /// The same, of a run that updates the Items for which the scan chose its buckets.
+    pub fn with_values(plan: &Arc<dyn ExecutionPlan>) -> Result<Self> {
+        let mut replacement = Self::of_buckets_in(plan, false)?;
+        replacement.report.updated = items_in(plan);
         Ok(replacement)
     }
 
     /// How many Items are removed; `None` for a run that removes none.
     pub fn removed(&self) -> Option<u64> {
         self.report.removed
+    }
+
+    /// How many Items are updated; `None` for a run that updates none.
+    pub fn updated(&self) -> Option<u64> {
+        self.report.updated
+    }
+
+    /// Whether the run is about some Items, and not about the buckets in which they are.
+    pub fn is_of_items(&self) -> bool {
+        self.report.removed.or(self.report.updated).is_some()
     }
 
     /// Whether a finished partition of the sink means that the buckets of that partition of the scan are written.
@@ -127,11 +145,12 @@ impl Replacement {
     }
 
     /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing
-    /// out may settle it. Of rows that are other than they were, nothing is known.
+    /// out may settle it. Of rows that are other than they were, nothing is known, unless they are those of an update: it leaves no
+    /// Item out, and of each one version in these buckets.
     ///
     /// `committed` are the snapshots of this run so far.
     pub async fn ids(&self, warehouse: &Warehouse, committed: &[i64]) -> Result<IdChange> {
-        if !self.keeps_newest {
+        if !self.keeps_newest && self.report.updated.is_none() {
             return Ok(IdChange::Unknown);
         }
         let last = self.partitions.iter().all(Vec::is_empty) && self.report.left_out.is_empty();
@@ -174,4 +193,9 @@ impl Replacement {
     pub fn report(self, snapshots: Vec<i64>) -> Replaced {
         Replaced { snapshots, ..self.report }
     }
+}
+
+/// The Items that a scan of buckets is about.
+fn items_in(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    BucketScanExec::find(plan).and_then(BucketScanExec::items)
 }

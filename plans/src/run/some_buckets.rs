@@ -62,6 +62,7 @@ enum Step {
     /// Items, each with its place and year.
     Deliver(BTreeMap<usize, (usize, usize)>),
     Delete(usize),
+    Update(usize),
     /// Of buckets that a part of a query says.
     Compact(String),
 }
@@ -72,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => items.prop_map(Step::Deliver),
         1 => (0..6_usize).prop_map(Step::Delete),
+        1 => (0..6_usize).prop_map(Step::Update),
         1 => (1..3, 2019..2021).prop_map(move |(n, year)| compact(format!("buckets(items, {n}) WHERE year = {year}"))),
         1 => (1..5).prop_map(move |n| compact(format!("buckets(items, {n})"))),
     ]
@@ -98,6 +100,11 @@ async fn an_older_version_never_becomes_the_newest_and_what_has_changed_since_an
                     let delete = format!("DELETE FROM items WHERE id = 'i{id}'");
                     table.writing().sql(&delete).await.unwrap().collect().await.unwrap();
                     model.remove(&format!("i{id}"));
+                }
+                Step::Update(id) => {
+                    let update = format!("UPDATE items SET platform = 'u{number}' WHERE id = 'i{id}'");
+                    table.writing().sql(&update).await.unwrap().collect().await.unwrap();
+                    model.get_mut(&format!("i{id}")).into_iter().for_each(|platform| *platform = format!("u{number}"));
                 }
                 Step::Compact(buckets) => table.compact_from(buckets).await,
             }

@@ -33,7 +33,7 @@ pub(super) async fn resumable(
         return Ok((Arc::clone(sink), Arc::clone(target)));
     };
     let (target, folder, staged) = match &target.outcome {
-        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } => {
+        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } | Outcome::UpdateItems => {
             return Ok((Arc::clone(sink), Arc::clone(target)));
         }
         Outcome::Stage(_) => {

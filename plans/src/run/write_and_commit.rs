@@ -21,7 +21,7 @@ use crate::runtime::find_operator;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::loses_chunks;
 use crate::stores::{self, stores};
-use crate::table::create::REMOVED;
+use crate::table::create::{REMOVED, UPDATED};
 use crate::table::ingest_record::forget;
 use crate::table::{Change, Committed, Committer, IdChange, WarehouseError};
 
@@ -38,7 +38,7 @@ pub(super) async fn write_and_commit(
     let staged = match &target.outcome {
         Outcome::Stage(staging) => return stage::stage(input, target, staging, progress, context).await,
         Outcome::AppendStaged(staging) => Some(stage::staged(staging)?),
-        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } => None,
+        Outcome::Append | Outcome::ReplaceBuckets | Outcome::RemoveItems { .. } | Outcome::UpdateItems => None,
     };
     if let Some(ended) = staged.as_ref().and_then(|staged| staged.finished.clone()) {
         return Ok(ended.into_report());
@@ -56,6 +56,7 @@ pub(super) async fn write_and_commit(
         Outcome::RemoveItems { objects } => {
             Some(Replacement::without_items(input, target.keeps_newest, objects.len())?)
         }
+        Outcome::UpdateItems => Some(Replacement::with_values(input)?),
         _ => None,
     };
     let records = staged.as_ref().map_or_else(RunRecords::default, |staged| RunRecords::of_chunks(&staged.records));
@@ -209,8 +210,8 @@ impl Run<'_> {
     }
 
     /// Commits the finished buckets. One of which a file is gone, because another writer replaced it first, is left
-    /// out: what was written for it is deleted, and the report names it. Not where Items are removed, which would be left
-    /// there.
+    /// out: what was written for it is deleted, and the report names it. Not where Items are removed or updated, which
+    /// would be left there as they are.
     async fn replace(&mut self, replacement: &mut Replacement, add: Vec<PartFile>) -> Result<()> {
         replacement.take_parts(add)?;
         let mut gone = match &self.target.outcome {
@@ -226,7 +227,9 @@ impl Run<'_> {
             };
             change.ids = replacement.ids(&self.target.warehouse, &self.snapshots).await?;
             change.summary = self.records.summary(&self.run_of_next_snapshot());
-            change.summary.extend(replacement.removed().map(|items| (REMOVED.to_owned(), items.to_string())));
+            let items = [(REMOVED, replacement.removed()), (UPDATED, replacement.updated())];
+            let items = items.into_iter().filter_map(|(name, items)| Some((name.to_owned(), items?.to_string())));
+            change.summary.extend(items);
             if let Some(objects) = gone {
                 let state = self.target.warehouse.load().await?;
                 (change.forgotten, change.ingested) =
@@ -241,7 +244,7 @@ impl Run<'_> {
                     record.iter().for_each(|path| _ = self.records.paths.remove(path));
                     gone = None;
                 }
-                Err(WarehouseError::Conflict { missing }) if replacement.removed().is_none() => {
+                Err(WarehouseError::Conflict { missing }) if !replacement.is_of_items() => {
                     let written = replacement.leave_out(&missing);
                     delete(&written).await;
                     written.iter().for_each(|path| _ = self.records.paths.remove(path));

@@ -11,7 +11,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::functions::datetime::date_part;
 use datafusion::physical_expr::expressions::{Column, lit};
 use datafusion::physical_expr::{
-    EquivalenceProperties, LexRequirement, OrderingRequirements, PhysicalExpr, PhysicalSortRequirement,
+    Distribution, EquivalenceProperties, LexRequirement, OrderingRequirements, PhysicalExpr, PhysicalSortRequirement,
     ScalarFunctionExpr,
 };
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -22,7 +22,8 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputDistributionRequirements, Partitioning,
+    PlanProperties,
 };
 use futures::stream;
 
@@ -127,6 +128,14 @@ impl ExecutionPlan for WriteGeoParquetExec {
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
         vec![Some(self.ordering.clone())]
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        let cell = self.input.schema().index_of(GRID_PARTITION).ok().filter(|_| self.target.by_cell);
+        InputDistributionRequirements::new(vec![match cell {
+            Some(index) => Distribution::KeyPartitioned(vec![Arc::new(Column::new(GRID_PARTITION, index))]),
+            None => Distribution::UnspecifiedDistribution,
+        }])
     }
 
     /// A partition is what one task reads, so more of them are more files, not more speed.

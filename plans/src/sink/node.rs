@@ -30,6 +30,9 @@ pub struct WriteTarget {
     pub max_file_bytes: u64,
     /// Whether partitions list the ids of their rows.
     pub lists_ids: bool,
+    /// Whether all rows of a cell come to one partition, so that each bucket gets one file wherever its rows were before. It
+    /// says how a plan is made, and does not travel with it.
+    pub by_cell: bool,
     /// Whether partitions leave checkpoints, and where.
     pub checkpoints: Option<Checkpoints>,
 }
@@ -44,6 +47,7 @@ impl Warehouse {
             field_ids: self.field_ids().clone(),
             h3_resolution: self.h3_resolution(),
             lists_ids: false,
+            by_cell: false,
             max_file_bytes: MAX_FILE_BYTES,
             checkpoints: None,
         }

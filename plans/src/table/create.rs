@@ -26,11 +26,14 @@ pub const RUN: &str = "earthcatalog.run";
 /// Summary property of a snapshot with the number of Items that it removed.
 pub const REMOVED: &str = "earthcatalog.removed";
 
+/// Summary property of a snapshot with the number of Items that it gave other values.
+pub const UPDATED: &str = "earthcatalog.updated";
+
 /// Summary property of a snapshot with the newest `last_modified_date` of all objects that were ingested until then.
 pub const MAX_LAST_MODIFIED: &str = "earthcatalog.max-last-modified";
 
 /// The table as one metadata file describes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TableState {
     pub metadata: TableMetadataRef,
     /// Iceberg location of the metadata file.

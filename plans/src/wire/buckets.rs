@@ -120,6 +120,7 @@ impl BucketScanMessage {
             max_file_bytes: crate::sink::MAX_FILE_BYTES,
             checkpoints: None,
             lists_ids: false,
+            by_cell: false,
         };
         let sent = SentGroups {
             slices: Slices::from_message(self.groups)?,

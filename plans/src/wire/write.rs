@@ -48,7 +48,8 @@ impl TryFrom<&WriteGeoParquetExec> for WriteMessage {
     type Error = DataFusionError;
 
     fn try_from(write: &WriteGeoParquetExec) -> Result<Self> {
-        let WriteTarget { warehouse, run, schema, field_ids, h3_resolution, max_file_bytes, checkpoints, lists_ids } =
+        let WriteTarget { warehouse, run, schema, field_ids, .. } = write.target().as_ref();
+        let WriteTarget { h3_resolution, max_file_bytes, checkpoints, lists_ids, by_cell: _, .. } =
             write.target().as_ref();
         Ok(Self {
             warehouse: warehouse.to_string(),
@@ -85,6 +86,7 @@ impl WriteMessage {
             max_file_bytes: self.max_file_bytes,
             checkpoints: checkpoints.transpose()?,
             lists_ids: self.lists_ids,
+            by_cell: false,
         };
         let write = WriteGeoParquetExec::try_new(Arc::clone(input), Arc::new(target))?;
         Ok(write.with_task_of(BucketScanExec::task))

@@ -54,8 +54,8 @@ pub struct BucketScanExec {
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<Settles>,
-    /// How many Items are removed, where the scan is without them.
-    removed: Option<u64>,
+    /// How many Items the buckets were chosen for, where that is so.
+    items: Option<u64>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -158,7 +158,7 @@ impl BucketScanExec {
             numbers,
             scanned,
             settles: None,
-            removed: None,
+            items: None,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -169,14 +169,14 @@ impl BucketScanExec {
         Self { settles, ..self }
     }
 
-    /// The same scan, which is without so many Items that are to be removed.
-    pub(super) fn removing(self, removed: Option<u64>) -> Self {
-        Self { removed, ..self }
+    /// The same scan, of buckets that were chosen for so many Items.
+    pub(super) fn of_items(self, items: Option<u64>) -> Self {
+        Self { items, ..self }
     }
 
-    /// How many Items are removed, where the scan is without them.
-    pub fn removed(&self) -> Option<u64> {
-        self.removed
+    /// How many Items the buckets were chosen for: those that are to be removed, or updated; `None` of other scans.
+    pub fn items(&self) -> Option<u64> {
+        self.items
     }
 
     /// Whose ids have one version each, once these buckets are compacted.

@@ -39,9 +39,16 @@ use crate::table::{AsOf, LiveFile, Warehouse};
 pub struct BucketsTable {
     source: BucketSource,
     threshold: usize,
-    /// Items (`collection`, `id`) whose rows are left out; the buckets that have some are those that are read.
-    removed: Option<LogicalPlan>,
+    some: Option<SomeItems>,
     schema: SchemaRef,
+}
+
+/// Items (`collection`, `id`); the buckets that have rows of them are those that are read.
+#[derive(Debug)]
+struct SomeItems {
+    items: LogicalPlan,
+    /// Whether their rows are left out.
+    left_out: bool,
 }
 
 /// Whose buckets are read.
@@ -108,30 +115,32 @@ impl BucketsTable {
         }
         let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
         let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
-        Ok(Self { source, threshold, removed: None, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self { source, threshold, some: None, schema: Arc::new(Schema::new(fields)) })
     }
 
     /// The buckets of a table that have rows of `items` (columns `collection` and `id`), without these rows.
     ///
     /// Errors: as [`Self::try_new`].
     pub fn without_items(source: BucketSource, items: LogicalPlan) -> Result<Self> {
-        Ok(Self { removed: Some(items), ..Self::try_new(source, usize::MAX)? })
+        Ok(Self { some: Some(SomeItems { items, left_out: true }), ..Self::try_new(source, usize::MAX)? })
     }
 
-    /// What is to be left out of which buckets.
-    async fn rows_to_remove(
-        &self,
-        session: &dyn Session,
-        items: &LogicalPlan,
-        files: &[LiveFile],
-    ) -> Result<LeftBehind> {
+    /// The buckets of a table that have rows of `items` (columns `collection` and `id`).
+    ///
+    /// Errors: as [`Self::try_new`].
+    pub fn of_items(source: BucketSource, items: LogicalPlan) -> Result<Self> {
+        Ok(Self { some: Some(SomeItems { items, left_out: false }), ..Self::try_new(source, usize::MAX)? })
+    }
+
+    /// The buckets that have rows of `items`, and which.
+    async fn rows_of(&self, session: &dyn Session, items: &LogicalPlan, files: &[LiveFile]) -> Result<LeftBehind> {
         let BucketSource::Table(table, _) = &self.source else {
-            return internal_err!("Items are removed from a table alone");
+            return internal_err!("Items are removed or updated in a table alone");
         };
         let of_no_bucket = files.iter().filter(|file| file.cell.is_none()).count();
         if of_no_bucket > 0 {
             return plan_err!(
-                "Items cannot be removed from {of_no_bucket} files of the table, which another engine has written under another partitioning; remove them with that engine, or have it write those files again under the table's own"
+                "Items cannot be removed or updated in {of_no_bucket} files of the table, which another engine has written under another partitioning; change them with that engine, or have it write those files again under the table's own"
             );
         }
         let superseded = removed::find(session, items, Arc::clone(table)).await?;
@@ -192,12 +201,12 @@ impl TableProvider for BucketsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.source.files(session).await?;
         // A file of another partitioning is in no bucket.
-        let every = self.removed.is_none()
+        let every = self.some.is_none()
             && self.threshold <= 2
             && filters.is_empty()
             && files.iter().all(|file| file.cell.is_some());
-        let removed = match &self.removed {
-            Some(items) => self.rows_to_remove(session, items, &files).await?,
+        let mut of_items = match &self.some {
+            Some(some) => self.rows_of(session, &some.items, &files).await?,
             None => LeftBehind::default(),
         };
         let all = buckets(files);
@@ -205,21 +214,24 @@ impl TableProvider for BucketsTable {
             if every { self.left_behind(session, &all, true).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
-        let is_read = |bucket: &Bucket| left_behind.buckets.contains(bucket) || removed.buckets.contains(bucket);
+        let is_read = |bucket: &Bucket| left_behind.buckets.contains(bucket) || of_items.buckets.contains(bucket);
         buckets.retain(|bucket| bucket.parts() >= self.threshold || is_read(&bucket.bucket));
         if !every {
             (left_behind, _) = self.left_behind(session, &buckets, false).await?;
         }
-        let items: HashSet<&ItemKey> = removed.superseded.values().flatten().collect();
-        let items = self.removed.as_ref().map(|_| items.len() as u64);
-        let mut superseded = [removed.superseded, left_behind.superseded];
+        let items: HashSet<&ItemKey> = of_items.superseded.values().flatten().collect();
+        let items = self.some.as_ref().map(|_| items.len() as u64);
+        if self.some.as_ref().is_some_and(|some| !some.left_out) {
+            of_items.superseded.clear();
+        }
+        let mut superseded = [of_items.superseded, left_behind.superseded];
         for bucket in &mut buckets {
             let of_bucket = superseded.iter_mut().filter_map(|of| of.remove(&bucket.bucket));
             bucket.superseded = of_bucket.flatten().collect();
         }
         let groups = groups(buckets, session.config().target_partitions());
         let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
-        Ok(Arc::new(scan.settling(settles).removing(items)))
+        Ok(Arc::new(scan.settling(settles).of_items(items)))
     }
 }
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::checkpoint::{CheckpointedRun, RunRecord, RunReport, RunState};
 use crate::maintenance::runs_heard_of;
 use crate::table::Warehouse;
-use crate::table::create::{REMOVED, RUN};
+use crate::table::create::{REMOVED, RUN, UPDATED};
 
 /// Columns of table `runs`.
 ///
@@ -33,6 +33,7 @@ use crate::table::create::{REMOVED, RUN};
 /// | `chunks`, `chunks_done` | of a backfill |
 /// | `listed`, `items`, `rejected`, `superseded`, `skipped` | objects, and what became of them: `listed` is the sum of the others; null where nothing was listed, or not all is read |
 /// | `removed` | Items, of a `delete` |
+/// | `updated` | Items, of an `update` |
 /// | `rows`, `files` | added; of a finished run |
 pub static RUNS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let field = |name: &str, data_type: DataType| Field::new(name, data_type, name != "run" && name != "state");
@@ -45,8 +46,19 @@ pub static RUNS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-const COUNTS: [&str; 10] =
-    ["chunks", "chunks_done", "listed", "items", "rejected", "superseded", "skipped", "removed", "rows", "files"];
+const COUNTS: [&str; 11] = [
+    "chunks",
+    "chunks_done",
+    "listed",
+    "items",
+    "rejected",
+    "superseded",
+    "skipped",
+    "removed",
+    "updated",
+    "rows",
+    "files",
+];
 
 /// The runs of a warehouse, oldest first: those that left checkpoints, those whose snapshots are retained, and those at
 /// work.
@@ -142,12 +154,13 @@ impl Run {
             Operation::Append if properties.contains_key("earthcatalog.listed") => "ingest",
             Operation::Append => "insert",
             _ if properties.contains_key(REMOVED) => "delete",
+            _ if properties.contains_key(UPDATED) => "update",
             _ => "compact",
         });
         self.state = Some(RunState::Finished);
         self.ended = DateTime::from_timestamp_millis(snapshot.timestamp_ms());
         self.snapshot = Some(snapshot.snapshot_id());
-        for name in ["listed", "items", "rejected", "superseded", "skipped", "removed"] {
+        for name in ["listed", "items", "rejected", "superseded", "skipped", "removed", "updated"] {
             if let Some(n) = count(&format!("earthcatalog.{name}")) {
                 self.counts.insert(name, n);
             }

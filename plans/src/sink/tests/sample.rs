@@ -69,6 +69,7 @@ pub fn target(warehouse: &str) -> WriteTarget {
         h3_resolution: 1,
         max_file_bytes: MAX_FILE_BYTES,
         lists_ids: false,
+        by_cell: false,
         checkpoints: None,
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands that delete Items share: how they run, and how they report.
+//! What the commands that delete or update Items share: how they run, and how they report.
 
 use std::io::Write;
 use std::time::Instant;
@@ -8,14 +8,14 @@ use clap::Args;
 use super::CommandError;
 use crate::arguments::{ClusterArgs, ReportFormat, ResourceArgs};
 use crate::pipeline::{Pipeline, PipelineError};
-use crate::report::DeleteSummary;
+use crate::report::ChangedItems;
 use crate::script::Arguments;
 use crate::signals::interrupt;
 
-/// Flags of a command that deletes Items, beside those that say which.
+/// Flags of a command that deletes or updates Items, beside those that say which.
 #[derive(Debug, Clone, Default, Args)]
-pub struct DeletionArgs {
-    /// Say how many Items would be deleted, and change nothing
+pub struct ChangeItemsArgs {
+    /// Say how many Items it would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -27,8 +27,8 @@ pub struct DeletionArgs {
     pub output: ReportFormat,
 }
 
-impl DeletionArgs {
-    /// Runs a pipeline that deletes Items, as one snapshot. Interrupted before its commit, it changes nothing.
+impl ChangeItemsArgs {
+    /// Runs a pipeline that deletes or updates Items, as one snapshot. Interrupted before its commit, it changes nothing.
     pub(super) async fn run(
         &self,
         pipeline: Pipeline,
@@ -45,7 +45,7 @@ impl DeletionArgs {
         let started = Instant::now();
         let report = pipeline.run(&session, arguments, interrupt()).await.map_err(failed)?;
         let replaced = report.replaced.unwrap_or_default();
-        let summary = DeleteSummary::new(&replaced, started.elapsed().as_secs_f64());
+        let summary = ChangedItems::new(&replaced, started.elapsed().as_secs_f64());
         let summary = summary.ok_or_else(|| failed(PipelineError::Result(pipeline.name)))?;
         Ok(self.output.write(&summary, out)?)
     }
