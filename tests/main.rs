@@ -27,6 +27,7 @@ mod python;
 mod python_package;
 mod query;
 mod real_data;
+mod relocate;
 mod s3_server;
 mod scripts;
 mod search;

@@ -53,9 +53,17 @@ pub enum WarehouseError {
     #[error("{folder} holds the metadata of several tables: {tables}; move those away that are not to be registered")]
     SeveralTables { folder: String, tables: String },
     #[error(
-        "{metadata} is of a table in {says}, and lies in {lies}; move the files back, Iceberg's metadata names them by their whole path"
+        "{metadata} is of a table in {says}, and lies in {lies}; Iceberg's metadata names files by their whole path: `earthcatalog relocate --catalog {catalog} --warehouse {lies}` writes it for where they are"
     )]
-    Moved { metadata: String, says: String, lies: String },
+    Moved { metadata: String, says: String, lies: String, catalog: String },
+    #[error(
+        "{count} of the files of the table are not in {folder} as they were in {from}, such as {path}: {reason}; copy the whole folder, and give the command again"
+    )]
+    NotCopied { count: usize, path: String, reason: String, from: String, folder: String },
+    #[error(
+        "catalog {catalog} names {named}, and the newest state in the folder is {newest}; copy the whole folder again while nobody writes, or name a catalog that has no table"
+    )]
+    NamesAnother { catalog: String, named: String, newest: String },
     #[error(transparent)]
     Schema(#[from] ItemSchemaError),
     #[error("{location}: {reason}")]

@@ -2,7 +2,8 @@
 //!
 //! - [`create`]: opens or creates the table; [`catalog`] points at its metadata, [`schema`] describes it.
 //! - `folder`: whose metadata lies in a folder; `new_table` creates a table where there is none, [`Warehouse::register`]
-//!   takes one that is there into a catalog.
+//!   takes one that is there into a catalog,
+//!   [`Warehouse::relocate`] one that was moved.
 //! - [`as_of`]: which state of it is meant; [`references`] changes what tags and branches name, the current state included.
 //! - [`commit`]: adds and removes files in one snapshot; `manifests` writes and reads the lists of its files.
 //! - [`item_index`]: where the rows of an id are.
@@ -31,6 +32,7 @@ pub(crate) mod manifests;
 mod new_table;
 pub mod references;
 mod register;
+mod relocate;
 pub(crate) mod requirements;
 pub(crate) mod resumable;
 pub(crate) mod rewrite;
@@ -49,3 +51,4 @@ pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;
 pub use item_index::ItemIndex;
 pub use manifests::files::LiveFile;
+pub use relocate::Relocated;

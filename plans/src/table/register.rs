@@ -1,10 +1,11 @@
 //! [`Warehouse::register`]: takes the table that lies in a folder into a catalog.
 
 use iceberg::spec::TableMetadata;
+use url::Url;
 use uuid::Uuid;
 
 use super::catalog::Catalog;
-use super::create::Warehouse;
+use super::create::{TableState, Warehouse};
 use super::error::{Result, WarehouseError};
 use super::folder::{metadata_in, newest_by_table};
 use super::location::to_location;
@@ -26,23 +27,12 @@ impl Warehouse {
         if has_table(&file).await? {
             return Err(taken());
         }
-        let found = metadata_in(&folder, |_| true).await?;
-        let newest = newest_by_table(&found);
-        let (table, version) = match newest.values().collect::<Vec<_>>()[..] {
-            [] => return Err(WarehouseError::NoMetadata { folder: folder.to_string() }),
-            [newest] => (newest.table, newest.version),
-            _ => {
-                let tables = newest.values().map(|found| format!("{} ({})", found.table, found.location));
-                let (folder, tables) = (folder.to_string(), tables.collect::<Vec<_>>().join(", "));
-                return Err(WarehouseError::SeveralTables { folder, tables });
-            }
-        };
-        let candidates = found.iter().filter(|found| (found.table, found.version) == (table, version));
-        let location = latest(candidates.map(|found| found.location.as_str()), table).await?;
-        let state = super::create::read(&file_io(), &location).await?;
+        let state = newest_in(&folder).await?;
+        let location = state.metadata_location.clone();
         let (lies, says) = (to_location(&folder)?, state.metadata.location().to_owned());
         if lies.trim_end_matches('/') != says.trim_end_matches('/') {
-            return Err(WarehouseError::Moved { metadata: location, says, lies });
+            let catalog = file.to_string();
+            return Err(WarehouseError::Moved { metadata: location, says, lies, catalog });
         }
         // Errors here, and nothing was entered.
         Self::of_state(Catalog::at(catalog)?, file_io(), state)?;
@@ -52,6 +42,26 @@ impl Warehouse {
         }
         Self::open(catalog).await
     }
+}
+
+/// The newest state of the table that lies in a folder.
+///
+/// Errors: the folder has no table, or several.
+pub(super) async fn newest_in(folder: &Url) -> Result<TableState> {
+    let found = metadata_in(folder, |_| true).await?;
+    let newest = newest_by_table(&found);
+    let (table, version) = match newest.values().collect::<Vec<_>>()[..] {
+        [] => return Err(WarehouseError::NoMetadata { folder: folder.to_string() }),
+        [newest] => (newest.table, newest.version),
+        _ => {
+            let tables = newest.values().map(|found| format!("{} ({})", found.table, found.location));
+            let (folder, tables) = (folder.to_string(), tables.collect::<Vec<_>>().join(", "));
+            return Err(WarehouseError::SeveralTables { folder, tables });
+        }
+    };
+    let candidates = found.iter().filter(|found| (found.table, found.version) == (table, version));
+    let location = latest(candidates.map(|found| found.location.as_str()), table).await?;
+    super::create::read(&file_io(), &location).await
 }
 
 /// Of several metadata files with the highest number, the one that was updated last: the others are of commits that lost.

@@ -215,8 +215,12 @@ pub(crate) struct MetadataFiles {
 
 impl MetadataFiles {
     pub fn new(io: &FileIO, metadata: &TableMetadata, snapshot: i64) -> Self {
-        let location = metadata.location().to_owned();
-        Self { io: io.clone(), location, id: Uuid::new_v4(), snapshot, written: vec![] }
+        Self { snapshot, ..Self::at(io, metadata.location()) }
+    }
+
+    /// Of a table at an Iceberg location.
+    pub fn at(io: &FileIO, location: &str) -> Self {
+        Self { io: io.clone(), location: location.to_owned(), id: Uuid::new_v4(), snapshot: 0, written: vec![] }
     }
 
     /// Writes `parts` as added, in the order given, into manifests of at most [`MAX_ENTRIES`].
@@ -285,14 +289,24 @@ impl MetadataFiles {
     }
 
     fn manifest_location(&mut self) -> String {
-        let location = format!("{}/metadata/{}-m{}.avro", self.location, self.id, self.written.len());
+        let location = format!("{}/{}/{}", self.location, layout::METADATA, self.manifest_name());
         self.written.push(location.clone());
         location
     }
 
+    /// The name of the next manifest.
+    pub fn manifest_name(&self) -> String {
+        format!("{}-m{}.avro", self.id, self.written.len())
+    }
+
+    /// A name for a manifest list.
+    pub fn list_name(&self) -> String {
+        format!("snap-{}-{}.avro", self.snapshot, Uuid::new_v4())
+    }
+
     /// Writes the manifest list of the snapshot and returns its location.
     pub async fn write_list(&mut self, manifests: Vec<ManifestFile>, base: &TableMetadata) -> Result<String> {
-        let location = format!("{}/metadata/snap-{}-{}.avro", self.location, self.snapshot, Uuid::new_v4());
+        let location = format!("{}/{}/{}", self.location, layout::METADATA, self.list_name());
         self.written.push(location.clone());
         let write = async {
             let (memory, name) = (FileIO::new_with_memory(), "memory:/list.avro");
@@ -333,7 +347,8 @@ impl MetadataFiles {
         self.write(name, bytes).await
     }
 
-    async fn write(&mut self, name: &str, bytes: Vec<u8>) -> Result<String> {
+    /// Writes a file of that name, and returns its location.
+    pub async fn write(&mut self, name: &str, bytes: Vec<u8>) -> Result<String> {
         let location = format!("{}/{}/{name}", self.location, layout::METADATA);
         self.written.push(location.clone());
         let write = async { self.io.new_output(&location)?.write(bytes.into()).await };
