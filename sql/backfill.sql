@@ -3,7 +3,8 @@
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files; a new table needs it, and a table that exists knows its own
--- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
+-- $h3_resolution     INT     DEFAULT NULL     -- H3 resolution of the table's cells, 0 to 15; of a new table, 1 is the default, and a table that exists knows its own
+-- $columns           VARCHAR DEFAULT NULL     -- properties that get a column of their own, such as "platform VARCHAR, eo:cloud_cover DOUBLE"; of a new table, those below are the default, and a table that exists knows its own
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
@@ -35,7 +36,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS items (
 )
 STORED AS ICEBERG
 LOCATION $warehouse
-OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
+OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution, 'columns' $columns);
 
 -- 2. The source, cut into chunks.
 CREATE EXTERNAL TABLE source
@@ -62,7 +63,7 @@ LOCATION $warehouse
 OPTIONS ('of' 'items', 'restart' $restart);
 
 INSERT INTO staged
-SELECT * FROM h3_fanout(source, $h3_resolution);
+SELECT * FROM h3_fanout(source, items);
 
 -- 4. Level 1: the part files of each bucket become one, with the newest version of each Item, by the rule of compact.sql.
 --    Level 2: they become visible as one snapshot, and what was staged goes. Batches are small, as in compact.sql.

@@ -3,7 +3,8 @@
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files; a new table needs it, and a table that exists knows its own
--- $h3_resolution     INT     DEFAULT 1        -- H3 resolution of the table's cells, 0 to 15; fixed once the table exists
+-- $h3_resolution     INT     DEFAULT NULL     -- H3 resolution of the table's cells, 0 to 15; of a new table, 1 is the default, and a table that exists knows its own
+-- $columns           VARCHAR DEFAULT NULL     -- properties that get a column of their own, such as "platform VARCHAR, eo:cloud_cover DOUBLE"; of a new table, those below are the default, and a table that exists knows its own
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work of one thread
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
 -- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
@@ -19,7 +20,8 @@ SET earthcatalog.max_rejects = $max_rejects;
 
 -- 1. The table. Id, cell, geometry, bounds, times, assets and links always have columns; the columns declared here are
 --    the other properties that get one of their own, under their STAC names ("proj:code" becomes proj_code).
---    What is not declared stays in column `properties`. Another mission declares its own.
+--    What is not declared stays in column `properties`. Another mission declares its own, here or as $columns; of a table
+--    that exists, its own hold.
 CREATE EXTERNAL TABLE IF NOT EXISTS items (
     percent_valid_pixels INT,
     date_dt              DOUBLE,
@@ -36,7 +38,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS items (
 )
 STORED AS ICEBERG
 LOCATION $warehouse
-OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution);
+OPTIONS ('catalog' $catalog, 'h3_resolution' $h3_resolution, 'columns' $columns);
 
 -- 2. The source: fetches the objects that the inventory lists, and decodes them to the columns of `items`.
 --    What is no Item is counted, and listed with its reason in table `rejects`.
@@ -59,4 +61,4 @@ OPTIONS (
 -- 3. One row per Item and cell that its footprint intersects, committed as one snapshot.
 --    A WHERE clause, a computed column or a join goes here.
 INSERT INTO items
-SELECT * FROM h3_fanout(source, $h3_resolution);
+SELECT * FROM h3_fanout(source, items);

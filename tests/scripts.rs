@@ -88,9 +88,9 @@ const CHANGES: [(&str, &str); 2] = [
         "    gsd INT, mission VARCHAR, \"my:age\" DOUBLE,\n    percent_valid_pixels INT,\n",
     ),
     (
-        "SELECT * FROM h3_fanout(source, $h3_resolution)",
+        "SELECT * FROM h3_fanout(source, items)",
         "SELECT f.* REPLACE (m.mission AS mission, CAST(gsd AS DOUBLE) / 10 AS my_age)
-         FROM h3_fanout(source, $h3_resolution) AS f LEFT JOIN missions AS m ON m.platform = f.platform
+         FROM h3_fanout(source, items) AS f LEFT JOIN missions AS m ON m.platform = f.platform
          WHERE f.id <> 'item-0'",
     ),
 ];
@@ -144,10 +144,7 @@ fn a_query_that_loses_chunks_is_run_and_says_that_it_counts_nothing() {
         "ingest.sql",
         &[
             (before.as_str(), declared.as_str()),
-            (
-                "(source, $h3_resolution);\n",
-                "(source, $h3_resolution) WHERE platform NOT IN (SELECT platform FROM missions);\n",
-            ),
+            ("(source, items);\n", "(source, items) WHERE platform NOT IN (SELECT platform FROM missions);\n"),
         ],
     );
     let report = &source.run(&script, &[&source.inventory()])[0];
@@ -181,9 +178,9 @@ fn explain_shows_the_plans_of_what_reads_and_writes_and_makes_nothing() {
     let names = source.names();
     let set = ["--set", &source.inventory()];
     for (pipeline, shown) in [
-        ("ingest", vec!["ingest.sql:61:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
+        ("ingest", vec!["ingest.sql:63:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
         ("backfill", vec!["CommitExec: table=earthcatalog.items, stages chunks", "appends what is staged"]),
-        ("incremental", vec!["incremental.sql:79:1  INSERT INTO items", "chunks=1"]),
+        ("incremental", vec!["incremental.sql:80:1  INSERT INTO items", "chunks=1"]),
     ] {
         let text = source.command("explain", pipeline, &set).ok();
         assert!(shown.iter().all(|part| text.contains(part)), "{text}");
@@ -309,4 +306,50 @@ CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('cata
     let error = source.command("run", "ingest", &[]).fails(1);
     assert!(error.starts_with("error: $inventory needs a value: inventory of S3, Google or Azure"), "{error}");
     assert!(error.contains("--> ingest.sql:3:1"), "{error}");
+}
+
+#[test]
+fn a_new_table_gets_the_columns_that_are_asked_for_and_keeps_them_whatever_command_comes_next() {
+    let source = Source::new();
+    let folder = source.0.path();
+    let item = |id: &str, clouds: f64| {
+        json!({"type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
+            "geometry": {"type": "Point", "coordinates": [10.0, 40.0]},
+            "properties": {"datetime": "2020-07-01T00:00:00Z", "eo:cloud_cover": clouds, "platform": "s2a"}})
+    };
+    let deliver = |id: &str, clouds: f64| {
+        fs::write(folder.join(format!("{id}.json")), item(id, clouds).to_string()).unwrap();
+        let inventory = folder.join(format!("{id}.csv"));
+        fs::write(&inventory, format!("bucket,key\n,{id}.json\n")).unwrap();
+        inventory.to_str().unwrap().to_owned()
+    };
+    fs::write(
+        folder.join("s2.toml"),
+        "[grid]\nresolution = 3\n[table]\ncolumns = \"platform VARCHAR, eo:cloud_cover DOUBLE\"\n",
+    )
+    .unwrap();
+    let [catalog, files, config] =
+        ["s2.db", "s2", "s2.toml"].map(|name| folder.join(name).to_str().unwrap().to_owned());
+    let run = |command: &str, inventory: &str, flags: &[&str]| {
+        let words = [command, "--inventory", inventory, "--catalog", &catalog, "--warehouse", &files];
+        earthcatalog(words.iter().chain(flags))
+    };
+    run("ingest", &deliver("a", 1.5), &["--config", &config]).ok();
+    // What the table knows need not be said again; where it is said, it must be so.
+    run("incremental", &deliver("b", 2.5), &[]).ok();
+    run("backfill", &deliver("c", 3.5), &["--config", &config]).ok();
+    run("backfill", &deliver("d", 4.5), &[]).ok();
+    for (flags, words) in [
+        (["--columns", "platform VARCHAR"], "the columns"),
+        (["--columns", "platform"], "write them as in"),
+        (["--columns", "id VARCHAR"], "a column that every table of Items has"),
+        (["--h3-resolution", "1"], "H3 resolution 3, not 1"),
+    ] {
+        let error = run("ingest", &deliver("e", 5.5), &flags).fails(1);
+        assert!(error.contains(words), "{flags:?}: {error}");
+    }
+    let rows = Warehouse { catalog: catalog.into(), files: files.into() }
+        .rows("SELECT id, eo_cloud_cover FROM items WHERE eo_cloud_cover > 2 ORDER BY id");
+    let expected = ["b", "c", "d"].into_iter().zip([2.5, 3.5, 4.5]);
+    assert_eq!(rows, expected.map(|(id, clouds)| json!({"id": id, "eo_cloud_cover": clouds})).collect::<Vec<_>>());
 }

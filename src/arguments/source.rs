@@ -17,6 +17,8 @@ pub struct SourceArgs {
     pub at: WarehouseArgs,
     #[arg(long, value_name = "0..15", value_parser = clap::value_parser!(u8).range(0..=15))]
     pub h3_resolution: Option<u8>,
+    #[arg(long, value_name = "NAME TYPE,…")]
+    pub columns: Option<String>,
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
     #[arg(long, value_name = "TIME")]
@@ -62,6 +64,7 @@ impl SourceArgs {
             .with("catalog", &self.at.catalog)
             .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("h3_resolution", self.h3_resolution)
+            .with_option("columns", self.columns.as_ref())
             .with_option("chunk_size", self.chunk_size)
             .with_option("fetch_concurrency", self.fetch_concurrency)
             .with_option("limit", self.limit)

@@ -24,12 +24,14 @@ use crate::commands::incremental::{self, IncrementalArgs};
 use crate::commands::index::{self, IndexArgs};
 use crate::commands::info::{self, InfoArgs};
 use crate::commands::ingest::{self, IngestArgs};
+use crate::commands::init::{self, InitArgs};
 use crate::commands::man::{self, ManArgs};
 use crate::commands::map::{self, MapArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
 use crate::commands::register::{self, RegisterArgs};
+use crate::commands::relocate::{self, RelocateArgs};
 use crate::commands::rollback::{self, RollbackArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::runs::{self, RunsArgs};
@@ -38,6 +40,7 @@ use crate::commands::search::{self, SearchArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::sql::{self, SqlArgs};
 use crate::commands::tag::{self, TagCommand};
+use crate::commands::update::{self, UpdateArgs};
 use crate::commands::verify::{self, VerifyArgs};
 use crate::config::KEYS;
 use crate::pipeline::PIPELINES;
@@ -57,12 +60,16 @@ pub enum Command {
     Changes(ChangesArgs),
     /// Take the table that lies in a warehouse into a catalog that has none, such as a new one in place of a lost one
     Register(RegisterArgs),
+    /// Make a warehouse that was copied or moved whole where it lies, and take it into a catalog
+    Relocate(RelocateArgs),
     /// List the backfills of a warehouse and their progress
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
     Compact(CompactArgs),
     /// Delete Items, in all versions and cells, as one snapshot
     Delete(DeleteArgs),
+    /// Give Items other values, in all their cells, as one snapshot
+    Update(UpdateArgs),
     /// Remove the Items whose objects an inventory no longer lists, as one snapshot
     Reconcile(ReconcileArgs),
     /// Build an index by id, with which a question about an id opens few files
@@ -90,6 +97,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Write Items as they were ingested: NDJSON, an ItemCollection or stac-geoparquet
     Export(ExportArgs),
+    /// Write a configuration file for this folder, with a comment for each setting
+    Init(InitArgs),
     /// Show the settings and where each of them comes from
     Config(ConfigArgs),
     /// Show the state of a warehouse, from its metadata alone
@@ -125,9 +134,11 @@ impl Command {
             Self::Delta(args) => delta::run(&args, out).await,
             Self::Changes(args) => changes::run(&args, out).await,
             Self::Register(args) => register::run(&args, out).await,
+            Self::Relocate(args) => relocate::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
             Self::Delete(args) => delete::run(&args, out).await,
+            Self::Update(args) => update::run(&args, out).await,
             Self::Reconcile(args) => reconcile::run(&args, out).await,
             Self::Index(args) => index::run(&args, out).await,
             Self::Expire(args) => expire::run(&args, out).await,
@@ -141,6 +152,7 @@ impl Command {
             Self::Search(args) => search::run(&args, out).await,
             Self::Serve(args) => serve::run(&args, out).await,
             Self::Export(args) => export::run(&args, out).await,
+            Self::Init(args) => init::run(&args, out),
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
             Self::Collection(args) => collection::run(&args, out).await,
@@ -164,8 +176,9 @@ impl Command {
             Self::Delta(args) => args.threads.workers(),
             Self::Changes(args) => args.resources.workers(),
             Self::Compact(args) => args.resources.workers(),
-            Self::Delete(args) => args.deletion.resources.workers(),
-            Self::Reconcile(args) => args.deletion.resources.workers(),
+            Self::Delete(args) => args.change.resources.workers(),
+            Self::Update(args) => args.change.resources.workers(),
+            Self::Reconcile(args) => args.change.resources.workers(),
             Self::Index(args) => args.resources.workers(),
             Self::Expire(args) => args.threads.workers(),
             Self::Verify(args) => args.resources.workers(),
@@ -182,6 +195,7 @@ impl Command {
             | Self::Man(_)
             | Self::Pipelines(_)
             | Self::Register(_)
+            | Self::Relocate(_)
             | Self::Rollback(_)
             | Self::Tag(_)
             | Self::Runs(_)
@@ -189,6 +203,7 @@ impl Command {
             | Self::Collection(_)
             | Self::Map(_)
             | Self::Paths(_)
+            | Self::Init(_)
             | Self::Config(_) => 1,
         }
     }
@@ -214,7 +229,7 @@ fn help(parameter: &Parameter) -> String {
     }
 }
 
-/// `command` with a subcommand `config` that has the flags of all keys.
+/// `command` with subcommands `config` and `init` that have the flags of all keys.
 fn with_config_flags(command: clap::Command) -> clap::Command {
     let flags: Vec<&str> = KEYS.iter().filter_map(|key| key.flag).collect();
     let arg = |flag: &str| {
@@ -227,5 +242,6 @@ fn with_config_flags(command: clap::Command) -> clap::Command {
             args.extend(arg(flag));
         }
     }
-    command.mut_subcommand("config", |config| config.args(args))
+    let with_args = |command: clap::Command, name| command.mut_subcommand(name, |config| config.args(args.clone()));
+    ["config", "init"].into_iter().fold(command, with_args)
 }

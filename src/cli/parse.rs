@@ -29,11 +29,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, CliError>
     let config = Config::load(file.as_deref())?;
     let matches = configured(command, &config)?.try_get_matches_from(&words).map_err(usage)?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(usage)?;
-    if let Command::Config(args) = &mut cli.command
-        && let Some((_, matches)) = matches.subcommand()
-    {
-        args.file = config.file().map(PathBuf::from);
-        args.settings = KEYS.iter().map(|key| setting(key, matches, &config)).collect();
+    if let Some((_, matches)) = matches.subcommand() {
+        let file = config.file().map(PathBuf::from);
+        let settings = || KEYS.iter().map(|key| setting(key, matches, &config)).collect();
+        match &mut cli.command {
+            Command::Config(args) => (args.file, args.settings) = (file, settings()),
+            Command::Init(args) => (args.file, args.settings) = (file, settings()),
+            _ => {}
+        }
     }
     Ok(cli)
 }
@@ -198,7 +201,7 @@ mod tests {
         let arguments = parameters.arguments(&script, catalog.as_deref(), warehouse.as_deref());
         let bound = script.bind(&arguments).unwrap();
         let text = bound.iter().map(|s| s.ast().to_string()).collect::<Vec<_>>().join("\n");
-        assert!(text.contains("h3_fanout(source, 3)") && text.contains("LOCATION 'of-file'"), "{text}");
+        assert!(text.contains("h3_resolution") && text.contains("LOCATION 'of-file'"), "{text}");
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub enum CommandError {
     NotEmpty(PathBuf),
     #[error("cannot write {}: {source}; name another folder with --dir", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error(
+        "there is a configuration file already: {}; change it, or give the command in another folder", .0.display()
+    )]
+    HasConfig(PathBuf),
+    #[error("cannot write {}: {source}; give the command in a folder that can be written", path.display())]
+    ConfigFile { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(transparent)]

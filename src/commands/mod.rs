@@ -3,6 +3,7 @@
 //! `run` in each file is the command: it checks the arguments, calls its driver, and writes the report to `out`.
 
 pub mod backfill;
+pub mod change_items;
 pub mod changes;
 pub mod cluster;
 pub mod collection;
@@ -10,7 +11,6 @@ pub mod compact;
 pub mod completions;
 pub mod config;
 pub mod delete;
-pub mod deletion;
 pub mod delta;
 pub mod demo;
 mod error;
@@ -22,12 +22,14 @@ pub mod incremental;
 pub mod index;
 pub mod info;
 pub mod ingest;
+pub mod init;
 pub mod man;
 pub mod map;
 pub mod paths;
 pub mod pipelines;
 pub mod reconcile;
 pub mod register;
+pub mod relocate;
 pub mod rollback;
 pub mod run;
 pub mod runs;
@@ -36,6 +38,7 @@ pub mod search;
 pub mod serve;
 pub mod sql;
 pub mod tag;
+pub mod update;
 pub mod verify;
 
 pub use error::CommandError;

@@ -27,6 +27,7 @@ pub const KEYS: &[Key] = &[
     key("catalog.warehouse", "warehouse", &[], "folder or URL of the data files"),
     Key { name: "grid.type", flag: None, commands: &[], help: "h3" },
     key("grid.resolution", "h3_resolution", &[], "H3 resolution of a new table, 0 to 15"),
+    key("table.columns", "columns", &[], "properties with a column of their own, in a new table"),
     key("resources.workers", "workers", &[], "threads"),
     key("resources.memory", "memory", &[], "memory that sorts may use before they spill to disk"),
     key("cluster.address", "cluster", &[], "address of a cluster's scheduler"),

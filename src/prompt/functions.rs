@@ -7,6 +7,8 @@ const OURS: &[(&str, &str)] = &[
     ("json_get(json, key)", "a member or element as JSON text; also json -> key"),
     ("json_get_text(json, key)", "a member or element as text; also json ->> key"),
     ("json_get_scalar(json, key)", "as json_get_text; null for objects and lists"),
+    ("json_set(json, key, value)", "a JSON object with a member set to JSON, a number or a boolean; null removes it"),
+    ("json_set_text(json, key, text)", "as json_set, of a text or a time"),
     ("try_number(text)", "a number as JSON writes it; null for any other text"),
     ("try_timestamp(text)", "a time in RFC 3339 or close to it; null for any other text"),
     ("casei(text)", "the text without regard to case"),
@@ -40,7 +42,7 @@ const OURS: &[(&str, &str)] = &[
     ("items_at(snapshot or time)", "table: items as of then"),
     ("item_cells_at(snapshot or time)", "table: item_cells as of then"),
     ("stac_search(table, parameters)", "table: the Items that a STAC search finds"),
-    ("h3_fanout(table, resolution)", "table: the rows of a table, one per cell"),
+    ("h3_fanout(table, resolution or table)", "table: the rows of a table, one per cell"),
     ("buckets(table, n)", "table: rows of the buckets with at least n files; in scripts"),
     ("ingested(table)", "table: the objects that were ingested; in scripts"),
 ];

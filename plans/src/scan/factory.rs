@@ -7,6 +7,7 @@ use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::CreateExternalTable;
 
+use super::declared_columns::declared_columns;
 use super::table::WarehouseTable;
 use crate::model::items::ItemSchema;
 use crate::runtime::{RunOptions, location_if_any};
@@ -21,9 +22,11 @@ const DEFAULT_RESOLUTION: u8 = 1;
 /// |---|---|
 /// | `catalog` | path of the SQLite catalog; required |
 /// | `h3_resolution` | 0 to 15; of an existing table, its own |
+/// | `columns` | the promoted properties, as in a column list, in whose place it is |
 ///
 /// The column list declares the promoted properties. With columns or a resolution, the table is created if it is
-/// absent, and otherwise must agree with them. With neither, an existing table is opened as it is. An existing table
+/// absent, and otherwise must agree with them; under `IF NOT EXISTS`, the column list is for a new table alone. With
+/// neither, an existing table is opened as it is. An existing table
 /// knows its location: the statement's may be empty, and otherwise must be that one. Under `earthcatalog.dry_run` nothing
 /// is created; the table is then empty.
 #[derive(Debug, Default)]
@@ -38,17 +41,23 @@ impl TableProviderFactory for WarehouseTableFactory {
         if let Some(required) = declared.fields().iter().find(|field| !field.is_nullable()) {
             return plan_err!("column {} cannot be NOT NULL: an Item may lack any property", required.name());
         }
-        let promoted = ItemSchema::from_declared(declared).map_err(|e| DataFusionError::Plan(e.to_string()))?;
+        let promoted = match &options.columns {
+            Some(columns) => columns.clone(),
+            None => ItemSchema::from_declared(declared).map_err(|e| DataFusionError::Plan(e.to_string()))?,
+        };
+        // What is asked of a table that exists.
+        let columns_are_wanted = options.columns.is_some() || !declared.fields().is_empty() && !statement.if_not_exists;
         let (catalog, location) = (&options.catalog, location_if_any(statement)?);
 
-        let says_what_to_create = options.h3_resolution.is_some() || !declared.fields().is_empty();
+        let says_what_to_create =
+            options.h3_resolution.is_some() || options.columns.is_some() || !declared.fields().is_empty();
         let existing = match Warehouse::open(catalog).await {
             Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) if says_what_to_create => None,
             opened => Some(opened?),
         };
         let warehouse = match existing {
-            // Without columns, an existing table's own are meant.
-            Some(existing) if declared.fields().is_empty() => {
+            // An existing table's own columns are meant.
+            Some(existing) if !columns_are_wanted => {
                 existing.check_location(location)?;
                 existing.check_resolution(options.h3_resolution.unwrap_or(existing.h3_resolution()))?;
                 existing
@@ -73,27 +82,31 @@ impl TableProviderFactory for WarehouseTableFactory {
 struct Options {
     catalog: String,
     h3_resolution: Option<u8>,
+    columns: Option<ItemSchema>,
 }
 
 impl Options {
     fn parse(statement: &CreateExternalTable) -> Result<Self> {
-        let (mut catalog, mut h3_resolution) = (None, None);
+        let (mut catalog, mut h3_resolution, mut columns) = (None, None, None);
         for (key, value) in &statement.options {
             // DataFusion's parser puts `format.` before options without a dot.
             match key.strip_prefix("format.").unwrap_or(key) {
                 "catalog" => catalog = Some(value.clone()),
+                "columns" => columns = Some(declared_columns(value)?),
                 "h3_resolution" => {
                     let resolution = value.parse().ok().filter(|resolution| *resolution <= 15);
                     let invalid = || plan_datafusion_err!("h3_resolution is {value:?}, not a number from 0 to 15");
                     h3_resolution = Some(resolution.ok_or_else(invalid)?);
                 }
                 unknown => {
-                    return plan_err!("STORED AS ICEBERG has no option {unknown:?}; it has catalog and h3_resolution");
+                    return plan_err!(
+                        "STORED AS ICEBERG has no option {unknown:?}; it has catalog, columns and h3_resolution"
+                    );
                 }
             }
         }
         let missing = || plan_datafusion_err!("STORED AS ICEBERG needs OPTIONS ('catalog' 'path of catalog.db')");
-        Ok(Self { catalog: catalog.ok_or_else(missing)?, h3_resolution })
+        Ok(Self { catalog: catalog.ok_or_else(missing)?, h3_resolution, columns })
     }
 }
 
@@ -147,7 +160,16 @@ mod tests {
             run(&nowhere(same.clone())).await.unwrap();
             run(&same).await.unwrap();
         }
+        // A list under IF NOT EXISTS is for a new table; the option is for any.
+        let if_absent = |columns: &str, options: &str| {
+            create(columns, options).replace("EXTERNAL TABLE", "EXTERNAL TABLE IF NOT EXISTS")
+        };
+        run(&if_absent("(platform INT, other VARCHAR)", "")).await.unwrap();
+        run(&create("", ", 'columns' 'date_dt DOUBLE, platform VARCHAR, proj:code VARCHAR'")).await.unwrap();
         for (other, words) in [
+            (if_absent("", ", 'columns' 'platform VARCHAR'"), "the columns"),
+            (if_absent("(platform VARCHAR)", ", 'h3_resolution' '3'"), "H3 resolution 2, not 3"),
+            (create("", ", 'columns' 'platform'"), "write them as in"),
             (create(columns, ", 'h3_resolution' '3'"), "H3 resolution 2, not 3"),
             (create("", ", 'h3_resolution' '3'"), "H3 resolution 2, not 3"),
             (create("(platform INT)", ""), "\"platform\" Int32"),

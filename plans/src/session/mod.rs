@@ -11,7 +11,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, Session};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -22,15 +22,17 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionContext;
-use earthcatalog_udfs::Microseconds;
+use earthcatalog_udfs::{H3Fanout, Microseconds};
 
 use self::inventory_factory::InventoryTableFactory;
 use self::schema::SessionSchema;
 use crate::call::CallPlanner;
-use crate::query::{BucketsFunction, ChangesFunction, IngestedFunction, RefuseWrongAnswers, optimizer_rules};
+use crate::query::{
+    BucketsFunction, ChangesFunction, IngestedFunction, ItemsTable, RefuseWrongAnswers, optimizer_rules,
+};
 use crate::run::{CommitPlanner, InsertIntoWarehouse};
 use crate::runtime::{BalancedPredicates, RunOptions, within};
-use crate::scan::{StagedTableFactory, WarehouseTableFactory};
+use crate::scan::{StagedTable, StagedTableFactory, WarehouseTable, WarehouseTableFactory};
 use crate::search::StacSearch;
 use crate::sink::{ROW_GROUP_ROWS, WriteGeoParquetPlanner};
 use crate::source::{ProbeItems, StacTableFactory};
@@ -82,11 +84,23 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     context.register_catalog(&names.default_catalog, Arc::new(catalog));
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;
+    let fanout = H3Fanout::new(&context).with_tables(h3_resolution_of);
+    context.register_udtf(H3Fanout::NAME, Arc::new(fanout));
     context.register_udtf(BucketsFunction::NAME, Arc::new(BucketsFunction::new(&context)));
     context.register_udtf(StacSearch::NAME, Arc::new(StacSearch::new(&context)));
     context.register_udtf(ChangesFunction::NAME, Arc::new(ChangesFunction::new(&context)));
     context.register_udtf(IngestedFunction::NAME, Arc::new(IngestedFunction::new(&context)));
     Ok(context)
+}
+
+/// The H3 resolution of a table of a warehouse.
+fn h3_resolution_of(table: &dyn TableProvider) -> Option<u8> {
+    let warehouse = match (table.downcast_ref::<WarehouseTable>(), table.downcast_ref::<StagedTable>()) {
+        (Some(stored), _) => stored.warehouse(),
+        (None, Some(staged)) => staged.staging().warehouse(),
+        (None, None) => table.downcast_ref::<ItemsTable>()?.warehouse(),
+    };
+    Some(warehouse.h3_resolution())
 }
 
 /// DataFusion's analyzer rules, behind the one that makes times microseconds.
