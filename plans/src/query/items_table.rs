@@ -151,7 +151,7 @@ impl ItemsTable {
 
 /// The type of a column of `data_type` while rows are sorted: texts of its own to each batch, where views would hold on to
 /// those of all batches.
-pub(super) fn while_sorted(data_type: &DataType) -> DataType {
+pub(crate) fn while_sorted(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
         DataType::BinaryView => DataType::LargeBinary,
@@ -163,7 +163,7 @@ pub(super) fn while_sorted(data_type: &DataType) -> DataType {
     }
 }
 
-pub(super) fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
+pub(crate) fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
     if from == to { ident(column) } else { cast(ident(column), to.clone()).alias(column) }
 }
 

@@ -5,5 +5,6 @@ mod oracle;
 mod paging;
 mod plans;
 mod same_answers;
+mod sorting;
 mod standard;
 mod table;
