@@ -18,7 +18,11 @@ class Bench:
         self.data = Data(self.binary, self.work)
         self.peers = Environment(self.work, "peers") if args.peers else None
         self.reference = Environment(self.work, "reference") if args.peers else None
+        # Its files run on the Python that the suite asks for.
+        alone = "earthcatalog==0.6.1"
+        self.reference_search = Environment(self.work, "reference-search", alone) if args.peers else None
         self.service = Environment(self.work, "service") if args.peers else None
+        self.file_service = Environment(self.work, "file-service") if args.peers else None
         self.out = self.work / "out"
         self.clean()
 

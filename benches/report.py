@@ -3,7 +3,7 @@
 HEADERS = {
     "new_process_s": "new process s", "off_disk_s": "off disk s", "same_process_s": "same process s", "cpu_s": "CPU s",
     "wall_s": "wall s", "user_s": "user s", "system_s": "system s", "peak_mb": "peak MB", "read_mb": "read MB", "written_mb": "written MB",
-    "p50_ms": "p50 ms", "p99_ms": "p99 ms", "per_s": "questions/s", "per_cpu_s": "{unit}/CPU-s",
+    "first_s": "first s", "again_s": "again s", "answer_mb": "answer MB", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "per_s": "questions/s", "per_cpu_s": "{unit}/CPU-s",
 }
 
 

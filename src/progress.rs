@@ -1,4 +1,5 @@
-//! A progress bar over a running plan, or over the files of a verification, on a terminal only.
+//! How far a running plan is, or a verification: as a bar on a terminal, or told to the program that we are a part of,
+//! see [`watched_by`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use earthcatalog_plans::maintenance::VerifyProgress;
 use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::scan::buckets::BucketScanExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cluster::JobExec;
@@ -17,12 +19,33 @@ use crate::report::count;
 /// How often the bar is drawn.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// How far a run is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    pub done: u64,
+    /// 0 where it is not known yet.
+    pub all: u64,
+    pub unit: &'static str,
+    /// What else there is to say, behind a comma.
+    pub note: String,
+}
+
+tokio::task_local! {
+    /// The program that we are a part of, which draws the bar.
+    static WATCHER: watch::Sender<Step>;
+}
+
+/// Runs `work`, whose steps are told to `watcher`; no bar is drawn.
+pub async fn watched_by<T>(watcher: watch::Sender<Step>, work: impl Future<Output = T>) -> T {
+    WATCHER.scope(watcher, work).await
+}
+
 /// A bar on standard error that follows the chunks of a run, or the groups of buckets that it reads, and the rows which
 /// its leaves have read; gone when dropped.
 ///
-/// Nothing is drawn unless standard error is a terminal.
+/// Nothing is drawn unless standard error is a terminal, or within [`watched_by`].
 pub struct Progress {
-    bar: ProgressBar,
+    bar: Bar,
     timer: JoinHandle<()>,
 }
 
@@ -35,32 +58,31 @@ impl Progress {
             (None, Some(_)) => "groups",
             (None, None) => "chunks",
         };
-        let bar = bar_of(unit);
+        let bar = Bar::new(unit);
         let timer = tokio::spawn({
             let (bar, plan) = (bar.clone(), Arc::clone(plan));
             async move {
                 let mut ticks = tokio::time::interval(INTERVAL);
-                while let Some(job) = job.as_ref().filter(|_| !bar.is_hidden()) {
+                while let Some(job) = job.as_ref().filter(|_| bar.is_seen()) {
                     ticks.tick().await;
-                    let left = advance(&bar, job.tasks_done.load(Ordering::Relaxed), job.tasks.load(Ordering::Relaxed));
-                    bar.set_message(left);
+                    bar.show(job.tasks_done.load(Ordering::Relaxed), job.tasks.load(Ordering::Relaxed), String::new());
                 }
                 let Some(run) = CommitExec::find(&plan).map(CommitExec::progress) else { return };
-                while !bar.is_hidden() {
+                while bar.is_seen() {
                     ticks.tick().await;
                     let items = rows_read(&plan);
-                    let rate = items as f64 / bar.elapsed().as_secs_f64().max(f64::EPSILON);
+                    let rate = items as f64 / bar.drawn.elapsed().as_secs_f64().max(f64::EPSILON);
                     let rejected = run.rejected.load(Ordering::Relaxed);
                     let files = run.files.load(Ordering::Relaxed);
                     let (done, all) = (&run.partitions_done, &run.partitions);
-                    let left = advance(&bar, done.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
-                    bar.set_message(format!(
-                        ", {} Items ({}/s), {} rejected, {} files{left}",
+                    let note = format!(
+                        ", {} Items ({}/s), {} rejected, {} files",
                         count(items),
                         count(rate as u64),
                         count(rejected),
                         count(files)
-                    ));
+                    );
+                    bar.show(done.load(Ordering::Relaxed), all.load(Ordering::Relaxed), note);
                 }
             }
         });
@@ -69,16 +91,16 @@ impl Progress {
 
     /// A bar that follows the files of a verification. Must be called within a tokio runtime.
     pub fn of_files(progress: &Arc<VerifyProgress>) -> Self {
-        let bar = bar_of("files");
+        let bar = Bar::new("files");
         let timer = tokio::spawn({
             let (bar, progress) = (bar.clone(), Arc::clone(progress));
             async move {
                 let mut ticks = tokio::time::interval(INTERVAL);
-                while !bar.is_hidden() {
+                while bar.is_seen() {
                     ticks.tick().await;
                     let number = |of: &AtomicU64| of.load(Ordering::Relaxed);
-                    let left = advance(&bar, number(&progress.files_done), number(&progress.files));
-                    bar.set_message(format!(", {} rows{left}", count(number(&progress.rows_done))));
+                    let note = format!(", {} rows", count(number(&progress.rows_done)));
+                    bar.show(number(&progress.files_done), number(&progress.files), note);
                 }
             }
         });
@@ -89,27 +111,49 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.timer.abort();
-        self.bar.finish_and_clear();
+        self.bar.drawn.finish_and_clear();
     }
 }
 
-/// A bar of so many of something, with a message behind them.
-fn bar_of(unit: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // The template is checked when it is parsed; it is one of a few constants.
-    let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));
-    bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
-    bar
+/// Where a run is shown: on a terminal, or by a watcher.
+#[derive(Clone)]
+struct Bar {
+    unit: &'static str,
+    drawn: ProgressBar,
+    watcher: Option<watch::Sender<Step>>,
 }
 
-/// Draws so much of the bar; how long the rest takes, as text behind a comma.
-fn advance(bar: &ProgressBar, done: u64, all: u64) -> String {
-    // Of nothing, nothing would be all.
-    if all > 0 {
-        bar.set_length(all);
-        bar.set_position(done);
+impl Bar {
+    /// A bar of so many `unit`, with a message behind them.
+    fn new(unit: &'static str) -> Self {
+        let watcher = WATCHER.try_with(Clone::clone).ok();
+        let target = if watcher.is_some() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let drawn = ProgressBar::with_draw_target(None, target);
+        // The template is checked when it is parsed; it is one of a few constants.
+        let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));
+        drawn.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+        Self { unit, drawn, watcher }
     }
-    time_left(bar.elapsed(), done, all).map_or(String::new(), |left| format!(", {left} left"))
+
+    /// Whether anybody sees it.
+    fn is_seen(&self) -> bool {
+        self.watcher.is_some() || !self.drawn.is_hidden()
+    }
+
+    /// Shows so much of it, with `note` behind.
+    fn show(&self, done: u64, all: u64, note: String) {
+        if let Some(watcher) = &self.watcher {
+            watcher.send_replace(Step { done, all, unit: self.unit, note });
+            return;
+        }
+        // Of nothing, nothing would be all.
+        if all > 0 {
+            self.drawn.set_length(all);
+            self.drawn.set_position(done);
+        }
+        let left = time_left(self.drawn.elapsed(), done, all).map_or(String::new(), |left| format!(", {left} left"));
+        self.drawn.set_message(format!("{note}{left}"));
+    }
 }
 
 /// How long the rest takes, if it goes on as before; `None` before anything is done, and when all is.
@@ -161,5 +205,18 @@ mod tests {
         collect(Arc::clone(&plan), context).await.unwrap();
         assert_eq!(rows_read(&plan), 3);
         drop(progress);
+    }
+
+    #[tokio::test]
+    async fn a_watcher_is_told_in_place_of_a_bar() {
+        let (watcher, steps) = watch::channel(Step::default());
+        watched_by(watcher, async {
+            let bar = Bar::new("chunks");
+            assert!(bar.is_seen() && bar.drawn.is_hidden());
+            bar.show(1, 4, ", 7 Items".to_owned());
+        })
+        .await;
+        let told = Step { done: 1, all: 4, unit: "chunks", note: ", 7 Items".to_owned() };
+        assert_eq!(*steps.borrow(), told);
     }
 }

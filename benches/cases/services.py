@@ -79,8 +79,8 @@ def ours(bench, items):
 def geoparquet(bench, items):
     """stac-fastapi-geoparquet: one file of stac-geoparquet, and DuckDB for each question."""
     port, file = free_port(), parquet(bench, items)
-    words = [bench.service.python, "-m", "uvicorn", "stac_fastapi.geoparquet.main:app", "--port", str(port)]
-    environment = os.environ | {"STAC_FASTAPI_GEOPARQUET_HREF": str(file)}
+    words = [bench.file_service.python, "-m", "uvicorn", "stac_fastapi.geoparquet.main:app", "--port", str(port)]
+    environment = bench.file_service.variables | {"STAC_FASTAPI_GEOPARQUET_HREF": str(file)}
     with running(Service(words, f"http://127.0.0.1:{port}", env=environment)) as service:
         yield service.url, lambda: peak_mb([service.process.pid])
 
@@ -89,8 +89,8 @@ def geoparquet(bench, items):
 def rustac(bench, items):
     """rustac's server, over the same file."""
     port = free_port()
-    words = [bench.service.python.parent / "rustac", "serve", parquet(bench, items), "--addr", f"127.0.0.1:{port}"]
-    with running(Service(words, f"http://127.0.0.1:{port}")) as service:
+    words = [bench.file_service.python.parent / "rustac", "serve", parquet(bench, items), "--addr", f"127.0.0.1:{port}"]
+    with running(Service(words, f"http://127.0.0.1:{port}", env=bench.file_service.variables)) as service:
         yield service.url, lambda: peak_mb([service.process.pid])
 
 

@@ -7,15 +7,17 @@ use earthcatalog::arguments::{
 };
 use earthcatalog::commands::CommandError;
 use earthcatalog::commands::backfill::{self, BackfillArgs};
+use earthcatalog::commands::change_items::ChangeItemsArgs;
 use earthcatalog::commands::collection::{self, CollectionAction, CollectionCommand, ListArgs};
 use earthcatalog::commands::compact::{self, CompactArgs};
-use earthcatalog::commands::deletion::DeletionArgs;
+use earthcatalog::commands::delete::{self, DeleteArgs};
 use earthcatalog::commands::expire::{self, ExpireArgs};
 use earthcatalog::commands::incremental::{self, IncrementalArgs};
 use earthcatalog::commands::info::{self, InfoArgs};
 use earthcatalog::commands::ingest::{self, IngestArgs};
 use earthcatalog::commands::paths::{self, PathsArgs};
 use earthcatalog::commands::reconcile::{self, ReconcileArgs};
+use earthcatalog::commands::update::{self, UpdateArgs};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -33,6 +35,8 @@ pub enum Command {
     Incremental(IncrementalArgs),
     Backfill(BackfillArgs),
     Reconcile(ReconcileArgs),
+    Delete(DeleteArgs),
+    Update(UpdateArgs),
     Compact(CompactArgs),
     Expire(ExpireArgs),
     Info(InfoArgs),
@@ -75,7 +79,7 @@ impl Command {
         let Place { at, resources, cluster } = place.clone();
         let (output, dry_run) = (OUTPUT, options.flag("dry_run")?);
         let source = |at| source(at, options);
-        let deletion = |resources, cluster| DeletionArgs { dry_run, cluster, resources, output };
+        let change = |resources, cluster| ChangeItemsArgs { dry_run, cluster, resources, output };
         Ok(match name {
             "ingest" => {
                 Self::Ingest(IngestArgs { source: source(at)?, dry_run, cluster, threads: resources.threads, output })
@@ -106,7 +110,18 @@ impl Command {
                 base: options.get("base")?,
                 format: options.get("format")?,
                 max_removed: options.read("max_removed", values::max_rejects)?,
-                deletion: deletion(resources, cluster),
+                change: change(resources, cluster),
+            }),
+            "delete" => Self::Delete(DeleteArgs {
+                at,
+                condition: options.get("where")?.unwrap_or_default(),
+                change: change(resources, cluster),
+            }),
+            "update" => Self::Update(UpdateArgs {
+                at,
+                assignments: options.get("set")?.unwrap_or_default(),
+                condition: options.get("where")?.unwrap_or_default(),
+                change: change(resources, cluster),
             }),
             "compact" => Self::Compact(CompactArgs {
                 at,
@@ -161,6 +176,8 @@ impl Command {
             Self::Incremental(args) => incremental::run(&args, &mut out).await,
             Self::Backfill(args) => backfill::run(&args, &mut out).await,
             Self::Reconcile(args) => reconcile::run(&args, &mut out).await,
+            Self::Delete(args) => delete::run(&args, &mut out).await,
+            Self::Update(args) => update::run(&args, &mut out).await,
             Self::Compact(args) => compact::run(&args, &mut out).await,
             Self::Expire(args) => expire::run(&args, &mut out).await,
             Self::Info(args) => info::run(&args, &mut out).await,
@@ -177,6 +194,7 @@ fn source(at: WarehouseArgs, options: &Options<'_, '_>) -> PyResult<SourceArgs> 
         inventory: options.get("inventory")?.unwrap_or_default(),
         at,
         h3_resolution: options.get("h3_resolution")?,
+        columns: options.get("columns")?,
         limit: options.get("limit")?,
         since: options.parse("since")?,
         chunk_size: options.get("chunk_size")?,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use earthcatalog::arguments::cores;
 use earthcatalog::cli::{self, STACK};
+use earthcatalog::progress::{Step, watched_by};
 use earthcatalog::signals::{interrupt, stopped_by};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -91,17 +92,40 @@ where
     T: Send + 'static,
     F: Future<Output = PyResult<T>>,
 {
+    wait_watched(py, at_signal, None, work)
+}
+
+/// As [`wait`]; meanwhile `watcher` is called with how far the work is: `done`, `all`, `unit` and `note` of [`Step`]. What
+/// it raises stops the work as a signal does.
+pub fn wait_watched<T, F>(
+    py: Python<'_>,
+    at_signal: AtSignal,
+    watcher: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> PyResult<T>
+where
+    T: Send + 'static,
+    F: Future<Output = PyResult<T>>,
+{
     let handle = threads()?;
     let (stop, stopped) = watch::channel(false);
     let (send, mut receive) = oneshot::channel();
+    let (told, mut steps) = watch::channel(Step::default());
+    let told = watcher.is_some().then_some(told);
     let thread = thread::Builder::new().name("earthcatalog".to_owned()).stack_size(STACK).spawn(move || {
-        let done = handle.block_on(stopped_by(stopped, async {
+        let work = async {
             match at_signal {
                 AtSignal::Tell => Some(work().await),
                 AtSignal::Drop => tokio::select! {
                     done = work() => Some(done),
                     () = interrupt() => None,
                 },
+            }
+        };
+        let done = handle.block_on(stopped_by(stopped, async {
+            match told {
+                Some(told) => watched_by(told, work).await,
+                None => work.await,
             }
         }));
         // Whoever asked waits until this comes.
@@ -126,7 +150,7 @@ where
                 Ok(()) => return Err(PyRuntimeError::new_err("the engine gave no answer")),
             },
             Err(_) if raised.is_none() => {
-                if let Err(error) = py.check_signals() {
+                if let Err(error) = py.check_signals().and_then(|()| tell(watcher, &mut steps)) {
                     stop.send_replace(true);
                     raised = Some(error);
                 }
@@ -134,4 +158,11 @@ where
             Err(_) => {}
         }
     }
+}
+
+/// Calls `watcher` if there is a new step.
+fn tell(watcher: Option<&Bound<'_, PyAny>>, steps: &mut watch::Receiver<Step>) -> PyResult<()> {
+    let Some(watcher) = watcher.filter(|_| steps.has_changed().unwrap_or_default()) else { return Ok(()) };
+    let Step { done, all, unit, note } = steps.borrow_and_update().clone();
+    watcher.call1((done, all, unit, note)).map(drop)
 }

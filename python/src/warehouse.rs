@@ -20,7 +20,7 @@ use crate::commands::{Command, Place};
 use crate::errors;
 use crate::options::Options;
 use crate::rows::Rows;
-use crate::runtime::{AtSignal, wait};
+use crate::runtime::{AtSignal, wait, wait_watched};
 
 /// A warehouse, which is opened when it is first asked something. Many threads may use one.
 #[pyclass(frozen, module = "earthcatalog._earthcatalog")]
@@ -96,10 +96,14 @@ impl Warehouse {
         Ok(Self { place: Place::new(&Options(options))?, opened: Mutex::default() })
     }
 
-    /// Runs a command; its report as JSON, empty where there is nothing to report.
+    /// Runs a command; its report as JSON, empty where there is nothing to report. Option `progress` is called with how far
+    /// it is: done, all, their unit, and a note.
     fn command(&self, py: Python<'_>, name: &str, options: &Bound<'_, PyDict>) -> PyResult<String> {
         let command = Command::new(name, &self.place, &Options(options))?;
-        wait(py, command.at_signal(), async move || command.run().await.map_err(errors::command))
+        let watcher = options.get_item("progress")?.filter(|watcher| !watcher.is_none());
+        wait_watched(py, command.at_signal(), watcher.as_ref(), async move || {
+            command.run().await.map_err(errors::command)
+        })
     }
 
     /// Plans the statements of `query`, of which the last one has the rows; those before run to their end. A parameter

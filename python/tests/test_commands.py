@@ -1,4 +1,4 @@
-"""Commands: their reports, the names of the reference, and the command itself."""
+"""Commands: their reports, and the command itself."""
 
 import datetime as dt
 import json
@@ -10,8 +10,6 @@ import pytest
 from conftest import Command, item, write_items, write_objects
 
 import earthcatalog
-from earthcatalog.maintenance.compact import compact_warehouse
-from earthcatalog.pipelines.backfill import run_backfill
 
 
 def without(report, *names):
@@ -55,6 +53,26 @@ def test_a_day_of_a_warehouse(place, tmp_path):
     expired = warehouse.expire(retain="0s")
     assert expired["snapshots_removed"] > 0 and not expired["dry_run"]
     assert [(c["id"], c["items"]) for c in warehouse.collections()] == [("c", 35)]
+
+
+def test_items_get_other_values_and_go(place, tmp_path):
+    items = write_items(tmp_path / "items.ndjson", [item(i, **{"eo:cloud_cover": 1.5}) for i in range(20)])
+    warehouse = earthcatalog.open(**place)
+    warehouse.ingest(items, columns="eo:cloud_cover DOUBLE")
+    set = "eo_cloud_cover = eo_cloud_cover * 2, properties = json_set(properties, 'mended', true)"
+    some = "id IN (SELECT id FROM items ORDER BY id LIMIT 3)"
+    assert warehouse.update(set, some, dry_run=True)["updated"] == 3
+    updated = warehouse.update(set, some)
+    assert updated["items"] == 3 and updated["snapshot"]
+    properties = [found["properties"] for found in warehouse.search().items_as_dicts()]
+    mended = [of for of in properties if "mended" in of]
+    assert len(properties) == 20 and len(mended) == 3
+    assert all(of["eo:cloud_cover"] == 3.0 and of["mended"] is True for of in mended)
+    assert warehouse.delete("eo_cloud_cover > 2", dry_run=True)["deleted"] == 3
+    assert warehouse.delete("eo_cloud_cover > 2")["items"] == 3
+    assert warehouse.search().matched() == 17
+    with pytest.raises(earthcatalog.EarthcatalogError, match="column id cannot be set"):
+        warehouse.update("id = 'x'", "true")
 
 
 def test_reports_are_those_of_the_command(place, tmp_path):
@@ -102,29 +120,6 @@ def test_errors_are_of_the_class_that_the_exit_code_says(place, tmp_path):
     assert issubclass(earthcatalog.ConflictError, earthcatalog.WarehouseError)
 
 
-def test_the_names_of_the_reference(tmp_path, capfd):
-    objects = write_objects(tmp_path / "objects", 30)
-    places = {"catalog_path": str(tmp_path / "earthcatalog.db"), "warehouse_path": str(tmp_path / "warehouse")}
-    report = run_backfill(
-        inventory_path=str(objects), **places, scheduler="local", n_workers=4, chunk_size=5, limit=None
-    )
-    assert (report["items"], report["chunks"]) == (30, 6)
-    again = run_backfill(inventory_path=str(objects), **places, scheduler="synchronous", chunk_size=5, limit=10)
-    assert again["listed"] == 10
-
-    before = compact_warehouse(**places, dry_run=True)
-    assert before["buckets_compacted"] > 0 and before["files_before"] == before["files_after"]
-    summary = compact_warehouse(**places, threshold=2, use_lock=False, dry_run=False)
-    assert {name: summary[name] for name in ("buckets_scanned", "buckets_compacted", "files_before")} == {
-        name: before[name] for name in ("buckets_scanned", "buckets_compacted", "files_before")
-    }
-    assert summary["files_after"] == summary["buckets_scanned"]
-
-    # The reference's form of open.
-    opened = earthcatalog.open(store=object(), base=tmp_path)
-    assert opened.search().matched() == 30
-
-
 def python(*arguments, **options):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], check=False, capture_output=True, text=True, **options
@@ -163,14 +158,6 @@ def test_the_command_is_the_command(command):
         search.stdout.readline()
         search.stdout.close()
         assert search.wait() == 0 and search.stderr.read() == b""
-
-
-def test_notebooks_show_what_there_is_from_metadata(demo, place):
-    info, html = demo.info(), demo._repr_html_()
-    for shown in (f"{info['rows']:,}", f"{info['files']:,}", f"{info['years'][0]} to {info['years'][1]}"):
-        assert shown in html
-    assert earthcatalog.open(**place)._repr_html_() is None
-    assert "&lt;b&gt;" in demo.search(ids=["<b>"])._repr_html_()
 
 
 def test_the_stubs_name_what_there_is():

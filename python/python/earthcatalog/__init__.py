@@ -15,14 +15,16 @@ The command ``earthcatalog`` comes with the package.
 """
 
 from ._earthcatalog import __version__
+from .catalog import EarthCatalog, open
 from .errors import ConflictError, DamageError, EarthcatalogError, InputError, WarehouseError
 from .search import ItemSearch
 from .sql import Result
-from .warehouse import Warehouse, open
+from .warehouse import Warehouse
 
 __all__ = [
     "ConflictError",
     "DamageError",
+    "EarthCatalog",
     "EarthcatalogError",
     "InputError",
     "ItemSearch",

@@ -20,7 +20,10 @@ class Warehouse:
 
     def __new__(cls, options: Mapping[str, Any]) -> Warehouse: ...
     def command(self, name: str, options: Mapping[str, Any]) -> str:
-        """Run a command; its report as JSON, empty where there is nothing to report."""
+        """Run a command; its report as JSON, empty where there is nothing to report.
+
+        Option ``progress`` is called with how far it is: done, all, their unit, and a note.
+        """
 
     def sql(self, query: str, parameters: Mapping[str, str | int | float | bool | None]) -> Rows:
         """Plan the statements of ``query``, of which the last one has the rows."""

@@ -2,14 +2,15 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _earthcatalog
-from ._html import table
+from ._html import count, rows, table
 from ._values import geometry, interval, listed, texts
 from ._values import query as conditions
-from .errors import InputError
+from .errors import EarthcatalogError, InputError
 from .sql import ArrowRows, needs
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ PAGE = 100
 
 #: The order of the Items where none is asked for.
 NEWEST_FIRST = "-datetime"
+
+#: What notebooks show of the first Items, and of how many.
+SHOWN = ["datetime", "collection", "id"]
+MOST_SHOWN = 5
 
 
 class ItemSearch(ArrowRows):
@@ -97,6 +102,9 @@ class ItemSearch(ArrowRows):
         self._warehouse = warehouse
         self._page = limit or PAGE
         self._parameters = _earthcatalog.search_parameters(json.dumps(given, default=_plain))
+        #: For notebooks: how many match, once somebody has asked, and how many Items were read so far.
+        self._matched: int | None = None
+        self._read = 0
 
     def get_parameters(self) -> "dict[str, Any]":
         """The parameters, as the body of a POST to a STAC API has them; ``limit`` is ``max_items``."""
@@ -105,13 +113,36 @@ class ItemSearch(ArrowRows):
     def matched(self) -> int:
         """How many Items meet the conditions, exactly, whatever ``max_items`` is."""
         unlimited = {name: value for name, value in self.get_parameters().items() if name not in ("limit", "sortby")}
-        return self._warehouse.count(json.dumps(unlimited))
+        self._matched = self._warehouse.count(json.dumps(unlimited))
+        return self._matched
+
+    def stats(self) -> "dict[str, int]":
+        """How much there is to look at, from metadata alone: ``files`` of the place and time, or of all where no place is
+        given, with ``rows_upper_bound`` and ``bytes_upper_bound``, which are those of these files."""
+        asked = self.get_parameters()
+        place = asked.get("intersects") or asked.get("bbox")
+        if place is None:
+            found = [json.loads(self._warehouse.command("info", {}))]
+            files = found[0]["files"]
+        else:
+            start, end = (None if end == ".." else end for end in (asked.get("datetime", "..").split("/") * 2)[:2])
+            # Heights of a box are left out.
+            sides = place if isinstance(place, dict) or len(place) == 4 else [*place[:2], *place[3:5]]
+            text = json.dumps(sides) if isinstance(sides, dict) else ",".join(map(str, sides))
+            options = {"geometry": text, "start": start, "end": end}
+            found = json.loads(self._warehouse.command("paths", options))["files"]
+            files = len(found)
+        return {"files": files} | {
+            f"{unit}_upper_bound": sum(part[unit] for part in found) for unit in ("rows", "bytes")
+        }
 
     def items_as_dicts(self) -> "Iterator[dict[str, Any]]":
         """The Items as they were ingested, each a mapping."""
         rows = self._ask()
         for lines in iter(rows.next_items, None):
-            yield from map(json.loads, lines.split(b"\n")[:-1])
+            for line in lines.split(b"\n")[:-1]:
+                self._read += 1
+                yield json.loads(line)
 
     def items(self) -> "Iterator[pystac.Item]":
         """The Items as ``pystac.Item``; needs pystac."""
@@ -175,9 +206,21 @@ class ItemSearch(ArrowRows):
     def __repr__(self) -> str:
         return f"<earthcatalog.ItemSearch: {self._parameters}>"
 
-    def _repr_html_(self) -> str:
-        parameters = self.get_parameters().items()
-        return table("earthcatalog.ItemSearch", [(name, json.dumps(value)) for name, value in parameters])
+    def _repr_html_(self) -> "str | None":
+        started = time.perf_counter()
+        asked = self.get_parameters()
+        first = json.dumps(asked | {"limit": min(MOST_SHOWN, asked.get("limit", MOST_SHOWN))})
+        try:
+            items = ArrowRows(lambda: self._warehouse.search(first, ", ".join(SHOWN))).to_arrow()
+        except (EarthcatalogError, ModuleNotFoundError):
+            # The text says what is asked for.
+            return None
+        counts = [("match", self._matched), ("read so far", self._read or None)]
+        lines = [(name, json.dumps(value)) for name, value in asked.items()]
+        lines += [(name, count(number)) for name, number in counts if number is not None]
+        lines += [(f"first {items.num_rows} read in", f"{time.perf_counter() - started:.2f} s")]
+        columns = zip(*items.to_pydict().values(), strict=True)
+        return f"{table('earthcatalog.ItemSearch', lines)}{rows(SHOWN, columns)}"
 
 
 def _plain(value: Any) -> Any:

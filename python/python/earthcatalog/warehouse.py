@@ -2,52 +2,35 @@
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from . import _earthcatalog
-from ._html import count, size, table
+from ._html import count, size, table, world
+from ._progress import shown
 from ._values import duration, geometry, location, moment
-from .errors import EarthcatalogError, InputError
+from .errors import EarthcatalogError
 from .search import ItemSearch
 from .sql import Result
 
 if TYPE_CHECKING:
     import datetime as dt
 
-__all__ = ["Warehouse", "open"]
+__all__ = ["Warehouse"]
 
+#: The finest cells on a map of the world; there are 842 of them.
+MAP_RESOLUTION = 1
 
-def open(
-    store: object = None,
-    base: "str | os.PathLike[str] | None" = None,
-    *,
-    catalog: "str | os.PathLike[str] | None" = None,
-    warehouse: "str | os.PathLike[str] | None" = None,
-    workers: "int | None" = None,
-    memory: "str | int | None" = None,
-    cluster: "str | None" = None,
-) -> "Warehouse":
-    """Open a warehouse, or the place for a new one, which the first ingest makes.
-
-    - ``catalog``: path or URL of the Iceberg catalog, a SQLite file
-    - ``warehouse``: folder or URL of the data files. The table knows it; only a new one needs it
-    - ``store``, ``base``: the form of the Python reference. The catalog is ``earthcatalog.db`` below ``base``, and the
-      files are in ``warehouse`` beside it. The engine reaches a store by its URL, with the credentials of the
-      environment: ``store`` itself is not used
-    - ``workers``: how many tasks a command runs at a time; the number of cores where it is not given
-    - ``memory``: what sorts may use before they spill to disk, in bytes or as ``"2GB"``
-    - ``cluster``: ``df://HOST:PORT`` of a scheduler whose executors do the work
-
-    Nothing is read yet: what is wrong with the warehouse is said by the first question.
-    """
-    if base is not None:
-        if catalog is not None or warehouse is not None:
-            raise InputError("base: it names catalog and warehouse; leave it or these out")
-        root = os.fspath(base).rstrip("/")
-        catalog, warehouse = f"{root}/earthcatalog.db", f"{root}/warehouse"
-    if catalog is None:
-        raise InputError("catalog: name the catalog, as in earthcatalog.open(catalog='catalog.db')")
-    return Warehouse(catalog, warehouse, workers=workers, memory=memory, cluster=cluster)
+CELLS = """
+SELECT cell, rows, ST_AsText(h3_cell_to_boundary(cell)) AS outline
+FROM (
+    SELECT h3_cell_to_parent(grid_partition, $resolution) AS cell, sum(record_count) AS rows
+    FROM "items$partitions"
+    WHERE grid_partition <> '__none__'
+    GROUP BY 1
+)
+ORDER BY cell
+"""
 
 
 class Warehouse:
@@ -77,7 +60,7 @@ class Warehouse:
         self._native = _earthcatalog.Warehouse(places | self._options)
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        return _unpickled, (self.catalog, self.warehouse, self._options)
+        return _unpickled, (type(self), self.catalog, self.warehouse, self._options)
 
     def search(self, **parameters: Any) -> ItemSearch:
         """A STAC search over the Items, each in its newest version; :class:`ItemSearch` has the parameters."""
@@ -101,6 +84,7 @@ class Warehouse:
         limit: "int | None" = None,
         since: "str | dt.date | None" = None,
         h3_resolution: "int | None" = None,
+        columns: "str | None" = None,
         chunk_size: "int | None" = None,
         fetch_concurrency: "int | None" = None,
         suffix: "str | None" = None,
@@ -118,6 +102,7 @@ class Warehouse:
         - ``limit``: the first so many objects only
         - ``since``: objects that were modified since then only
         - ``h3_resolution``: of a new table, 0 to 15
+        - ``columns``: properties with a column of their own in a new table, as ``"platform VARCHAR, eo:cloud_cover DOUBLE"``
         - ``chunk_size``: objects of a task
         - ``fetch_concurrency``: objects that a task fetches at a time
         - ``suffix``: ends of the keys that are Items, as ``".json,.geojson"``
@@ -140,6 +125,7 @@ class Warehouse:
         limit: "int | None" = None,
         since: "str | dt.date | None" = None,
         h3_resolution: "int | None" = None,
+        columns: "str | None" = None,
         chunk_size: "int | None" = None,
         fetch_concurrency: "int | None" = None,
         suffix: "str | None" = None,
@@ -167,6 +153,7 @@ class Warehouse:
         limit: "int | None" = None,
         since: "str | dt.date | None" = None,
         h3_resolution: "int | None" = None,
+        columns: "str | None" = None,
         chunk_size: "int | None" = None,
         fetch_concurrency: "int | None" = None,
         suffix: "str | None" = None,
@@ -209,6 +196,23 @@ class Warehouse:
         """
         options = locals() | {"inventory": location(inventory), "base": location(base)}
         return self._command("reconcile", options)
+
+    def delete(self, where: str, *, dry_run: bool = False) -> "dict[str, Any]":
+        """Delete the Items for which ``where`` is true, in all versions and cells, as one snapshot.
+
+        ``where`` is a condition in SQL on the columns of ``items``, as ``"platform = 'S1B'"``. Returns ``items``,
+        ``rows_before``, ``rows_after``, ``snapshot`` and more; of a dry run, ``deleted`` and ``buckets``.
+        """
+        return self._command("delete", {"where": where, "dry_run": dry_run})
+
+    def update(self, set: str, where: str, *, dry_run: bool = False) -> "dict[str, Any]":
+        """Give the Items for which ``where`` is true other values, in all their cells, as one snapshot.
+
+        ``set`` has columns with their new values, as behind ``SET`` in SQL:
+        ``"platform = 'LC08', properties = json_set(properties, 'eo:cloud_cover', 12.5)"``. ``where`` and what is
+        returned are as of :meth:`delete`; of a dry run, ``updated`` and ``buckets``.
+        """
+        return self._command("update", {"set": set, "where": where, "dry_run": dry_run})
 
     def compact(
         self,
@@ -287,22 +291,25 @@ class Warehouse:
 
     def _command(self, name: str, options: "dict[str, Any]") -> Any:
         options.pop("self", None)
-        report = self._native.command(name, options)
+        with shown(name) as bar:
+            report = self._native.command(name, options | {"progress": bar})
         return json.loads(report) if report else {}
 
     def __repr__(self) -> str:
         where = "" if self.warehouse is None else f", warehouse={self.warehouse!r}"
-        return f"<earthcatalog.Warehouse: catalog={self.catalog!r}{where}>"
+        return f"<earthcatalog.{type(self).__name__}: catalog={self.catalog!r}{where}>"
 
     def _repr_html_(self) -> "str | None":
+        started = time.perf_counter()
         try:
             info = self.info()
+            cells = self._cells(info["h3_resolution"])
         except EarthcatalogError:
             # There may be no table yet: the text says what there is.
             return None
         years = info["years"] and f"{info['years'][0]} to {info['years'][1]}"
         snapshots = info["snapshots"]
-        return table(
+        summary = table(
             "earthcatalog.Warehouse",
             [
                 ("catalog", info["catalog"]),
@@ -316,12 +323,23 @@ class Warehouse:
                     "snapshots",
                     f"{len(snapshots)}, the last of {snapshots[-1]['committed_at']}" if snapshots else "none",
                 ),
+                ("metadata read in", f"{time.perf_counter() - started:.2f} s"),
             ],
         )
+        return f'<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:center">{summary}{world(cells)}</div>'
+
+    def _cells(self, resolution: int) -> "list[tuple[str, int, str]]":
+        """Name, number of rows and outline of each cell, of the coarser cells that a map has room for; without pyarrow,
+        none."""
+        try:
+            found = self.sql(CELLS, resolution=min(resolution, MAP_RESOLUTION)).to_arrow()
+        except ModuleNotFoundError:
+            return []
+        return list(zip(*found.to_pydict().values(), strict=True))
 
 
-def _unpickled(catalog: str, warehouse: "str | None", options: "dict[str, Any]") -> Warehouse:
-    return Warehouse(catalog, warehouse, **options)
+def _unpickled(kind: "type[Warehouse]", catalog: str, warehouse: "str | None", options: "dict[str, Any]") -> Warehouse:
+    return kind(catalog, warehouse, **options)
 
 
 def _source(options: "dict[str, Any]") -> "dict[str, Any]":

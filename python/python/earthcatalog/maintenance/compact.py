@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from ..warehouse import open as open_warehouse
+from ..catalog import open as open_warehouse
 
 __all__ = ["compact_warehouse"]
 

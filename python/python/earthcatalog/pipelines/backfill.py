@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..warehouse import open as open_warehouse
+from ..catalog import open as open_warehouse
 
 if TYPE_CHECKING:
     import datetime as dt
