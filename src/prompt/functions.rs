@@ -9,6 +9,7 @@ const OURS: &[(&str, &str)] = &[
     ("json_get_scalar(json, key)", "as json_get_text; null for objects and lists"),
     ("json_set(json, key, value)", "a JSON object with a member set to JSON, a number or a boolean; null removes it"),
     ("json_set_text(json, key, text)", "as json_set, of a text or a time"),
+    ("member_column(column, new, old, properties)", "what UPDATE writes into a column with JSON, checked"),
     ("try_number(text)", "a number as JSON writes it; null for any other text"),
     ("try_timestamp(text)", "a time in RFC 3339 or close to it; null for any other text"),
     ("casei(text)", "the text without regard to case"),
