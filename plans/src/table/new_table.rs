@@ -52,7 +52,18 @@ impl Warehouse {
             Ok(existing) => existing.agreeing(warehouse, items, h3_resolution),
             Err(WarehouseError::NoCatalog { .. } | WarehouseError::NoTable { .. }) => {
                 let folder = folder_url(warehouse)?;
-                refuse_another_table(&Catalog::at(catalog)?, &folder, &[]).await?;
+                let file = Catalog::at(catalog)?;
+                let is_free = async || {
+                    let creating = Creation::files(&file, &folder).await?;
+                    refuse_another_table(&file, &folder, &creating).await
+                };
+                if is_free().await.is_err() {
+                    // Another process may have created it meanwhile, or begun to.
+                    if has_table(&file).await? {
+                        return Self::open(catalog).await?.agreeing(warehouse, items, h3_resolution);
+                    }
+                    is_free().await?;
+                }
                 let location = to_location(&folder)?.trim_end_matches('/').to_owned();
                 let metadata = schema::new_metadata(items, h3_resolution, &location)?;
                 let metadata_location = MetadataLocation::new_with_metadata(&location, &metadata).to_string();
@@ -80,7 +91,7 @@ impl Warehouse {
 /// Errors: [`WarehouseError::AnotherTable`] where the folder holds metadata of a table.
 async fn create_table(catalog: &Catalog, folder: &Url, metadata: &TableMetadata) -> Result<bool> {
     let first = MetadataLocation::new_with_metadata(metadata.location(), metadata).to_string();
-    let lock = ConditionalObject::at(&below(folder, &format!("{}/{}", layout::METADATA, layout::CREATING))?)?;
+    let lock = Creation::lock(folder)?;
     let failed =
         |e: &dyn std::fmt::Display| WarehouseError::Creation { folder: folder.to_string(), reason: e.to_string() };
     let mut looks = 0;
@@ -169,6 +180,24 @@ struct Creation {
 }
 
 impl Creation {
+    /// The lease of a folder.
+    fn lock(folder: &Url) -> Result<ConditionalObject> {
+        Ok(ConditionalObject::at(&below(folder, &format!("{}/{}", layout::METADATA, layout::CREATING))?)?)
+    }
+
+    /// The metadata files of a table that a process creates in a folder for this catalog, or began to when it died.
+    async fn files(catalog: &Catalog, folder: &Url) -> Result<Vec<String>> {
+        let lock = Self::lock(folder)?;
+        let Some(version) = lock.read().await? else { return Ok(vec![]) };
+        let failed = |e: super::leases::MaintenanceError| WarehouseError::Creation {
+            folder: folder.to_string(),
+            reason: e.to_string(),
+        };
+        let lease = Lease::parse(&version.bytes, lock.location()).map_err(failed)?;
+        let creation = Self::parse(&lease.purpose, &catalog.to_string());
+        Ok(creation.map_or(vec![], |Self { first, abandoned }| [vec![first], abandoned].concat()))
+    }
+
     /// Acquires the lease, from one that died if need be, and says what that one has left.
     async fn begin(lock: ConditionalObject, first: &str, catalog: &Catalog) -> Maintained<(Acquired, Self)> {
         let begun = Arc::new(Mutex::new(Self { first: first.to_owned(), abandoned: vec![] }));
@@ -231,6 +260,11 @@ mod tests {
             drop(acquired);
             let dead = Lease { pid: child.id(), ..Lease::new(&creation.purpose(&file.to_string())) };
             lock.create(dead.to_bytes()).await.unwrap().unwrap();
+            // Who plans the table before it creates it takes that for no table, either; of another catalog it may be one.
+            Warehouse::open_or_plan(catalog, warehouse, &items(), 1).await.unwrap();
+            let other = format!("{catalog}-other");
+            let planned = Warehouse::open_or_plan(&other, warehouse, &items(), 1).await;
+            assert_eq!(planned.is_err(), expected.len() > 1 || writes_its_file);
         }
         let created = Warehouse::open_or_create(catalog, warehouse, &items(), 1).await.unwrap();
         assert!(created.is_new());
