@@ -168,7 +168,10 @@ mod tests {
             ("json_set(o, 'd', 12.5)", r#"{"a":1.50,"b":{"c": [1, 2]},"é":null,"d":12.5}"#),
             ("json_set(o, 'd', true)", r#"{"a":1.50,"b":{"c": [1, 2]},"é":null,"d":true}"#),
             ("json_set_text(o, 'd', 'say \"x\"')", r#"{"a":1.50,"b":{"c": [1, 2]},"é":null,"d":"say \"x\""}"#),
-            ("json_set_text('{}', 't', to_timestamp('2020-01-02T03:04:05Z'))", r#"{"t":"2020-01-02T03:04:05Z"}"#),
+            (
+                "json_set_text('{}', 't', arrow_cast('2020-01-02T03:04:05', 'Timestamp(Microsecond, Some(\"UTC\"))'))",
+                r#"{"t":"2020-01-02T03:04:05Z"}"#,
+            ),
             ("json_set(o, 'b', json_set(json_get(o, 'b'), 'c', 3))", r#"{"a":1.50,"b":{"c":3},"é":null}"#),
             (r#"json_set('{"a": 1, "a": 2}', 'a', 3)"#, r#"{"a":3}"#),
             ("json_set('{}', 'a', NULL)", "{}"),
