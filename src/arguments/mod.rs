@@ -14,7 +14,7 @@ mod warehouse;
 
 pub use cluster::ClusterArgs;
 pub use error::ArgumentError;
-pub use locations::{check_catalog, check_inventory, check_location, place, read_place};
+pub use locations::{check_inventory, check_location, place, read_place};
 pub use report_format::ReportFormat;
 pub use resources::{ResourceArgs, ThreadArgs, cores};
 pub use script::{ParameterArgs, ScriptArgs, script};
@@ -22,4 +22,4 @@ pub use source::SourceArgs;
 pub use texts::{list, text, text_or_file};
 pub use time::TimeArgs;
 pub use values::Since;
-pub use warehouse::{AnyWarehouseArgs, WarehouseArgs};
+pub use warehouse::{AnyWarehouseArgs, TableInFolderArgs, WarehouseArgs};

@@ -27,6 +27,24 @@ pub struct AnyWarehouseArgs {
     pub warehouse: Option<String>,
 }
 
+/// A table that lies in a folder, and the catalog that takes it.
+#[derive(Debug, Clone, Args)]
+pub struct TableInFolderArgs {
+    /// Path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
+    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
+    pub catalog: String,
+    /// Folder or URL in which the table lies
+    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
+    pub warehouse: String,
+}
+
+impl TableInFolderArgs {
+    /// An error unless catalog and folder can be there.
+    pub fn check(&self) -> Result<(), ArgumentError> {
+        check(Some(&self.catalog), Some(&self.warehouse))
+    }
+}
+
 impl WarehouseArgs {
     /// An error unless a warehouse can be there.
     pub fn check(&self) -> Result<(), ArgumentError> {

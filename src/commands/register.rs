@@ -8,28 +8,23 @@ use earthcatalog_plans::table::{Warehouse, WarehouseError};
 use serde::Serialize;
 
 use super::CommandError;
-use crate::arguments::{ReportFormat, check_catalog, check_location};
+use crate::arguments::{ReportFormat, TableInFolderArgs};
 use crate::pipeline::PipelineError;
 use crate::report::count;
 
 /// Flags of `register`.
 #[derive(Debug, Clone, Args)]
 pub struct RegisterArgs {
-    /// Path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
-    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
-    pub catalog: String,
-    /// Folder or URL in which the table lies
-    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
-    pub warehouse: String,
+    #[command(flatten)]
+    pub at: TableInFolderArgs,
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
 
 pub async fn run(args: &RegisterArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    check_location("warehouse", &args.warehouse)?;
-    check_catalog(&args.catalog)?;
-    let registered = register(&args.catalog, &args.warehouse).await;
+    args.at.check()?;
+    let registered = register(&args.at.catalog, &args.at.warehouse).await;
     let failed = |e: WarehouseError| CommandError::Run(Box::new(PipelineError::from(e)));
     Ok(args.output.write(&registered.map_err(failed)?, out)?)
 }

@@ -8,29 +8,24 @@ use earthcatalog_plans::table::{Warehouse, WarehouseError};
 use serde::Serialize;
 
 use super::CommandError;
-use crate::arguments::{ReportFormat, check_catalog, check_location};
+use crate::arguments::{ReportFormat, TableInFolderArgs};
 use crate::pipeline::PipelineError;
 use crate::report::count;
 
 /// Flags of `relocate`.
 #[derive(Debug, Clone, Args)]
 pub struct RelocateArgs {
-    /// Path or URL of the Iceberg catalog, a SQLite file: a copy of the one of the table where it was, or a new one
-    #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
-    pub catalog: String,
-    /// Folder or URL to which the files of the table were copied or moved
-    #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
-    pub warehouse: String,
+    #[command(flatten)]
+    pub at: TableInFolderArgs,
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
 
 pub async fn run(args: &RelocateArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    check_location("warehouse", &args.warehouse)?;
-    check_catalog(&args.catalog)?;
+    args.at.check()?;
     let failed = |e: WarehouseError| CommandError::Run(Box::new(PipelineError::from(e)));
-    let relocated = relocate(&args.catalog, &args.warehouse).await.map_err(failed)?;
+    let relocated = relocate(&args.at.catalog, &args.at.warehouse).await.map_err(failed)?;
     Ok(args.output.write(&relocated, out)?)
 }
 

@@ -211,6 +211,10 @@ mod tests {
         assert!(missing.contains("there is no table nothing; create it first"), "{missing}");
         let fine = error("SELECT * FROM h3_fanout(source, 16)").await;
         assert!(fine.contains("there is no H3 resolution 16; give a whole number from 0 to 15"), "{fine}");
+        let no_cells = error("SELECT * FROM h3_fanout(source, source)").await;
+        assert!(no_cells.contains("source has no cells") && no_cells.contains("into which they go"), "{no_cells}");
+        let computed = error("SELECT * FROM h3_fanout(source, random())").await;
+        assert!(computed.contains("the resolution of source is"), "{computed}");
         let swapped = error("SELECT * FROM h3_fanout(1, source)").await;
         assert!(swapped.contains("is no table; give its name"), "{swapped}");
         let alone = error("SELECT * FROM h3_fanout(source)").await;

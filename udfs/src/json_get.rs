@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StringViewBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{DFSchema, Result, ScalarValue, exec_datafusion_err, plan_err};
+use datafusion::common::{DFSchema, Result, exec_datafusion_err, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::sqlparser::ast::BinaryOperator;
 use datafusion::logical_expr::{
@@ -63,6 +64,26 @@ impl JsonGet {
             _ => Some(found.as_raw_str().to_owned()),
         })
     }
+
+    fn members(&self, texts: &ArrayRef, keys: &ArrayRef) -> Result<ArrayRef> {
+        let mut members = StringViewBuilder::with_capacity(texts.len());
+        let texts = texts.as_string_view().iter();
+        let mut append = |json: Option<&str>, key: Option<PointerNode>| -> Result<()> {
+            members.append_option(match json.zip(key) {
+                Some((json, key)) => self.member(json, key)?,
+                None => None,
+            });
+            Ok(())
+        };
+        if let Some(indexes) = keys.as_primitive_opt::<Int64Type>() {
+            let index = |i: i64| usize::try_from(i).ok().map(PointerNode::Index);
+            texts.zip(indexes).try_for_each(|(json, i)| append(json, i.and_then(index)))?;
+        } else {
+            let name = |name: &str| PointerNode::Key(name.to_owned().into());
+            texts.zip(keys.as_string_view()).try_for_each(|(json, key)| append(json, key.map(name)))?;
+        }
+        Ok(Arc::new(members.finish()))
+    }
 }
 
 impl ScalarUDFImpl for JsonGet {
@@ -91,30 +112,7 @@ impl ScalarUDFImpl for JsonGet {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
-        let (texts, keys) = (args.args[0].to_array(rows)?, args.args[1].to_array(rows)?);
-        let mut members = StringViewBuilder::with_capacity(rows);
-        let texts = texts.as_string_view().iter();
-        let mut append = |json: Option<&str>, key: Option<PointerNode>| -> Result<()> {
-            members.append_option(match json.zip(key) {
-                Some((json, key)) => self.member(json, key)?,
-                None => None,
-            });
-            Ok(())
-        };
-        if let Some(indexes) = keys.as_primitive_opt::<Int64Type>() {
-            let index = |i: i64| usize::try_from(i).ok().map(PointerNode::Index);
-            texts.zip(indexes).try_for_each(|(json, i)| append(json, i.and_then(index)))?;
-        } else {
-            let name = |name: &str| PointerNode::Key(name.to_owned().into());
-            texts.zip(keys.as_string_view()).try_for_each(|(json, key)| append(json, key.map(name)))?;
-        }
-        let members: ArrayRef = Arc::new(members.finish());
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&members, 0)?));
-        }
-        Ok(ColumnarValue::Array(members))
+        make_scalar_function(|args| self.members(&args[0], &args[1]), vec![])(&args.args)
     }
 }
 
@@ -136,19 +134,17 @@ impl ExprPlanner for JsonOperators {
 
 #[cfg(test)]
 mod tests {
-    use arrow::util::pretty::pretty_format_batches;
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::testing;
 
     async fn answer(sql: &str) -> Result<String> {
         let session = SessionContext::new();
         crate::register(&session)?;
         let item = r#"'{"eo:cloud_cover": 7.5, "platform": "L\u0038", "bands": [{"name": "B1"}, 2], "none": null}'"#;
         let source = format!("SELECT properties FROM (VALUES ({item})) AS t(properties)");
-        let batches = session.sql(&format!("SELECT {sql} AS answer FROM ({source})")).await?.collect().await?;
-        let table = pretty_format_batches(&batches)?.to_string();
-        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+        testing::answer(&session, &format!("SELECT {sql} AS answer FROM ({source})")).await
     }
 
     #[tokio::test]

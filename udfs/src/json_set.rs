@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StringViewBuilder};
+use arrow::array::{ArrayRef, AsArray, StringViewArray};
 use arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, plan_err};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use earthcatalog_stac_rows::canonical::write_text;
 use serde_json::value::RawValue;
@@ -121,41 +122,32 @@ impl ScalarUDFImpl for JsonSet {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
-        let [texts, keys, values] = [0, 1, 2].map(|i| args.args[i].to_array(rows));
-        let (texts, keys, values) = (texts?, keys?, values?);
-        let mut objects = StringViewBuilder::with_capacity(rows);
-        let keys_and_values = keys.as_string_view().iter().zip(values.as_string_view());
-        for (json, (key, value)) in texts.as_string_view().iter().zip(keys_and_values) {
-            objects.append_option(match key {
-                Some(key) => self.set(json, key, value)?,
-                None => None,
-            });
-        }
-        let objects: ArrayRef = Arc::new(objects.finish());
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&objects, 0)?));
-        }
-        Ok(ColumnarValue::Array(objects))
+        let objects = |args: &[ArrayRef]| {
+            let [texts, keys, values] = [0, 1, 2].map(|i| args[i].as_string_view().iter());
+            let object = |((json, key), value): ((_, Option<&str>), _)| match key {
+                Some(key) => self.set(json, key, value),
+                None => Ok(None),
+            };
+            let objects = texts.zip(keys).zip(values).map(object).collect::<Result<StringViewArray>>()?;
+            Ok(Arc::new(objects) as ArrayRef)
+        };
+        make_scalar_function(objects, vec![])(&args.args)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::util::pretty::pretty_format_batches;
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::testing;
 
     async fn answer(sql: &str) -> Result<String> {
         let session = SessionContext::new();
         crate::register(&session)?;
         let item = r#"'{"a" : 1.50, "b": {"c": [1, 2]}, "\u00e9": null}'"#;
         let source = format!("SELECT o FROM (VALUES ({item})) AS t(o)");
-        let batches = session.sql(&format!("SELECT {sql} AS answer FROM ({source})")).await?.collect().await?;
-        let table = pretty_format_batches(&batches)?.to_string();
-        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+        testing::answer(&session, &format!("SELECT {sql} AS answer FROM ({source})")).await
     }
 
     #[tokio::test]

@@ -27,6 +27,8 @@ mod st_geom_from_text;
 mod st_make_envelope;
 mod st_relation;
 pub mod stac_item;
+#[cfg(test)]
+mod testing;
 mod times;
 mod try_number;
 mod try_timestamp;

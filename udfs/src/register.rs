@@ -91,13 +91,12 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
 
     use super::*;
+    use crate::testing;
 
     async fn answer(sql: &str) -> Result<String> {
         let session = SessionContext::new();
         register(&session)?;
-        let batches = session.sql(&format!("SELECT {sql} AS answer")).await?.collect().await?;
-        let table = pretty_format_batches(&batches)?.to_string();
-        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+        testing::answer(&session, &format!("SELECT {sql} AS answer")).await
     }
 
     #[tokio::test]

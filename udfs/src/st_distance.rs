@@ -142,10 +142,10 @@ impl Operand {
 
 #[cfg(test)]
 mod tests {
-    use arrow::util::pretty::pretty_format_batches;
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::testing;
 
     async fn answer(sql: &str) -> Result<String> {
         let session = SessionContext::new();
@@ -153,9 +153,7 @@ mod tests {
         session.register_udf(st_distance_udf());
         session.register_udf(st_dwithin_udf());
         let points = "SELECT ST_Point(x, 0) AS p FROM (VALUES (3.0)) AS t(x)";
-        let batches = session.sql(&format!("SELECT {sql} AS answer FROM ({points})")).await?.collect().await?;
-        let table = pretty_format_batches(&batches)?.to_string();
-        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+        testing::answer(&session, &format!("SELECT {sql} AS answer FROM ({points})")).await
     }
 
     #[tokio::test]

@@ -168,19 +168,17 @@ impl Relation {
 
 #[cfg(test)]
 mod tests {
-    use arrow::util::pretty::pretty_format_batches;
     use datafusion::prelude::SessionContext;
 
     use super::*;
+    use crate::testing;
 
     async fn answer(sql: &str) -> Result<String> {
         let session = SessionContext::new();
         geodatafusion::register(&session);
         st_relation_udfs().into_iter().for_each(|udf| session.register_udf(udf));
         let shapes = "WITH shapes AS (SELECT ST_GeomFromText(wkt) AS g FROM (VALUES ('POLYGON((0 0, 4 0, 4 4, 0 4, 0 0))')) AS t(wkt))";
-        let batches = session.sql(&format!("{shapes} SELECT {sql} AS answer FROM shapes")).await?.collect().await?;
-        let table = pretty_format_batches(&batches)?.to_string();
-        Ok(table.lines().nth(3).unwrap_or_default().trim_matches(['|', ' ']).to_owned())
+        testing::answer(&session, &format!("{shapes} SELECT {sql} AS answer FROM shapes")).await
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use earthcatalog_udfs::SessionTables;
 use iceberg::spec::{Operation, SnapshotRef, TableMetadata};
 
 use super::ItemsTable;
-use super::items_table::{as_type, while_sorted};
+use super::items_table::{after_sorting, for_sorting};
 use super::warehouse_of::warehouse_of;
 use crate::model::item_key::ItemKey;
 use crate::model::versions::{DIGEST, digest};
@@ -122,9 +122,7 @@ impl ChangesTable {
             if let Some(filter) = conjunction(filters.iter().cloned()) {
                 rows = rows.filter(filter)?;
             }
-            let fields = schema.fields().iter();
-            let fields = fields.map(|f| as_type(f.name(), f.data_type(), &while_sorted(f.data_type())));
-            rows.project(fields.chain([digest(&schema), lit(state).alias(STATE)]))
+            rows.project(for_sorting(schema.fields()).into_iter().chain([digest(&schema), lit(state).alias(STATE)]))
         };
         let mut states = states.into_iter().map(rows);
         let Some(first) = states.next() else { return Ok(None) };
@@ -137,7 +135,6 @@ impl ChangesTable {
             .when(ident(STATE).eq(lit(1_i64)), lit("added"))
             .otherwise(lit("removed"))?
             .alias(CHANGE);
-        let fields = items.fields().iter().map(|f| as_type(f.name(), &while_sorted(f.data_type()), f.data_type()));
         let is_other = ident(DIGEST_BEFORE).is_null().or(ident(DIGEST_BEFORE).not_eq(ident(DIGEST)));
         let rows = rows
             .window([
@@ -145,7 +142,7 @@ impl ChangesTable {
                 of_states(lead(ident(DIGEST), Some(1), None))?.alias(DIGEST_BEFORE),
             ])?
             .filter(ident(AGE_RANK).eq(lit(1_u64)).and(is_other))?
-            .project(std::iter::once(change).chain(fields))?;
+            .project(std::iter::once(change).chain(after_sorting(items.fields())))?;
         rows.build().map(Some)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{JoinType, NullEquality, Result};
@@ -136,22 +136,18 @@ impl ItemsTable {
             let nulls = NullEquality::NullEqualsNull;
             versions = found.join_detailed(versions.build()?, JoinType::Inner, of_candidates, None, nulls)?;
         }
-        let all = self.versions.schema();
-        let fields = all.fields().iter();
-        let all = fields.map(|field| as_type(field.name(), field.data_type(), &while_sorted(field.data_type())));
+        let all = for_sorting(self.versions.schema().fields());
         let rank = row_number().partition_by(key()).order_by(newest_first()).build()?.alias(AGE_RANK);
-        let newest = versions.project(all.chain([digest(&self.schema)]))?.window([rank])?;
+        let newest = versions.project(all.into_iter().chain([digest(&self.schema)]))?.window([rank])?;
         let newest = newest.filter(ident(AGE_RANK).eq(lit(1_u64)))?;
-        let fields = self.schema.fields().iter();
-        let newest = newest
-            .project(fields.map(|field| as_type(field.name(), &while_sorted(field.data_type()), field.data_type())))?;
+        let newest = newest.project(after_sorting(self.schema.fields()))?;
         filtered(newest, &of_version)?.project(columns.iter().map(|name| ident(*name)))?.build()
     }
 }
 
 /// The type of a column of `data_type` while rows are sorted: texts of its own to each batch, where views would hold on to
 /// those of all batches.
-pub(crate) fn while_sorted(data_type: &DataType) -> DataType {
+fn while_sorted(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::LargeUtf8,
         DataType::BinaryView => DataType::LargeBinary,
@@ -163,8 +159,22 @@ pub(crate) fn while_sorted(data_type: &DataType) -> DataType {
     }
 }
 
-pub(crate) fn as_type(column: &str, from: &DataType, to: &DataType) -> Expr {
-    if from == to { ident(column) } else { cast(ident(column), to.clone()).alias(column) }
+/// Columns as they are while rows are sorted.
+pub(crate) fn for_sorting(columns: &Fields) -> Vec<Expr> {
+    let column = |field: &FieldRef| as_type(field, field.data_type(), &while_sorted(field.data_type()));
+    columns.iter().map(column).collect()
+}
+
+/// Columns that were made [`for_sorting`], as they were before.
+pub(crate) fn after_sorting(columns: &Fields) -> Vec<Expr> {
+    let column = |field: &FieldRef| as_type(field, &while_sorted(field.data_type()), field.data_type());
+    columns.iter().map(column).collect()
+}
+
+/// A column that is of one type as one of another type, of which all else is the same.
+fn as_type(column: &Field, from: &DataType, to: &DataType) -> Expr {
+    let (name, of) = (column.name(), ident(column.name()));
+    if from == to { of } else { cast(of, to.clone()).alias_with_metadata(name, Some(column.metadata().into())) }
 }
 
 #[async_trait]

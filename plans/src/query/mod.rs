@@ -46,7 +46,7 @@ pub use geo::Geometry;
 pub use in_time::{in_time, in_time_sql};
 pub use ingested_function::IngestedFunction;
 pub use items_table::ItemsTable;
-pub(crate) use items_table::{as_type, while_sorted};
+pub(crate) use items_table::{after_sorting, for_sorting};
 pub use once_per_item::OncePerItemExec;
 pub(crate) use place::place_wkb;
 pub use place::{PlaceError, box_of, parse_place, place_geojson, place_sql};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::FieldRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, plan_err};
@@ -44,7 +45,7 @@ pub(super) fn newest_rows(buckets: BucketsTable) -> Result<LogicalPlanBuilder> {
 /// tables have views.
 pub(super) fn as_written(warehouse: &Warehouse, rows: &LogicalPlanBuilder) -> Vec<Expr> {
     let read = rows.schema();
-    let written = |field: &arrow::datatypes::FieldRef| match read.field_with_unqualified_name(field.name()) {
+    let written = |field: &FieldRef| match read.field_with_unqualified_name(field.name()) {
         Ok(same) if same.data_type() == field.data_type() => ident(field.name()),
         _ => cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
     };
@@ -66,9 +67,7 @@ pub(super) fn refuse_cells(statement: &str, said: &[Expr]) -> Result<()> {
 ///
 /// Errors: a condition on the cell of a row.
 pub(super) fn asked_of_items(statement: &str, input: &LogicalPlan, warehouse: &Warehouse) -> Result<LogicalPlan> {
-    if input.exists(|plan| Ok(refuse_cells(statement, &plan.expressions()).is_err()))? {
-        return refuse_cells(statement, &[ident(GRID_PARTITION)]).map(|()| input.clone());
-    }
+    input.apply(|plan| refuse_cells(statement, &plan.expressions()).map(|()| TreeNodeRecursion::Continue))?;
     let asked = input.clone().transform_down(|plan| {
         let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
         if !source_as_provider(&scan.source).is_ok_and(|table| table.is::<WarehouseTable>()) {

@@ -15,6 +15,7 @@ use super::newest_rows::{as_written, asked_of_items, buckets_of, newest_rows, re
 use crate::model::item_key::ItemKey;
 use crate::model::items::{ItemSchema, OTHER_KEY, PROPERTY_KEY, TIME_COLUMNS};
 use crate::scan::buckets::BucketsTable;
+use crate::table::Warehouse;
 
 const OF_UPDATED: [&str; 2] = ["earthcatalog:updated_collection", "earthcatalog:updated_id"];
 
@@ -35,8 +36,7 @@ const MEMBERS: [&str; 4] = ["stac_version", "stac_extensions", "assets", "links"
 pub(super) fn rows_with_values(update: &DmlStatement, table: &Arc<dyn TableProvider>) -> Result<LogicalPlan> {
     let source = buckets_of(table)?;
     let warehouse = source.warehouse().clone();
-    let (values, set) =
-        values(update, source.warehouse().items(), |input| asked_of_items("UPDATE", input, source.warehouse()))?;
+    let (values, set) = values(update, &warehouse)?;
     let key = ItemKey::COLUMNS.into_iter().zip(OF_UPDATED);
     let items = LogicalPlanBuilder::from(values.clone()).project(key.map(|(name, of)| ident(of).alias(name)))?;
     let rows = newest_rows(BucketsTable::of_items(source, items.build()?)?)?;
@@ -56,16 +56,12 @@ pub(super) fn rows_with_values(update: &DmlStatement, table: &Arc<dyn TableProvi
 }
 
 /// The Items that an UPDATE changes: [`OF_UPDATED`], and the [`new`] values of the columns that are returned beside.
-fn values(
-    update: &DmlStatement,
-    items: &ItemSchema,
-    asked: impl Fn(&LogicalPlan) -> Result<LogicalPlan>,
-) -> Result<(LogicalPlan, Vec<String>)> {
+fn values(update: &DmlStatement, warehouse: &Warehouse) -> Result<(LogicalPlan, Vec<String>)> {
     let LogicalPlan::Projection(projection) = update.input.as_ref() else {
         return plan_err!("UPDATE: {} sets nothing", update.input.display());
     };
     check_condition(projection)?;
-    let fields = items.table_schema().fields();
+    let fields = warehouse.items().table_schema().fields();
     let assigned = fields.iter().zip(&projection.expr).filter_map(|(field, expr)| {
         let value = expr.clone().unalias();
         let is_same = matches!(&value, Expr::Column(column) if column.name == *field.name());
@@ -77,13 +73,13 @@ fn values(
         refuse_cells("UPDATE", std::slice::from_ref(&value))?;
         new_values.push((Arc::clone(field), value));
     }
-    add_texts(&mut new_values, items)?;
+    add_texts(&mut new_values, warehouse.items())?;
     // Buckets have their texts on their own.
     let key = ItemKey::COLUMNS.into_iter().zip(OF_UPDATED);
     let key = key.map(|(name, of)| cast(ident(name), DataType::Utf8).alias(of));
     let of_items =
         new_values.iter().map(|(field, value)| cast(value.clone(), field.data_type().clone()).alias(new(field.name())));
-    let asked = asked(&projection.input)?;
+    let asked = asked_of_items("UPDATE", &projection.input, warehouse)?;
     let values = LogicalPlanBuilder::from(asked).project(key.chain(of_items).collect::<Vec<_>>())?.build()?;
     Ok((values, new_values.iter().map(|(field, _)| field.name().clone()).collect()))
 }

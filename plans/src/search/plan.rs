@@ -16,7 +16,7 @@ use super::names::{Kind, Names};
 use super::{Fields, Search, SearchError, SortKey};
 use crate::model::item_key::ItemKey;
 use crate::model::items::{BOUNDS_COLUMNS, PROPERTY_KEY};
-use crate::query::{as_type, while_sorted};
+use crate::query::{after_sorting, for_sorting};
 
 /// The rows of `table` that a search asks for, in its order: a scan, a filter, a sort, a limit and a projection.
 ///
@@ -35,18 +35,7 @@ pub fn search_plan(name: &TableReference, table: Arc<dyn TableProvider>, search:
         plan = match search.limit {
             Some(_) => sort(plan)?,
             // A text that is a view keeps the buffer of a whole batch in memory, and in a merge of sorted runs many do.
-            None => {
-                let columns = |is_sorted: bool| {
-                    let column = |field: &FieldRef| {
-                        let (own, sorted) = (field.data_type(), while_sorted(field.data_type()));
-                        let (from, to) = if is_sorted { (&sorted, own) } else { (own, &sorted) };
-                        let column = as_type(field.name(), from, to);
-                        column.alias_with_metadata(field.name(), Some(field.metadata().into()))
-                    };
-                    schema.fields().iter().map(column).collect::<Vec<_>>()
-                };
-                sort(plan.project(columns(false))?)?.project(columns(true))?
-            }
+            None => sort(plan.project(for_sorting(schema.fields()))?)?.project(after_sorting(schema.fields()))?,
         };
     }
     if search.limit.is_some() {

@@ -68,14 +68,12 @@ impl Warehouse {
             let (catalog, newest) = (file.to_string(), newest.metadata_location.clone());
             return Err(WarehouseError::NamesAnother { catalog, named: named.clone(), newest });
         }
-        let relocated = match paths.is_elsewhere() {
-            false => None,
-            true => Some(Relocation::run(&newest, &paths, &folder).await?),
+        let (state, files) = match paths.is_elsewhere() {
+            true => Relocation::run(&newest, &paths, &folder).await?,
+            false => (newest, Counts::default()),
         };
-        let (state, files) = relocated.map_or_else(|| (None, Counts::default()), |(state, files)| (Some(state), files));
-        let state = state.unwrap_or(newest);
         // Errors here, and nothing was entered.
-        Self::of_state(Catalog::at(catalog)?, file_io(), state.clone())?;
+        Self::of_state(file.clone(), file_io(), state.clone())?;
         let location = &state.metadata_location;
         match named {
             None => {
@@ -185,13 +183,11 @@ impl<'a> Relocation<'a> {
         // In the folder where the table lies now.
         let files = MetadataFiles::at(&io, &paths.to);
         let mut relocation = Self { paths, folder, io, files, written: HashMap::new() };
-        match relocation.write(newest, &mut metadata).await {
-            Ok((state, counts)) => Ok((state, counts)),
-            Err(e) => {
-                relocation.files.delete().await;
-                Err(e)
-            }
+        let written = relocation.write(newest, &mut metadata).await;
+        if written.is_err() {
+            relocation.files.delete().await;
         }
+        written
     }
 
     async fn write(&mut self, newest: &TableState, metadata: &mut Value) -> Result<(TableState, Counts)> {
