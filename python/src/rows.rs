@@ -5,6 +5,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arrow::array::{Array, StructArray};
 use arrow::datatypes::SchemaRef;
@@ -55,7 +56,12 @@ struct Inner {
 
 enum State {
     Planned(Box<Planned>),
-    Running { batches: mpsc::Receiver<Result<RecordBatch, ScriptError>>, reader: JoinHandle<()> },
+    Running {
+        /// The first batch, where it was waited for before somebody took it.
+        first: Option<RecordBatch>,
+        batches: mpsc::Receiver<Result<RecordBatch, ScriptError>>,
+        reader: JoinHandle<()>,
+    },
     Ended,
 }
 
@@ -100,12 +106,15 @@ impl Inner {
                 drop(send.send(Err(error)).await);
             }
         });
-        **state = State::Running { batches, reader };
+        **state = State::Running { first: None, batches, reader };
         Self::next(&mut state, handle)
     }
 
     fn next(state: &mut State, handle: &tokio::runtime::Handle) -> Waited {
-        let State::Running { batches, reader } = state else { return Waited::End };
+        let State::Running { first, batches, reader } = state else { return Waited::End };
+        if let Some(batch) = first.take() {
+            return Waited::Batch(batch);
+        }
         let waited = match handle.block_on(async { timeout(PAUSE, batches.recv()).await }) {
             Ok(Some(Ok(batch))) => return Waited::Batch(batch),
             Err(_) => return Waited::Pause,
@@ -117,6 +126,13 @@ impl Inner {
         };
         *state = State::Ended;
         waited
+    }
+
+    /// Gives back a batch, which is the next one again.
+    fn put_back(&self, batch: RecordBatch) {
+        if let State::Running { first, .. } = &mut **self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            *first = Some(batch);
+        }
     }
 }
 
@@ -202,6 +218,9 @@ impl Rows {
     }
 
     /// The rows, as a capsule `arrow_array_stream`. Another schema than ours is not made: the interface leaves that open.
+    ///
+    /// The first batch is waited for here, and not by the library that takes the capsule: what fails until then, or is
+    /// interrupted, is an exception of ours, for which a stream in C has but a text.
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -210,21 +229,34 @@ impl Rows {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         _ = requested_schema;
         threads()?;
-        let reader = Box::new(Reader(Arc::clone(&self.inner)));
+        if let Some(batch) = self.wait(py)? {
+            self.inner.put_back(batch);
+        }
+        let reader = Box::new(Reader { rows: Arc::clone(&self.inner), asked: Instant::now() });
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
     }
 }
 
 /// Reads rows for a library in C, which may call from any thread, with Python's lock or without.
-struct Reader(Arc<Inner>);
+struct Reader {
+    rows: Arc<Inner>,
+    /// When Python was last asked for signals.
+    asked: Instant,
+}
 
 impl Reader {
-    fn next_batch(&self) -> Result<Option<RecordBatch>, String> {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
         loop {
-            match self.0.wait() {
+            // Where batches come one after the other there is no pause, and who takes them all does not ask either.
+            if self.asked.elapsed() >= PAUSE {
+                if signals::are_raised() {
+                    return Err("interrupted".to_owned());
+                }
+                self.asked = Instant::now();
+            }
+            match self.rows.wait() {
                 Waited::Batch(batch) => return Ok(Some(batch)),
                 Waited::End => return Ok(None),
-                Waited::Pause if signals::are_raised() => return Err("interrupted".to_owned()),
                 Waited::Pause => {}
                 Waited::Failed(error) => return Err(error.to_string()),
                 Waited::Lost(why) => return Err(why),
@@ -247,7 +279,7 @@ impl Iterator for Reader {
 
 impl RecordBatchReader for Reader {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.0.schema)
+        Arc::clone(&self.rows.schema)
     }
 }
 

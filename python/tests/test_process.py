@@ -94,6 +94,38 @@ except KeyboardInterrupt:
     assert child.returncode == 7, (out, err)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT value FROM generate_series(1, 1000000000000)",
+        "SELECT 1 AS value UNION ALL SELECT value FROM generate_series(1, 1000000000000) WHERE value < 0",
+    ],
+)
+def test_ctrl_c_ends_a_question_that_another_library_reads_and_is_not_lost(catalog, query):
+    # Batches that come one after the other, and one with nothing behind it: pyarrow has an error of its own for what ends them.
+    text = f"""
+import earthcatalog, pyarrow, sys
+rows = earthcatalog.open(catalog=sys.argv[1]).sql({query!r})
+reader = pyarrow.RecordBatchReader.from_stream(rows)
+reader.read_next_batch()
+print("ready", flush=True)
+try:
+    try:
+        reader.read_all()
+    except OSError as error:
+        print(error)
+        while True: pass
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+    child = script(text, catalog)
+    assert child.stdout.readline() == "ready\n", child.stderr.read()
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=LONGEST)
+    assert child.returncode == 7, (out, err)
+
+
 def test_signals_stay_those_of_python(demo):
     # A command does not take over what a program does at SIGTERM.
     demo.info()
