@@ -88,7 +88,7 @@ mod tests {
             ("delete", 3),
             ("delta", 5),
             ("expire", 4),
-            ("incremental", 7),
+            ("incremental", 8),
             ("info", 7),
             ("ingest", 4),
             ("reconcile", 6),
