@@ -89,7 +89,7 @@ mod tests {
             ("delta", 5),
             ("expire", 4),
             ("incremental", 8),
-            ("info", 7),
+            ("info", 8),
             ("ingest", 4),
             ("reconcile", 6),
             ("rollback", 3),
