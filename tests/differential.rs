@@ -4,7 +4,8 @@
 //! is fresh, of which a part came again, that was compacted, and from which Items were deleted; with and without pruning,
 //! by few and many workers, within a limit of memory, and without one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -73,7 +74,7 @@ struct Conditions(StdRng);
 
 impl Conditions {
     fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of.choose(&mut self.0).unwrap()
+        *of.choose(&mut self.0).unwrap()
     }
 
     fn number(&mut self) -> (&'static str, &'static str) {
@@ -196,7 +197,9 @@ impl Conditions {
             let depth = conditions.0.random_range(1..4);
             let condition = conditions.condition(depth);
             let sql = match n % 4 {
-                0 => format!("SELECT count(*) FILTER (WHERE {condition}) AS a, count(*) FILTER (WHERE ({condition}) IS NULL) AS b FROM items"),
+                0 => format!(
+                    "SELECT count(*) FILTER (WHERE {condition}) AS a, count(*) FILTER (WHERE ({condition}) IS NULL) AS b FROM items"
+                ),
                 _ => format!("SELECT collection, id FROM items WHERE {condition}"),
             };
             Question { name: format!("condition_{n}"), sql, ..Question::default() }
@@ -265,7 +268,7 @@ fn the_answers_are_those_of_duckdb_in_every_state_of_the_table_and_way_to_ask() 
 
     let named = questions();
     let all = [named.clone(), Conditions::questions(200)].concat();
-    let names: BTreeMap<&str, usize> = all.iter().map(|question| (question.name.as_str(), 0)).collect();
+    let names: BTreeSet<&str> = all.iter().map(|question| question.name.as_str()).collect();
     assert!(names.len() == all.len() && named.len() > 60, "{} names of {} questions", names.len(), all.len());
     let asked = |state: &str, ways: &[Way], questions: &[Question]| {
         let folder = answers.join(state);
@@ -284,7 +287,7 @@ fn the_answers_are_those_of_duckdb_in_every_state_of_the_table_and_way_to_ask() 
     warehouse.compacted(&[]);
     asked("3 compacted", &[MANY], &all);
     let delete = ["delete", "--where", "collection = 'sentinel-2-l2a' AND eo_cloud_cover > 50 OR gsd < 0.6"];
-    earthcatalog(delete.iter().map(AsRef::as_ref).chain(warehouse.flags())).ok();
+    earthcatalog(delete.iter().map(OsStr::new).chain(warehouse.flags())).ok();
     asked("4 after a deletion", &[FEW], &named);
 
     println!("{}", python::run("questions_duckdb.py", [&answers]));
@@ -336,7 +339,8 @@ fn answers_that_are_wrong_or_missing_are_found() {
     let output = python::command("questions_duckdb.py").arg(folder.path()).output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{message}");
-    let found: Vec<&str> = message.lines().filter_map(|line| line.split_once(" (state, way): ")).map(|(name, _)| name).collect();
+    let found: Vec<&str> =
+        message.lines().filter_map(|line| line.split_once(" (state, way): ")).map(|(name, _)| name).collect();
     let wrong = ["value", "null", "time", "rows", "columns", "order", "type", "error", "answer", "message", "missing"];
     assert_eq!(found, wrong, "{message}");
 }

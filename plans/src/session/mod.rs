@@ -144,11 +144,11 @@ impl QueryPlanner for Planner {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::AsArray;
+    use arrow::array::{AsArray, RecordBatch};
     use arrow::datatypes::Int64Type;
     use datafusion::functions_aggregate::expr_fn::count_distinct;
     use datafusion::logical_expr::ExprFunctionExt;
-    use datafusion::prelude::{col, lit};
+    use datafusion::prelude::{Expr, col, lit};
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
@@ -157,19 +157,17 @@ mod tests {
     #[tokio::test]
     async fn a_distinct_count_counts_what_its_filter_lets_pass() {
         let context = session(2).unwrap();
-        let rows = "CREATE TABLE t AS VALUES ('x', 'a', 1), ('x', 'b', 20), ('x', 'b', 30), ('y', 'c', 1), ('y', NULL, 50)";
+        let rows =
+            "CREATE TABLE t AS VALUES ('x', 'a', 1), ('x', 'b', 20), ('x', 'b', 30), ('y', 'c', 1), ('y', NULL, 50)";
         context.sql(rows).await.unwrap().collect().await.unwrap();
         let counted = || count_distinct(col("column2")).filter(col("column3").gt(lit(10))).build().unwrap();
-        let rows = async |groups, counts| {
+        let rows = async |groups: Vec<Expr>, counts: Vec<Expr>| {
             let frame = context.table("t").await.unwrap().aggregate(groups, counts).unwrap();
-            let first = frame.schema().columns()[0].clone();
-            let batches = frame.sort_by(vec![datafusion::logical_expr::Expr::Column(first)]).unwrap().collect();
-            let batches = batches.await.unwrap();
-            let column = |batch: &arrow::array::RecordBatch| {
-                let counts = batch.columns().last().unwrap().as_primitive::<Int64Type>().values().to_vec();
-                counts
-            };
-            batches.iter().flat_map(column).collect::<Vec<_>>()
+            let first = Expr::Column(frame.schema().columns()[0].clone());
+            let batches = frame.sort_by(vec![first]).unwrap().collect().await.unwrap();
+            let last =
+                |batch: &RecordBatch| batch.columns().last().unwrap().as_primitive::<Int64Type>().values().to_vec();
+            batches.iter().flat_map(last).collect::<Vec<_>>()
         };
         assert_eq!(rows(vec![], vec![counted()]).await, [1]);
         assert_eq!(rows(vec![col("column1")], vec![counted()]).await, [1, 0]);
