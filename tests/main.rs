@@ -12,6 +12,7 @@ mod command_line;
 mod compact;
 mod data;
 mod demo;
+mod differential;
 mod expire;
 mod faults;
 mod history;

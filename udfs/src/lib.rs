@@ -21,6 +21,7 @@ mod member_column;
 mod register;
 mod session_tables;
 mod st_as_geojson;
+mod st_coordinate;
 mod st_distance;
 mod st_geom_from_geojson;
 mod st_geom_from_text;

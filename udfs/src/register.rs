@@ -23,6 +23,7 @@ use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, jso
 use crate::json_set::{json_set_text_udf, json_set_udf};
 use crate::member_column::member_column_udf;
 use crate::st_as_geojson::st_as_geojson_udf;
+use crate::st_coordinate::st_coordinate_udfs;
 use crate::st_distance::{st_distance_udf, st_dwithin_udf};
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
 use crate::st_geom_from_text::st_geom_from_text_udf;
@@ -62,7 +63,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         st_make_envelope_udf(),
     ];
     let relations = st_relation_udfs().into_iter().chain(array_relation_udfs());
-    functions.into_iter().chain(relations).chain(time_functions()).collect()
+    functions.into_iter().chain(st_coordinate_udfs()).chain(relations).chain(time_functions()).collect()
 }
 
 /// The analyzer rules that the functions need in SQL.
@@ -127,6 +128,8 @@ mod tests {
             ("ST_AsText(ST_MakeEnvelope(0, 0, 2, 1, 4326))".to_owned(), "POLYGON((2 0,2 1,0 1,0 0,2 0))"),
             (format!("ST_Area({square})"), "2.0"),
             (format!("ST_AsText(ST_Centroid({square}))"), "POINT(1 0.5)"),
+            ("ST_X(ST_Point(1, 2))".to_owned(), "1.0"),
+            ("ST_Y(ST_Centroid(ST_GeomFromText(NULL)))".to_owned(), ""),
             (format!("ST_XMin({square})"), "0.0"),
             (format!("ST_YMin({square})"), "0.0"),
             (format!("ST_XMax({square})"), "2.0"),

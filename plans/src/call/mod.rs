@@ -18,6 +18,7 @@
 mod action;
 mod exec;
 mod node;
+mod precedence;
 mod procedure;
 mod references;
 mod remove_objects;
@@ -40,7 +41,8 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Function, Statement as SqlStatement};
 
 /// The logical plan of a statement, `CALL` and `EXPLAIN CALL` included.
-pub async fn plan_statement(state: &SessionState, statement: Statement) -> Result<LogicalPlan> {
+pub async fn plan_statement(state: &SessionState, mut statement: Statement) -> Result<LogicalPlan> {
+    precedence::regroup(&mut statement);
     if let Some(call) = called(&statement) {
         return plan_call(state, call.clone()).await;
     }

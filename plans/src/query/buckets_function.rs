@@ -143,7 +143,8 @@ mod tests {
             format!("SELECT a.id, b.id FROM $t a JOIN $t b ON {keys}"),
             format!("SELECT a.id, b.id FROM $t a JOIN {few} b ON {keys}"),
             format!("SELECT a.id, b.id FROM {few} a LEFT JOIN $t b ON {keys}"),
-            "SELECT a.id, b.id FROM $t a FULL JOIN (SELECT * FROM $t WHERE year = 2011) b USING (grid_partition, year)"
+            "SELECT a.id, b.id FROM $t a FULL JOIN (SELECT * FROM $t WHERE year = 2011) b
+                 ON a.grid_partition = b.grid_partition AND a.year = b.year"
                 .to_owned(),
             format!(
                 "SELECT grid_partition, year, count(*) FROM (SELECT * FROM $t UNION ALL SELECT * FROM {few}) GROUP BY 1, 2"

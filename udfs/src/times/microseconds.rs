@@ -10,12 +10,14 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_datafusion_err};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{
-    Cast, DmlStatement, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, TryCast, cast, lit,
+    Cast, DmlStatement, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, RecursiveQuery, TryCast, cast,
+    lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use earthcatalog_stac_rows::time::parse_period;
 
 use super::micros;
+use super::spans::spans_to_micros;
 
 /// Makes microseconds of what DataFusion takes for nanoseconds; it must come before the coercion of types.
 ///
@@ -23,6 +25,7 @@ use super::micros;
 /// |---|---|
 /// | `datetime < '9999-12-31'`, also with a date, and in `BETWEEN`, `IN`, `CASE`, `nullif` and their like | a comparison of microseconds |
 /// | `TIMESTAMP '…'`, `CAST(… AS TIMESTAMP)`, `… AT TIME ZONE '…'` | microseconds, of whatever precision they were to be |
+/// | `end - start > INTERVAL '1 year'` | a comparison of microseconds, of which a day has 24 hours and a month 30 days |
 /// | a text as the time of `date_part`, `date_trunc`, `date_bin`, `to_timestamp…`, `to_unixtime` | a time in microseconds |
 ///
 /// A text that stands for a time may also be a year (`'2020'`) or a month (`'2020-05'`), and is its first moment then, as
@@ -85,23 +88,32 @@ fn of_node(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let transformed = rewritten.transformed;
     rewritten.map_data(|plan| match plan {
         LogicalPlan::Values(values) if transformed => LogicalPlanBuilder::values(values.values)?.build(),
+        LogicalPlan::RecursiveQuery(query) => recursive(query),
         // Also where only the types of its input have changed.
         other => other.recompute_schema(),
     })
 }
 
+/// What is found by recursion is of the types that its own table was planned with.
+fn recursive(query: RecursiveQuery) -> Result<LogicalPlan> {
+    let as_planned = |term: Arc<LogicalPlan>| as_before(Arc::unwrap_or_clone(term), &query.schema).map(Arc::new);
+    let static_term = as_planned(query.static_term)?;
+    let recursive_term = as_planned(query.recursive_term)?;
+    Ok(LogicalPlan::RecursiveQuery(RecursiveQuery { static_term, recursive_term, ..query }))
+}
+
 fn of_expr(mut expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let changed = match &mut expr {
         Expr::BinaryExpr(binary) if is_comparison(binary.op) => {
-            unify(vec![&mut binary.left, &mut binary.right], schema)?
+            compared(vec![&mut binary.left, &mut binary.right], schema)?
         }
         Expr::BinaryExpr(binary) if binary.op == Operator::Minus => {
             let sides = vec![binary.left.as_mut(), binary.right.as_mut()];
             let is_text = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type.is_string());
             if sides.iter().any(|side| is_text(side)) { false } else { unify(sides, schema)? }
         }
-        Expr::Between(between) => unify(vec![&mut between.expr, &mut between.low, &mut between.high], schema)?,
-        Expr::InList(list) => unify(std::iter::once(list.expr.as_mut()).chain(&mut list.list).collect(), schema)?,
+        Expr::Between(between) => compared(vec![&mut between.expr, &mut between.low, &mut between.high], schema)?,
+        Expr::InList(list) => compared(std::iter::once(list.expr.as_mut()).chain(&mut list.list).collect(), schema)?,
         Expr::Case(case) => {
             let (mut when, mut then): (Vec<_>, Vec<_>) =
                 case.when_then_expr.iter_mut().map(|(when, then)| (when.as_mut(), then.as_mut())).unzip();
@@ -167,6 +179,11 @@ fn times_of(function: &str, arguments: usize) -> std::ops::Range<usize> {
 fn is_comparison(op: Operator) -> bool {
     use Operator::*;
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// Makes what is compared comparable: times, or spans of time.
+fn compared(mut exprs: Vec<&mut Expr>, schema: &DFSchema) -> Result<bool> {
+    Ok(spans_to_micros(&mut exprs, schema)? || unify(exprs, schema)?)
 }
 
 /// Makes texts and dates times, where one of the others is a time.

@@ -11,6 +11,7 @@ mod date_bin;
 mod date_trunc;
 mod microseconds;
 mod now;
+mod spans;
 mod to_char;
 mod to_timestamp;
 

@@ -1,0 +1,48 @@
+//! `ST_X(point)`, `ST_Y`, `ST_Z`, `ST_M`: a coordinate of a point.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+use geodatafusion::udf::native::accessors::{M, X, Y, Z};
+
+/// `ST_X(point) -> Float64` and its like, as geodatafusion has them, which says that they are never null: a null point was
+/// an error.
+pub fn st_coordinate_udfs() -> [ScalarUDF; 4] {
+    [X::new().into(), Y::new().into(), Z::new().into(), M::new().into()]
+        .map(|inner: ScalarUDF| ScalarUDF::from(StCoordinate { inner: Arc::new(inner) }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct StCoordinate {
+    inner: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for StCoordinate {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        Ok(Arc::new(Field::new(self.name(), DataType::Float64, true)))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.inner.invoke_with_args(args)
+    }
+}
