@@ -20,13 +20,16 @@ pub(super) fn declared_columns(text: &str) -> Result<ItemSchema> {
     for (property, sql_type) in columns {
         let Some(data_type) = arrow_type(&sql_type) else {
             return plan_err!(
-                "columns: {property} has type {sql_type}; a promoted property can be VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP"
+                "columns: {property} has type {sql_type}; a promoted property can be {TYPES}"
             );
         };
         promoted.push(Promoted::new(&property, &data_type).map_err(|e| plan_datafusion_err!("columns: {e}"))?);
     }
     ItemSchema::try_new(promoted).map_err(|e| plan_datafusion_err!("columns: {e}"))
 }
+
+/// Types of promoted properties, for messages.
+pub(crate) const TYPES: &str = "VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP";
 
 const EXAMPLE: &str = "'platform VARCHAR, eo:cloud_cover DOUBLE'";
 
@@ -49,8 +52,8 @@ fn parse(text: &str) -> Result<Vec<(String, SqlType)>, ParserError> {
     }
 }
 
-/// As SQL has the types in a column list.
-fn arrow_type(sql_type: &SqlType) -> Option<DataType> {
+/// As SQL has the types in a column list; `None` of others than [`TYPES`].
+pub(crate) fn arrow_type(sql_type: &SqlType) -> Option<DataType> {
     Some(match sql_type {
         SqlType::Varchar(_) | SqlType::Text | SqlType::String(_) => DataType::Utf8View,
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,

@@ -68,7 +68,7 @@ pub struct Columns {
 /// The columns of an existing table: those of Items, and of other engines.
 pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     let not_items = |reason: String| WarehouseError::NotItems { location: metadata.location().to_owned(), reason };
-    let property_of = promoted(metadata).map_err(not_items)?;
+    let (property_of, dropped) = promoted(metadata).map_err(not_items)?;
     let fields = metadata.current_schema().as_struct().fields();
     let own = ItemSchema::try_new(vec![])?;
     let is_own = |name: &str| own.table_schema().index_of(name).is_ok();
@@ -88,7 +88,7 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
             (None, None) => unkept.push(format!("{name} ({})", field.field_type)),
         }
     }
-    let items = ItemSchema::with_others(promoted, others)?;
+    let items = ItemSchema::with_others(promoted, others)?.with_dropped(dropped)?;
     for column in own.table_schema().fields() {
         let field = fields.iter().find(|f| f.name == *column.name());
         let field = field.ok_or_else(|| not_items(format!("column {} is missing", column.name())))?;
@@ -100,8 +100,11 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     Ok(Columns { items, field_ids: field_ids(metadata.current_schema()), unkept })
 }
 
-/// The STAC property of a column, if it is a promoted one; the reason, if that cannot be told.
-fn promoted(metadata: &TableMetadata) -> Result<impl Fn(&NestedFieldRef) -> Option<String>, String> {
+/// The STAC property of a column, if it is a promoted one; and the properties of columns that are no longer there, by field
+/// id. The reason, if that cannot be told.
+fn promoted(
+    metadata: &TableMetadata,
+) -> Result<(impl Fn(&NestedFieldRef) -> Option<String>, BTreeMap<i32, String>), String> {
     let parsed = |name: &str| {
         let json = metadata.properties().get(name)?;
         Some(serde_json::from_str::<HashMap<String, String>>(json).map_err(|e| format!("property {name}: {e}")))
@@ -111,11 +114,25 @@ fn promoted(metadata: &TableMetadata) -> Result<impl Fn(&NestedFieldRef) -> Opti
     if by_id.is_none() && by_name.is_none() {
         return Err(format!("it has no property {PROMOTED}"));
     }
-    Ok(move |field: &NestedFieldRef| match (&by_id, &by_name) {
+    let fields = metadata.current_schema().as_struct();
+    let is_gone = |(id, property): (&String, &String)| {
+        let id = id.parse().ok().filter(|id| fields.field_by_id(*id).is_none())?;
+        Some((id, property.clone()))
+    };
+    let dropped = by_id.iter().flatten().filter_map(is_gone).collect();
+    let property_of = move |field: &NestedFieldRef| match (&by_id, &by_name) {
         (Some(by_id), _) => by_id.get(&field.id.to_string()).cloned(),
         (None, Some(by_name)) => by_name.get(&field.name).cloned(),
         (None, None) => None,
-    })
+    };
+    Ok((property_of, dropped))
+}
+
+/// The Iceberg field of a promoted property.
+pub(super) fn promoted_field(promoted: &Promoted, id: i32) -> NestedField {
+    // A promoted property has no type that Iceberg lacks.
+    let field_type = iceberg_type(&promoted.data_type, &mut 0).unwrap_or(Type::Primitive(PrimitiveType::String));
+    NestedField::optional(id, &promoted.column, field_type)
 }
 
 /// Whether files that name columns as the schema does now are all that there can be: another engine has never changed it.
@@ -236,7 +253,7 @@ pub fn sort_order_id(metadata: &TableMetadata) -> Option<i64> {
     metadata.sort_orders_iter().find(|order| order.fields == own.fields).map(|order| order.order_id)
 }
 
-fn sort_order(items: &ItemSchema, schema: &Schema) -> iceberg::Result<SortOrder> {
+pub(super) fn sort_order(items: &ItemSchema, schema: &Schema) -> iceberg::Result<SortOrder> {
     let fields = items.sort_columns().into_iter().map(|name| {
         let order = SortField::builder().source_id(required_id(schema, name)?).transform(Transform::Identity);
         Ok(order.direction(SortDirection::Ascending).null_order(NullOrder::Last).build())
