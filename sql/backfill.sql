@@ -7,7 +7,7 @@
 -- $columns           VARCHAR DEFAULT NULL     -- properties that get a column of their own, such as "platform VARCHAR, eo:cloud_cover DOUBLE"; of a new table, those below are the default, and a table that exists knows its own
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work and of resumption
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
--- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
+-- $limit             INT     DEFAULT NULL     -- read at most this many Items, the first ones; rows that are not Items do not count
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket

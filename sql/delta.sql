@@ -3,8 +3,9 @@
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files, which the table knows
--- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
+-- $limit             INT     DEFAULT NULL     -- read at most this many Items, the first ones; rows that are not Items do not count
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
+-- $retry_rejects     BOOLEAN DEFAULT FALSE    -- with $since: try objects again that earlier runs rejected, however old they are, unless they are ingested by now
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
@@ -18,12 +19,13 @@ CREATE EXTERNAL TABLE inventory
 STORED AS INVENTORY
 LOCATION $inventory
 OPTIONS (
-    'of'     'items',
-    'since'  $since,
-    'limit'  $limit,
-    'suffix' $suffix,
-    'base'   $base,
-    'format' $format
+    'of'            'items',
+    'since'         $since,
+    'retry_rejects' $retry_rejects,
+    'limit'         $limit,
+    'suffix'        $suffix,
+    'base'          $base,
+    'format'        $format
 );
 
 SET datafusion.optimizer.prefer_hash_join = false;
@@ -31,7 +33,7 @@ SET datafusion.optimizer.prefer_hash_join = false;
 CREATE VIEW delta AS
 SELECT inventory.*
 FROM inventory
-LEFT ANTI JOIN ingested(items, $since) AS known
+LEFT ANTI JOIN ingested(items, $since, $retry_rejects) AS known
     ON  known.object = inventory.object
     AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified
          OR (inventory.e_tag IS NULL AND inventory.last_modified IS NULL));

@@ -7,8 +7,9 @@
 -- $columns           VARCHAR DEFAULT NULL     -- properties that get a column of their own, such as "platform VARCHAR, eo:cloud_cover DOUBLE"; of a new table, those below are the default, and a table that exists knows its own
 -- $chunk_size        INT     DEFAULT 10000    -- Items per chunk, the unit of work of one thread
 -- $fetch_concurrency INT     DEFAULT 64       -- objects that one thread fetches at a time
--- $limit             INT     DEFAULT NULL     -- read at most this many rows of the inventory
+-- $limit             INT     DEFAULT NULL     -- read at most this many Items, the first ones; rows that are not Items do not count
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen
+-- $retry_rejects     BOOLEAN DEFAULT FALSE    -- with $since: try objects again that earlier runs rejected, however old they are, unless they are ingested by now
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
 -- $format            VARCHAR DEFAULT 'auto'   -- inventory or folder, if the name does not tell
@@ -17,6 +18,7 @@
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)
 
 SET earthcatalog.max_rejects = $max_rejects;
+SET earthcatalog.kind = 'incremental';
 
 -- 1. The table, as in ingest.sql: the properties that get a column of their own are declared here.
 CREATE EXTERNAL TABLE IF NOT EXISTS items (
@@ -43,12 +45,13 @@ CREATE EXTERNAL TABLE inventory
 STORED AS INVENTORY
 LOCATION $inventory
 OPTIONS (
-    'of'     'items',
-    'since'  $since,
-    'limit'  $limit,
-    'suffix' $suffix,
-    'base'   $base,
-    'format' $format
+    'of'            'items',
+    'since'         $since,
+    'retry_rejects' $retry_rejects,
+    'limit'         $limit,
+    'suffix'        $suffix,
+    'base'          $base,
+    'format'        $format
 );
 
 SET datafusion.optimizer.prefer_hash_join = false;
@@ -56,7 +59,7 @@ SET datafusion.optimizer.prefer_hash_join = false;
 CREATE VIEW delta AS
 SELECT inventory.*
 FROM inventory
-LEFT ANTI JOIN ingested(items, $since) AS known
+LEFT ANTI JOIN ingested(items, $since, $retry_rejects) AS known
     ON  known.object = inventory.object
     AND (known.e_tag = inventory.e_tag OR known.last_modified = inventory.last_modified
          OR (inventory.e_tag IS NULL AND inventory.last_modified IS NULL));

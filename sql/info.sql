@@ -41,3 +41,6 @@ SELECT count(*)                                        AS buckets,
        coalesce(sum(total_data_file_size_in_bytes), 0) AS bytes
 FROM buckets
 WHERE file_count > 1;
+
+-- 6. The rows of each year of datetime.
+SELECT year, sum(record_count) AS rows FROM buckets WHERE year IS NOT NULL GROUP BY year ORDER BY year;

@@ -19,7 +19,8 @@
 //! - [`output`]: query results as table, JSON, CSV, GeoJSON or Parquet; [`report`]: what a run did, as text and JSON;
 //!   [`rows`]: results of a script, for its report.
 //! - [`config`]: the configuration file.
-//! - [`signals`]: what asks the process to stop; `reason`: what an error says; [`version`]: which build this is.
+//! - [`verbosity`]: notes and the log; [`terminal`]: its size, colours and pager.
+//! - [`signals`]: what asks the process to stop; `reason`: what an error says; `home`: `~` in paths; [`version`]: which build this is.
 
 pub mod arguments;
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod demo;
 pub mod documents;
 pub mod dry_run;
 pub mod export;
+mod home;
 pub mod output;
 pub mod pipeline;
 pub mod progress;
@@ -43,4 +45,6 @@ pub mod script;
 pub mod serve;
 pub mod signals;
 pub mod site;
+pub mod terminal;
+pub mod verbosity;
 pub mod version;

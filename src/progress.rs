@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::JobExec;
 use crate::report::count;
+use crate::verbosity;
 
 /// How often the bar is drawn.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -127,7 +128,8 @@ impl Bar {
     /// A bar of so many `unit`, with a message behind them.
     fn new(unit: &'static str) -> Self {
         let watcher = WATCHER.try_with(Clone::clone).ok();
-        let target = if watcher.is_some() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let is_drawn = watcher.is_none() && !verbosity::is_quiet();
+        let target = if is_drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let drawn = ProgressBar::with_draw_target(None, target);
         // The template is checked when it is parsed; it is one of a few constants.
         let style = ProgressStyle::with_template(&format!("{{elapsed}} [{{wide_bar}}] {{pos}}/{{len}} {unit}{{msg}}"));

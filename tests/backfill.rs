@@ -300,6 +300,9 @@ fn checkpoints_of_other_options_are_not_used_and_runs_are_listed_and_discarded()
     let discarded = runs(&["--discard", run]).ok();
     assert!(discarded.contains(&format!("snapshot {} and its rejects stay", resumed["snapshot"])), "{discarded}");
     assert_eq!(rejects(), rejected, "they belong to what is committed");
+    // Table `runs` calls it as before.
+    let listed = warehouse.rows(&format!("SELECT kind, state, snapshot_id FROM runs WHERE run = '{run}'"));
+    assert_eq!(listed, [json!({ "kind": "backfill", "state": "finished", "snapshot_id": resumed["snapshot"] })]);
     assert_eq!(runs(&[]).ok().matches("finished").count(), 1);
     let error = runs(&["--discard", run]).fails(1);
     assert!(error.contains(&format!("there is no run {run}")), "{error}");

@@ -13,6 +13,9 @@
 //! | `python`, in the guide of that name | the tests of the package run it (`python/tests/test_guide.py`) |
 //!
 //! In a `text` block, `…` on a line of its own stands for any lines, and within a line for any text.
+//! Pages below `tests/transcripts/` run in the same way: what users met that was wrong (`use.md`), and what terminals of
+//! several sizes are sent (`terminal.md`). There, `fails` and `on_terminal` are in the PATH, and `REPOSITORY` is its folder.
+//!
 //! `BOOK=recipes cargo test book` runs the pages that have `recipes` in their path.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +27,9 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use crate::program;
+
+/// Pages that are not the book's, and the programs that they use.
+const TRANSCRIPTS: &str = "tests/transcripts";
 
 /// Share of the commands and questions that must run.
 const LEAST_SHARE: f64 = 0.6;
@@ -317,10 +323,11 @@ impl<'a> Shell<'a> {
         }
         let binary = Path::new(env!("CARGO_BIN_EXE_earthcatalog")).parent().unwrap();
         let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([binary.to_owned()].into_iter().chain(env::split_paths(&path))).unwrap();
+        let own = [binary.to_owned(), root().join(TRANSCRIPTS)];
+        let path = env::join_paths(own.into_iter().chain(env::split_paths(&path))).unwrap();
         // Files: a process in the background may keep them open.
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| File::create(self.file(name)).unwrap());
-        bash.env("PATH", path).env("BOOK", self.temporary);
+        bash.env("PATH", path).env("BOOK", self.temporary).env("REPOSITORY", root());
         bash.env("TMPDIR", self.file("temporary")).env("HOME", self.file("temporary"));
         bash.current_dir(self.folder()).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         bash.args(["-euo", "pipefail", "-c"]);
@@ -380,6 +387,7 @@ fn line_is_like(pattern: &str, line: &str) -> bool {
 fn the_pages_do_what_they_print() {
     let wanted = env::var("BOOK").ok();
     let mut pages = Page::all();
+    pages.extend(["use.md", "terminal.md"].map(|name| Page::read(Path::new(TRANSCRIPTS).join(name))));
     pages.retain(|page| wanted.as_ref().is_none_or(|part| page.name.to_string_lossy().contains(part.as_str())));
     assert!(!pages.is_empty(), "no page has {wanted:?} in its path");
     let (pages, outcomes) = (Mutex::new(pages.iter()), Mutex::new(vec![]));
@@ -471,7 +479,7 @@ fn every_command_flag_and_key_is_in_the_reference() {
         assert!(anchors.contains(name), "docs/reference/commands.md has no heading `{name}`");
         let help = if name == "cluster" { help(&["cluster", "up"]) } else { help(&[name]) };
         for line in help.lines().map(str::trim).filter(|line| line.starts_with('-')) {
-            let flag = line.split([' ', ',', '[', '=']).find(|word| word.starts_with("--")).unwrap_or("--help");
+            let flag = line.split([' ', ',', '[', '=', '.']).find(|word| word.starts_with("--")).unwrap_or("--help");
             assert!(text.contains(&format!("`{flag}")), "docs/reference/commands.md lacks {flag} of {name}");
         }
     }
@@ -483,6 +491,16 @@ fn every_command_flag_and_key_is_in_the_reference() {
     for key in keys {
         assert!(settings.contains(&format!("| `{key}` |")), "docs/reference/settings.md lacks {key}");
     }
+}
+
+#[test]
+fn each_fault_of_use_has_a_transcript() {
+    let page = Page::read(Path::new(TRANSCRIPTS).join("use.md"));
+    let heads: Vec<_> = page.prose().filter_map(|(_, text)| text.strip_prefix("## U")).collect();
+    for n in 1..=20 {
+        assert!(heads.iter().any(|head| head.starts_with(&format!("{n}: "))), "U{n} has no transcript");
+    }
+    assert!(heads.last().is_some_and(|head| head.starts_with("21 to U24")), "{heads:?}");
 }
 
 #[test]

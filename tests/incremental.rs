@@ -149,6 +149,33 @@ fn since_last_goes_on_where_the_table_ends() {
 }
 
 #[test]
+fn rejects_are_tried_again_where_they_are_asked_for_or_nothing_is_left_out() {
+    let mut bucket = Bucket::new();
+    for (key, day) in [("a.json", 9), ("broken.json", 1), ("gone.json", 2)] {
+        bucket.put(key, &format!("{key}-1"), day);
+    }
+    let whole = fs::read(bucket.folder.path().join("broken.json")).unwrap();
+    fs::write(bucket.folder.path().join("broken.json"), "{").unwrap();
+    fs::remove_file(bucket.folder.path().join("gone.json")).unwrap();
+    let (report, _) = bucket.ingest("incremental", &["--since", "last"]);
+    assert_eq!(report["rejected"], json!({ "malformed_json": 1, "missing": 1 }));
+    // An old object that nobody has rejected, and one of the rejects is mended as it was listed.
+    bucket.put("late.json", "late-1", 1);
+    fs::write(bucket.folder.path().join("broken.json"), whole).unwrap();
+    let (last, retry) = (&["--since", "last"][..], &["--since", "last", "--retry-rejects"][..]);
+    let (report, fetched) = bucket.ingest("incremental", last);
+    assert_eq!((fetched, &report["skipped"]), (keys(&[]), &json!({ "ingested": 1, "since": 3 })));
+    assert_eq!(bucket.delta(retry), ["broken.json", "gone.json"].map(|key| format!("s3://bucket/{key}")));
+    let (report, fetched) = bucket.ingest("incremental", retry);
+    assert_eq!((fetched, &report["items"]), (keys(&["broken.json", "gone.json"]), &json!(1)));
+    // What is ingested by now is not tried again, though it is among the rejects.
+    assert_eq!(bucket.delta(retry), ["s3://bucket/gone.json"]);
+    assert_eq!(bucket.delta(&[]), ["gone.json", "late.json"].map(|key| format!("s3://bucket/{key}")));
+    let kinds = bucket.warehouse.rows("SELECT DISTINCT kind FROM runs");
+    assert_eq!(kinds, [json!({ "kind": "incremental" })]);
+}
+
+#[test]
 fn what_has_no_versions_is_fetched_once_and_what_lists_no_objects_is_refused() {
     let mut bucket = Bucket::new();
     bucket.put("a.json", "", 1);

@@ -41,6 +41,11 @@ pub fn command() -> Command {
     }
     // No test asks a cloud for credentials.
     command.env("AWS_EC2_METADATA_DISABLED", "true").stdin(Stdio::null());
+    // Nor looks like the terminal of whoever runs it, or has their keys.
+    for name in ["PAGER", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     command
 }
 

@@ -86,6 +86,7 @@ impl Command {
             }
             "incremental" => Self::Incremental(IncrementalArgs {
                 source: source(at)?,
+                retry_rejects: options.flag("retry_rejects")?,
                 dry_run,
                 report_location: options.get("report_location")?,
                 cluster,

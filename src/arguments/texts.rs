@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::ArgumentError;
+use crate::home::with_home;
 
 /// The value of `--flag`: `value` itself, the content of `@FILE`, or with `-` what `input` has.
 pub fn text(flag: &'static str, value: &str, input: &mut dyn Read) -> Result<String, ArgumentError> {
@@ -28,7 +29,7 @@ pub fn list(text: &str) -> Vec<String> {
 
 fn from_file(flag: &'static str, file: &str) -> Result<String, ArgumentError> {
     let unreadable = |source| ArgumentError::Unreadable { flag, from: file.to_owned(), source };
-    std::fs::read_to_string(file).map_err(unreadable)
+    std::fs::read_to_string(with_home(file)).map_err(unreadable)
 }
 
 fn from_input(flag: &'static str, input: &mut dyn Read) -> Result<String, ArgumentError> {

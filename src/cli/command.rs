@@ -1,7 +1,10 @@
 //! [`Command`]: what can be asked for.
 
+use std::any::TypeId;
 use std::io::Write;
+use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use clap::{Arg, CommandFactory, Subcommand};
 
 use super::Cli;
@@ -43,6 +46,7 @@ use crate::commands::tag::{self, TagCommand};
 use crate::commands::update::{self, UpdateArgs};
 use crate::commands::verify::{self, VerifyArgs};
 use crate::config::KEYS;
+use crate::home::with_home;
 use crate::pipeline::PIPELINES;
 use crate::script::Parameter;
 
@@ -218,7 +222,7 @@ pub fn command() -> clap::Command {
             script.parameters().iter().fold(command, |command, p| command.mut_arg(&p.name, |arg| arg.help(help(p))))
         })
     });
-    with_config_flags(command)
+    with_config_flags(with_home_folders(command))
 }
 
 fn help(parameter: &Parameter) -> String {
@@ -227,6 +231,29 @@ fn help(parameter: &Parameter) -> String {
         Some(default) => format!("{} [default: {default}]", parameter.help),
         None => parameter.help.clone(),
     }
+}
+
+/// `command` with flags and arguments that take `~` for the home folder, where they name a file or folder.
+fn with_home_folders(command: clap::Command) -> clap::Command {
+    let is_path = |arg: &Arg| {
+        let names = arg.get_value_names().unwrap_or_default();
+        names.iter().any(|name| name.contains("FILE") || name.contains("DIR"))
+    };
+    let with_home_folder = |arg: Arg| {
+        let kind = arg.get_value_parser().type_id();
+        if !is_path(&arg) {
+            arg
+        } else if kind == TypeId::of::<String>() {
+            arg.value_parser(StringValueParser::new().map(|path| with_home(&path)))
+        } else if kind == TypeId::of::<PathBuf>() {
+            // A path that is not text does not begin with a character either.
+            let path = |path: PathBuf| path.to_str().map_or(path.clone(), |path| with_home(path).into());
+            arg.value_parser(PathBufValueParser::new().map(path))
+        } else {
+            arg
+        }
+    };
+    command.mut_args(with_home_folder).mut_subcommands(with_home_folders)
 }
 
 /// `command` with subcommands `config` and `init` that have the flags of all keys.

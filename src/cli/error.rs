@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::commands::CommandError;
 use crate::config::ConfigError;
+use crate::terminal::{ERROR, stderr_is_coloured, styled};
 
 /// Why the program did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -36,7 +37,7 @@ impl CliError {
         {
             return 0;
         }
-        eprintln!("error: {self}");
+        eprintln!("{} {self}", styled("error:", ERROR, stderr_is_coloured()));
         match self {
             Self::Command(error) if error.is_interrupt() => 130,
             Self::Command(error) if error.is_usage() => 2,

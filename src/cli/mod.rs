@@ -13,12 +13,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::thread;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use earthcatalog_plans::wire;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cluster::cancellations;
-use crate::version;
+use crate::{verbosity, version};
 
 /// STAC Items by the million into a spatially partitioned GeoParquet warehouse with an Apache Iceberg catalog.
 #[derive(Debug, Parser)]
@@ -27,6 +27,12 @@ pub struct Cli {
     /// TOML or YAML file with settings [default: earthcatalog.toml, .yaml or .yml in the working directory]
     #[arg(long, value_name = "FILE", global = true, env = "EARTHCATALOG_CONFIG")]
     pub config: Option<PathBuf>,
+    /// Write results and errors only: no notes, and no bars
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say on standard error what is done, and with -vv in detail; RUST_LOG says what is logged
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -42,6 +48,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return error.report(),
     };
+    verbosity::set(cli.quiet, cli.verbose);
     // Plans are trees, and are walked as such: a condition with thousands of alternatives is as deep.
     let deep = thread::Builder::new().stack_size(STACK).spawn(|| run(cli));
     match deep.map(thread::JoinHandle::join) {

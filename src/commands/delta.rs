@@ -23,6 +23,8 @@ pub struct DeltaArgs {
     pub limit: Option<u64>,
     #[arg(long, value_name = "TIME|last")]
     pub since: Option<Since>,
+    #[arg(long)]
+    pub retry_rejects: bool,
     #[arg(long, value_name = ".END,…")]
     pub suffix: Option<String>,
     #[arg(long, value_name = "DIR|URL")]
@@ -57,6 +59,7 @@ impl DeltaArgs {
             .with_option("warehouse", self.at.warehouse.as_ref())
             .with_option("limit", self.limit)
             .with_option("since", self.since)
+            .with("retry_rejects", self.retry_rejects)
             .with_option("suffix", self.suffix.as_ref())
             .with_option("base", self.base.as_ref())
             .with_option("format", self.format.as_ref())

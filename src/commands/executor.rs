@@ -10,9 +10,10 @@ use log::LevelFilter;
 
 use super::CommandError;
 use crate::arguments::{cores, values};
-use crate::cluster::{ClusterAddress, ExecutorOptions, asked_to_end, log_to_stderr, run_executor};
+use crate::cluster::{ClusterAddress, ExecutorOptions, asked_to_end, run_executor};
 use crate::output::say;
 use crate::pipeline::SORT_MEMORY;
+use crate::verbosity;
 
 /// Flags of `executor`.
 #[derive(Debug, Clone, Args)]
@@ -62,7 +63,7 @@ impl ExecutorArgs {
 }
 
 pub async fn run(args: &ExecutorArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    log_to_stderr(args.log);
+    verbosity::log_cluster(args.log);
     let slots = args.slots();
     let options = ExecutorOptions {
         scheduler: args.scheduler.clone(),

@@ -9,15 +9,13 @@ use super::CommandError;
 use crate::arguments::ScriptArgs;
 use crate::output::shorter;
 use crate::signals::interrupt;
+use crate::verbosity;
 
 /// Flags of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
     #[command(flatten)]
     pub script: ScriptArgs,
-    /// Show all columns and files of each line, however many they are
-    #[arg(long, short)]
-    pub verbose: bool,
 }
 
 pub async fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -27,7 +25,7 @@ pub async fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CommandE
         for statement in statements {
             if let Some(explained) = statement.explain(&session).await? {
                 let text = explained.to_string();
-                match args.verbose {
+                match verbosity::is_verbose() {
                     true => writeln!(out, "{text}")?,
                     false => text.lines().try_for_each(|line| writeln!(out, "{}", shorter(line)))?,
                 }

@@ -10,6 +10,7 @@ use crate::export::{self, ExportFormat, ItemsQuestion, Question};
 use crate::output::{Destination, OutputError, format_for};
 use crate::query;
 use crate::signals::interrupt;
+use crate::verbosity;
 
 /// Flags of `export`.
 #[derive(Debug, Clone, Args)]
@@ -39,9 +40,6 @@ pub struct ExportArgs {
     pub out: String,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Do not say how much was written
-    #[arg(short, long)]
-    pub quiet: bool,
     #[command(flatten)]
     pub resources: ResourceArgs,
 }
@@ -84,8 +82,8 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     match exported {
         Ok(exported) => {
             sink.finish().await?;
-            if !args.quiet && (io::stderr().is_terminal() || exported.inexact > 0) {
-                eprintln!("{exported}");
+            if io::stderr().is_terminal() || exported.inexact > 0 {
+                verbosity::note(format_args!("{exported}"));
             }
             Ok(())
         }

@@ -12,6 +12,7 @@ use crate::dry_run::DryRun;
 use crate::pipeline::{INCREMENTAL, PipelineError};
 use crate::report::{Report, millis};
 use crate::run_statistics::{self, RunStatistics};
+use crate::script::Arguments;
 use crate::signals::interrupt;
 
 /// Flags of `incremental`.
@@ -19,6 +20,8 @@ use crate::signals::interrupt;
 pub struct IncrementalArgs {
     #[command(flatten)]
     pub source: SourceArgs,
+    #[arg(long)]
+    pub retry_rejects: bool,
     /// Say what the command would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -32,6 +35,12 @@ pub struct IncrementalArgs {
     /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
+}
+
+impl IncrementalArgs {
+    fn arguments(&self) -> Arguments {
+        self.source.arguments().with("retry_rejects", self.retry_rejects)
+    }
 }
 
 pub async fn run(args: &IncrementalArgs, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -57,7 +66,7 @@ pub async fn incremental(
 ) -> Result<Report, PipelineError> {
     let started = Instant::now();
     let source = &args.source;
-    let run = INCREMENTAL.run(session, &source.arguments(), interrupt).await?;
+    let run = INCREMENTAL.run(session, &args.arguments(), interrupt).await?;
     let report = Report { run, seconds: started.elapsed().as_secs_f64() };
     if report.run.snapshot.is_some() {
         let statistics =
@@ -73,5 +82,5 @@ async fn plan(
     args: &IncrementalArgs,
     interrupt: impl Future<Output = ()>,
 ) -> Result<Option<DryRun>, PipelineError> {
-    Ok(INCREMENTAL.dry_run(session, &args.source.arguments(), interrupt).await?.pop())
+    Ok(INCREMENTAL.dry_run(session, &args.arguments(), interrupt).await?.pop())
 }

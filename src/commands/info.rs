@@ -1,7 +1,7 @@
 //! `earthcatalog info`: runs `sql/info.sql`, and says what state a warehouse is in.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use clap::Args;
@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::CommandError;
 use crate::arguments::{ReportFormat, WarehouseArgs};
 use crate::pipeline::{INFO, PipelineError};
-use crate::report::{bytes, count};
+use crate::report::{bytes, count, sparkline};
 use crate::rows::Row;
 use crate::script::Arguments;
+use crate::terminal::{HEADING, stdout_is_coloured, styled};
 
 /// Flags of `info`.
 #[derive(Debug, Clone, Args)]
@@ -28,6 +29,9 @@ pub struct InfoArgs {
 
 /// Snapshots that the text lists; the JSON has all.
 const LISTED: usize = 5;
+
+/// Bars of the text for years, at most.
+const YEARS: usize = 60;
 
 /// What the metadata of a table says of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,11 +51,20 @@ pub struct Info {
     pub buckets: u64,
     /// First and last, if an Item has a datetime.
     pub years: Option<[i32; 2]>,
+    /// The years in which there are rows, in order.
+    pub rows_by_year: Vec<RowsOfYear>,
     /// Oldest first.
     pub snapshots: Vec<SnapshotInfo>,
     pub files_per_bucket: Vec<Class>,
     pub worth_compacting: WorthCompacting,
     pub snippets: Snippets,
+}
+
+/// The rows of a year of `datetime`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RowsOfYear {
+    pub year: i32,
+    pub rows: u64,
 }
 
 /// A retained snapshot.
@@ -91,7 +104,12 @@ pub struct Snippets {
 pub async fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CommandError> {
     args.at.check()?;
     let info = info(&session(1)?, &args.at.catalog, args.at.warehouse.as_deref()).await;
-    Ok(args.output.write_lines(&info.map_err(|e| CommandError::pipeline(e, INFO))?, out)?)
+    let info = info.map_err(|e| CommandError::pipeline(e, INFO))?;
+    match args.output {
+        ReportFormat::Text => info.write(stdout_is_coloured(), out)?,
+        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&info).map_err(io::Error::from)?)?,
+    }
+    Ok(())
 }
 
 /// Reads the state of the table in `catalog`, whose files are below `warehouse`, if one is named.
@@ -99,7 +117,7 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&st
     let arguments = Arguments::new().with("catalog", catalog).with_option("warehouse", warehouse);
     let results = INFO.rows(session, &arguments).await?;
     // In the order of the script.
-    let [table, sums, snapshots, classes, worth] = &results[..] else {
+    let [table, sums, snapshots, classes, worth, by_year] = &results[..] else {
         return Err(PipelineError::Result(INFO.name));
     };
     let missing = || PipelineError::Result(INFO.name);
@@ -114,6 +132,8 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&st
         rows: row.number("rows"),
         files: row.number("files"),
     };
+    let rows_of_year =
+        |row: Row<'_>| Some(RowsOfYear { year: i32::try_from(row.integer("year")?).ok()?, rows: number(&row, "rows") });
     let class =
         |row: Row<'_>| Class { from: number(&row, "least"), to: row.number("most"), buckets: number(&row, "buckets") };
     let mut files_per_bucket: Vec<_> = Row::all(classes).map(class).collect();
@@ -134,6 +154,7 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&st
         cells: number(&sums, "cells"),
         buckets: number(&sums, "buckets"),
         years: year("first_year").zip(year("last_year")).map(<[i32; 2]>::from),
+        rows_by_year: Row::all(by_year).filter_map(rows_of_year).collect(),
         snapshots: Row::all(snapshots).map(snapshot).collect(),
         files_per_bucket,
         worth_compacting: WorthCompacting {
@@ -183,15 +204,19 @@ fn without_patterns(path: &str) -> String {
     plain
 }
 
-impl fmt::Display for Info {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: String| writeln!(f, "{name:<12}{value}");
+impl Info {
+    /// For people; colours are for names.
+    fn write(&self, is_coloured: bool, f: &mut dyn Write) -> io::Result<()> {
+        let heading = |name: &str| styled(format!("{name:<12}"), HEADING, is_coloured);
+        let mut line = |name: &str, value: String| writeln!(f, "{}{value}", heading(name));
         line("table", self.metadata.clone())?;
         line("grid", format!("H3, resolution {}", self.h3_resolution))?;
         line("rows", count(self.rows))?;
         line("files", format!("{}, {}", count(self.files), bytes(self.bytes)))?;
-        let years = self.years.map_or(String::new(), |[first, last]| format!(", years {first} to {last}"));
-        line("cells", format!("{}{years}", count(self.cells)))?;
+        line("cells", count(self.cells))?;
+        if let Some([first, last]) = self.years {
+            line("years", format!("{first} {} {last}", sparkline(&self.rows_of_years(first, last), YEARS)))?;
+        }
         let classes = self.files_per_bucket.iter().filter(|class| class.buckets > 0).map(Class::to_string);
         line("buckets", format!("{} ({})", count(self.buckets), classes.collect::<Vec<_>>().join(", ")))?;
         let worth = &self.worth_compacting;
@@ -209,8 +234,22 @@ impl fmt::Display for Info {
             let SnapshotInfo { id, committed_at, operation, .. } = snapshot;
             writeln!(f, "            {id} of {committed_at}: {operation}{rows}{files}")?;
         }
-        writeln!(f, "\n-- DuckDB; also counts replaced files that `earthcatalog expire` has not removed yet")?;
-        writeln!(f, "{}\n\n# PyIceberg\n{}", self.snippets.duckdb, self.snippets.pyiceberg.trim_end())
+        let heading = |text| styled(text, HEADING, is_coloured);
+        let duckdb = "-- DuckDB; also counts replaced files that `earthcatalog expire` has not removed yet";
+        writeln!(f, "\n{}\n{}", heading(duckdb), self.snippets.duckdb)?;
+        writeln!(f, "\n{}\n{}", heading("# PyIceberg"), self.snippets.pyiceberg.trim_end())
+    }
+
+    /// The rows of each year from `first` to `last`.
+    fn rows_of_years(&self, first: i32, last: i32) -> Vec<u64> {
+        let mut rows = vec![0; usize::try_from(i64::from(last) - i64::from(first) + 1).unwrap_or_default()];
+        for of_year in &self.rows_by_year {
+            let place = usize::try_from(i64::from(of_year.year) - i64::from(first)).ok();
+            if let Some(rows) = place.and_then(|place| rows.get_mut(place)) {
+                *rows = of_year.rows;
+            }
+        }
+        rows
     }
 }
 

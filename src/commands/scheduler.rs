@@ -9,8 +9,9 @@ use log::LevelFilter;
 
 use super::CommandError;
 use crate::arguments::values;
-use crate::cluster::{self, ClusterAddress, SchedulerOptions, asked_to_end, log_to_stderr, run_scheduler};
+use crate::cluster::{self, ClusterAddress, SchedulerOptions, asked_to_end, run_scheduler};
 use crate::output::say;
+use crate::verbosity;
 
 /// Flags of `scheduler`.
 #[derive(Debug, Clone, Args)]
@@ -41,7 +42,7 @@ pub struct SchedulerArgs {
 }
 
 pub async fn run(args: &SchedulerArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    log_to_stderr(args.log);
+    verbosity::log_cluster(args.log);
     let options = SchedulerOptions {
         bind_host: args.bind_host,
         bind_port: args.bind_port,

@@ -14,6 +14,7 @@ use crate::export::{self, ExportFormat, Question, SearchQuestion};
 use crate::output::{Destination, Output, OutputError, Sink, format_for};
 use crate::query;
 use crate::signals::interrupt;
+use crate::verbosity;
 
 /// The order of Items where none is asked for.
 const NEWEST_FIRST: &str = "-datetime";
@@ -68,9 +69,6 @@ pub struct SearchArgs {
     pub out: String,
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Do not say how much was written
-    #[arg(short, long)]
-    pub quiet: bool,
     #[command(flatten)]
     pub resources: ResourceArgs,
 }
@@ -103,8 +101,8 @@ pub async fn run(args: &SearchArgs, out: &mut dyn Write) -> Result<(), CommandEr
     match written {
         Ok(said) => {
             sink.finish().await?;
-            if let Some(said) = said.filter(|_| !args.quiet) {
-                eprintln!("{said}");
+            if let Some(said) = said {
+                verbosity::note(format_args!("{said}"));
             }
             Ok(())
         }

@@ -9,11 +9,13 @@ use earthcatalog_plans::session::session_within;
 
 use super::CommandError;
 use crate::arguments::{AnyWarehouseArgs, ClusterArgs, ParameterArgs, ResourceArgs};
-use crate::output::{Destination, Format, OutputError, Rendering, format_for, terminal_width};
+use crate::output::{Destination, Format, OutputError, Rendering, Sink, Written, format_for};
 use crate::prompt::Prompt;
 use crate::query::{self, Answer, Answers, SqlError};
 use crate::script::Script;
 use crate::signals::interrupt;
+use crate::terminal::{Paged, Pager};
+use crate::verbosity::{self, note};
 
 /// Rows of a table that a terminal gets unasked.
 const ROWS_ON_TERMINAL: u64 = 1_000;
@@ -41,12 +43,12 @@ pub struct SqlArgs {
     /// otherwise all]
     #[arg(long, value_name = "N")]
     pub max_rows: Option<u64>,
+    /// Program that shows on a terminal what is longer than the screen, "" for none [default: $PAGER, otherwise less]
+    #[arg(long, value_name = "COMMAND", env = "EARTHCATALOG_PAGER")]
+    pub pager: Option<String>,
     /// Print to standard error what was read: how many of the files, row groups and bytes, and what pruned the rest
     #[arg(long)]
     pub stats: bool,
-    /// Write only rows and errors
-    #[arg(short, long)]
-    pub quiet: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
     #[command(flatten)]
@@ -91,8 +93,9 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
         return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }).into());
     }
     let max_rows = args.max_rows.or(on_terminal.then_some(ROWS_ON_TERMINAL)).filter(|rows| *rows > 0);
-    let width = on_terminal.then(terminal_width).flatten();
-    let rendering = Rendering { format, max_rows, width, is_counted: !args.quiet };
+    let rendering = if is_shown { Rendering::on_terminal(format) } else { format.into() };
+    let rendering = Rendering { max_rows, is_counted: !verbosity::is_quiet(), ..rendering };
+    let pager = Pager::find(args.pager.as_deref());
     let source = Source::named_by(args)?;
 
     let session = session_within(args.resources.workers(), args.resources.memory)?;
@@ -108,7 +111,8 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
         Source::Statements { name, text } => (name, text),
         Source::Prompt if !is_shown => return Err(SqlError::OutAtPrompt.into()),
         Source::Prompt => {
-            let prompt = Prompt { session, rendering, is_timed: !args.quiet, has_stats: args.stats };
+            let (is_timed, has_stats) = (!verbosity::is_quiet(), args.stats);
+            let prompt = Prompt { session, rendering, is_timed, has_stats, pager, is_paged: true };
             return Ok(crate::prompt::run(prompt, out).await?);
         }
     };
@@ -119,6 +123,23 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
         return Err(SqlError::Nothing.into());
     }
 
+    if let Some(pager) = pager.filter(|_| is_shown && format.is_for_people()) {
+        let asked = async {
+            for statement in &statements {
+                let mut paged = Paged::new(out, Some(&pager));
+                let mut sink = Sink::stream(&mut paged);
+                let answer = Answers::new(&session, rendering, &mut sink).answer(statement).await?;
+                sink.finish().await?;
+                drop(paged);
+                report(&answer, args, rendering, is_shown);
+            }
+            Ok(())
+        };
+        return tokio::select! {
+            asked = asked => asked,
+            () = interrupt() => Err(CommandError::Interrupted),
+        };
+    }
     let mut sink = destination.open(out).map_err(OutputError::from)?;
     let asked = async {
         let mut answers = Answers::new(&session, rendering, &mut sink);
@@ -149,11 +170,11 @@ pub async fn run(args: &SqlArgs, out: &mut dyn Write) -> Result<(), CommandError
 
 /// Says on standard error what there is to say of an answer.
 fn report(answer: &Answer, args: &SqlArgs, rendering: Rendering, is_shown: bool) {
-    if let Some(written) = answer.written.filter(|written| written.is_cut && !args.quiet) {
-        eprintln!("the table ends after {} rows; --max-rows 0 shows all rows, and only tables are cut", written.rows);
+    if let Some(Written { rows, .. }) = answer.written.filter(|written| written.is_cut) {
+        note(format_args!("the table ends after {rows} rows; --max-rows 0 shows all rows, and only tables are cut"));
     }
-    if io::stderr().is_terminal() && !args.quiet {
-        eprintln!("{}", answer.timing(rendering.format.is_for_people() && is_shown));
+    if io::stderr().is_terminal() {
+        note(format_args!("{}", answer.timing(rendering.format.is_for_people() && is_shown)));
     }
     if args.stats && answer.written.is_some() {
         eprintln!("{}", answer.stats());

@@ -45,6 +45,7 @@ pub const KEYS: &[Key] = &[
     key("compact.commit_every", "commit_every", COMPACTING, "buckets per snapshot"),
     key("compact.retain", "retain", &["compact", "expire"], "how long replaced snapshots are kept"),
     key("query.max_rows", "max_rows", &[], "largest number of rows that a table shows"),
+    key("query.pager", "pager", &[], "program that shows what is longer than the screen"),
 ];
 
 impl Key {

@@ -3,21 +3,33 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{DataFusionError, Result};
 use earthcatalog_plans::model::items::{is_geometry, wkt_of};
 
-/// The text of each value, row by row.
-pub(super) fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>> {
+/// A value on the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub text: String,
+    pub is_null: bool,
+}
+
+/// The values, row by row.
+pub(super) fn cells(batch: &RecordBatch) -> Result<Vec<Vec<Cell>>> {
     let options = FormatOptions::default().with_null("NULL");
     let schema = batch.schema();
     let columns: Vec<_> = schema.fields().iter().zip(batch.columns()).map(|(f, c)| readable(f, c)).collect();
-    let columns = columns.iter().map(|column| ArrayFormatter::try_new(&**column, &options));
+    let columns =
+        columns.iter().map(|column| Ok((column.logical_nulls(), ArrayFormatter::try_new(&**column, &options)?)));
     let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
-    let cell = |column: &ArrayFormatter<'_>, row| Ok(one_line(&column.value(row).try_to_string()?).into_owned());
+    let cell = |(nulls, column): &(Option<NullBuffer>, ArrayFormatter<'_>), row| {
+        let text = one_line(&column.value(row).try_to_string()?).into_owned();
+        Ok(Cell { text, is_null: nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) })
+    };
     let row = |row| columns.iter().map(|column| cell(column, row)).collect();
     (0..batch.num_rows()).map(row).collect::<Result<_, ArrowError>>().map_err(DataFusionError::from)
 }

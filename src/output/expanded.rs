@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::cells::cells;
 use super::title::title;
 use super::{OutputError, RowWriter};
+use crate::terminal::{HEADING, NULL, styled};
 
 /// Columns of the line above a row, at least.
 const RULE: usize = 40;
@@ -18,13 +19,14 @@ pub(super) struct ExpandedWriter {
     titles: Vec<String>,
     width: usize,
     rows: u64,
+    is_coloured: bool,
 }
 
 impl ExpandedWriter {
-    pub(super) fn new(schema: &Schema) -> Self {
+    pub(super) fn new(schema: &Schema, is_coloured: bool) -> Self {
         let titles: Vec<_> = schema.fields().iter().map(|field| title(field.name())).collect();
         let width = titles.iter().map(|title| title.width()).max().unwrap_or_default();
-        Self { titles, width, rows: 0 }
+        Self { titles, width, rows: 0, is_coloured }
     }
 }
 
@@ -36,6 +38,8 @@ impl RowWriter for ExpandedWriter {
             writeln!(out, "{head:-<width$}", width = RULE.max(self.width + 3))?;
             for (title, value) in self.titles.iter().zip(row) {
                 let space = " ".repeat(self.width - title.width());
+                let title = styled(title, HEADING, self.is_coloured);
+                let value = styled(value.text, NULL, self.is_coloured && value.is_null);
                 writeln!(out, "{title}{space} | {value}")?;
             }
         }

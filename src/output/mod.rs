@@ -22,13 +22,14 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::TryStreamExt;
-use terminal_size::{Width, terminal_size_of};
 use thiserror::Error;
 
 pub use ending::{NamedFormat, format_for};
 pub use geojson::{ItemsWriter, select_fields};
 pub use shorter::shorter;
 pub use sink::{Destination, Output, Sink, SinkError};
+
+use crate::terminal;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,13 +116,22 @@ pub struct Rendering {
     pub max_rows: Option<u64>,
     /// Columns of the screen that a table should fit.
     pub width: Option<usize>,
+    /// Whether the names of columns, and nulls, are told apart by colours.
+    pub is_coloured: bool,
     /// Whether a table says how many rows it has.
     pub is_counted: bool,
 }
 
+impl Rendering {
+    /// For standard output, as wide and as coloured as that is.
+    pub fn on_terminal(format: Format) -> Self {
+        Self { width: terminal::width(), is_coloured: terminal::stdout_is_coloured(), ..format.into() }
+    }
+}
+
 impl From<Format> for Rendering {
     fn from(format: Format) -> Self {
-        Self { format, max_rows: None, width: None, is_counted: true }
+        Self { format, max_rows: None, width: None, is_coloured: false, is_counted: true }
     }
 }
 
@@ -141,14 +151,9 @@ pub async fn write(rows: SendableRecordBatchStream, format: Format, out: &mut dy
         return Err(OutputError::Terminal(if format == Format::Parquet { "Parquet" } else { "GeoParquet" }));
     }
     let mut sink = Sink::stream(out);
-    let written = write_rows(rows, Rendering { width: terminal_width(), ..format.into() }, &mut sink).await?;
+    let written = write_rows(rows, Rendering::on_terminal(format), &mut sink).await?;
     sink.finish().await?;
     Ok(written.rows)
-}
-
-/// Columns of the terminal that standard output is; `None` where it is none.
-pub fn terminal_width() -> Option<usize> {
-    terminal_size_of(io::stdout()).map(|(Width(columns), _)| columns.into())
 }
 
 /// Writes rows to `sink`, which stays open.
@@ -194,8 +199,8 @@ pub fn say(out: &mut dyn Write, line: fmt::Arguments<'_>) {
 fn row_writer(rendering: Rendering, schema: SchemaRef) -> Result<Box<dyn RowWriter>, OutputError> {
     Ok(match rendering.format {
         Format::Table | Format::Expanded if plan::is_plan(&schema) => Box::new(plan::PlanWriter::default()),
-        Format::Table => Box::new(table::TableWriter::new(&schema, rendering.width)),
-        Format::Expanded => Box::new(expanded::ExpandedWriter::new(&schema)),
+        Format::Table => Box::new(table::TableWriter::new(&schema, rendering)),
+        Format::Expanded => Box::new(expanded::ExpandedWriter::new(&schema, rendering.is_coloured)),
         Format::Json => Box::new(json::JsonWriter::list()),
         Format::Ndjson => Box::new(json::JsonWriter::lines()),
         Format::Csv => Box::new(csv::CsvWriter::new(schema)),

@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
+use anstyle::Style;
 use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::cells::cells;
+use super::cells::{Cell, cells};
 use super::title::title;
-use super::{OutputError, RowWriter};
+use super::{OutputError, Rendering, RowWriter};
+use crate::terminal::{HEADING, NULL, styled};
 
 /// Rows that decide the widths of the columns; later rows are cut to fit.
 const SAMPLE: usize = 1_000;
@@ -29,17 +31,19 @@ pub(super) struct TableWriter {
     right: Vec<bool>,
     /// Columns of the screen.
     screen: Option<usize>,
+    is_coloured: bool,
     /// Rows that came before the widths were known.
-    waiting: Vec<Vec<String>>,
+    waiting: Vec<Vec<Cell>>,
     /// Of the columns that are shown.
     widths: Option<Vec<usize>>,
 }
 
 impl TableWriter {
-    pub(super) fn new(schema: &Schema, screen: Option<usize>) -> Self {
+    pub(super) fn new(schema: &Schema, rendering: Rendering) -> Self {
         let titles = schema.fields().iter().map(|field| title(field.name())).collect();
         let right = schema.fields().iter().map(|field| field.data_type().is_numeric()).collect();
-        Self { titles, right, screen, waiting: vec![], widths: None }
+        let Rendering { width: screen, is_coloured, .. } = rendering;
+        Self { titles, right, screen, is_coloured, waiting: vec![], widths: None }
     }
 
     /// Fixes the widths, and writes the header and the rows that waited.
@@ -49,22 +53,25 @@ impl TableWriter {
         let mut natural: Vec<_> = titles.iter().map(|title| title.width()).collect();
         for row in &self.waiting {
             for (width, cell) in natural.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
+                *width = (*width).max(cell.text.width());
             }
         }
         let widths = self.screen.map_or(natural.clone(), |screen| widths_on(screen, &natural));
-        let right = vec![false; widths.len()];
-        let has_more = widths.len() < titles.len();
+        let heading = self.is_coloured.then_some(HEADING);
+        let titles = titles.iter().map(|title| (title.as_str(), false, heading));
+        let has_more = widths.len() < self.titles.len();
         rule(&widths, has_more, out)?;
-        line(&titles, &widths, &right, has_more, out)?;
+        line(titles, &widths, has_more, out)?;
         rule(&widths, has_more, out)?;
         let waiting = std::mem::take(&mut self.waiting);
         self.widths = Some(widths);
         waiting.iter().try_for_each(|row| self.row(row, out))
     }
 
-    fn row(&self, row: &[String], out: &mut dyn Write) -> Result<(), OutputError> {
-        line(row, self.shown(), &self.right, self.has_more(), out)
+    fn row(&self, row: &[Cell], out: &mut dyn Write) -> Result<(), OutputError> {
+        let null = |cell: &Cell| (self.is_coloured && cell.is_null).then_some(NULL);
+        let cells = row.iter().zip(&self.right).map(|(cell, right)| (cell.text.as_str(), *right, null(cell)));
+        line(cells, self.shown(), self.has_more(), out)
     }
 
     fn shown(&self) -> &[usize] {
@@ -80,7 +87,8 @@ impl RowWriter for TableWriter {
     fn write(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
         let most = self.screen.unwrap_or(MAX_WIDTH);
         for row in cells(batch)? {
-            let row: Vec<_> = row.iter().map(|cell| fit(cell, most)).collect();
+            let fitted = |cell: Cell| Cell { text: fit(&cell.text, most), ..cell };
+            let row: Vec<_> = row.into_iter().map(fitted).collect();
             match self.widths {
                 Some(_) => self.row(&row, out)?,
                 None => self.waiting.push(row),
@@ -158,19 +166,20 @@ fn rule(widths: &[usize], has_more: bool, out: &mut dyn Write) -> Result<(), Out
     Ok(writeln!(out, "+{}+", dashes.join("+"))?)
 }
 
-fn line(
-    cells: &[String],
+/// Writes a line of cells: the text of each, whether it goes to the right, and its style.
+fn line<'a>(
+    cells: impl Iterator<Item = (&'a str, bool, Option<Style>)>,
     widths: &[usize],
-    right: &[bool],
     has_more: bool,
     out: &mut dyn Write,
 ) -> Result<(), OutputError> {
-    for ((cell, width), right) in cells.iter().zip(widths).zip(right) {
-        let cell = fit(cell, *width);
-        let space = " ".repeat(width.saturating_sub(cell.width()));
+    for ((text, right, style), width) in cells.zip(widths) {
+        let text = fit(text, *width);
+        let space = " ".repeat(width.saturating_sub(text.width()));
+        let text = styled(text, style.unwrap_or_default(), style.is_some());
         match right {
-            true => write!(out, "| {space}{cell} ")?,
-            false => write!(out, "| {cell}{space} ")?,
+            true => write!(out, "| {space}{text} ")?,
+            false => write!(out, "| {text}{space} ")?,
         }
     }
     Ok(writeln!(out, "{}|", if has_more { format!("| {MORE} ") } else { String::new() })?)
@@ -241,6 +250,18 @@ mod tests {
             let widest = table.lines().filter(|line| line.starts_with(['|', '+'])).map(UnicodeWidthStr::width).max();
             assert!(widest.unwrap() <= screen.max(15), "{screen}: {table}");
         }
+    }
+
+    #[tokio::test]
+    async fn colours_tell_headings_and_nulls_and_take_no_room() {
+        let plain: Rendering = Format::Table.into();
+        let sql = "SELECT NULL AS a, 'NULL' AS b, 7 AS c";
+        let coloured = text(sql, Rendering { is_coloured: true, ..plain }).await;
+        assert!(coloured.contains("| \u{1b}[1ma\u{1b}[0m    | \u{1b}[1mb\u{1b}[0m    |"), "{coloured:?}");
+        assert!(coloured.contains("| \u{1b}[2mNULL\u{1b}[0m | NULL | 7 |"), "{coloured:?}");
+        let stripped =
+            ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m"].iter().fold(coloured, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, text(sql, plain).await);
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ use crate::progress::Progress;
 use crate::reason::reason;
 use crate::run_statistics::StatisticsError;
 use crate::script::{Arguments, Effect, Planned, Script, ScriptError, Statement};
+use crate::verbosity;
 
 /// How often an interrupted run is asked whether its commit is through.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
@@ -211,7 +212,8 @@ async fn announce_new_table(session: &SessionContext) -> bool {
     let of_items = provider.downcast_ref::<ItemsTable>().map(ItemsTable::warehouse);
     let Some(warehouse) = of_cells.or(of_items) else { return false };
     if warehouse.is_new() {
-        eprintln!("created a new table in catalog {}, with its files in {}", warehouse.catalog(), warehouse.url());
+        let (catalog, folder) = (warehouse.catalog(), warehouse.url());
+        verbosity::note(format_args!("created a new table in catalog {catalog}, with its files in {folder}"));
     }
     true
 }
@@ -225,6 +227,7 @@ pub async fn run_statement(
     mut interrupt: Pin<&mut impl Future<Output = ()>>,
     out: Option<(Format, &mut dyn Write)>,
 ) -> Result<Option<RunReport>, PipelineError> {
+    let started = Instant::now();
     let planned = tokio::select! {
         planned = statement.plan(session) => planned?,
         () = &mut interrupt => return Err(PipelineError::Interrupted(0)),
@@ -245,6 +248,7 @@ pub async fn run_statement(
         },
     }
     drop(progress);
+    log::info!("{}: {:.3} s", statement.title(), started.elapsed().as_secs_f64());
     Ok(CommitExec::find(&planned.plan).and_then(CommitExec::report).cloned())
 }
 

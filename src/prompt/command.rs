@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::home::with_home;
 use crate::output::Format;
 
 /// The commands, for people.
@@ -12,14 +13,15 @@ pub(super) const HELP: &str = "\
 \\o FILE STATEMENT   write the rows of a statement to a file, in the format of its name
 \\output FORMAT      write rows as table, expanded, json, ndjson, csv or geojson
 \\x                  turn on or off a line for each value, with none cut
+\\pager              turn on or off the pager for answers that are longer than the screen
 \\timing             turn on or off how long statements take
 \\stats              turn on or off what was read, and what pruned the rest
 \\q                  leave the prompt; Ctrl-D does the same
 A statement ends with a semicolon and may have several lines; Ctrl-C stops a running statement.";
 
 /// The words of commands, for completion.
-pub(super) const WORDS: [&str; 10] =
-    ["\\?", "\\d", "\\df", "\\i", "\\o", "\\output", "\\q", "\\stats", "\\timing", "\\x"];
+pub(super) const WORDS: [&str; 11] =
+    ["\\?", "\\d", "\\df", "\\i", "\\o", "\\output", "\\pager", "\\q", "\\stats", "\\timing", "\\x"];
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub(super) enum Command {
     },
     Output(Format),
     Expanded,
+    Pager,
     Timing,
     Stats,
 }
@@ -61,6 +64,7 @@ impl Command {
             ("d" | "dt", false) => Ok(Self::Columns(name.to_owned())),
             ("df", _) => Ok(Self::Functions(name.to_owned())),
             ("x", _) => Ok(Self::Expanded),
+            ("pager", _) => Ok(Self::Pager),
             ("timing", _) => Ok(Self::Timing),
             ("stats", _) => Ok(Self::Stats),
             ("i", false) => Ok(Self::File(with_home(name))),
@@ -85,15 +89,6 @@ impl Command {
     }
 }
 
-/// A path with the user's home folder in place of `~`, as a shell would have it.
-fn with_home(path: &str) -> String {
-    let home = || std::env::var("HOME").ok().filter(|home| !home.is_empty());
-    match path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')).zip(home()) {
-        Some((rest, home)) => home + rest,
-        None => path.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,13 +103,6 @@ mod tests {
         assert_eq!(parse("\\output NDJSON"), Some(Command::Output(Format::Ndjson)));
         let out = Command::Out { file: "a.csv".into(), sql: "SELECT 1;".into() };
         assert_eq!(parse("\\o a.csv SELECT 1;"), Some(out));
-    }
-
-    #[test]
-    fn a_tilde_is_the_home_folder() {
-        let home = std::env::var("HOME").unwrap();
-        assert_eq!(with_home("~/a.csv"), format!("{home}/a.csv"));
-        assert_eq!([with_home("~other/a.csv"), with_home("a~/b")], ["~other/a.csv", "a~/b"]);
     }
 
     #[test]

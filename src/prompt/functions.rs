@@ -44,8 +44,9 @@ const OURS: &[(&str, &str)] = &[
     ("item_cells_at(snapshot or time)", "table: item_cells as of then"),
     ("stac_search(table, parameters)", "table: the Items that a STAC search finds"),
     ("h3_fanout(table, resolution or table)", "table: the rows of a table, one per cell"),
-    ("buckets(table, n)", "table: rows of the buckets with at least n files; in scripts"),
-    ("ingested(table)", "table: the objects that were ingested; in scripts"),
+    ("changes(table, since)", "table: the Items that were added, changed or removed since a state"),
+    ("buckets(table, n)", "table: rows of the buckets with at least n files"),
+    ("ingested(table)", "table: the objects that were ingested"),
 ];
 
 /// The name of a function by its signature, as SQL has it.

@@ -15,13 +15,12 @@ use tokio::task::JoinError;
 
 pub use vocabulary::Vocabulary;
 
-use crate::output::{
-    Destination, Format, OutputError, Rendering, Sink, SinkError, format_for, terminal_width, write_rows,
-};
+use crate::output::{Destination, Format, OutputError, Rendering, Sink, SinkError, format_for, write_rows};
 use crate::query::{Answer, Answers, SqlError};
 use crate::report::counted;
 use crate::script::{Arguments, Script};
 use crate::signals::{interrupt, terminate};
+use crate::terminal::{self, ERROR, Paged, Pager, styled};
 use command::Command;
 
 /// Why the prompt ended.
@@ -44,6 +43,9 @@ pub struct Prompt {
     pub rendering: Rendering,
     pub is_timed: bool,
     pub has_stats: bool,
+    /// For what is longer than the screen; `None` where there is none.
+    pub pager: Option<Pager>,
+    pub is_paged: bool,
 }
 
 /// What comes after a line.
@@ -74,7 +76,7 @@ pub async fn run(mut prompt: Prompt, out: &mut dyn Write) -> Result<(), PromptEr
         editor = back;
         let Some(lines) = lines? else { return Ok(()) };
         // The window may have another size by now.
-        prompt.rendering.width = terminal_width();
+        prompt.rendering.width = terminal::width();
         let next = tokio::select! {
             next = prompt.answer(&lines, out, interrupt()) => next?,
             () = &mut terminate => return Err(PromptError::Terminated),
@@ -109,7 +111,7 @@ impl Prompt {
             },
         };
         if let Err(error) = said {
-            writeln!(out, "error: {error}")?;
+            writeln!(out, "{} {error}", styled("error:", ERROR, self.rendering.is_coloured))?;
         }
         out.flush()?;
         Ok(Next::Line)
@@ -128,6 +130,13 @@ impl Prompt {
             Command::Stats => {
                 self.has_stats = !self.has_stats;
                 say(format!("stats are {}", switched(self.has_stats)))
+            }
+            Command::Pager if self.pager.is_none() => {
+                Err("there is no pager here; --pager or PAGER names one, and `less` is the usual one".to_owned())
+            }
+            Command::Pager => {
+                self.is_paged = !self.is_paged;
+                say(format!("pager is {}", switched(self.is_paged)))
             }
             Command::Output(format) => {
                 self.rendering.format = format;
@@ -189,13 +198,19 @@ impl Prompt {
     async fn list(&self, sql: &str, out: &mut dyn Write) -> Result<(), String> {
         let rows = async { self.session.sql(sql).await?.execute_stream().await };
         let rows = rows.await.map_err(|e| crate::reason::reason(&e))?;
-        let rendering = Rendering { width: self.rendering.width, ..Format::Table.into() };
+        let rendering = Rendering { format: Format::Table, max_rows: None, is_counted: true, ..self.rendering };
         let written = async {
-            let mut sink = Sink::stream(out);
+            let mut paged = Paged::new(out, self.pager());
+            let mut sink = Sink::stream(&mut paged);
             write_rows(rows, rendering, &mut sink).await?;
             sink.finish().await
         };
-        written.await.map_err(|e| e.to_string())
+        seen(written.await).map_err(|e| e.to_string())
+    }
+
+    /// The pager, if it is turned on.
+    fn pager(&self) -> Option<&Pager> {
+        self.pager.as_ref().filter(|_| self.is_paged)
     }
 
     async fn statements(
@@ -215,15 +230,19 @@ impl Prompt {
             if let Some(location) = destination.location().filter(|_| i > 0) {
                 return Err(SqlError::Several { place: statement.place().to_string(), what: location.to_owned() });
             }
-            let mut sink = destination.open(out).map_err(OutputError::from)?;
+            let mut paged = Paged::new(out, self.pager().filter(|_| rendering.format.is_for_people() && is_shown));
+            let mut sink = destination.open(&mut paged).map_err(OutputError::from)?;
             let answer = match Answers::new(&self.session, rendering, &mut sink).answer(statement).await {
                 Ok(answer) => answer,
+                // Whoever left the pager has seen enough, and may go on to the next statement.
+                Err(SqlError::Output(error)) if is_left(&error) => continue,
                 Err(error) => {
                     sink.abort().await;
                     return Err(error);
                 }
             };
-            sink.finish().await?;
+            seen(sink.finish().await)?;
+            drop(paged);
             if let Some((location, written)) = destination.location().zip(answer.written) {
                 writeln!(out, "wrote {} to {location}", counted(written.rows, "row")).map_err(OutputError::from)?;
             }
@@ -247,6 +266,16 @@ impl Prompt {
     }
 }
 
+/// Whether the pager was left before it had shown everything.
+fn is_left(error: &OutputError) -> bool {
+    matches!(error, OutputError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Takes a pager that was left for one that has shown enough.
+fn seen(written: Result<(), OutputError>) -> Result<(), OutputError> {
+    written.or_else(|error| if is_left(&error) { Ok(()) } else { Err(error) })
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
@@ -256,7 +285,14 @@ mod tests {
     async fn prompt() -> Prompt {
         let session = earthcatalog_plans::session::session(2).unwrap();
         session.sql("CREATE TABLE scenes AS SELECT 1 AS n, 'LC08' AS platform").await.unwrap().collect().await.unwrap();
-        Prompt { session, rendering: Format::Table.into(), is_timed: false, has_stats: false }
+        Prompt {
+            session,
+            rendering: Format::Table.into(),
+            is_timed: false,
+            has_stats: false,
+            pager: None,
+            is_paged: true,
+        }
     }
 
     async fn said(prompt: &mut Prompt, lines: &str) -> String {
@@ -301,6 +337,7 @@ mod tests {
         assert_eq!(said(&mut prompt, "\\x").await, "expanded display is on\n");
         assert!(said(&mut prompt, "SELECT n FROM scenes;").await.contains("\nn | 1\n1 row\n"));
         assert_eq!(said(&mut prompt, "\\x").await, "expanded display is off\n");
+        assert!(said(&mut prompt, "\\pager").await.contains("there is no pager here; --pager or PAGER"));
         assert!(said(&mut prompt, "\\y").await.contains("there is no command \\y; \\? lists"));
         assert_eq!(prompt.answer("\\q", &mut vec![], pending()).await.unwrap(), Next::End);
         assert_eq!(prompt.answer("exit", &mut vec![], pending()).await.unwrap(), Next::End);

@@ -132,7 +132,9 @@ impl<'a, 'b> Answers<'a, 'b> {
                 e => e.into(),
             })?)
         };
-        Ok(Answer { written, elapsed: started.elapsed(), plan: planned.plan })
+        let elapsed = started.elapsed();
+        log::info!("{}: {:.3} s", statement.title(), elapsed.as_secs_f64());
+        Ok(Answer { written, elapsed, plan: planned.plan })
     }
 }
 

@@ -3,10 +3,12 @@
 mod changed_items;
 mod compaction;
 mod numbers;
+mod sparkline;
 
 pub use changed_items::ChangedItems;
 pub use compaction::CompactSummary;
 pub use numbers::{bytes, count, counted, millis, with_parts};
+pub use sparkline::sparkline;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -76,6 +76,15 @@ impl RunRecord {
         format!("{}-{:x}", self.run, self.started.timestamp_millis())
     }
 
+    /// The run that was committed under this id, and when it was begun; `None` of a run that leaves no record.
+    pub fn of_commit(commit: &str) -> Option<(&str, DateTime<Utc>)> {
+        let (run, started) = commit.rsplit_once('-')?;
+        let (inventory, shape) = run.split_once('-')?;
+        let is_hex = |text: &str, digits: usize| text.len() == digits && text.chars().all(|c| c.is_ascii_hexdigit());
+        let millis = i64::from_str_radix(started, 16).ok().filter(|_| is_hex(inventory, 16) && is_hex(shape, 8))?;
+        Some((run, DateTime::from_timestamp_millis(millis)?))
+    }
+
     /// Whether `other` is of the same inventory, under other options.
     pub fn is_same_inventory(&self, other: &Self) -> bool {
         let inventory = |run: &str| run.split('-').next().map(str::to_owned);
@@ -284,6 +293,17 @@ mod tests {
             one.is_same_inventory(&two) && !one.is_same_inventory(&one) && !one.is_same_inventory(&record("b-1", &[]))
         );
         assert_eq!(one.differences(&two), ["limit was none, is 5", "since was 2025, is none"]);
+    }
+
+    #[test]
+    fn the_id_of_a_commit_tells_the_run_and_its_start() {
+        let begun = record("0123456789abcdef-01234567", &[]);
+        let (commit, millis) = (begun.commit(), begun.started.timestamp_millis());
+        let of_commit = RunRecord::of_commit(&commit).map(|(run, started)| (run, started.timestamp_millis()));
+        assert_eq!(of_commit, Some((begun.run.as_str(), millis)));
+        for other in ["0199c0ff-ee01-79c0-8fee-0199c0ffee01", "nightly-2025-09-01", "r1", ""] {
+            assert_eq!(RunRecord::of_commit(other), None, "{other}");
+        }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
@@ -14,7 +14,8 @@ use crate::scan::WarehouseTable;
 use crate::scan::records::{IngestedTable, Since};
 
 /// `ingested(items)`: the versions of objects whose Items are in a warehouse. `ingested(items, '2025-01-31')`: at least
-/// those of objects that were last modified then or later; `ingested(items, 'last')`: as late as the newest of all.
+/// those of objects that were last modified then or later; `ingested(items, 'last')`: as late as the newest of all; with
+/// `true` behind a time: all of them, whatever the time.
 ///
 /// The columns are [`INGESTED_SCHEMA`](crate::table::ingest_record::INGESTED_SCHEMA). `items` is a table of a warehouse, bare or
 /// as text.
@@ -37,6 +38,7 @@ impl TableFunctionImpl for IngestedFunction {
         let (table, since) = match args {
             [table] => (table, None),
             [table, since] => (table, parse_since(since)?),
+            [table, since, all] => (table, parse_since(since)?.filter(|_| *all != lit(true))),
             _ => return plan_err!("ingested takes a table, and a time or none, as in ingested(items, '2025-01-31')"),
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
@@ -88,9 +90,13 @@ mod tests {
             let error = context.sql(&format!("SELECT * FROM {from}")).await.unwrap_err().to_string();
             assert!(error.contains(words), "{from}: {error}");
         }
-        for from in
-            ["ingested(items)", "ingested(items, NULL)", "ingested(items, 'last')", "ingested(items, '2025-01-31')"]
-        {
+        for from in [
+            "ingested(items)",
+            "ingested(items, NULL)",
+            "ingested(items, 'last')",
+            "ingested(items, '2025-01-31')",
+            "ingested(items, 'last', true)",
+        ] {
             let rows = context.sql(&format!("SELECT * FROM {from}")).await.unwrap().collect().await.unwrap();
             assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 0, "{from}");
         }

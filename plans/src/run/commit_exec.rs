@@ -203,6 +203,7 @@ mod tests {
         Arc::new(CommitTarget {
             warehouse,
             run,
+            kind: None,
             max_rejects,
             outcome: Outcome::Append,
             keeps_newest: false,

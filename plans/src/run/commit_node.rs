@@ -22,6 +22,8 @@ pub struct CommitTarget {
     pub warehouse: Warehouse,
     /// Id of the run.
     pub run: String,
+    /// What the run is called, where what it does does not tell.
+    pub kind: Option<String>,
     pub max_rejects: Option<MaxRejects>,
     pub outcome: Outcome,
     /// Whether the input leaves, of the buckets that it reads, the newest version of each Item, as it was.

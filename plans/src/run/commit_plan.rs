@@ -41,6 +41,7 @@ pub(super) fn commit(
     let target = CommitTarget {
         warehouse: warehouse.clone(),
         run,
+        kind: options.kind.filter(|_| matches!(outcome, Outcome::Append)),
         max_rejects: options.max_rejects,
         outcome,
         keeps_newest,

@@ -21,7 +21,7 @@ use crate::runtime::find_operator;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::loses_chunks;
 use crate::stores::{self, stores};
-use crate::table::create::{REMOVED, UPDATED};
+use crate::table::create::{KIND, REMOVED, UPDATED};
 use crate::table::ingest_record::forget;
 use crate::table::{Change, Committed, Committer, IdChange, WarehouseError};
 
@@ -193,7 +193,8 @@ impl Run<'_> {
                 // What was staged is listed by its chunks, as it was before.
                 let is_listed = matches!(self.target.outcome, Outcome::Append) || self.target.keeps_newest;
                 let ids = if is_listed { IdChange::Added(ids) } else { IdChange::Unknown };
-                let summary = self.records.summary(&self.target.run);
+                let mut summary = self.records.summary(&self.target.run);
+                summary.extend(self.target.kind.iter().map(|kind| (KIND.to_owned(), kind.clone())));
                 let resumable = matches!(self.target.outcome, Outcome::AppendStaged(_));
                 let change = Change { add, ingested, ids, summary, resumable, ..Change::default() };
                 let snapshot = match (self.committer.commit(change).await, &self.target.outcome) {

@@ -16,6 +16,8 @@ use crate::model::run_id::RunId;
 pub struct RunOptions {
     /// Id of the run; a new one for each INSERT where it is `None`. A run is committed once.
     pub run: Option<RunId>,
+    /// What an INSERT that adds rows is called in table `runs`; by what it does where it is `None`.
+    pub kind: Option<String>,
     /// How many rejects a run may have; any number where it is `None`.
     pub max_rejects: Option<MaxRejects>,
     /// Buckets that one snapshot of an INSERT OVERWRITE replaces; all of them where it is `None`.
@@ -40,7 +42,15 @@ impl RunOptions {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { run: None, max_rejects: None, commit_every: None, workers: None, spatial_pruning: true, dry_run: false }
+        Self {
+            run: None,
+            kind: None,
+            max_rejects: None,
+            commit_every: None,
+            workers: None,
+            spatial_pruning: true,
+            dry_run: false,
+        }
     }
 }
 
@@ -120,6 +130,18 @@ impl ExtensionOptions for RunOptions {
                 let run = given.map(str::parse).transpose();
                 self.run = run.map_err(|e| config_datafusion_err!("earthcatalog.run: {e}"))?;
             }
+            "kind" => {
+                let is_word =
+                    |kind: &&str| kind.len() <= 40 && kind.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                self.kind = given
+                    .map(|kind| match Some(kind).filter(is_word) {
+                        Some(kind) => Ok(kind.to_owned()),
+                        None => {
+                            config_err!("earthcatalog.kind is {value:?}, no word of at most 40 small letters and _")
+                        }
+                    })
+                    .transpose()?;
+            }
             "max_rejects" => self.max_rejects = given.map(str::parse).transpose()?,
             "commit_every" | "workers" => {
                 let n = given.map(str::parse).transpose();
@@ -135,7 +157,7 @@ impl ExtensionOptions for RunOptions {
             }
             _ => {
                 return config_err!(
-                    "there is no option earthcatalog.{key}; there are run, max_rejects, commit_every, workers, spatial_pruning and dry_run"
+                    "there is no option earthcatalog.{key}; there are run, kind, max_rejects, commit_every, workers, spatial_pruning and dry_run"
                 );
             }
         }
@@ -154,6 +176,11 @@ impl ExtensionOptions for RunOptions {
                 "run",
                 self.run.clone().map(String::from),
                 "Id of the run; a new one for each INSERT where it is empty",
+            ),
+            entry(
+                "kind",
+                self.kind.clone(),
+                "What an INSERT that adds rows is called in table runs; by what it does where it is empty",
             ),
             entry("max_rejects", self.max_rejects.map(|m| m.to_string()), "Rejects that a run may have: 100, or 0.5%"),
             entry(
@@ -195,9 +222,11 @@ mod tests {
         let context = crate::session::session(1).unwrap();
         set(&context, "SET earthcatalog.max_rejects = '0.5%'").await.unwrap();
         set(&context, "SET earthcatalog.run = 'r1'").await.unwrap();
+        set(&context, "SET earthcatalog.kind = 'nightly'").await.unwrap();
         let options = context.copied_config().options().extensions.get::<RunOptions>().cloned().unwrap();
         let expected = RunOptions {
             run: Some("r1".parse().unwrap()),
+            kind: Some("nightly".into()),
             max_rejects: Some(MaxRejects::Percent(0.5)),
             commit_every: None,
             workers: NonZero::new(1),
@@ -214,6 +243,8 @@ mod tests {
         }
         let error = set(&context, "SET earthcatalog.workers = '0'").await.unwrap_err().to_string();
         assert!(error.contains("earthcatalog.workers is \"0\", no number from 1"), "{error}");
+        let error = set(&context, "SET earthcatalog.kind = 'My kind'").await.unwrap_err().to_string();
+        assert!(error.contains("earthcatalog.kind is \"My kind\", no word"), "{error}");
         let error = set(&context, "SET earthcatalog.max_rejects = 'few'").await.unwrap_err().to_string();
         assert!(error.contains("\"few\", neither a number such as 100"), "{error}");
     }

@@ -9,13 +9,15 @@ use datafusion::logical_expr::CreateExternalTable;
 
 use crate::runtime::one_location;
 use crate::scan::named_warehouse;
+use crate::scan::records::RejectsTable;
 use crate::source::{InventoryTable, StacOptions};
 use crate::stores::location_url;
 
 /// Makes an [`InventoryTable`] of `CREATE EXTERNAL TABLE t STORED AS INVENTORY LOCATION '…' OPTIONS (…)`.
 ///
 /// The options are those of a STAC table that select objects: `since`, `suffix`, `limit`, `format`, `base`. Option
-/// `since` may also be `last`, which is the time of the newest object that table `of` (`STORED AS ICEBERG`) has seen.
+/// `since` may also be `last`, which is the time of the newest object that table `of` (`STORED AS ICEBERG`) has seen; with
+/// option `retry_rejects`, it does not leave out what runs into that table have rejected.
 #[derive(Debug, Default)]
 pub struct InventoryTableFactory;
 
@@ -31,16 +33,25 @@ impl TableProviderFactory for InventoryTableFactory {
         let is_last =
             |key: &String, value: &mut String| named(key, "since") && value.trim().eq_ignore_ascii_case("last");
         let is_last = options.extract_if(is_last).next().is_some();
-        let since_last_of = match (is_last, of) {
-            (false, _) => None,
-            (true, Some(of)) => Some(named_warehouse(state, "of", &of).await?),
-            (true, None) => {
+        let retries = options.extract_if(|key, _| named(key, "retry_rejects")).next();
+        let retries = retries.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("true"));
+        let of = match of {
+            Some(of) if is_last || retries => Some(named_warehouse(state, "of", &of).await?),
+            None if is_last || retries => {
+                let (option, whose) =
+                    if is_last { ("since' is 'last", "last") } else { ("retry_rejects' is 'true", "rejects") };
                 return plan_err!(
-                    "option 'since' is last, and there is no option 'of' with the table whose last is meant"
+                    "option '{option}', and there is no option 'of' with the table whose {whose} are meant"
                 );
             }
+            _ => None,
         };
+        let rejects = of.as_ref().filter(|_| retries).map(|of| RejectsTable::try_new(of.url())).transpose()?;
         let options = StacOptions::try_new(&options)?;
-        Ok(Arc::new(InventoryTable::new(location_url(one_location(statement)?)?, options, since_last_of)))
+        let table = InventoryTable::new(location_url(one_location(statement)?)?, options, of.filter(|_| is_last));
+        Ok(Arc::new(match rejects {
+            Some(rejects) => table.retrying(Arc::new(rejects)),
+            None => table,
+        }))
     }
 }

@@ -1,5 +1,6 @@
 //! [`InventoryTable`]: the objects that an inventory lists, as a table (`STORED AS INVENTORY`).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -7,12 +8,14 @@ use arrow::array::{ArrayRef, RecordBatch, StringViewArray, TimestampMillisecondA
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::cast::as_string_view_array;
 use datafusion::common::{Result, plan_err};
+use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, ident};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::TryStreamExt;
 use url::Url;
 
@@ -20,6 +23,7 @@ use super::chunk::{ChunkList, Content};
 use super::keys::KeyBase;
 use super::options::StacOptions;
 use super::plan_chunks::list_objects;
+use super::planner::name_hash;
 use super::spool::Entry;
 use crate::model::chunk::ChunkCounts;
 use crate::table::Warehouse;
@@ -50,6 +54,8 @@ pub struct InventoryTable {
     options: StacOptions,
     /// The warehouse whose newest object is where `since` is, under option `since` = `last`.
     since_last_of: Option<Warehouse>,
+    /// With a column `object`: these objects are never too old.
+    rejects: Option<Arc<dyn TableProvider>>,
     selection: Mutex<Selection>,
 }
 
@@ -89,7 +95,12 @@ impl Selection {
 
 impl InventoryTable {
     pub fn new(location: Url, options: StacOptions, since_last_of: Option<Warehouse>) -> Self {
-        Self { location, options, since_last_of, selection: Mutex::default() }
+        Self { location, options, since_last_of, rejects: None, selection: Mutex::default() }
+    }
+
+    /// The same, in which `since` leaves out no object that column `object` of `rejects` has.
+    pub fn retrying(self, rejects: Arc<dyn TableProvider>) -> Self {
+        Self { rejects: Some(rejects), ..self }
     }
 
     /// What the last scan found.
@@ -119,7 +130,12 @@ impl TableProvider for InventoryTable {
         if let Some(warehouse) = &self.since_last_of {
             options.since = warehouse.load().await?.max_last_modified();
         }
-        let chunks = Arc::new(list_objects(&self.location, &options, &state.runtime_env().disk_manager).await?);
+        let never_too_old = match self.rejects.as_ref().filter(|_| options.since.is_some()) {
+            Some(rejects) => rejected(rejects, state).await?,
+            None => HashSet::new(),
+        };
+        let disk = &state.runtime_env().disk_manager;
+        let chunks = Arc::new(list_objects(&self.location, &options, never_too_old, disk).await?);
         *self.selection.lock().unwrap_or_else(PoisonError::into_inner) = Selection::of(&chunks)?;
         let partition =
             |chunk| Arc::new(ListedChunk { chunks: Arc::clone(&chunks), chunk }) as Arc<dyn PartitionStream>;
@@ -127,6 +143,18 @@ impl TableProvider for InventoryTable {
         let scan = StreamingTableExec::try_new(self.schema(), partitions, projection, [], false, limit)?;
         Ok(Arc::new(scan))
     }
+}
+
+/// The objects that a table of rejects names, as [`Planner`](super::planner::Planner) knows them.
+async fn rejected(rejects: &Arc<dyn TableProvider>, state: &dyn Session) -> Result<HashSet<u64>> {
+    let plan = LogicalPlanBuilder::scan("rejects", provider_as_source(Arc::clone(rejects)), None)?;
+    let plan = state.create_physical_plan(&plan.project([ident("object")])?.build()?).await?;
+    let mut batches = execute_stream(plan, state.task_ctx())?;
+    let mut objects = HashSet::new();
+    while let Some(batch) = batches.try_next().await? {
+        objects.extend(as_string_view_array(batch.column(0))?.iter().flatten().map(name_hash));
+    }
+    Ok(objects)
 }
 
 /// The objects of one chunk.

@@ -1,5 +1,6 @@
 //! [`plan_chunks`]: lists a location by its format, and cuts it into chunks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
@@ -25,10 +26,16 @@ pub(super) async fn plan_chunks(location: &Url, options: &StacOptions, disk: &Ar
     plan(location, Planner::try_new(options, disk)?).await
 }
 
-/// As [`plan_chunks`], where only the objects are asked for: each file of many Items is one of them.
-pub(super) async fn list_objects(location: &Url, options: &StacOptions, disk: &Arc<DiskManager>) -> Result<ChunkList> {
+/// As [`plan_chunks`], where only the objects are asked for: each file of many Items is one of them. Option `since` leaves
+/// out none that is `never_too_old`, by the [hashes](super::planner::name_hash) of their URLs.
+pub(super) async fn list_objects(
+    location: &Url,
+    options: &StacOptions,
+    never_too_old: HashSet<u64>,
+    disk: &Arc<DiskManager>,
+) -> Result<ChunkList> {
     let mut planner = Planner::try_new(options, disk)?;
-    planner.lists_objects = true;
+    (planner.lists_objects, planner.never_too_old) = (true, never_too_old);
     plan(location, planner).await
 }
 

@@ -1,5 +1,6 @@
 //! Cuts what an inventory or a folder lists into chunks, row by row.
 
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -42,6 +43,11 @@ impl Listed<'_> {
 /// The reason of rows whose name is not that of an Item.
 const SUFFIX: &str = "suffix";
 
+/// The hash of the URL of an object. Two with one hash may be fetched once more than they need be.
+pub(super) fn name_hash(url: &str) -> u64 {
+    XxHash64::oneshot(0, url.as_bytes())
+}
+
 /// Why a listed row is no Item to read.
 enum Leave {
     Skip(&'static str),
@@ -62,6 +68,8 @@ pub(super) struct Planner<'a> {
     names: Names,
     /// Only the objects are asked for: files of many Items are objects like others.
     pub lists_objects: bool,
+    /// Objects that option `since` does not leave out, by the hashes of their URLs.
+    pub never_too_old: HashSet<u64>,
     /// Objects of an inventory that are files of many Items, to be planned behind the others.
     item_files: Vec<(Format, Entry)>,
 }
@@ -131,6 +139,7 @@ impl<'a> Planner<'a> {
             unread: ChunkCounts::default(),
             names: Names::default(),
             lists_objects: false,
+            never_too_old: HashSet::new(),
             item_files: vec![],
         })
     }
@@ -203,7 +212,7 @@ impl<'a> Planner<'a> {
             Some(Leave::Skip("delete_marker"))
         } else if listed.is_latest == Some(false) {
             Some(Leave::Superseded)
-        } else if self.is_too_old(listed.last_modified) {
+        } else if self.is_too_old(listed.last_modified) && !self.is_never_too_old(listed) {
             Some(Leave::Skip("since"))
         } else {
             None
@@ -227,6 +236,11 @@ impl<'a> Planner<'a> {
     /// Whether option `since` leaves out an object; one without a time is kept.
     pub fn is_too_old(&self, last_modified: Option<i64>) -> bool {
         self.options.since.zip(last_modified).is_some_and(|(since, modified)| modified < since)
+    }
+
+    fn is_never_too_old(&self, listed: &Listed<'_>) -> bool {
+        let url = || Some(self.open.as_ref()?.keys.url(&listed.entry()));
+        !self.never_too_old.is_empty() && url().is_some_and(|url| self.never_too_old.contains(&name_hash(&url)))
     }
 
     /// Takes the version of a file whose rows are not listed one by one into account.

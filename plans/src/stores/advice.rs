@@ -73,7 +73,7 @@ impl Service {
     pub(super) fn credentials(self) -> &'static str {
         match self {
             Self::S3 => {
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (profiles in ~/.aws are not read), or AWS_SKIP_SIGNATURE=true for a public bucket"
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile in ~/.aws with keys, or AWS_SKIP_SIGNATURE=true for a public bucket"
             }
             Self::Google => "set GOOGLE_SERVICE_ACCOUNT to the file of a key, or GOOGLE_SKIP_SIGNATURE=true",
             Self::Azure => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_SKIP_SIGNATURE=true",

@@ -3,13 +3,14 @@
 //! | scheme | store | configured by |
 //! |---|---|---|
 //! | `file` (or a plain path) | local file system | |
-//! | `s3`, `s3a` | Amazon S3 and compatible | `AWS_*`: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_SKIP_SIGNATURE`, `AWS_ALLOW_HTTP`, … |
+//! | `s3`, `s3a` | Amazon S3 and compatible | `AWS_*`: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_SKIP_SIGNATURE`, `AWS_ALLOW_HTTP`, …; without keys there, a profile in `~/.aws` |
 //! | `gs` | Google Cloud Storage | `GOOGLE_*` |
 //! | `az`, `abfs`, `abfss` | Azure Blob Storage | `AZURE_*` |
 //! | `http`, `https` | WebDAV or plain GET | |
 //! | `memory` | this process's memory, one store per authority | |
 
 mod advice;
+mod aws_profile;
 mod checked_pages;
 mod conditional;
 mod delete;
@@ -52,6 +53,8 @@ pub enum StoreError {
     Open { url: Url, source: Box<object_store::Error> },
     #[error("{url}: there are no credentials; {advice}")]
     NoCredentials { url: Url, advice: &'static str },
+    #[error("{0}; name another one, or none, to use the other variables AWS_*")]
+    Profile(String),
     #[error("AWS_ENDPOINT_URL is {endpoint:?}, which is no URL; write https://HOST or http://HOST:PORT")]
     Endpoint { endpoint: String },
     #[error("EARTHCATALOG_FAULTS: {reason}")]

@@ -13,6 +13,7 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
 use super::advice::Service;
+use super::aws_profile::AwsProfile;
 use super::faults::{Faults, Faulty};
 use super::retry::Retrying;
 use super::{StoreError, key};
@@ -79,7 +80,26 @@ fn clients(patient: impl ObjectStore, once: impl ObjectStore) -> Clients {
 
 fn s3(url: &Url) -> Result<Clients, StoreError> {
     let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
-    let builder = AmazonS3Builder::from_env().with_url(url.as_str());
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let others =
+        ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+    let mut builder = AmazonS3Builder::from_env().with_url(url.as_str());
+    let mut has_credentials = builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_some()
+        || is_true("AWS_SKIP_SIGNATURE")
+        || others.iter().any(|name| set(name));
+    if !has_credentials && let Some(profile) = AwsProfile::find().map_err(StoreError::Profile)? {
+        if let Some(region) = profile.region().filter(|_| !set("AWS_REGION") && !set("AWS_DEFAULT_REGION")) {
+            builder = builder.with_region(region);
+        }
+        if let Some(endpoint) = profile.endpoint().filter(|_| !set("AWS_ENDPOINT_URL") && !set("AWS_ENDPOINT")) {
+            builder = builder.with_endpoint(endpoint);
+        }
+        if let Some(credentials) = profile.credentials() {
+            builder = builder.with_credentials(credentials);
+            has_credentials = true;
+        }
+    }
     // The client takes it as it is, and panics.
     for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
         let endpoint = builder.get_config_value(&key);
@@ -87,16 +107,8 @@ fn s3(url: &Url) -> Result<Clients, StoreError> {
             return Err(StoreError::Endpoint { endpoint });
         }
     }
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    let others =
-        ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
     // The client would ask the machine's metadata service, whatever this says.
-    if is_true("AWS_EC2_METADATA_DISABLED")
-        && builder.get_config_value(&AmazonS3ConfigKey::AccessKeyId).is_none()
-        && !is_true("AWS_SKIP_SIGNATURE")
-        && !others.iter().any(|name| set(name))
-    {
+    if is_true("AWS_EC2_METADATA_DISABLED") && !has_credentials {
         return Err(StoreError::NoCredentials { url: url.clone(), advice: Service::S3.credentials() });
     }
     let client = |retries| builder.clone().with_retry(retries).build().map_err(failed);

@@ -67,7 +67,10 @@ impl Retrying {
         let mut attempt = 1;
         loop {
             match request().await {
-                Err(e) if attempt < ATTEMPTS && is_transient(&e) => self.wait(attempt).await,
+                Err(e) if attempt < ATTEMPTS && is_transient(&e) => {
+                    log::debug!("request {attempt} of at most {ATTEMPTS} failed, and is repeated: {e}");
+                    self.wait(attempt).await;
+                }
                 outcome => return outcome.map_err(|e| self.service.advise(e)),
             }
             attempt += 1;

@@ -23,6 +23,9 @@ use crate::stores::folder_url;
 /// Summary property of a snapshot with the id of the run that committed it.
 pub const RUN: &str = "earthcatalog.run";
 
+/// Summary property of a snapshot with what its run is called, where what it did does not tell.
+pub const KIND: &str = "earthcatalog.kind";
+
 /// Summary property of a snapshot with the number of Items that it removed.
 pub const REMOVED: &str = "earthcatalog.removed";
 

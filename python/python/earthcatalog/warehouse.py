@@ -124,6 +124,7 @@ class Warehouse:
         *,
         limit: "int | None" = None,
         since: "str | dt.date | None" = None,
+        retry_rejects: bool = False,
         h3_resolution: "int | None" = None,
         columns: "str | None" = None,
         chunk_size: "int | None" = None,
@@ -139,8 +140,9 @@ class Warehouse:
     ) -> "dict[str, Any]":
         """Ingest the objects of an inventory that the table has not ingested yet, as one snapshot.
 
-        As :meth:`ingest`. ``since`` may be ``"last"``, the time of the newest object that the table has seen. Each run
-        adds a line to ``ingest_stats.json`` in ``report_location``, the catalog's folder where it is not given.
+        As :meth:`ingest`. ``since`` may be ``"last"``, the time of the newest object that the table has seen; with
+        ``retry_rejects``, objects that earlier runs rejected are tried again, however old they are. Each run adds a line
+        to ``ingest_stats.json`` in ``report_location``, the catalog's folder where it is not given.
         """
         return self._command("incremental", _source(locals()))
 

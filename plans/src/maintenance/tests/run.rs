@@ -19,6 +19,7 @@ async fn run(warehouse: &Warehouse, run: &str, part: &PartFile) -> datafusion::c
     let target = CommitTarget {
         warehouse,
         run,
+        kind: None,
         max_rejects: None,
         outcome: Outcome::Append,
         keeps_newest: false,

@@ -18,14 +18,14 @@ use uuid::Uuid;
 use crate::checkpoint::{CheckpointedRun, RunRecord, RunReport, RunState};
 use crate::maintenance::runs_heard_of;
 use crate::table::Warehouse;
-use crate::table::create::{REMOVED, RUN, UPDATED};
+use crate::table::create::{KIND, REMOVED, RUN, UPDATED};
 
 /// Columns of table `runs`.
 ///
 /// | column | meaning |
 /// |---|---|
 /// | `run` | id; rejects carry it too |
-/// | `kind` | `backfill`; `ingest`, incremental ones included; `insert` of the rows of a query; `delete`; `compact`; null of one at work that is no backfill |
+/// | `kind` | `backfill`, `incremental`, `ingest`; `insert` of the rows of a query; `delete`; `update`; `compact`; what a script calls its own (`SET earthcatalog.kind`); null of one at work that is no backfill |
 /// | `state` | `finished`, `running`, or `interrupted`: the same backfill goes on with it |
 /// | `started`, `ended` | null where unknown |
 /// | `snapshot_id` | the last one that it committed; null where there was none |
@@ -67,11 +67,14 @@ pub struct RunsTable {
     warehouse: Warehouse,
 }
 
+/// The kind of runs that leave checkpoints.
+const BACKFILL: &str = "backfill";
+
 /// A row.
 #[derive(Debug, Default)]
 struct Run {
     run: String,
-    kind: Option<&'static str>,
+    kind: Option<String>,
     state: Option<RunState>,
     started: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
@@ -93,15 +96,16 @@ impl RunsTable {
         let state = self.warehouse.load().await?;
         let backfills: HashSet<String> = checkpointed.iter().map(|run| run.record.commit()).collect();
         let mut runs: Vec<_> = checkpointed.into_iter().map(Run::of_checkpoints).collect();
-        runs.extend(committed(&state.metadata).into_values().filter(|run| !backfills.contains(&run.run)));
+        let committed = committed(&state.metadata).into_iter().filter(|(commit, _)| !backfills.contains(commit));
+        runs.extend(committed.map(|(_, run)| run));
         let known: HashSet<String> = runs.iter().map(|run| run.run.clone()).chain(backfills).collect();
-        runs.extend(at_work.into_iter().filter(|run| !known.contains(run)).map(Run::at_work));
+        runs.extend(at_work.into_iter().filter(|run| !known.contains(run)).map(|run| Run::at_work(&run)));
         runs.sort_by(|a, b| (a.started.or(a.ended), &a.run).cmp(&(b.started.or(b.ended), &b.run)));
         Ok(runs)
     }
 }
 
-/// The runs that the retained snapshots tell of, by id.
+/// The runs that the retained snapshots tell of, by the ids of their commits.
 fn committed(metadata: &TableMetadata) -> BTreeMap<String, Run> {
     let mut runs: BTreeMap<String, Run> = BTreeMap::new();
     let mut snapshots: Vec<_> = metadata.snapshots().collect();
@@ -116,16 +120,21 @@ fn committed(metadata: &TableMetadata) -> BTreeMap<String, Run> {
 }
 
 impl Run {
-    fn named(run: &str) -> Self {
+    fn named(commit: &str) -> Self {
+        // A backfill is called so whether or not its checkpoints are still there.
+        if let Some((run, started)) = RunRecord::of_commit(commit) {
+            let kind = Some(BACKFILL.to_owned());
+            return Self { run: run.to_owned(), kind, started: Some(started), ..Self::default() };
+        }
         // Ids that we make begin with the time.
-        let started = Uuid::parse_str(run).ok().and_then(|id| id.get_timestamp());
+        let started = Uuid::parse_str(commit).ok().and_then(|id| id.get_timestamp());
         let started = started.map(|time| time.to_unix());
         let started = started.and_then(|(seconds, nanos)| DateTime::from_timestamp(seconds.try_into().ok()?, nanos));
-        Self { run: run.to_owned(), started, ..Self::default() }
+        Self { run: commit.to_owned(), started, ..Self::default() }
     }
 
-    fn at_work(run: String) -> Self {
-        Self { state: Some(RunState::Running), ..Self::named(&run) }
+    fn at_work(run: &str) -> Self {
+        Self { state: Some(RunState::Running), ..Self::named(run) }
     }
 
     fn of_checkpoints(CheckpointedRun { record, state, chunks_done }: CheckpointedRun) -> Self {
@@ -136,7 +145,7 @@ impl Run {
         }
         Self {
             run,
-            kind: Some("backfill"),
+            kind: Some(BACKFILL.to_owned()),
             state: Some(state),
             started: Some(started),
             ended: finished.as_ref().map(|finished| finished.at),
@@ -150,13 +159,15 @@ impl Run {
     fn add(&mut self, snapshot: &Snapshot) {
         let properties = &snapshot.summary().additional_properties;
         let count = |property: &str| properties.get(property).and_then(|n| n.parse::<u64>().ok());
-        self.kind = Some(match snapshot.summary().operation {
+        let by_what_it_does = match snapshot.summary().operation {
             Operation::Append if properties.contains_key("earthcatalog.listed") => "ingest",
             Operation::Append => "insert",
             _ if properties.contains_key(REMOVED) => "delete",
             _ if properties.contains_key(UPDATED) => "update",
             _ => "compact",
-        });
+        };
+        let kind = properties.get(KIND).map_or(by_what_it_does, String::as_str);
+        self.kind.get_or_insert_with(|| kind.to_owned());
         self.state = Some(RunState::Finished);
         self.ended = DateTime::from_timestamp_millis(snapshot.timestamp_ms());
         self.snapshot = Some(snapshot.snapshot_id());
@@ -215,7 +226,7 @@ fn rows(runs: &[Run]) -> Result<RecordBatch> {
     };
     let mut columns = vec![
         texts(&|run| Some(run.run.clone())),
-        texts(&|run| run.kind.map(str::to_owned)),
+        texts(&|run| run.kind.clone()),
         texts(&|run| run.state.map(|state| state.name().to_owned())),
         times(|run| run.started),
         times(|run| run.ended),
@@ -253,10 +264,12 @@ mod tests {
         let id = "018f0a1c-0000-7000-8000-000000000000";
         summary.push((RUN, id));
         commit("a", &summary).await;
-        commit("b", &[(RUN, "q")]).await;
+        commit("b", &[(RUN, "q"), (KIND, "nightly")]).await;
         commit("c", &[(RUN, "g")]).await;
         commit("d", &[(RUN, "g#2")]).await;
         commit("e", &[]).await;
+        // a backfill whose checkpoints are gone,
+        commit("f", &[(RUN, "0123456789abcdef-01234567-18f0a1c0000"), ("earthcatalog.listed", "1")]).await;
         // and one at work.
         let lease = RunLease::begin(&warehouse, "w").await.unwrap();
 
@@ -266,14 +279,15 @@ mod tests {
                           rows, files FROM runs ORDER BY run";
         let rows = context.sql(sql).await.unwrap().collect().await.unwrap();
         insta::assert_snapshot!(pretty_format_batches(&rows).unwrap(), @r"
-        +--------------------------------------+--------+----------+--------------------------+-------+--------+-----+------+-------+
-        | run                                  | kind   | state    | started                  | open  | listed | sum | rows | files |
-        +--------------------------------------+--------+----------+--------------------------+-------+--------+-----+------+-------+
-        | 018f0a1c-0000-7000-8000-000000000000 | ingest | finished | 2024-04-23T08:39:18.272Z | false | 10     | 10  | 1    | 1     |
-        | g                                    | insert | finished |                          | false |        |     | 2    | 2     |
-        | q                                    | insert | finished |                          | false |        |     | 1    | 1     |
-        | w                                    |        | running  |                          | true  |        |     |      |       |
-        +--------------------------------------+--------+----------+--------------------------+-------+--------+-----+------+-------+
+        +--------------------------------------+----------+----------+--------------------------+-------+--------+-----+------+-------+
+        | run                                  | kind     | state    | started                  | open  | listed | sum | rows | files |
+        +--------------------------------------+----------+----------+--------------------------+-------+--------+-----+------+-------+
+        | 0123456789abcdef-01234567            | backfill | finished | 2024-04-23T08:39:18.272Z | false | 1      |     | 1    | 1     |
+        | 018f0a1c-0000-7000-8000-000000000000 | ingest   | finished | 2024-04-23T08:39:18.272Z | false | 10     | 10  | 1    | 1     |
+        | g                                    | insert   | finished |                          | false |        |     | 2    | 2     |
+        | q                                    | nightly  | finished |                          | false |        |     | 1    | 1     |
+        | w                                    |          | running  |                          | true  |        |     |      |       |
+        +--------------------------------------+----------+----------+--------------------------+-------+--------+-----+------+-------+
         ");
         lease.release().await.unwrap();
     }

@@ -22,7 +22,7 @@ async fn whole_items_are_sorted_within_less_memory_than_they_take() {
     for part in 0..6 {
         table.ingest(&(part * 1000..(part + 1) * 1000).map(item).collect::<Vec<_>>()).await;
     }
-    let session = session_within(2, Some(8 << 20)).unwrap();
+    let session = session_within(2, Some(12 << 20)).unwrap();
     crate::query::register_views(&session, &table.catalog(), None).await.unwrap();
     for (sortby, first) in [("id", "i00000"), ("-id", "i05999")] {
         let search = format!("SELECT * FROM stac_search(items, '{{\"sortby\": \"{sortby}\"}}')");
