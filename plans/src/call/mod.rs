@@ -92,4 +92,6 @@ async fn plan_call(state: &SessionState, function: Function) -> Result<LogicalPl
 }
 
 #[cfg(test)]
+mod column_tests;
+#[cfg(test)]
 mod tests;

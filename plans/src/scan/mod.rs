@@ -10,7 +10,7 @@
 pub(crate) mod as_of_function;
 pub mod buckets;
 mod candidates;
-mod declared_columns;
+pub(crate) mod declared_columns;
 mod described;
 mod factory;
 mod ids_of;
