@@ -180,7 +180,7 @@ fn explain_shows_the_plans_of_what_reads_and_writes_and_makes_nothing() {
     for (pipeline, shown) in [
         ("ingest", vec!["ingest.sql:63:1  INSERT INTO items", "  CommitExec: table=earthcatalog.items", "StacExec"]),
         ("backfill", vec!["CommitExec: table=earthcatalog.items, stages chunks", "appends what is staged"]),
-        ("incremental", vec!["incremental.sql:80:1  INSERT INTO items", "chunks=1"]),
+        ("incremental", vec!["incremental.sql:83:1  INSERT INTO items", "chunks=1"]),
     ] {
         let text = source.command("explain", pipeline, &set).ok();
         assert!(shown.iter().all(|part| text.contains(part)), "{text}");

@@ -30,6 +30,15 @@ def script(text, *arguments):
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def assert_ends_at_ctrl_c(child):
+    """Of a script that says when it is ready, and exits with 7 when it is interrupted."""
+    assert child.stdout.readline() == "ready\n", child.stderr.read()
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=LONGEST)
+    assert child.returncode == 7, (out, err)
+
+
 BACKFILL = """
 import earthcatalog, sys
 inventory, catalog, warehouse = sys.argv[1:]
@@ -86,12 +95,7 @@ except KeyboardInterrupt:
     assert warehouse.sql("SELECT 1 AS n").to_arrow()["n"].to_pylist() == [1]
     sys.exit(7)
 """
-    child = script(text, catalog)
-    assert child.stdout.readline() == "ready\n", child.stderr.read()
-    time.sleep(0.3)
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=LONGEST)
-    assert child.returncode == 7, (out, err)
+    assert_ends_at_ctrl_c(script(text, catalog))
 
 
 @pytest.mark.parametrize(
@@ -118,12 +122,7 @@ try:
 except KeyboardInterrupt:
     sys.exit(7)
 """
-    child = script(text, catalog)
-    assert child.stdout.readline() == "ready\n", child.stderr.read()
-    time.sleep(0.3)
-    child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=LONGEST)
-    assert child.returncode == 7, (out, err)
+    assert_ends_at_ctrl_c(script(text, catalog))
 
 
 def test_signals_stay_those_of_python(demo):

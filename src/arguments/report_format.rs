@@ -18,17 +18,24 @@ pub enum ReportFormat {
 impl ReportFormat {
     /// Writes what a command did.
     pub fn write(self, report: &(impl Display + Serialize), out: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Text => writeln!(out, "{report}"),
-            Self::Json => writeln!(out, "{}", serde_json::to_string(report)?),
-        }
+        self.write_with(report, |out| writeln!(out, "{report}"), out)
     }
 
     /// As [`Self::write`], for text that ends its last line itself.
     pub fn write_lines(self, report: &(impl Display + Serialize), out: &mut dyn Write) -> io::Result<()> {
+        self.write_with(report, |out| write!(out, "{report}"), out)
+    }
+
+    /// As [`Self::write`], for text that `write` writes, its last line included.
+    pub fn write_with(
+        self,
+        report: &impl Serialize,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match self {
-            Self::Text => write!(out, "{report}"),
-            Self::Json => self.write(report, out),
+            Self::Text => write(out),
+            Self::Json => writeln!(out, "{}", serde_json::to_string(report)?),
         }
     }
 }

@@ -105,11 +105,7 @@ pub async fn run(args: &InfoArgs, out: &mut dyn Write) -> Result<(), CommandErro
     args.at.check()?;
     let info = info(&session(1)?, &args.at.catalog, args.at.warehouse.as_deref()).await;
     let info = info.map_err(|e| CommandError::pipeline(e, INFO))?;
-    match args.output {
-        ReportFormat::Text => info.write(stdout_is_coloured(), out)?,
-        ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&info).map_err(io::Error::from)?)?,
-    }
-    Ok(())
+    Ok(args.output.write_with(&info, |out| info.write(stdout_is_coloured(), out), out)?)
 }
 
 /// Reads the state of the table in `catalog`, whose files are below `warehouse`, if one is named.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
-use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::SessionTables;
 
@@ -38,8 +38,15 @@ impl TableFunctionImpl for IngestedFunction {
         let (table, since) = match args {
             [table] => (table, None),
             [table, since] => (table, parse_since(since)?),
-            [table, since, all] => (table, parse_since(since)?.filter(|_| *all != lit(true))),
-            _ => return plan_err!("ingested takes a table, and a time or none, as in ingested(items, '2025-01-31')"),
+            [table, since, Expr::Literal(ScalarValue::Boolean(Some(all)), _)] => {
+                (table, parse_since(since)?.filter(|_| !all))
+            }
+            [_, _, all] => return plan_err!("ingested: {all} is neither true nor false"),
+            _ => {
+                return plan_err!(
+                    "ingested takes a table, and a time or none, as in ingested(items, '2025-01-31'), and true or false"
+                );
+            }
         };
         let (name, table) = self.tables.argument(Self::NAME, table)?;
         let table = stored(table);
@@ -86,6 +93,7 @@ mod tests {
             ("ingested(other)", "table other is no warehouse"),
             ("ingested(items, 'yesterday')", "neither last, nor a date"),
             ("ingested(items, 7)", "write it as text"),
+            ("ingested(items, 'last', 'yes')", "neither true nor false"),
         ] {
             let error = context.sql(&format!("SELECT * FROM {from}")).await.unwrap_err().to_string();
             assert!(error.contains(words), "{from}: {error}");

@@ -10,7 +10,7 @@ use datafusion::logical_expr::CreateExternalTable;
 use crate::runtime::one_location;
 use crate::scan::named_warehouse;
 use crate::scan::records::RejectsTable;
-use crate::source::{InventoryTable, StacOptions};
+use crate::source::{InventoryTable, StacOptions, flag};
 use crate::stores::location_url;
 
 /// Makes an [`InventoryTable`] of `CREATE EXTERNAL TABLE t STORED AS INVENTORY LOCATION '…' OPTIONS (…)`.
@@ -34,7 +34,7 @@ impl TableProviderFactory for InventoryTableFactory {
             |key: &String, value: &mut String| named(key, "since") && value.trim().eq_ignore_ascii_case("last");
         let is_last = options.extract_if(is_last).next().is_some();
         let retries = options.extract_if(|key, _| named(key, "retry_rejects")).next();
-        let retries = retries.is_some_and(|(_, value)| value.trim().eq_ignore_ascii_case("true"));
+        let retries = retries.map_or(Ok(false), |(_, value)| flag("retry_rejects", &value))?;
         let of = match of {
             Some(of) if is_last || retries => Some(named_warehouse(state, "of", &of).await?),
             None if is_last || retries => {

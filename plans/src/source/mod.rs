@@ -44,6 +44,7 @@ pub use format::Format;
 pub use inventory_table::{INVENTORY_SCHEMA, InventoryTable};
 pub use option_error::OptionError;
 pub use options::StacOptions;
+pub(crate) use options::flag;
 pub(crate) use outcome::loses_chunks;
 pub use outcome::{chunk_outcome, reads_chunks};
 pub use probe_items::ProbeItems;

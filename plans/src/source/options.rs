@@ -100,13 +100,12 @@ impl StacOptions {
         options.sort();
         for (key, value) in options {
             let name = key.strip_prefix("format.").unwrap_or(key).to_ascii_lowercase();
-            let value = value.trim();
-            if value.is_empty() || value.eq_ignore_ascii_case("null") {
+            let Some(value) = given(value) else {
                 if !OPTIONS.contains(&name.as_str()) {
                     return Err(OptionError::UnknownOption { option: name });
                 }
                 continue;
-            }
+            };
             match name.as_str() {
                 "like" => result.like = Some(value.to_owned()),
                 "objects" => result.objects = Some(value.to_owned()),
@@ -185,6 +184,16 @@ fn count(option: &'static str, value: &str) -> Result<u64, OptionError> {
 fn cells(option: &'static str, value: &str) -> Result<u64, OptionError> {
     let number = value.parse().ok().filter(|n| (1..=MAX_CELLS as u64).contains(n));
     number.ok_or_else(|| invalid(option, value, format!("a whole number from 1 to {MAX_CELLS}")))
+}
+
+/// The value of an option; `None` where it is empty or null, as a parameter without an argument is.
+fn given(value: &str) -> Option<&str> {
+    Some(value.trim()).filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("null"))
+}
+
+/// The value of an option that is true or false, and false where it is not given.
+pub(crate) fn flag(option: &'static str, value: &str) -> Result<bool, OptionError> {
+    given(value).map_or(Ok(false), |value| boolean(option, value))
 }
 
 fn boolean(option: &'static str, value: &str) -> Result<bool, OptionError> {
