@@ -80,7 +80,7 @@ pub async fn run(command: &ColumnCommand, out: &mut dyn Write) -> Result<(), Com
             Ok(args.output.write(&Lines(columns), out)?)
         }
         ColumnAction::Add(args) => {
-            let columns = declared_columns(&args.columns).map_err(MaintenanceError::from)?;
+            let columns = declared_columns(&args.columns)?;
             let change = |column: &Promoted| ColumnChange::Add {
                 property: column.property.clone(),
                 data_type: column.data_type.clone(),
@@ -125,13 +125,14 @@ struct Line {
     change: &'static str,
     property: String,
     column: String,
-    data_type: String,
+    #[serde(rename = "type")]
+    data_type: &'static str,
 }
 
 impl Line {
     fn new(change: &'static str, promoted: &Promoted) -> Self {
-        let Promoted { property, column, data_type } = promoted.clone();
-        Self { change, property, column, data_type: data_type.to_string() }
+        let Promoted { property, column, .. } = promoted.clone();
+        Self { change, property, column, data_type: promoted.sql_type() }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::table::{ChangedColumn, ColumnChange};
 pub(super) const SIGNATURE: Signature = Signature { name: "ALTER TABLE", parameters: &[] };
 
 /// Columns of the row that the statement yields: `change` (`added` or `dropped`), `property`, its `column_name` and
-/// `data_type`, as Arrow names types.
+/// `data_type`, as SQL names types.
 pub static COLUMN_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name| Field::new(name, DataType::Utf8View, false);
     Arc::new(Schema::new(["change", "property", "column_name", "data_type"].map(text).to_vec()))
@@ -69,7 +69,7 @@ pub(super) fn rows(changed: Option<ChangedColumn>) -> Result<RecordBatch> {
         text(|changed| if changed.is_new { "added" } else { "dropped" }.to_owned()),
         text(|changed| changed.column.property.clone()),
         text(|changed| changed.column.column.clone()),
-        text(|changed| changed.column.data_type.to_string()),
+        text(|changed| changed.column.sql_type().to_owned()),
     ];
     Ok(RecordBatch::try_new(Arc::clone(&COLUMN_SCHEMA), columns)?)
 }

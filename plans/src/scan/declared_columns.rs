@@ -13,7 +13,7 @@ use crate::model::items::{ItemSchema, Promoted, timestamp};
 /// their columns.
 ///
 /// Errors: other text; a type that no promoted property has; a column that is declared twice, or that every table has.
-pub(super) fn declared_columns(text: &str) -> Result<ItemSchema> {
+pub fn declared_columns(text: &str) -> Result<ItemSchema> {
     let columns =
         parse(text).map_err(|e| plan_datafusion_err!("columns is {text:?}: {e}; write them as in {EXAMPLE}"))?;
     let mut promoted = vec![];

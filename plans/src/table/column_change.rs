@@ -101,7 +101,7 @@ impl ColumnChange {
                 if let Some(known) = known {
                     return match *if_not_exists && known.data_type == column.data_type {
                         true => Ok(None),
-                        false => refused(property, format!("it has column {} already, of type {}", known.column, known.data_type)),
+                        false => refused(property, format!("it has column {} already, of type {}", known.column, known.sql_type())),
                     };
                 }
                 if there.field_ids.contains_key(&column.column) {

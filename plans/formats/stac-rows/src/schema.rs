@@ -73,6 +73,19 @@ impl Promoted {
         };
         Ok(Self { property: property.to_owned(), column, data_type })
     }
+
+    /// The type as a column list in SQL has it.
+    pub fn sql_type(&self) -> &'static str {
+        match self.data_type {
+            DataType::Boolean => "BOOLEAN",
+            DataType::Int32 => "INT",
+            DataType::Int64 => "BIGINT",
+            DataType::Float32 => "FLOAT",
+            DataType::Float64 => "DOUBLE",
+            DataType::Timestamp(..) => "TIMESTAMP",
+            _ => "VARCHAR",
+        }
+    }
 }
 
 /// The columns of table `items`, in order.
