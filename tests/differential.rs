@@ -241,7 +241,7 @@ struct Way {
 
 const MANY: Way = Way { name: "five workers", workers: 5, memory: None, prunes: true };
 const FEW: Way = Way { name: "one worker, without pruning", workers: 1, memory: None, prunes: false };
-const SMALL: Way = Way { name: "two workers, little memory", workers: 2, memory: Some(64 << 20), prunes: true };
+const SMALL: Way = Way { name: "two workers, little memory", workers: 2, memory: Some(128 << 20), prunes: true };
 
 const WAYS: [Way; 3] = [MANY, FEW, SMALL];
 

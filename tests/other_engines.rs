@@ -187,20 +187,58 @@ fn a_column_of_a_wider_type_is_read_from_files_with_the_narrow_one() {
 }
 
 #[test]
-fn a_dropped_column_is_gone_and_one_of_its_name_is_another() {
+fn no_item_loses_the_property_of_a_dropped_column_and_a_new_one_of_its_name_is_another() {
     for steps in [&["drop"][..], &["drop_and_add"]] {
         let shared = Shared::new();
+        let before = shared.exported();
+        assert!(before.values().any(|item| item["properties"].get("scene_2_id").is_some()));
         shared.engine(steps);
-        // The table knows its columns: what has none any more stays in column `properties` of a new Item.
+        assert_eq!(shared.exported(), before);
         shared.ingest("third", &[item("d", 10.4, "2021-01-01T00:00:00Z")]).ok();
         shared.command(&["compact", "--retain", "0s"]).ok();
         let rows = shared.rows();
         assert_eq!(rows.keys().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
         assert!(rows.values().all(|row| !row.contains_key("scene_2_id")), "{rows:?}");
-        let exported = shared.exported();
-        let with_it = exported.iter().filter(|(_, item)| item["properties"].get("scene_2_id").is_some());
-        assert_eq!(with_it.map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["d"]);
+        let mut exported = shared.exported();
+        let new = exported.remove("d").unwrap();
+        assert!(new["properties"].get("scene_2_id").is_some(), "{new}");
+        assert_eq!(exported, before);
     }
+}
+
+#[test]
+fn a_property_that_gets_a_column_later_is_in_it_for_every_engine_after_a_compaction() {
+    let shared = Shared::new();
+    let before = shared.exported();
+    let columns = |shared: &Shared| shared.command(&["column", "list", "--output", "json"]).ok();
+    let listed = columns(&shared);
+    let dry = shared.command(&["column", "remove", "scene_2_id", "--dry-run"]).ok();
+    assert_eq!(dry.trim(), "removed  scene_2_id  scene_2_id  VARCHAR");
+    assert_eq!(columns(&shared), listed);
+
+    shared.command(&["column", "remove", "scene_2_id"]).ok();
+    assert!(!columns(&shared).contains("scene_2_id") && listed.contains("scene_2_id"));
+    assert_eq!(shared.exported(), before);
+    shared.ingest("third", &[item("d", 10.4, "2021-01-01T00:00:00Z")]).ok();
+    let before = shared.exported();
+    assert_eq!(before["d"]["properties"]["scene_2_id"], json!("second d"));
+
+    let added = shared.command(&["column", "add", "scene_2_id VARCHAR, no:where INT", "--output", "json"]).ok();
+    let added: Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(added[1], json!({"change": "added", "property": "no:where", "column": "no_where", "type": "INT"}));
+    let refused = shared.command(&["column", "add", "an:other INT, scene_2_id VARCHAR"]).fails(1);
+    assert!(!columns(&shared).contains("an:other"));
+    assert!(refused.contains("it has column scene_2_id already"), "{refused}");
+    let found = |rows: BTreeMap<String, Row>| rows.into_iter().map(|(id, row)| (id, row.get("scene_2_id").cloned()));
+    let all = ["a", "b", "c", "d"].map(|id| (id.to_owned(), Some(json!(format!("second {id}")))));
+    let wanted = ["id", "updated", "scene_2_id"].map(str::to_owned);
+    assert_eq!(found(shared.ours(&wanted)).collect::<Vec<_>>(), all);
+    assert_eq!(shared.exported(), before);
+
+    shared.command(&["compact", "--threshold", "1", "--retain", "0s"]).ok();
+    assert_eq!(found(shared.rows()).collect::<Vec<_>>(), all);
+    assert_eq!(shared.exported(), before);
+    shared.is_whole(&["column"]);
 }
 
 #[test]

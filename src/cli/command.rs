@@ -13,6 +13,7 @@ use crate::commands::backfill::{self, BackfillArgs};
 use crate::commands::changes::{self, ChangesArgs};
 use crate::commands::cluster::{self, ClusterCommand};
 use crate::commands::collection::{self, CollectionCommand};
+use crate::commands::column::{self, ColumnCommand};
 use crate::commands::compact::{self, CompactArgs};
 use crate::commands::completions::{self, CompletionsArgs};
 use crate::commands::config::{self, ConfigArgs};
@@ -109,6 +110,8 @@ pub enum Command {
     Info(InfoArgs),
     /// List, show, add or remove the collections of a warehouse
     Collection(CollectionCommand),
+    /// List, add or remove the columns of properties, in the Items that are there, too
+    Column(ColumnCommand),
     /// Write a map of a warehouse as one HTML file, from its metadata alone
     Map(MapArgs),
     /// List the data files whose Items may intersect a place
@@ -160,6 +163,7 @@ impl Command {
             Self::Config(args) => config::run(&args, out),
             Self::Info(args) => info::run(&args, out).await,
             Self::Collection(args) => collection::run(&args, out).await,
+            Self::Column(args) => column::run(&args, out).await,
             Self::Map(args) => map::run(&args, out).await,
             Self::Paths(args) => paths::run(&args, out).await,
             Self::Scheduler(args) => scheduler::run(&args, out).await,
@@ -205,6 +209,7 @@ impl Command {
             | Self::Runs(_)
             | Self::Info(_)
             | Self::Collection(_)
+            | Self::Column(_)
             | Self::Map(_)
             | Self::Paths(_)
             | Self::Init(_)

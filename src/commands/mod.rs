@@ -7,6 +7,7 @@ pub mod change_items;
 pub mod changes;
 pub mod cluster;
 pub mod collection;
+pub mod column;
 pub mod compact;
 pub mod completions;
 pub mod config;

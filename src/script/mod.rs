@@ -17,7 +17,6 @@
 mod effect;
 mod error;
 mod explain;
-mod json_operators;
 mod missing;
 mod parameters;
 mod source;

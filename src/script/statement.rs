@@ -16,7 +16,6 @@ use earthcatalog_plans::call::plan_statement;
 use super::effect::Effect;
 use super::error::{Place, ScriptError};
 use super::explain::{Explained, explain};
-use super::json_operators::bind_json_operators;
 use super::missing::MissingTable;
 use super::parameters::Value;
 use super::source::{Source, significant};
@@ -92,10 +91,7 @@ impl Statement {
         });
         let parsed = parsed.map_err(|error| located(reason(&error)));
         match parsed.and_then(|ast| without_nulls(ast).map_err(|message| (message, None))) {
-            Ok(mut ast) => {
-                bind_json_operators(&mut ast);
-                Ok(Self { ast, place: source.place(start), title: source.line_from(start), quote })
-            }
+            Ok(ast) => Ok(Self { ast, place: source.place(start), title: source.line_from(start), quote }),
             Err((message, at)) => Err(ScriptError::Parse { place: source.place(at.unwrap_or(start)), message, quote }),
         }
     }

@@ -10,20 +10,22 @@ use datafusion::execution::SessionState;
 use datafusion::sql::planner::object_name_to_table_reference;
 use datafusion::sql::sqlparser::ast::Function;
 
+use super::columns::{self, COLUMN_SCHEMA};
 use super::procedure::Procedure;
 use super::references::{self, REFERENCE_SCHEMA, ReferenceProcedure};
 use super::remove_objects;
 use super::signature::Signature;
 use crate::maintenance::ExpireOptions;
-use crate::table::Warehouse;
 use crate::table::catalog::{NAMESPACE, TABLE};
 use crate::table::references::ReferenceChange;
+use crate::table::{ColumnChange, Warehouse};
 
-/// A procedure with its arguments.
+/// A procedure with its arguments, or a change of columns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     Clean { procedure: Procedure, options: ExpireOptions },
     Refer { procedure: ReferenceProcedure, change: ReferenceChange, dry_run: bool },
+    Alter(ColumnChange),
 }
 
 impl Action {
@@ -50,6 +52,7 @@ impl Action {
         match self {
             Self::Clean { procedure, .. } => procedure.signature(),
             Self::Refer { procedure, .. } => procedure.signature(),
+            Self::Alter(_) => columns::SIGNATURE,
         }
     }
 
@@ -58,6 +61,7 @@ impl Action {
         match self {
             Self::Clean { procedure, .. } => procedure.schema(),
             Self::Refer { .. } => Arc::clone(&REFERENCE_SCHEMA),
+            Self::Alter(_) => Arc::clone(&COLUMN_SCHEMA),
         }
     }
 
@@ -74,6 +78,7 @@ impl Action {
             Self::Refer { change, dry_run: said, .. } => {
                 references::rows(change.commit(warehouse, *said || dry_run).await?)
             }
+            Self::Alter(change) => columns::rows(change.commit(warehouse, dry_run).await?),
         }
     }
 }
@@ -83,6 +88,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, table={NAMESPACE}.{TABLE}", self.signature().name)?;
         let dry_run = match self {
+            Self::Alter(change) => return write!(f, ", {change}"),
             Self::Clean { procedure, options } => {
                 if procedure.retains() {
                     match options.retain {

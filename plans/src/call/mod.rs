@@ -1,4 +1,5 @@
-//! `CALL`: procedures that clean a warehouse, take it back to an earlier state, or remove what is gone, as statements of SQL.
+//! `CALL`: procedures that clean a warehouse, take it back to an earlier state, or remove what is gone, as statements of SQL;
+//! and `ALTER TABLE`.
 //!
 //! ```sql
 //! CALL rewrite_manifests(items);
@@ -7,16 +8,19 @@
 //! CALL rollback(items, to => '2025-01-31');
 //! CALL create_tag(items, '2025', at => '2025-12-31');
 //! CALL remove_objects(items, gone, max_removed => '1%');
+//! ALTER TABLE items ADD COLUMN "eo:cloud_cover" DOUBLE;
 //! ```
 //!
-//! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL`.
-//! - [`Action`]: what can be called, with what: a [`Procedure`] that cleans, or a [`ReferenceProcedure`]. `node` and `exec`
+//! - [`plan_statement`]: a statement as a plan; DataFusion plans all but `CALL` and `ALTER TABLE`.
+//! - [`Action`]: what can be called, with what: a [`Procedure`] that cleans, a [`ReferenceProcedure`], or a change of `columns`. `node` and `exec`
 //!   are a call in a plan. It runs when the plan does, never when it is made, and so not under EXPLAIN. `signature` reads
 //!   arguments.
 //! - `remove_objects`: the procedure that is a plan of its own, a write and a commit.
 
 mod action;
+mod columns;
 mod exec;
+mod json_operators;
 mod node;
 mod precedence;
 mod procedure;
@@ -25,6 +29,7 @@ mod remove_objects;
 mod signature;
 
 pub use action::Action;
+pub use columns::COLUMN_SCHEMA;
 pub use exec::{CallExec, CallPlanner};
 pub use node::Call;
 pub use procedure::Procedure;
@@ -40,14 +45,21 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Function, Statement as SqlStatement};
 
-/// The logical plan of a statement, `CALL` and `EXPLAIN CALL` included.
+/// The logical plan of a statement, `CALL`, `ALTER TABLE` and `EXPLAIN` of them included.
 pub async fn plan_statement(state: &SessionState, mut statement: Statement) -> Result<LogicalPlan> {
+    json_operators::bind_json_operators(&mut statement);
     precedence::regroup(&mut statement);
-    if let Some(call) = called(&statement) {
-        return plan_call(state, call.clone()).await;
-    }
     match statement {
-        Statement::Explain(explain) if called(&explain.statement).is_some() => {
+        Statement::Statement(statement) => match *statement {
+            SqlStatement::Call(function) => plan_call(state, function).await,
+            SqlStatement::AlterTable(alter) => {
+                let (change, table) = columns::change(&alter)?;
+                let call = Call::of(state, Action::Alter(change), &table).await?;
+                Ok(LogicalPlan::Extension(Extension { node: Arc::new(call) }))
+            }
+            other => state.statement_to_plan(Statement::Statement(Box::new(other))).await,
+        },
+        Statement::Explain(explain) if is_ours(&explain.statement) => {
             let format = match &explain.options.format {
                 Some(format) => format.clone(),
                 None => state.config_options().explain.format.clone(),
@@ -69,14 +81,10 @@ pub async fn sql(session: &SessionContext, text: &str) -> Result<DataFrame> {
     session.execute_logical_plan(plan).await
 }
 
-fn called(statement: &Statement) -> Option<&Function> {
-    match statement {
-        Statement::Statement(statement) => match statement.as_ref() {
-            SqlStatement::Call(function) => Some(function),
-            _ => None,
-        },
-        _ => None,
-    }
+/// Whether DataFusion has no plan for it.
+fn is_ours(statement: &Statement) -> bool {
+    let Statement::Statement(statement) = statement else { return false };
+    matches!(statement.as_ref(), SqlStatement::Call(_) | SqlStatement::AlterTable(_))
 }
 
 async fn plan_call(state: &SessionState, function: Function) -> Result<LogicalPlan> {
@@ -87,5 +95,7 @@ async fn plan_call(state: &SessionState, function: Function) -> Result<LogicalPl
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(call) }))
 }
 
+#[cfg(test)]
+mod column_tests;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use datafusion::common::{DFSchema, DFSchemaRef, Result};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::sql::sqlparser::ast::Function;
@@ -24,7 +24,12 @@ impl Call {
     /// Errors: no such procedure, other arguments than it takes, a table that is none of a warehouse.
     pub(super) async fn try_new(state: &SessionState, function: Function) -> Result<Self> {
         let (action, table) = Action::parse(state, function)?;
-        let (_, warehouse) = action.signature().warehouse(state, &table).await?;
+        Self::of(state, action, &table).await
+    }
+
+    /// Errors: the table is none of a warehouse.
+    pub(super) async fn of(state: &SessionState, action: Action, table: &TableReference) -> Result<Self> {
+        let (_, warehouse) = action.signature().warehouse(state, table).await?;
         let schema = DFSchema::try_from(action.schema())?.into();
         Ok(Self { action, warehouse, schema })
     }

@@ -4,45 +4,52 @@ use std::mem::replace;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, VisitMut, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, visit_expressions_mut};
 
 /// Makes `(a IS DISTINCT FROM b) AND c` of `a IS DISTINCT FROM (b AND c)`, as which sqlparser 0.62 reads it without
 /// parentheses; those that were written stay. Sent upstream: `docs/design/upstream.md`.
 pub(super) fn regroup(statement: &mut Statement) {
-    match statement {
-        Statement::Statement(statement) => regroup_within(statement),
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => regroup_within(query),
-            CopyToSource::Relation(_) => {}
-        },
-        Statement::Explain(explain) => regroup(&mut explain.statement),
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
-    }
+    for_each_expression(statement, &mut regroup_one);
 }
 
-/// What an expression consists of comes before it.
-fn regroup_within(node: &mut impl VisitMut) {
-    let _: ControlFlow<()> = visit_expressions_mut(node, |expr| {
-        if swallows(expr) {
-            let whole = taken(expr);
-            *expr = match whole {
-                Expr::IsDistinctFrom(left, right) => {
-                    around_first(*right, IS, |first| Expr::IsDistinctFrom(left, Box::new(first)))
-                }
-                Expr::IsNotDistinctFrom(left, right) => {
-                    around_first(*right, IS, |first| Expr::IsNotDistinctFrom(left, Box::new(first)))
-                }
-                Expr::UnaryOp { op, expr } => {
-                    around_first(*expr, NOT, |first| Expr::UnaryOp { op, expr: Box::new(first) })
-                }
-                Expr::BinaryOp { left, op, right } => {
-                    around_first(*right, AND, |first| Expr::BinaryOp { left, op, right: Box::new(first) })
-                }
-                other => other,
-            };
+/// Calls `change` with each expression of a statement, and before it with what that consists of.
+pub(super) fn for_each_expression(statement: &mut Statement, change: &mut impl FnMut(&mut Expr)) {
+    let mut each = |expr: &mut Expr| {
+        change(expr);
+        ControlFlow::<()>::Continue(())
+    };
+    // It is never left early.
+    let _ = match statement {
+        Statement::Statement(statement) => visit_expressions_mut(statement.as_mut(), &mut each),
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => visit_expressions_mut(query.as_mut(), &mut each),
+            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+        },
+        Statement::Explain(explain) => {
+            for_each_expression(&mut explain.statement, change);
+            ControlFlow::Continue(())
         }
-        ControlFlow::Continue(())
-    });
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
+    };
+}
+
+fn regroup_one(expr: &mut Expr) {
+    if !swallows(expr) {
+        return;
+    }
+    *expr = match taken(expr) {
+        Expr::IsDistinctFrom(left, right) => {
+            around_first(*right, IS, |first| Expr::IsDistinctFrom(left, Box::new(first)))
+        }
+        Expr::IsNotDistinctFrom(left, right) => {
+            around_first(*right, IS, |first| Expr::IsNotDistinctFrom(left, Box::new(first)))
+        }
+        Expr::UnaryOp { op, expr } => around_first(*expr, NOT, |first| Expr::UnaryOp { op, expr: Box::new(first) }),
+        Expr::BinaryOp { left, op, right } => {
+            around_first(*right, AND, |first| Expr::BinaryOp { left, op, right: Box::new(first) })
+        }
+        other => other,
+    };
 }
 
 /// How closely operators bind; the order is that of SQL.

@@ -23,9 +23,12 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
 
 use super::parquet_sources::with_parquet_sources;
+use super::promoted_column::PromotedColumn;
 use crate::model::field_ids::{field_id, position};
+use crate::model::promotion::Promotion;
 
-/// The same plan, in which scans of Parquet files whose columns have field ids find them by those.
+/// The same plan, in which scans of Parquet files whose columns have field ids find them by those; and properties that a file
+/// has in other columns than its table, where it has them.
 ///
 /// How a scan finds columns is no part of what a cluster sends: an executor calls this on what has arrived.
 pub fn by_field_id(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -46,9 +49,10 @@ struct ByFieldId;
 
 impl PhysicalExprAdapterFactory for ByFieldId {
     fn create(&self, table: SchemaRef, file: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
+        let promotion = Promotion::between(table.fields(), file.fields()).map(Arc::new);
         let renamed = Arc::new(Schema::new(as_in_table(table.fields(), file.fields())));
-        let by_name = DefaultPhysicalExprAdapterFactory.create(table, renamed)?;
-        Ok(Arc::new(Adapter { by_name, file }))
+        let by_name = DefaultPhysicalExprAdapterFactory.create(Arc::clone(&table), renamed)?;
+        Ok(Arc::new(Adapter { by_name, table, file, promotion }))
     }
 }
 
@@ -67,18 +71,39 @@ fn as_in_table(table: &Fields, file: &Fields) -> Vec<Field> {
 struct Adapter {
     /// For the columns of the file under the table's names.
     by_name: Arc<dyn PhysicalExprAdapter>,
+    table: SchemaRef,
     file: SchemaRef,
+    /// Where the file has properties in other columns than the table.
+    promotion: Option<Arc<Promotion>>,
+}
+
+impl Adapter {
+    /// `expr` with the columns that the file has in another way as what they will be made of.
+    fn with_promoted(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+        let Some(promotion) = &self.promotion else { return Ok(expr) };
+        let as_promoted = |expr: Arc<dyn PhysicalExpr>| {
+            let Some(column) = expr.downcast_ref::<Column>().filter(|column| promotion.makes(column.name())) else {
+                return Ok(Transformed::no(expr));
+            };
+            // A partition column is of no file.
+            let Some((_, field)) = self.table.fields().find(column.name()) else { return Ok(Transformed::no(expr)) };
+            let column = PromotedColumn::new(Arc::clone(promotion), Arc::clone(field));
+            Ok(Transformed::yes(Arc::new(column) as Arc<dyn PhysicalExpr>))
+        };
+        expr.transform_down(as_promoted).data()
+    }
 }
 
 impl PhysicalExprAdapter for Adapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-        let rewritten = self.by_name.rewrite(expr)?;
-        let as_in_file = |expr: Arc<dyn PhysicalExpr>| match expr.downcast_ref::<Column>() {
-            Some(column) => {
+        let rewritten = self.by_name.rewrite(self.with_promoted(expr)?)?;
+        let as_in_file = |expr: Arc<dyn PhysicalExpr>| {
+            if let Some(column) = expr.downcast_ref::<Column>() {
                 let name = self.file.field(column.index()).name();
-                Ok(Transformed::yes(Arc::new(Column::new(name, column.index())) as Arc<dyn PhysicalExpr>))
+                return Ok(Transformed::yes(Arc::new(Column::new(name, column.index())) as Arc<dyn PhysicalExpr>));
             }
-            None => Ok(Transformed::no(expr)),
+            let promoted = expr.downcast_ref::<PromotedColumn>().map(|column| column.over(self.file.fields()));
+            Ok(promoted.map_or_else(|| Transformed::no(expr), |column| Transformed::yes(Arc::new(column))))
         };
         rewritten.transform_down(as_in_file).data()
     }

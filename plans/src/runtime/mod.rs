@@ -17,6 +17,7 @@ mod parquet_sources;
 mod parquet_writer;
 pub(crate) mod partition_numbers;
 mod plan_part;
+mod promoted_column;
 mod run_options;
 mod slices;
 

@@ -13,20 +13,21 @@ use crate::model::items::{ItemSchema, Promoted, timestamp};
 /// their columns.
 ///
 /// Errors: other text; a type that no promoted property has; a column that is declared twice, or that every table has.
-pub(super) fn declared_columns(text: &str) -> Result<ItemSchema> {
+pub fn declared_columns(text: &str) -> Result<ItemSchema> {
     let columns =
         parse(text).map_err(|e| plan_datafusion_err!("columns is {text:?}: {e}; write them as in {EXAMPLE}"))?;
     let mut promoted = vec![];
     for (property, sql_type) in columns {
         let Some(data_type) = arrow_type(&sql_type) else {
-            return plan_err!(
-                "columns: {property} has type {sql_type}; a promoted property can be VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP"
-            );
+            return plan_err!("columns: {property} has type {sql_type}; a promoted property can be {TYPES}");
         };
         promoted.push(Promoted::new(&property, &data_type).map_err(|e| plan_datafusion_err!("columns: {e}"))?);
     }
     ItemSchema::try_new(promoted).map_err(|e| plan_datafusion_err!("columns: {e}"))
 }
+
+/// Types of promoted properties, for messages.
+pub(crate) const TYPES: &str = "VARCHAR, BOOLEAN, INT, BIGINT, FLOAT, DOUBLE or TIMESTAMP";
 
 const EXAMPLE: &str = "'platform VARCHAR, eo:cloud_cover DOUBLE'";
 
@@ -49,8 +50,8 @@ fn parse(text: &str) -> Result<Vec<(String, SqlType)>, ParserError> {
     }
 }
 
-/// As SQL has the types in a column list.
-fn arrow_type(sql_type: &SqlType) -> Option<DataType> {
+/// As SQL has the types in a column list; `None` of others than [`TYPES`].
+pub(crate) fn arrow_type(sql_type: &SqlType) -> Option<DataType> {
     Some(match sql_type {
         SqlType::Varchar(_) | SqlType::Text | SqlType::String(_) => DataType::Utf8View,
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,

@@ -5,12 +5,13 @@
 //! - [`rows_to_read`]: how much a plan has to read.
 //! - [`buckets`]: part files by bucket, for merging them.
 //! - [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit (`STORED AS CHECKPOINTS`).
+//! - [`declared_columns`]: promoted properties that a text declares.
 //! - [`records`]: snapshots, files, runs, rejects and ingested objects.
 
 pub(crate) mod as_of_function;
 pub mod buckets;
 mod candidates;
-mod declared_columns;
+pub(crate) mod declared_columns;
 mod described;
 mod factory;
 mod ids_of;
@@ -26,6 +27,7 @@ mod statistics;
 mod table;
 
 pub(crate) use candidates::Candidates;
+pub use declared_columns::declared_columns;
 pub use factory::WarehouseTableFactory;
 pub(crate) use list_ids::list_ids;
 pub(crate) use named_warehouse::named_warehouse;

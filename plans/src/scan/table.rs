@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
@@ -440,7 +440,12 @@ impl WarehouseTable {
         let (of_file, in_file): (Vec<_>, Vec<_>) = schema.fields().iter().cloned().partition(|f| f.name() == SEQUENCE);
         let in_file = match self.warehouse.has_first_schema() {
             true => Schema::new(in_file),
-            false => Schema::new(with_field_ids(&in_file, "", self.warehouse.field_ids())?),
+            false => {
+                let with_ids = with_field_ids(&in_file, "", self.warehouse.field_ids())?;
+                // Ids of elements and members would make another type of the column.
+                let as_declared = |(field, of): (Field, &FieldRef)| field.with_data_type(of.data_type().clone());
+                Schema::new(with_ids.into_iter().zip(&in_file).map(as_declared).collect::<Vec<_>>())
+            }
         };
         Ok(TableSchema::builder(Arc::new(in_file)).with_table_partition_cols(of_file).build())
     }

@@ -52,6 +52,16 @@ impl Table {
         run(&self.writing, &format!("INSERT INTO items SELECT * FROM h3_fanout({source}, 0)")).await;
     }
 
+    /// Writes from now on to the table with the columns that it has by now.
+    pub async fn open_again(&mut self) {
+        self.writing = crate::session::session(2).unwrap();
+        let f = self.folder.path().display();
+        let open = format!(
+            "CREATE EXTERNAL TABLE IF NOT EXISTS items STORED AS ICEBERG LOCATION '{f}/wh' OPTIONS ('catalog' '{f}/c.db', 'h3_resolution' '0')"
+        );
+        run(&self.writing, &open).await;
+    }
+
     /// Where its catalog is.
     pub fn catalog(&self) -> String {
         self.folder.path().join("c.db").to_str().unwrap().to_owned()

@@ -66,6 +66,8 @@ pub enum WarehouseError {
     NamesAnother { catalog: String, named: String, newest: String },
     #[error(transparent)]
     Schema(#[from] ItemSchemaError),
+    #[error("column {column} cannot be changed: {reason}")]
+    Column { column: String, reason: String },
     #[error("{location}: {reason}")]
     InvalidLocation { location: String, reason: String },
     #[error("part file {path} cannot be committed: {reason}")]

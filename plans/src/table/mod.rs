@@ -9,6 +9,7 @@
 //! - [`item_index`]: where the rows of an id are.
 //! - [`known_ids`]: which ids are in the table, and which of them in several versions.
 //! - [`ingest_record`]: which version of which object is in the table.
+//! - `column_change`: a property gets a column of its own, or loses it.
 //! - [`collection_documents`]: the STAC Collections that people gave for the Items.
 //! - `rewrite`: replaces the metadata, for changes other than of files.
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
@@ -17,6 +18,7 @@
 pub mod as_of;
 pub mod catalog;
 pub mod collection_documents;
+pub(crate) mod column_change;
 pub mod commit;
 pub(crate) mod committed_runs;
 pub mod create;
@@ -46,6 +48,7 @@ pub(crate) mod testing;
 pub use as_of::AsOf;
 pub use catalog::Catalog;
 pub use collection_documents::CollectionDocument;
+pub use column_change::{ChangedColumn, ColumnChange};
 pub use commit::{Change, Committed, Committer, IdChange};
 pub use create::{TableState, Warehouse};
 pub use error::WarehouseError;

@@ -68,7 +68,7 @@ pub struct Columns {
 /// The columns of an existing table: those of Items, and of other engines.
 pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     let not_items = |reason: String| WarehouseError::NotItems { location: metadata.location().to_owned(), reason };
-    let property_of = promoted(metadata).map_err(not_items)?;
+    let mut properties = promoted_by_id(metadata).map_err(not_items)?;
     let fields = metadata.current_schema().as_struct().fields();
     let own = ItemSchema::try_new(vec![])?;
     let is_own = |name: &str| own.table_schema().index_of(name).is_ok();
@@ -76,7 +76,7 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     // The order of columns is the schema's: a JSON object has none.
     for field in fields.iter().filter(|field| !is_own(&field.name)) {
         let (name, arrow) = (&field.name, arrow_type(&field.field_type));
-        match (property_of(field), arrow) {
+        match (properties.remove(&field.id), arrow) {
             (Some(property), Some(data_type)) => promoted.push(Promoted::in_column(name, &property, &data_type)?),
             (Some(_), None) => return Err(not_items(format!("column {name} has type {}", field.field_type))),
             // Table function `buckets` and scans add columns of these names.
@@ -88,7 +88,8 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
             (None, None) => unkept.push(format!("{name} ({})", field.field_type)),
         }
     }
-    let items = ItemSchema::with_others(promoted, others)?;
+    // What is left are properties of columns that are gone.
+    let items = ItemSchema::with_others(promoted, others)?.with_dropped(properties)?;
     for column in own.table_schema().fields() {
         let field = fields.iter().find(|f| f.name == *column.name());
         let field = field.ok_or_else(|| not_items(format!("column {} is missing", column.name())))?;
@@ -100,22 +101,27 @@ pub fn columns(metadata: &TableMetadata) -> Result<Columns> {
     Ok(Columns { items, field_ids: field_ids(metadata.current_schema()), unkept })
 }
 
-/// The STAC property of a column, if it is a promoted one; the reason, if that cannot be told.
-fn promoted(metadata: &TableMetadata) -> Result<impl Fn(&NestedFieldRef) -> Option<String>, String> {
+/// The STAC properties of columns, by field id, also of columns that are no longer there; the reason, if that cannot be told.
+fn promoted_by_id(metadata: &TableMetadata) -> Result<BTreeMap<i32, String>, String> {
     let parsed = |name: &str| {
         let json = metadata.properties().get(name)?;
         Some(serde_json::from_str::<HashMap<String, String>>(json).map_err(|e| format!("property {name}: {e}")))
     };
-    let by_id = parsed(PROMOTED).transpose()?;
-    let by_name = parsed(PROMOTED_BY_NAME).transpose()?;
-    if by_id.is_none() && by_name.is_none() {
-        return Err(format!("it has no property {PROMOTED}"));
+    if let Some(by_id) = parsed(PROMOTED).transpose()? {
+        return Ok(by_id.into_iter().filter_map(|(id, property)| Some((id.parse().ok()?, property))).collect());
     }
-    Ok(move |field: &NestedFieldRef| match (&by_id, &by_name) {
-        (Some(by_id), _) => by_id.get(&field.id.to_string()).cloned(),
-        (None, Some(by_name)) => by_name.get(&field.name).cloned(),
-        (None, None) => None,
-    })
+    let Some(mut by_name) = parsed(PROMOTED_BY_NAME).transpose()? else {
+        return Err(format!("it has no property {PROMOTED}"));
+    };
+    let fields = metadata.current_schema().as_struct().fields();
+    Ok(fields.iter().filter_map(|field| Some((field.id, by_name.remove(&field.name)?))).collect())
+}
+
+/// The Iceberg field of a promoted property.
+pub(super) fn promoted_field(promoted: &Promoted, id: i32) -> NestedField {
+    // A promoted property has no type that Iceberg lacks.
+    let field_type = iceberg_type(&promoted.data_type, &mut 0).unwrap_or(Type::Primitive(PrimitiveType::String));
+    NestedField::optional(id, &promoted.column, field_type)
 }
 
 /// Whether files that name columns as the schema does now are all that there can be: another engine has never changed it.
@@ -236,7 +242,7 @@ pub fn sort_order_id(metadata: &TableMetadata) -> Option<i64> {
     metadata.sort_orders_iter().find(|order| order.fields == own.fields).map(|order| order.order_id)
 }
 
-fn sort_order(items: &ItemSchema, schema: &Schema) -> iceberg::Result<SortOrder> {
+pub(super) fn sort_order(items: &ItemSchema, schema: &Schema) -> iceberg::Result<SortOrder> {
     let fields = items.sort_columns().into_iter().map(|name| {
         let order = SortField::builder().source_id(required_id(schema, name)?).transform(Transform::Identity);
         Ok(order.direction(SortDirection::Ascending).null_order(NullOrder::Last).build())

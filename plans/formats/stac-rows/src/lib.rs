@@ -43,7 +43,8 @@ pub use defect::{Defect, RejectKind};
 pub use item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
 pub use parent::Parent;
 pub use schema::{
-    BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, timestamp,
+    BOUNDS_COLUMNS, GRID_PARTITION, ItemSchema, ItemSchemaError, NO_CELL, NotItems, Promoted, TIME_COLUMNS, dropped,
+    timestamp,
 };
 pub use validate::check_item;
 pub use wkb_form::{UnreadableWkb, geometry_from_wkb, read_wkb, wkb_from_geometry};

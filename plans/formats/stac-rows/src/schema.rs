@@ -1,12 +1,12 @@
 //! The schema of table `items`: fixed columns, and the properties that a script promotes to columns.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use thiserror::Error;
 
-use crate::item::{OTHER_KEY, PROPERTY_KEY, is_ignored};
+use crate::item::{DROPPED_KEY, OTHER_KEY, PROPERTY_KEY, is_ignored};
 
 /// Name of the column with the H3 cell of a row (15 hex digits), or [`NO_CELL`].
 pub const GRID_PARTITION: &str = "grid_partition";
@@ -73,6 +73,19 @@ impl Promoted {
         };
         Ok(Self { property: property.to_owned(), column, data_type })
     }
+
+    /// The type as a column list in SQL has it.
+    pub fn sql_type(&self) -> &'static str {
+        match self.data_type {
+            DataType::Boolean => "BOOLEAN",
+            DataType::Int32 => "INT",
+            DataType::Int64 => "BIGINT",
+            DataType::Float32 => "FLOAT",
+            DataType::Float64 => "DOUBLE",
+            DataType::Timestamp(..) => "TIMESTAMP",
+            _ => "VARCHAR",
+        }
+    }
 }
 
 /// The columns of table `items`, in order.
@@ -97,6 +110,7 @@ impl Promoted {
 pub struct ItemSchema {
     promoted: Vec<Promoted>,
     others: Vec<FieldRef>,
+    dropped: BTreeMap<i32, String>,
     table: SchemaRef,
     item: SchemaRef,
 }
@@ -113,15 +127,28 @@ impl ItemSchema {
             let metadata = HashMap::from([(OTHER_KEY.to_owned(), "true".to_owned())]);
             Arc::new(field.with_nullable(true).with_metadata(metadata))
         };
-        let others: Vec<FieldRef> = others.into_iter().map(mark).collect();
-        let table = Arc::new(Schema::new(table_fields(&promoted, &others)));
+        Self::new(promoted, others.into_iter().map(mark).collect(), BTreeMap::new())
+    }
+
+    /// This schema, of which older files have columns that are no longer promoted: their Iceberg field ids, and the
+    /// properties that they hold.
+    pub fn with_dropped(self, dropped: BTreeMap<i32, String>) -> Result<Self, ItemSchemaError> {
+        Self::new(self.promoted, self.others, dropped)
+    }
+
+    fn new(
+        promoted: Vec<Promoted>,
+        others: Vec<FieldRef>,
+        dropped: BTreeMap<i32, String>,
+    ) -> Result<Self, ItemSchemaError> {
+        let table = Arc::new(Schema::new(table_fields(&promoted, &others, &dropped)));
         for (i, field) in table.fields().iter().enumerate() {
             if table.fields()[..i].iter().any(|earlier| earlier.name() == field.name()) {
                 return Err(ItemSchemaError::DuplicateColumn { column: field.name().clone() });
             }
         }
         let item = table.fields().iter().filter(|f| f.name() != GRID_PARTITION).cloned().collect::<Fields>();
-        Ok(Self { promoted, others, table, item: Arc::new(Schema::new(item)) })
+        Ok(Self { promoted, others, dropped, table, item: Arc::new(Schema::new(item)) })
     }
 
     /// The schema that a column list declares, as `CREATE EXTERNAL TABLE items (platform VARCHAR, "proj:code" VARCHAR, …)`.
@@ -139,7 +166,8 @@ impl ItemSchema {
         });
         let others = table.fields().iter().filter(|f| f.metadata().contains_key(OTHER_KEY));
         let others = others.map(|f| f.as_ref().clone());
-        Self::with_others(promoted.collect::<Result<_, _>>()?, others.collect())
+        let schema = Self::with_others(promoted.collect::<Result<_, _>>()?, others.collect())?;
+        schema.with_dropped(table.field_with_name("properties").map(dropped).unwrap_or_default())
     }
 
     /// Columns of table `items`: one row per Item and cell.
@@ -154,6 +182,11 @@ impl ItemSchema {
 
     pub fn promoted(&self) -> &[Promoted] {
         &self.promoted
+    }
+
+    /// Columns of older files that are no longer promoted: the properties that they hold, by Iceberg field id.
+    pub fn dropped(&self) -> &BTreeMap<i32, String> {
+        &self.dropped
     }
 
     /// Columns that other engines have added.
@@ -193,7 +226,13 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn table_fields(promoted: &[Promoted], others: &[FieldRef]) -> Fields {
+/// What [`DROPPED_KEY`] says of column `properties`.
+pub fn dropped(properties: &Field) -> BTreeMap<i32, String> {
+    // Nobody but this module writes it.
+    properties.metadata().get(DROPPED_KEY).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+fn table_fields(promoted: &[Promoted], others: &[FieldRef], dropped: &BTreeMap<i32, String>) -> Fields {
     let text = |name: &str| Field::new(name, DataType::Utf8View, true);
     let mut fields = vec![
         Field::new("id", DataType::Utf8View, false),
@@ -211,7 +250,12 @@ fn table_fields(promoted: &[Promoted], others: &[FieldRef]) -> Fields {
     let element: FieldRef = Arc::new(Field::new("element", DataType::Utf8View, true));
     fields.push(text("stac_version"));
     fields.push(Field::new("stac_extensions", DataType::List(element), true));
-    fields.extend(["assets", "links", "properties", "extra"].map(text));
+    let mut properties = text("properties");
+    if !dropped.is_empty() {
+        let json = serde_json::json!(dropped).to_string();
+        properties = properties.with_metadata(HashMap::from([(DROPPED_KEY.to_owned(), json)]));
+    }
+    fields.extend([text("assets"), text("links"), properties, text("extra")]);
     fields.into_iter().map(Arc::new).chain(others.iter().cloned()).collect()
 }
 

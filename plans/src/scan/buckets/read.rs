@@ -8,7 +8,7 @@ use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
 };
 use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_err};
@@ -26,6 +26,7 @@ use super::groups::{BucketFiles, YEAR};
 use crate::model::bucket::Bucket;
 use crate::model::field_ids::position;
 use crate::model::item_key::ItemKey;
+use crate::model::promotion::Promotion;
 use crate::model::versions::SEQUENCE;
 use crate::sink::PartFileFormat;
 use crate::stores::{CheckedPages, ParquetObject, stores};
@@ -62,6 +63,8 @@ pub(super) struct PartFileReader {
     schema: SchemaRef,
     /// What is read of the files for that, with the field ids of the table.
     in_file: SchemaRef,
+    /// All columns of the table, with their field ids.
+    in_table: SchemaRef,
     batch_rows: usize,
     metrics: ReadMetrics,
     small_files: SmallFileReader,
@@ -80,7 +83,16 @@ pub(super) struct ReadMetrics {
 /// A file that is about to be read.
 enum Opened {
     Whole(Bytes),
-    InParts(BoxStream<'static, Result<RecordBatch>>),
+    InParts(Arc<FileColumns>, BoxStream<'static, Result<RecordBatch>>),
+}
+
+/// What is read of a file.
+struct FileColumns {
+    file: Fields,
+    /// Which of its columns, in their order.
+    read: Vec<usize>,
+    /// Where it has properties in other columns than the table.
+    promotion: Option<Promotion>,
 }
 
 impl PartFileReader {
@@ -105,14 +117,17 @@ impl PartFileReader {
         let in_file = Arc::new(Schema::new(in_file.into_iter().map(with_id).collect::<Vec<_>>()));
         let small_files =
             SmallFileReader::try_new(Arc::clone(&format.small), Arc::clone(&in_file)).map_err(external)?;
-        Ok(Self { schema, in_file, batch_rows, metrics, small_files, in_batch: vec![] })
+        let in_table = Arc::clone(&format.arrow);
+        Ok(Self { schema, in_file, in_table, batch_rows, metrics, small_files, in_batch: vec![] })
     }
 
     /// The rows of `group`, bucket after bucket and file after file.
     pub fn read(self, group: Vec<BucketFiles>) -> BoxStream<'static, Result<RecordBatch>> {
-        let (batch_rows, in_file) = (self.batch_rows, Arc::clone(&self.in_file));
+        let batch_rows = self.batch_rows;
+        let (in_file, in_table) = (Arc::clone(&self.in_file), Arc::clone(&self.in_table));
+        let columns = move |file: &Schema| FileColumns::new(&in_file, &in_table, file);
         let portions = portions(files_of(group));
-        let fetches = stream::iter(portions).map(move |files| open(files, batch_rows, Arc::clone(&in_file)));
+        let fetches = stream::iter(portions).map(move |files| open(files, batch_rows, columns.clone()));
         let opened = fetches
             .buffered(FETCHES)
             .map_ok(|opened| stream::iter(opened).map(Ok::<_, DataFusionError>))
@@ -125,12 +140,12 @@ impl PartFileReader {
                     return Ok::<_, DataFusionError>(Some((batch, (reader, opened, ready, parts))));
                 }
                 let Some(this) = &mut reader else { return Ok(None) };
-                if let Some((of, file, stream)) = &mut parts {
-                    let of: &Arc<Of> = of;
+                if let Some((of, file, columns, stream)) = &mut parts {
+                    let (of, columns): (&Arc<Of>, &Arc<FileColumns>) = (of, columns);
                     let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
                     match stream.try_next().await.map_err(|e| unreadable(file, e))? {
                         Some(rows) => {
-                            let rows = this.of_file(&rows, of, file).map_err(|e| unreadable(file, e))?;
+                            let rows = this.of_file(&rows, columns, of, file).map_err(|e| unreadable(file, e))?;
                             ready.push_back(rows);
                         }
                         None => parts = None,
@@ -143,11 +158,11 @@ impl PartFileReader {
                         this.metrics.bytes_read.add(bytes.len());
                         this.decode(&of, &file, bytes, &mut ready).map_err(|e| unreadable(&file, e))?;
                     }
-                    Some((of, file, Opened::InParts(stream))) => {
+                    Some((of, file, Opened::InParts(columns, stream))) => {
                         this.metrics.files_read.add(1);
                         this.metrics.bytes_read.add(file.bytes as usize);
                         ready.extend(this.take_batch()?);
-                        parts = Some((of, file, stream));
+                        parts = Some((of, file, columns, stream));
                     }
                     None => {
                         ready.extend(this.take_batch()?);
@@ -173,9 +188,10 @@ impl PartFileReader {
                 ready.extend(self.take_batch()?);
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options())?;
                 CheckedPages::check_file(&file.location, &bytes, builder.metadata())?;
-                let mask = mask(&self.in_file, builder.schema(), builder.parquet_schema());
+                let columns = FileColumns::new(&self.in_file, &self.in_table, builder.schema());
+                let mask = columns.mask(builder.parquet_schema());
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
-                    ready.push_back(self.of_file(&rows?, of, file)?);
+                    ready.push_back(self.of_file(&rows?, &columns, of, file)?);
                 }
             }
         }
@@ -193,23 +209,12 @@ impl PartFileReader {
     }
 
     /// The rows of one file, which may have other columns than the table, fewer, or of another type.
-    fn of_file(&self, rows: &RecordBatch, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
+    fn of_file(&self, rows: &RecordBatch, columns: &FileColumns, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
         let n = rows.num_rows();
-        let rows = &self.as_in_table(rows)?;
+        let rows = &columns.as_in_table(rows, &self.in_file)?;
         let years = std::iter::repeat_n(of.bucket.year, n).collect();
         let columns = self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))?;
         newer(columns, rows, std::iter::repeat_n(of, n))
-    }
-
-    /// The columns that are wanted of those of a file, which finds them by field id, under the names that the table has for them.
-    fn as_in_table(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let (schema, options) = (rows.schema(), RecordBatchOptions::new().with_row_count(Some(rows.num_rows())));
-        let found = self.in_file.fields().iter().filter_map(|field| {
-            let i = position(field, schema.fields())?;
-            Some((Arc::new(schema.field(i).clone().with_name(field.name())), Arc::clone(rows.column(i))))
-        });
-        let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = found.unzip();
-        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 
     fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
@@ -227,6 +232,44 @@ impl PartFileReader {
         let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         let columns = columns.collect::<Result<_>>()?;
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}
+
+impl FileColumns {
+    /// What is read of a file for the columns `wanted`, where the table has `in_table`.
+    fn new(wanted: &Schema, in_table: &Schema, file: &Schema) -> Self {
+        let promotion = Promotion::between(in_table.fields(), file.fields());
+        let promotion = promotion.filter(|promotion| wanted.fields().iter().any(|field| promotion.makes(field.name())));
+        let found = wanted.fields().iter().filter_map(|field| position(field, file.fields()));
+        let mut read: Vec<usize> = found.chain(promotion.iter().flat_map(Promotion::inputs)).collect();
+        read.sort_unstable();
+        read.dedup();
+        Self { file: file.fields().clone(), read, promotion }
+    }
+
+    fn mask(&self, file: &SchemaDescriptor) -> ProjectionMask {
+        ProjectionMask::roots(file, self.read.iter().copied())
+    }
+
+    /// The columns `wanted` of those that were read, which field ids find, under the names that the table has for them.
+    fn as_in_table(&self, rows: &RecordBatch, wanted: &Schema) -> Result<RecordBatch> {
+        let read = |i: usize| self.read.binary_search(&i).ok().map(|at| Arc::clone(rows.column(at)));
+        let column = |field: &FieldRef| -> Result<Option<(FieldRef, ArrayRef)>> {
+            let promotion = self.promotion.as_ref().filter(|promotion| promotion.makes(field.name()));
+            let values = match promotion {
+                Some(promotion) => {
+                    let inputs: Vec<ArrayRef> = promotion.inputs().filter_map(read).collect();
+                    Some(promotion.column(field, &inputs, rows.num_rows())?)
+                }
+                None => position(field, &self.file).and_then(read),
+            };
+            let as_read = |values: &ArrayRef| field.as_ref().clone().with_data_type(values.data_type().clone());
+            Ok(values.map(|values| (Arc::new(as_read(&values).with_nullable(true)), values)))
+        };
+        let found = wanted.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
+        let (fields, columns): (Vec<FieldRef>, Vec<ArrayRef>) = found.into_iter().flatten().unzip();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 }
 
@@ -278,13 +321,13 @@ fn portions(files: Vec<BucketFile>) -> Vec<Vec<BucketFile>> {
 async fn open(
     files: Vec<BucketFile>,
     batch_rows: usize,
-    in_file: SchemaRef,
+    columns: impl FnOnce(&Schema) -> FileColumns,
 ) -> Result<Vec<(Arc<Of>, LiveFile, Opened)>> {
     if let [(of, file)] = files.as_slice()
         && file.bytes > WHOLE_FILE_BYTES
     {
-        let stream = open_in_parts(file, batch_rows, in_file).await.map_err(|e| unreadable(file, e))?;
-        return Ok(vec![(Arc::clone(of), file.clone(), Opened::InParts(stream))]);
+        let (columns, stream) = open_in_parts(file, batch_rows, columns).await.map_err(|e| unreadable(file, e))?;
+        return Ok(vec![(Arc::clone(of), file.clone(), Opened::InParts(Arc::new(columns), stream))]);
     }
     let paths: Option<Vec<PathBuf>> = files.iter().map(|(_, file)| local_path(file)).collect();
     let bodies = match paths {
@@ -305,16 +348,17 @@ async fn open(
 async fn open_in_parts(
     file: &LiveFile,
     most_rows: usize,
-    in_file: SchemaRef,
-) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    columns: impl FnOnce(&Schema) -> FileColumns,
+) -> Result<(FileColumns, BoxStream<'static, Result<RecordBatch>>)> {
     let (store, path) = stores().locate(&to_url(&file.location)?)?;
     let object = ParquetObject::new(store, path, file.bytes);
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
-    let mask = mask(&in_file, builder.schema(), builder.parquet_schema());
+    let columns = columns(builder.schema());
+    let mask = columns.mask(builder.parquet_schema());
     // Text is compressed to an eighth or so.
     let rows = file.rows as usize * (BATCH_BYTES / 8) / file.bytes.max(1) as usize;
     let batches = builder.with_projection(mask).with_batch_size(rows.clamp(1, most_rows)).build()?;
-    Ok(batches.map_err(DataFusionError::from).boxed())
+    Ok((columns, batches.map_err(DataFusionError::from).boxed()))
 }
 
 fn local_path(file: &LiveFile) -> Option<PathBuf> {
@@ -330,10 +374,6 @@ async fn read_local(files: &[BucketFile], paths: Vec<PathBuf>) -> Result<Vec<Byt
     let bodies = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?;
     let read = bodies.into_iter().zip(files).map(|(body, (_, file))| body.map_err(|e| unreadable(file, e.into())));
     read.collect()
-}
-
-fn mask(wanted: &Schema, in_file: &Schema, file: &SchemaDescriptor) -> ProjectionMask {
-    ProjectionMask::roots(file, wanted.fields().iter().filter_map(|field| position(field, in_file.fields())))
 }
 
 /// Types are those of Parquet, whatever the writer's own were.

@@ -175,7 +175,7 @@ fn append_object(builder: &mut StringViewBuilder, object: &mut ObjectText, bytes
 
 /// The builder of a column that holds a property.
 #[derive(Debug)]
-enum CellBuilder {
+pub(super) enum CellBuilder {
     Text(StringViewBuilder),
     Boolean(BooleanBuilder),
     Int32(Int32Builder),
@@ -186,7 +186,7 @@ enum CellBuilder {
 }
 
 impl CellBuilder {
-    fn new(cell_type: CellType) -> Self {
+    pub fn new(cell_type: CellType) -> Self {
         match cell_type {
             CellType::Text => Self::Text(StringViewBuilder::new()),
             CellType::Boolean => Self::Boolean(BooleanBuilder::new()),
@@ -200,7 +200,7 @@ impl CellBuilder {
 
     /// A cell of another type than the column is null there; `cell::read` makes none.
     #[inline]
-    fn append(&mut self, cell: Cell, text: &str, bytes: &mut usize) {
+    pub fn append(&mut self, cell: Cell, text: &str, bytes: &mut usize) {
         match self {
             Self::Text(builder) => match cell {
                 Cell::Text(literal) => {
@@ -230,7 +230,7 @@ impl CellBuilder {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    pub fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Text(builder) => Arc::new(builder.finish()),
             Self::Boolean(builder) => Arc::new(builder.finish()),

@@ -23,6 +23,7 @@ mod geometry;
 mod lossless;
 mod members;
 mod number;
+mod promote;
 mod properties;
 mod scan;
 mod value;
@@ -34,6 +35,7 @@ use arrow::error::ArrowError;
 
 use self::columns::Columns;
 use self::envelope::Envelope;
+pub use self::promote::promote;
 use self::properties::Properties;
 use self::value::{Token, Value};
 pub use crate::defect::{Defect, RejectKind};

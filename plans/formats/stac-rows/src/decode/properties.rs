@@ -24,6 +24,12 @@ pub(super) struct Properties {
     others: Members,
 }
 
+/// The property of a column, and its type.
+fn column(promoted: &Promoted) -> (String, CellType) {
+    // `Promoted::new` admits only the types that `CellType` knows.
+    (promoted.property.clone(), CellType::of(&promoted.data_type).unwrap_or(CellType::Text))
+}
+
 /// Index of the column `datetime`, the one time that must be a time if it is there.
 const DATETIME: usize = 0;
 
@@ -31,11 +37,15 @@ impl Properties {
     /// The columns are [`TIME_COLUMNS`] and then `promoted`.
     pub fn new(promoted: &[Promoted]) -> Self {
         let times = TIME_COLUMNS.map(|name| (name.to_owned(), CellType::Time));
-        let promoted = promoted.iter().map(|p| {
-            // `Promoted::new` admits only the types that `CellType` knows.
-            (p.property.clone(), CellType::of(&p.data_type).unwrap_or(CellType::Text))
-        });
-        let columns: Vec<_> = times.into_iter().chain(promoted).collect();
+        Self::in_columns(times.into_iter().chain(promoted.iter().map(column)).collect())
+    }
+
+    /// The columns are `promoted` alone.
+    pub fn without_times(promoted: &[Promoted]) -> Self {
+        Self::in_columns(promoted.iter().map(column).collect())
+    }
+
+    fn in_columns(columns: Vec<(String, CellType)>) -> Self {
         let mut names = vec![];
         for (i, (name, _)) in columns.iter().enumerate() {
             if names.len() <= name.len() {

@@ -16,16 +16,22 @@ use thiserror::Error;
 
 pub use self::geojson::write_geometry;
 pub use self::links::write_with_links;
+pub use self::restore::restore;
 use crate::canonical::{write_float, write_float32, write_text, write_time};
 
 mod geojson;
 mod links;
+mod restore;
 
 /// Member of `extra` that lists members to leave out.
 const ABSENT: &str = "earthcatalog:absent";
 
 /// Field metadata that names the STAC property which a promoted column holds (`proj:code` for `proj_code`).
 pub const PROPERTY_KEY: &str = "stac.property";
+
+/// Field metadata of column `properties`: a JSON object from the field ids of columns that are no longer promoted to the
+/// properties that they hold in older files.
+pub const DROPPED_KEY: &str = "earthcatalog.dropped";
 
 /// Field metadata that marks a column which another engine has added to the table.
 pub const OTHER_KEY: &str = "earthcatalog.other";
@@ -52,6 +58,8 @@ pub enum ItemError {
     Time(String),
     #[error("the text is not UTF-8: {0}")]
     Encoding(#[from] std::str::Utf8Error),
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
 }
 
 /// What a column of table `items` is for.

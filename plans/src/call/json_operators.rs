@@ -2,30 +2,15 @@
 //! `properties ->> 'platform' = 'S2A'` as `properties ->> ('platform' = 'S2A')`.
 
 use std::mem::replace;
-use std::ops::ControlFlow;
 
-use datafusion::sql::parser::{CopyToSource, Statement as Ast};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value, visit_expressions_mut};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+
+use super::precedence::for_each_expression;
 
 /// Binds the operators of a statement as PostgreSQL does. What stands in parentheses stays.
-pub(super) fn bind_json_operators(ast: &mut Ast) {
-    let each = |expr: &mut Expr| {
-        bind(expr);
-        ControlFlow::<()>::Continue(())
-    };
-    // It is never left early.
-    let _ = match ast {
-        Ast::Statement(statement) => visit_expressions_mut(statement.as_mut(), each),
-        Ast::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => visit_expressions_mut(query.as_mut(), each),
-            CopyToSource::Relation(_) => ControlFlow::Continue(()),
-        },
-        Ast::Explain(explain) => {
-            bind_json_operators(&mut explain.statement);
-            ControlFlow::Continue(())
-        }
-        _ => ControlFlow::Continue(()),
-    };
+pub(super) fn bind_json_operators(statement: &mut Statement) {
+    for_each_expression(statement, &mut bind);
 }
 
 /// Moves an operator of JSON into the comparison that is one of its sides. Whatever is below is bound already.
@@ -132,15 +117,11 @@ mod tests {
     fn bound(sql: &str) -> String {
         let mut ast = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
         bind_json_operators(&mut ast);
-        let wrap = |expr: &mut Expr| {
+        for_each_expression(&mut ast, &mut |expr| {
             if !matches!(expr, Expr::Identifier(_) | Expr::Value(_) | Expr::Nested(_)) {
                 *expr = Expr::Nested(Box::new(replace(expr, nothing())));
             }
-            ControlFlow::<()>::Continue(())
-        };
-        if let Ast::Statement(statement) = &mut ast {
-            let _ = visit_expressions_mut(statement.as_mut(), wrap);
-        }
+        });
         ast.to_string().trim_start_matches("SELECT ").to_owned()
     }
 
