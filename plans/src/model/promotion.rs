@@ -29,12 +29,9 @@ pub struct Promotion {
 }
 
 impl Promotion {
-    /// `None` where the columns are the same, and where a file names no field ids: then nobody knows what it lacks.
+    /// `None` where the columns are the same. What a file without field ids has, names tell; which of it was dropped, nothing.
     pub fn between(table: &Fields, file: &Fields) -> Option<Self> {
         let (_, of_table) = table.find(PROPERTIES)?;
-        if !file.iter().any(|field| field_id(field).is_some()) {
-            return None;
-        }
         let missing = table.iter().filter(|field| position(field, file).is_none());
         let missing = missing.filter_map(|field| {
             let property = field.metadata().get(PROPERTY_KEY)?;
