@@ -106,3 +106,26 @@ fn damage_is_an_exit_code_of_its_own_and_is_named() {
     let nowhere = Warehouse::below(&folder.path().join("nowhere"));
     assert!(command(&nowhere, &["verify"]).fails(1).contains("there is no catalog"));
 }
+
+#[test]
+fn many_small_files_are_looked_at_within_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let inventory = folder.path().join("items.ndjson");
+    // 600 files of one to five rows.
+    let item = |file: usize, n: usize| {
+        let (west, south) = (-170.0 + (file % 12) as f64 * 28.0, -60.0 + (file / 12 % 5) as f64 * 25.0);
+        json!({
+            "type": "Feature", "stac_version": "1.0.0", "id": format!("an Item of which the id is long: {file}, {n}"), "collection": "c",
+            "geometry": { "type": "Point", "coordinates": [west, south] }, "bbox": [west, south, west, south],
+            "properties": { "datetime": format!("{}-05-01T00:00:00Z", 2000 + file / 60) }, "links": [], "assets": {},
+        })
+    };
+    let items = (0..600).flat_map(|file| (0..[1, 3, 2, 1, 5][file % 5]).map(move |n| item(file, n)));
+    fs::write(&inventory, items.map(|item| format!("{item}\n")).collect::<String>()).unwrap();
+    command(&warehouse, &["ingest", "--inventory", inventory.to_str().unwrap()]).ok();
+    for memory in ["60MB", "150MB", "300MB"] {
+        let report = verified(&warehouse, &["--deep", "--memory", memory], 0);
+        assert_eq!((&report["findings"], &report["rows"]), (&json!([]), &json!(1_440)), "{memory}: {report:#}");
+    }
+}

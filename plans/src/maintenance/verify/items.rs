@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::functions_aggregate::expr_fn::{bool_or, count, max, min};
 use datafusion::functions_window::expr_fn::first_value;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, ident, lit};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, cast, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use url::Url;
@@ -93,8 +93,12 @@ impl Items<'_> {
             self.warehouse.h3_resolution()
         );
         let cover = rows.parse_sql_expr(&cover)?.alias("verify:cover");
-        let told_by = ["grid_partition", "updated", "created", FILE].map(ident);
-        let columns = [ItemKey::COLUMNS.map(ident).to_vec(), told_by.to_vec()];
+        // Texts in one piece: of views, arrow-rs keeps up to a megabyte for each file where rows are exchanged, and the sort
+        // asks for it (docs/design/upstream.md).
+        let as_type = |data_type: DataType| move |name: &str| cast(ident(name), data_type.clone()).alias(name);
+        let told_by = ["updated", "created", FILE].map(ident);
+        let keys = [ItemKey::COLUMNS[0], ItemKey::COLUMNS[1], "grid_partition"];
+        let columns = [keys.map(as_type(DataType::Utf8)).to_vec(), told_by.to_vec()];
         let digest = digest(self.warehouse.items().item_schema());
         let rows = rows.select([columns.concat(), vec![cover, digest]].concat())?;
         let newest = first_value(ident(DIGEST))
@@ -104,7 +108,7 @@ impl Items<'_> {
         let rows = rows.window(vec![newest.alias("verify:newest")])?;
         let of_newest = || ident(DIGEST).eq(ident("verify:newest"));
         let is_foreign = (ident(FILE) % lit(2_i64)).eq(lit(1_i64));
-        rows.aggregate(
+        let counted = rows.aggregate(
             ItemKey::COLUMNS.map(ident).to_vec(),
             vec![
                 count(ident("grid_partition")).distinct().filter(of_newest()).build()?.alias("verify:cells"),
@@ -113,7 +117,9 @@ impl Items<'_> {
                 min(ident(DIGEST)).alias("verify:least"),
                 max(ident(DIGEST)).alias("verify:greatest"),
             ],
-        )
+        )?;
+        let names = ["verify:cells", "verify:cover", "verify:foreign", "verify:least", "verify:greatest"].map(ident);
+        counted.select([ItemKey::COLUMNS.map(as_type(DataType::Utf8View)).to_vec(), names.to_vec()].concat())
     }
 
     /// Whether all Items are among the known ids, and those of the ingest record are there, or were until they were deleted.
