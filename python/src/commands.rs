@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use earthcatalog::arguments::{
-    ClusterArgs, ReportFormat, ResourceArgs, SourceArgs, ThreadArgs, TimeArgs, WarehouseArgs, values,
+    ClusterArgs, ListArgs, ReportFormat, ResourceArgs, SourceArgs, ThreadArgs, TimeArgs, WarehouseArgs, values,
 };
 use earthcatalog::commands::CommandError;
 use earthcatalog::commands::backfill::{self, BackfillArgs};
 use earthcatalog::commands::change_items::ChangeItemsArgs;
-use earthcatalog::commands::collection::{self, CollectionAction, CollectionCommand, ListArgs};
+use earthcatalog::commands::collection::{self, CollectionAction, CollectionCommand};
 use earthcatalog::commands::compact::{self, CompactArgs};
 use earthcatalog::commands::delete::{self, DeleteArgs};
 use earthcatalog::commands::expire::{self, ExpireArgs};

@@ -22,4 +22,4 @@ pub use source::SourceArgs;
 pub use texts::{list, text, text_or_file};
 pub use time::TimeArgs;
 pub use values::Since;
-pub use warehouse::{AnyWarehouseArgs, TableInFolderArgs, WarehouseArgs};
+pub use warehouse::{AnyWarehouseArgs, ListArgs, TableInFolderArgs, WarehouseArgs};

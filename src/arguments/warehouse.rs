@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::ArgumentError;
 use super::locations::{check_catalog, check_location};
+use super::report_format::ReportFormat;
 
 /// Where a warehouse is.
 #[derive(Debug, Clone, Default, Args)]
@@ -14,6 +15,16 @@ pub struct WarehouseArgs {
     /// Folder or URL of the data files, which the table knows
     #[arg(long, value_name = "DIR|URL", env = "EARTHCATALOG_WAREHOUSE")]
     pub warehouse: Option<String>,
+}
+
+/// Flags of a command that lists what a warehouse has: its tags, columns or collections.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub at: WarehouseArgs,
+    /// Format of the list
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub output: ReportFormat,
 }
 
 /// Where a warehouse is, for a command that also works without one.

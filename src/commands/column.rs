@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use datafusion::common::plan_datafusion_err;
 use earthcatalog_plans::model::items::Promoted;
 use earthcatalog_plans::scan::declared_columns;
-use earthcatalog_plans::table::{ChangedColumn, ColumnChange, Warehouse};
+use earthcatalog_plans::table::{ChangedColumn, ColumnChange};
 use serde::Serialize;
 
-use super::CommandError;
-use crate::arguments::{ReportFormat, WarehouseArgs};
+use super::{CommandError, open};
+use crate::arguments::{ListArgs, ReportFormat, WarehouseArgs};
 
 /// What `column` does.
 #[derive(Debug, Clone, Args)]
@@ -30,12 +30,15 @@ pub enum ColumnAction {
     Remove(RemoveArgs),
 }
 
-/// Flags of `column list`.
+/// Flags of what changes columns.
 #[derive(Debug, Clone, Args)]
-pub struct ListArgs {
+pub struct ChangeArgs {
     #[command(flatten)]
     pub at: WarehouseArgs,
-    /// Format of the list
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub output: ReportFormat,
 }
@@ -47,13 +50,7 @@ pub struct AddArgs {
     #[arg(value_name = "'PROPERTY TYPE, …'")]
     pub columns: String,
     #[command(flatten)]
-    pub at: WarehouseArgs,
-    /// Say what would change, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Format of the report
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub output: ReportFormat,
+    pub change: ChangeArgs,
 }
 
 /// Flags of `column remove`.
@@ -63,13 +60,7 @@ pub struct RemoveArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     #[command(flatten)]
-    pub at: WarehouseArgs,
-    /// Say what would change, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Format of the report
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub output: ReportFormat,
+    pub change: ChangeArgs,
 }
 
 pub async fn run(command: &ColumnCommand, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -93,41 +84,30 @@ pub async fn run(command: &ColumnCommand, out: &mut dyn Write) -> Result<(), Com
                 )
                 .into());
             }
-            commit(&args.at, &changes, args.dry_run, args.output, out).await
+            commit(&args.change, &changes, out).await
         }
         ColumnAction::Remove(args) => {
             let change = ColumnChange::Drop { name: args.name.clone(), if_exists: false };
-            commit(&args.at, &[change], args.dry_run, args.output, out).await
+            commit(&args.change, &[change], out).await
         }
     }
 }
 
-async fn open(at: &WarehouseArgs) -> Result<Warehouse, CommandError> {
-    at.check()?;
-    Ok(Warehouse::open_in(&at.catalog, at.warehouse.as_deref()).await?)
-}
-
 /// Makes one change after the other, each as a commit; none where one of them would be refused.
-async fn commit(
-    at: &WarehouseArgs,
-    changes: &[ColumnChange],
-    dry_run: bool,
-    output: ReportFormat,
-    out: &mut dyn Write,
-) -> Result<(), CommandError> {
-    let warehouse = open(at).await?;
+async fn commit(args: &ChangeArgs, changes: &[ColumnChange], out: &mut dyn Write) -> Result<(), CommandError> {
+    let warehouse = open(&args.at).await?;
     for change in changes {
         change.commit(&warehouse, true).await?;
     }
     let mut lines = vec![];
     for change in changes {
-        let done = change.commit(&warehouse, dry_run).await?;
+        let done = change.commit(&warehouse, args.dry_run).await?;
         lines.extend(
             done.as_ref()
                 .map(|ChangedColumn { column, is_new }| Line::new(if *is_new { "added" } else { "removed" }, column)),
         );
     }
-    Ok(output.write(&Lines(lines), out)?)
+    Ok(args.output.write(&Lines(lines), out)?)
 }
 
 /// A column, and what became of it.

@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod init;
 pub mod man;
 pub mod map;
+mod open;
 pub mod paths;
 pub mod pipelines;
 pub mod reconcile;
@@ -43,3 +44,4 @@ pub mod update;
 pub mod verify;
 
 pub use error::CommandError;
+use open::open;

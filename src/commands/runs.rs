@@ -10,7 +10,7 @@ use earthcatalog_plans::maintenance::runs_at_work;
 use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
-use super::CommandError;
+use super::{CommandError, open};
 use crate::arguments::{ReportFormat, WarehouseArgs};
 use crate::report::count;
 
@@ -48,8 +48,7 @@ pub struct Run {
 pub struct Runs(pub Vec<Run>);
 
 pub async fn run(args: &RunsArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    args.at.check()?;
-    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
+    let warehouse = open(&args.at).await?;
     if let Some(run) = &args.discard {
         let discarded = discard(&warehouse, run).await?;
         return Ok(args.output.write(&discarded, out)?);

@@ -7,11 +7,11 @@ use chrono::{DateTime, SecondsFormat};
 use clap::{Args, Subcommand};
 use earthcatalog_plans::maintenance::MaintenanceError;
 use earthcatalog_plans::table::references::{MovedReference, Reference, ReferenceChange, ReferenceKind};
-use earthcatalog_plans::table::{AsOf, TableState, Warehouse};
+use earthcatalog_plans::table::{AsOf, TableState};
 use serde::Serialize;
 
-use super::CommandError;
-use crate::arguments::{ReportFormat, WarehouseArgs};
+use super::{CommandError, open};
+use crate::arguments::{ListArgs, ReportFormat, WarehouseArgs};
 
 /// What `tag` does.
 #[derive(Debug, Clone, Args)]
@@ -28,16 +28,6 @@ pub enum TagAction {
     Add(AddArgs),
     /// Remove a name; its state expires as others do
     Remove(RemoveArgs),
-}
-
-/// Flags of `tag list`.
-#[derive(Debug, Clone, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    pub at: WarehouseArgs,
-    /// Format of the list
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub output: ReportFormat,
 }
 
 /// Flags of `tag add`.
@@ -87,11 +77,6 @@ pub async fn run(command: &TagCommand, out: &mut dyn Write) -> Result<(), Comman
             change_of(&args.at, &change, args.output, out).await
         }
     }
-}
-
-async fn open(at: &WarehouseArgs) -> Result<Warehouse, CommandError> {
-    at.check()?;
-    Ok(Warehouse::open_in(&at.catalog, at.warehouse.as_deref()).await?)
 }
 
 async fn change_of(

@@ -1,12 +1,10 @@
 //! `->` and `->>` bind tighter than comparisons, as in PostgreSQL: the parser has them bind weaker, and reads
 //! `properties ->> 'platform' = 'S2A'` as `properties ->> ('platform' = 'S2A')`.
 
-use std::mem::replace;
-
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 
-use super::precedence::for_each_expression;
+use super::precedence::{for_each_expression, taken};
 
 /// Binds the operators of a statement as PostgreSQL does. What stands in parentheses stays.
 pub(super) fn bind_json_operators(statement: &mut Statement) {
@@ -18,26 +16,21 @@ fn bind(expr: &mut Expr) {
     let Expr::BinaryOp { left, op: BinaryOperator::Arrow | BinaryOperator::LongArrow, right } = expr else { return };
     if is_looser(left) && last_operand(left).is_some() {
         // (a = b) -> c is a = (b -> c).
-        let mut comparison = replace(left.as_mut(), nothing());
+        let mut comparison = taken(left);
         if let Some(operand) = last_operand(&mut comparison) {
-            **left = replace(operand, nothing());
-            *operand = replace(expr, nothing());
+            **left = taken(operand);
+            *operand = taken(expr);
             bind(operand);
         }
         *expr = comparison;
     } else if is_looser(right) {
         // a -> (b = c) is (a -> b) = c.
-        let mut comparison = replace(right.as_mut(), nothing());
+        let mut comparison = taken(right);
         let operand = first_operand(&mut comparison);
-        **right = replace(operand, nothing());
-        *operand = replace(expr, nothing());
+        **right = taken(operand);
+        *operand = taken(expr);
         *expr = comparison;
     }
-}
-
-/// What stands in a tree while its parts change places.
-fn nothing() -> Expr {
-    Expr::value(Value::Null)
 }
 
 /// Whether an operator binds weaker than those of JSON do in PostgreSQL, or as they do and comes later.
@@ -119,7 +112,7 @@ mod tests {
         bind_json_operators(&mut ast);
         for_each_expression(&mut ast, &mut |expr| {
             if !matches!(expr, Expr::Identifier(_) | Expr::Value(_) | Expr::Nested(_)) {
-                *expr = Expr::Nested(Box::new(replace(expr, nothing())));
+                *expr = Expr::Nested(Box::new(taken(expr)));
             }
         });
         ast.to_string().trim_start_matches("SELECT ").to_owned()

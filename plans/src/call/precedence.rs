@@ -90,7 +90,8 @@ fn around_first(mut expr: Expr, of: Closeness, wrap: impl FnOnce(Expr) -> Expr) 
     expr
 }
 
-fn taken(expr: &mut Expr) -> Expr {
+/// An expression that leaves null in its place, while the parts of a tree change theirs.
+pub(super) fn taken(expr: &mut Expr) -> Expr {
     replace(expr, Expr::value(Value::Null))
 }
 

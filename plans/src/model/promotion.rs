@@ -32,10 +32,10 @@ impl Promotion {
     /// `None` where the columns are the same. What a file without field ids has, names tell; which of it was dropped, nothing.
     pub fn between(table: &Fields, file: &Fields) -> Option<Self> {
         let (_, of_table) = table.find(PROPERTIES)?;
-        let missing = table.iter().filter(|field| position(field, file).is_none());
-        let missing = missing.filter_map(|field| {
+        let missing = table.iter().filter_map(|field| {
             let property = field.metadata().get(PROPERTY_KEY)?;
-            Some((property.clone(), field.name().clone(), field.data_type().clone()))
+            let is_missing = position(field, file).is_none();
+            is_missing.then(|| (property.clone(), field.name().clone(), field.data_type().clone()))
         });
         let known = dropped(of_table);
         let dropped = file.iter().enumerate().filter_map(|(i, field)| Some((i, known.get(&field_id(field)?)?.clone())));

@@ -13,13 +13,13 @@ use datafusion::prelude::SessionContext;
 use earthcatalog_plans::collections::{Collection, collections, summaries};
 use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::session::session;
+use earthcatalog_plans::table::CollectionDocument;
 use earthcatalog_plans::table::collection_documents::DocumentChange;
-use earthcatalog_plans::table::{CollectionDocument, Warehouse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::CommandError;
-use crate::arguments::{ReportFormat, WarehouseArgs};
+use crate::arguments::{ListArgs, ReportFormat, WarehouseArgs};
 use crate::documents;
 use crate::report::count;
 
@@ -40,16 +40,6 @@ pub enum CollectionAction {
     Add(AddArgs),
     /// Remove what was added of collections; their Items stay
     Remove(RemoveArgs),
-}
-
-/// Flags of `collection list`.
-#[derive(Debug, Clone, Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    pub at: WarehouseArgs,
-    /// Format of the list
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub output: ReportFormat,
 }
 
 /// Flags of `collection show`.
@@ -128,8 +118,7 @@ struct Opened {
 }
 
 async fn open(at: &WarehouseArgs) -> Result<Opened, CommandError> {
-    at.check()?;
-    let warehouse = Warehouse::open_in(&at.catalog, at.warehouse.as_deref()).await?;
+    let warehouse = super::open(at).await?;
     Ok(Opened { session: session(1)?, items: ItemsTable::new(warehouse) })
 }
 
