@@ -1,11 +1,12 @@
 //! What a statement that writes would do, from its plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::Result;
 use earthcatalog_plans::checkpoint::RunFolder;
+use earthcatalog_plans::model::item_key::ItemKey;
 use earthcatalog_plans::run::{CommitExec, Outcome};
 use earthcatalog_plans::scan::buckets::BucketScanExec;
 use earthcatalog_plans::source::StacExec;
@@ -13,6 +14,9 @@ use serde::Serialize;
 
 use crate::report::{bytes, count, with_parts};
 use crate::script::Planned;
+
+/// Items that are listed on a screen.
+const LISTED: usize = 20;
 
 /// What a statement would do that is not run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,12 +42,18 @@ pub struct PlannedInsert {
     /// Absent where the rows come from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PlannedSource>,
+    /// Objects that are gone and would be forgotten; absent where none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u64>,
     /// Items that would be deleted; absent where none are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<u64>,
     /// Items that would be updated; absent where none are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated: Option<u64>,
+    /// Which Items these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<BTreeSet<ItemKey>>,
     /// Absent where no buckets are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub buckets: Option<PlannedBuckets>,
@@ -101,7 +111,8 @@ impl DryRun {
             }
             _ => None,
         };
-        let items = BucketScanExec::find(&planned.plan).and_then(BucketScanExec::items).unwrap_or_default();
+        let items = BucketScanExec::find(&planned.plan).and_then(BucketScanExec::items).cloned();
+        let changed = items.as_ref().map_or(0, BTreeSet::len) as u64;
         Ok(Self::Insert(Box::new(PlannedInsert {
             dry_run: true,
             catalog: warehouse.catalog().to_string(),
@@ -110,8 +121,13 @@ impl DryRun {
             h3_resolution: warehouse.h3_resolution(),
             promoted: warehouse.items().promoted().len() as u64,
             source: StacExec::find(&planned.plan).map(PlannedSource::from_scan),
-            deleted: matches!(target.outcome, Outcome::RemoveItems { .. }).then_some(items),
-            updated: matches!(target.outcome, Outcome::UpdateItems).then_some(items),
+            objects: match &target.outcome {
+                Outcome::RemoveItems { objects } => Some(objects.len() as u64).filter(|objects| *objects > 0),
+                _ => None,
+            },
+            deleted: matches!(target.outcome, Outcome::RemoveItems { .. }).then_some(changed),
+            updated: matches!(target.outcome, Outcome::UpdateItems).then_some(changed),
+            items,
             buckets: BucketScanExec::find(&planned.plan).map(PlannedBuckets::from_scan),
             resumes,
         })))
@@ -189,11 +205,21 @@ impl fmt::Display for PlannedInsert {
                 },
             )?;
         }
+        if let Some(objects) = self.objects {
+            line("objects", format!("{} are gone", count(objects)))?;
+        }
         if let Some(items) = self.deleted {
             line("Items", format!("{} to delete", count(items)))?;
         }
         if let Some(items) = self.updated {
             line("Items", format!("{} to update", count(items)))?;
+        }
+        for item in self.items.iter().flatten().take(LISTED) {
+            line("", item.to_string())?;
+        }
+        let more = self.items.as_ref().map_or(0, BTreeSet::len).saturating_sub(LISTED);
+        if more > 0 {
+            line("", format!("and {} more, which --output json lists", count(more as u64)))?;
         }
         if let Some(ended) = self.resumes.as_ref().and_then(|resumed| resumed.ended) {
             line("run", format!("ended at {}; this command would do nothing", ended.format("%Y-%m-%d %H:%M:%S UTC")))?;

@@ -2,19 +2,23 @@
 //!
 //! The questions are in `interop/questions.sql`, and random conditions. They are asked of a warehouse of real Items that is
 //! fresh, and of one of which a part came again, that was compacted in part, and from which Items were deleted; with and without
-//! pruning, by few and many workers, within a limit of memory, and without one.
+//! pruning, by few and many workers, within a limit of memory, without one, and on a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
 use arrow::ipc::writer::FileWriter;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
+use earthcatalog::arguments::ClusterArgs;
+use earthcatalog::version;
 use earthcatalog_plans::call;
 use earthcatalog_plans::query::register_views;
 use earthcatalog_plans::session::session_within;
+use earthcatalog_plans::wire;
 use futures::TryStreamExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -23,6 +27,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::cluster_processes::Cluster;
 use crate::data;
 use crate::program::{Warehouse, earthcatalog};
 use crate::python;
@@ -237,21 +242,30 @@ struct Way {
     workers: usize,
     memory: Option<usize>,
     prunes: bool,
+    on_cluster: bool,
 }
 
-const MANY: Way = Way { name: "five workers", workers: 5, memory: None, prunes: true };
-const FEW: Way = Way { name: "one worker, without pruning", workers: 1, memory: None, prunes: false };
-const SMALL: Way = Way { name: "two workers, little memory", workers: 2, memory: Some(128 << 20), prunes: true };
+const MANY: Way = Way { name: "five workers", workers: 5, memory: None, prunes: true, on_cluster: false };
+const FEW: Way = Way { name: "one worker, without pruning", workers: 1, prunes: false, ..MANY };
+const SMALL: Way = Way { name: "two workers, little memory", workers: 2, memory: Some(128 << 20), ..MANY };
+const CLUSTER: Way = Way { name: "two executors", workers: 2, on_cluster: true, ..MANY };
 
-const WAYS: [Way; 3] = [MANY, FEW, SMALL];
+const WAYS: [Way; 4] = [MANY, FEW, SMALL, CLUSTER];
 
-/// Writes the rows of the tables as they are now, and the answers. Of two states and three ways, `state` being one, a question
-/// is asked in one; in all of them where EARTHCATALOG_QUESTIONS is `all`.
-async fn ask_in_ways(warehouse: &Warehouse, questions: &[Question], state: usize, folder: &Path) {
+/// Writes the rows of the tables as they are now, and the answers. Of two states and four ways, `state` being one, a question
+/// is asked in one; in all of them where EARTHCATALOG_QUESTIONS is `all`, and of one way where it is that way's name.
+async fn ask_in_ways(warehouse: &Warehouse, cluster: &Cluster, questions: &[Question], state: usize, folder: &Path) {
     fs::create_dir_all(folder).unwrap();
-    let in_all = std::env::var("EARTHCATALOG_QUESTIONS").is_ok_and(|questions| questions == "all");
+    let asked = std::env::var("EARTHCATALOG_QUESTIONS").unwrap_or_default();
     for (n, way) in WAYS.iter().enumerate() {
         let session = session_within(way.workers, way.memory).unwrap();
+        if way.on_cluster {
+            // Of which build this process is, as the program says it.
+            wire::set_commit(version::COMMIT);
+            let address = Some(cluster.address.parse().unwrap());
+            let cluster = ClusterArgs { cluster: address, executor_wait: Duration::from_secs(60) };
+            cluster.attach(&session).await.unwrap();
+        }
         register_views(&session, warehouse.catalog.to_str().unwrap(), None).await.unwrap();
         let run = async |sql: &str| call::sql(&session, sql).await.unwrap().collect().await.unwrap();
         if n == 0 {
@@ -260,8 +274,12 @@ async fn ask_in_ways(warehouse: &Warehouse, questions: &[Question], state: usize
             }
         }
         run(&format!("SET earthcatalog.spatial_pruning = {}", way.prunes)).await;
-        let asked = questions.iter().enumerate();
-        let asked = asked.filter(|(i, _)| in_all || (i % 2 == state && i / 2 % WAYS.len() == n));
+        let is_asked = |i: usize| match asked.as_str() {
+            "" => i % 2 == state && i / 2 % WAYS.len() == n,
+            "all" => true,
+            name => name == way.name,
+        };
+        let asked = questions.iter().enumerate().filter(|(i, _)| is_asked(*i));
         ask(&session, &asked.map(|(_, question)| question.clone()).collect::<Vec<_>>(), &folder.join(way.name)).await;
     }
 }
@@ -306,6 +324,7 @@ fn the_answers_are_those_of_duckdb_in_every_state_of_the_table_and_way_to_ask() 
     let warehouse = Warehouse::below(temporary.path());
     let answers = temporary.path().join("answers");
     let runtime = Runtime::new().unwrap();
+    let cluster = Cluster::start(2);
 
     let named = questions();
     let conditions = Conditions::questions(90);
@@ -318,7 +337,7 @@ fn the_answers_are_those_of_duckdb_in_every_state_of_the_table_and_way_to_ask() 
     );
     let all = [named, conditions].concat();
     let asked = |state: usize, name: &str| {
-        runtime.block_on(ask_in_ways(&warehouse, &all, state, &answers.join(name)));
+        runtime.block_on(ask_in_ways(&warehouse, &cluster, &all, state, &answers.join(name)));
     };
 
     let columns = "platform VARCHAR, constellation VARCHAR, eo:cloud_cover DOUBLE, gsd DOUBLE, proj:epsg INT, \

@@ -238,6 +238,9 @@ fn items_whose_objects_are_gone_are_removed_and_come_back_with_them() {
         assert!(error.contains("more than 1% of the 7 ingested objects are gone"), "{error}");
         let would = reconcile(&bucket, &["--dry-run"]);
         assert_eq!((&would["deleted"], ids(&bucket)), (&json!(2), all.clone()), "{first}: {would}");
+        let items = would["items"].as_array().unwrap();
+        let listed_ids: Vec<_> = items.iter().filter_map(|item| item["id"].as_str()).collect();
+        assert_eq!((listed_ids, &would["objects"]), (vec!["a.json", "b.json"], &json!(3)), "{first}: {would}");
         let report = reconcile(&bucket, &[]);
         assert_eq!((&report["items"], &report["objects"]), (&json!(2), &json!(3)), "{first}: {report}");
         assert_eq!(ids(&bucket), ["c.json", "d.json", "shared"], "{first}");

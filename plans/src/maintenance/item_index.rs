@@ -53,7 +53,7 @@ pub struct BuiltIndex {
 }
 
 /// Builds an index of the newest snapshot, and commits a snapshot without a change of files that names it; nothing where
-/// the newest one has an index of all of its rows. `session` says how much memory the sort may take.
+/// the newest one has an index of all of its rows, which is there. `session` says how much memory the sort may take.
 ///
 /// Errors: rows cannot be read; another engine has put an older state in the table's place meanwhile.
 pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -> Result<BuiltIndex> {
@@ -61,7 +61,10 @@ pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -
     let state = warehouse.load().await?;
     let done = |built| BuiltIndex { built, seconds: start.elapsed().as_secs_f64() };
     let Some(of) = state.metadata.current_snapshot() else { return Ok(done(None)) };
-    if ItemIndex::for_snapshot(&state, of).is_some_and(|index| index.sequence >= of.sequence_number()) {
+    if let Some(index) = ItemIndex::for_snapshot(&state, of)
+        && index.sequence >= of.sequence_number()
+        && is_there(&index).await
+    {
         return Ok(done(None));
     }
     let lease = RunLease::begin(warehouse, &format!("index-{}", Uuid::now_v7().simple())).await?;
@@ -95,6 +98,13 @@ pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -
     let built = built.await;
     drop(lease.release().await);
     Ok(done(built?))
+}
+
+/// Whether the file of an index is there, as long as it was.
+async fn is_there(index: &ItemIndex) -> bool {
+    let Ok(url) = Url::parse(&index.path) else { return false };
+    let Ok((store, path)) = stores().locate(&url) else { return false };
+    store.head(&path).await.is_ok_and(|file| file.size == index.bytes)
 }
 
 /// What cannot be deleted is an orphan, which a clean-up removes.

@@ -2,7 +2,7 @@
 //!
 //! - [`clean`]: merges small manifests, removes old snapshots, then files that nothing names.
 //! - [`build_item_index`]: an index by id.
-//! - [`verify`]: whether all of it is as it should be.
+//! - [`verify`]: whether all of it is as it should be; [`repair`]: takes out what is lost.
 //! - [`RunLease`]: held by a run that writes files, so that they are not taken for orphans.
 //! - [`CatalogLock`]: the advisory lock that spares two commands the same work.
 
@@ -14,6 +14,7 @@ mod leftovers;
 mod merge;
 mod orphans;
 mod reach;
+mod repair;
 mod retention;
 mod summary;
 #[cfg(test)]
@@ -24,8 +25,9 @@ pub use expire::expire_snapshots;
 pub use item_index::{BuiltIndex, build_item_index};
 pub use merge::merge_manifests;
 pub use orphans::sweep_orphans;
+pub use repair::{Repaired, repair};
 pub use summary::{Cleaned, ExpireOptions, ExpireSummary};
-pub use verify::{Check, Finding, Severity, Verified, VerifyOptions, VerifyProgress, verify};
+pub use verify::{Check, Damaged, Finding, Severity, Verified, VerifyOptions, VerifyProgress, verify};
 
 use crate::table::Warehouse;
 pub use crate::table::leases::{

@@ -197,5 +197,5 @@ impl Replacement {
 
 /// The Items that a scan of buckets is about.
 fn items_in(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
-    BucketScanExec::find(plan).and_then(BucketScanExec::items)
+    Some(BucketScanExec::find(plan)?.items()?.len() as u64)
 }

@@ -15,7 +15,9 @@ const OURS: &str = "earthcatalog ";
 
 /// Why the bytes of a Parquet file cannot be used.
 #[derive(Debug, Error)]
-#[error("file {file} is damaged: {what}; bring it back from a backup, or ingest its Items again")]
+#[error(
+    "file {file} is damaged: {what}; bring it back from a backup, or take it out of the table with `earthcatalog verify --repair`"
+)]
 pub(crate) struct DamagedFile {
     file: String,
     what: String,

@@ -238,8 +238,17 @@ impl Coverer {
 
     /// Adds the cells within the polygon, of which `cells` has those that its rings touch.
     fn fill(&mut self, polygon: &[Ring], cells: &mut Vec<CellIndex>) -> Result<(), CoverError> {
-        // By the even-odd rule a "hole" that lies outside is one more polygon, as some Items mean it.
-        let contains = |at: Coord| polygon.iter().filter(|ring| ring.contains(at)).count() % 2 == 1;
+        // By the even-odd rule a "hole" that lies outside is one more polygon, as some Items mean it. What a ring goes round twice
+        // is inside for ST_Intersects and the like, and so must be in a cell.
+        let contains = |at: Coord| {
+            let (mut is_odd, mut is_wound) = (false, false);
+            for (n, ring) in polygon.iter().enumerate() {
+                let (inside, winds) = ring.encloses(at);
+                is_odd ^= inside;
+                is_wound = if n == 0 { winds } else { is_wound && !winds };
+            }
+            is_odd || is_wound
+        };
         let mut seen: HashSet<CellIndex> = cells.iter().copied().collect();
         // Cells that no ring touches are inside or outside as a whole, and so are the untouched cells next to them.
         let mut open = vec![];

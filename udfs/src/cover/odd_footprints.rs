@@ -1,7 +1,10 @@
 //! Footprints that are written in odd ways, each with the plain one that it means.
 
-use geo::{Coord, Geometry, GeometryCollection, LineString, MultiPolygon, Point, Polygon, Rect, polygon};
+use geo::{
+    Coord, Geometry, GeometryCollection, Intersects as _, LineString, MultiPolygon, Point, Polygon, Rect, polygon,
+};
 use h3o::{CellIndex, LatLng, Resolution};
+use proptest::prelude::*;
 
 use super::brute_force::{Truth, cover, footprint};
 use super::{CoverError, Coverer, Footprint, MAX_CELLS};
@@ -275,4 +278,30 @@ fn a_coverer_answers_the_same_whatever_it_was_asked_before() {
     back.reverse();
     assert_eq!(forth, back);
     assert_eq!(forth, scenes.iter().map(|s| cover(s.clone(), Resolution::Two)).collect::<Vec<_>>());
+}
+
+/// Where a ring crosses itself, ST_Intersects takes what it winds round for inside; even and odd do not tell.
+#[test]
+fn what_a_ring_goes_round_twice_is_in_a_cell() {
+    let star = ring(&[(55.0, 0.0), (10.0, 15.0), (38.0, -24.0), (38.0, 24.0), (10.0, -15.0)]);
+    let square = [(0.0, -30.0), (60.0, -30.0), (60.0, 30.0), (0.0, 30.0)];
+    for twice in [star, ring(&[square, square].concat())] {
+        assert!(cover(twice, Resolution::One).contains(&at(0.0, 30.0, Resolution::One)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_in_a_ring_that_crosses_itself_is_in_one_of_its_cells(
+        vertices in prop::collection::vec((-60.0..60.0_f64, -60.0..60.0_f64), 4..9),
+        places in prop::collection::vec((-60.0..60.0_f64, -60.0..60.0_f64), 64),
+    ) {
+        let crossing = ring(&vertices);
+        let cells = cover(crossing.clone(), Resolution::Two);
+        for (x, y) in places.into_iter().filter(|(x, y)| crossing.intersects(&Point::new(*x, *y))) {
+            prop_assert!(cells.contains(&at(y, x, Resolution::Two)), "{x} {y}");
+        }
+    }
 }

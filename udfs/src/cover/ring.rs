@@ -51,20 +51,29 @@ impl Ring {
         self.area
     }
 
-    /// Whether the position is inside, by the even-odd rule; for positions on the ring either answer is possible.
-    pub(super) fn contains(&self, at: Coord) -> bool {
+    /// Whether the position is inside, by the even-odd rule, and whether the ring winds round it, as it does of what it goes
+    /// round twice, too; for positions on the ring either answer is possible.
+    pub(super) fn encloses(&self, at: Coord) -> (bool, bool) {
         // The same meridian, as often as the ring's longitudes pass it.
         let first = ((self.min.x - at.x) / 360.0).ceil() as i32;
         let last = ((self.max.x - at.x) / 360.0).floor() as i32;
-        let mut meridians = (first..=last).map(|k| at.x + 360.0 * f64::from(k));
-        meridians.any(|lon| self.crossings_north_of(Coord { x: lon, y: at.y }) % 2 == 1)
+        let meridians = (first..=last).map(|k| at.x + 360.0 * f64::from(k));
+        meridians.fold((false, false), |(is_odd, winds), lon| {
+            let (crossings, eastward) = self.crossings_north_of(Coord { x: lon, y: at.y });
+            (is_odd || crossings % 2 == 1, winds || eastward != 0)
+        })
     }
 
-    fn crossings_north_of(&self, at: Coord) -> usize {
-        let crosses = |e: &&[Coord]| {
-            let (a, b) = (e[0], e[1]);
-            (a.x <= at.x) != (b.x <= at.x) && a.y + (b.y - a.y) * ((at.x - a.x) / (b.x - a.x)) > at.y
-        };
-        self.path.windows(2).filter(crosses).count()
+    /// How many edges cross the meridian north of the position, and how many more to the east than to the west.
+    fn crossings_north_of(&self, at: Coord) -> (usize, i64) {
+        let (mut crossings, mut eastward) = (0, 0);
+        for edge in self.path.windows(2) {
+            let (a, b) = (edge[0], edge[1]);
+            if (a.x <= at.x) != (b.x <= at.x) && a.y + (b.y - a.y) * ((at.x - a.x) / (b.x - a.x)) > at.y {
+                crossings += 1;
+                eastward += if a.x <= at.x { 1 } else { -1 };
+            }
+        }
+        (crossings, eastward)
     }
 }

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::{ManifestContentType, ManifestFile};
 
 use super::VerifyProgress;
-use super::finding::{Check, Finding, Findings};
+use super::finding::{Check, Finding, Findings, ONLY_OLDER};
 use super::named::{check_location, count, unreadable};
 use super::parquet_file::{self, Depth, Expected};
 use super::part_file::{Footer, PartFile};
@@ -22,7 +22,7 @@ use crate::table::leases::error::Result;
 use crate::table::location::to_url;
 use crate::table::manifests::files::LiveFiles;
 use crate::table::manifests::{live_files_with_bounds, may_hold};
-use crate::table::{Warehouse, WarehouseError};
+use crate::table::{LiveFile, Warehouse, WarehouseError};
 
 /// Manifests that are read at a time.
 const MANIFESTS: usize = 4;
@@ -33,13 +33,20 @@ const FILES: usize = 16;
 /// Files whose pages are read at a time, each a column of a row group.
 const PAGES: usize = 4;
 
-/// Looks at all data files; those of the current snapshot of which nothing is wrong are returned if they are wanted, which
-/// with [`Depth::Pages`] they are.
+/// Looks at all data files. Those of the current snapshot of which nothing is wrong are wanted with [`Depth::Pages`].
 pub(super) struct DataFiles<'a> {
     pub session: &'a SessionContext,
     pub warehouse: &'a Warehouse,
     pub depth: Depth,
     pub progress: &'a VerifyProgress,
+}
+
+/// What a look at the data files came to.
+pub(super) struct Checked {
+    /// Those of the current snapshot of which nothing is wrong, if they are wanted.
+    pub whole: Vec<PartFile>,
+    /// What is wrong with files that only older snapshots name.
+    pub of_older: Vec<Finding>,
 }
 
 impl DataFiles<'_> {
@@ -49,8 +56,8 @@ impl DataFiles<'_> {
         stored: &Arc<Stored>,
         unnamed: &mut Unnamed,
         findings: &mut Findings,
-    ) -> Result<Vec<PartFile>> {
-        let (mut whole, mut seen) = (vec![], HashSet::new());
+    ) -> Result<Checked> {
+        let (mut whole, mut seen, mut of_older) = (vec![], HashSet::new(), vec![]);
         let read = |(number, manifest): (usize, ManifestFile)| {
             let (io, columns) = (self.warehouse.io().clone(), Arc::clone(self.warehouse.columns()));
             async move { (number, live_files_with_bounds(io, manifest, columns).await) }
@@ -78,7 +85,11 @@ impl DataFiles<'_> {
                 }
                 parts.push(PartFile::new(self.warehouse, n, file.clone()));
             }
-            let parts = self.stored(parts, stored, findings).await?;
+            let (parts, lost) = self.stored(parts, stored, findings).await?;
+            match is_current {
+                true => lost.into_iter().for_each(|(file, finding)| findings.push_data_file(&file, finding)),
+                false => of_older.extend(lost),
+            }
             let is_read = is_current && self.depth == Depth::Pages && manifest.content == ManifestContentType::Data;
             if is_read {
                 whole.extend(self.read(parts, &files, stored, findings).await?);
@@ -86,28 +97,36 @@ impl DataFiles<'_> {
                 self.progress.add(&Contents::of(&files.files));
             }
         }
-        Ok(whole)
+        // What the newest snapshot names, too, has been found there.
+        of_older.retain(|(file, _)| !findings.damaged.data_files.contains_key(&file.location));
+        let of_older = of_older.into_iter().map(|(_, finding)| finding.with_way_out(ONLY_OLDER)).collect();
+        Ok(Checked { whole, of_older })
     }
 
-    /// The files that are there and as large as they should be.
-    async fn stored(&self, parts: Vec<PartFile>, stored: &Stored, findings: &mut Findings) -> Result<Vec<PartFile>> {
+    /// The files that are there and as large as they should be, and what is wrong with the others.
+    async fn stored(
+        &self,
+        parts: Vec<PartFile>,
+        stored: &Stored,
+        findings: &mut Findings,
+    ) -> Result<(Vec<PartFile>, Vec<(LiveFile, Finding)>)> {
         let check = |part: PartFile| async move {
             let found = check_location(stored, &part.live.location, Some(part.live.bytes)).await?;
             Ok::<_, crate::maintenance::MaintenanceError>((part, found))
         };
         let checks: Vec<_> = parts.into_iter().map(check).collect();
         let mut checked = futures::stream::iter(checks).buffered(FILES);
-        let mut there = vec![];
+        let (mut there, mut lost) = (vec![], vec![]);
         while let Some((part, found)) = checked.try_next().await? {
             if let Some((found, expected)) = part.wrong_folder(self.warehouse) {
                 findings.add(Check::Folder, &part.live.location, expected, found);
             }
             match found {
-                Some(finding) => findings.push(finding),
+                Some(finding) => lost.push((part.live, finding)),
                 None => there.push(part),
             }
         }
-        Ok(there)
+        Ok((there, lost))
     }
 
     /// Reads the files of a manifest; those that are whole, without their footers.
@@ -137,7 +156,7 @@ impl DataFiles<'_> {
             self.progress.add(&Contents::of(std::slice::from_ref(&part.live)));
             match read {
                 Ok(metadata) => readable.push(PartFile { footer: Footer::new(metadata), ..part }),
-                Err(finding) => findings.push(finding),
+                Err(finding) => findings.push_data_file(&part.live, finding),
             }
         }
         let recorded = Recorded { warehouse: self.warehouse, files: recorded };

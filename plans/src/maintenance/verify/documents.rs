@@ -1,12 +1,12 @@
 //! What lies beside the table, and snapshots name: the known ids, the ingest record, the index by id, statistics; and the
 //! documents of collections, which are in the table's properties.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
 use url::Url;
 
-use super::finding::{Check, Finding, Findings};
+use super::finding::{Check, Finding, Findings, ONLY_OLDER};
 use super::named::{check_file, check_location, unreadable};
 use super::parquet_file::{self, Depth, Expected};
 use super::stored::{Stored, Unnamed};
@@ -40,10 +40,18 @@ pub(super) async fn check(
 ) -> Result<()> {
     let metadata = &state.metadata;
     let files = named_by_documents(warehouse, state, stored, unnamed, findings).await?;
-    files.iter().for_each(|file| unnamed.is_named(&file.path));
-    let checks: Vec<_> = files.iter().map(|file| check_named(file, depth, stored)).collect();
+    files.keys().for_each(|file| unnamed.is_named(&file.path));
+    let checks: Vec<_> = files.keys().map(|file| check_named(file, depth, stored)).collect();
     let found: Vec<_> = futures::stream::iter(checks).buffered(CONCURRENCY).try_collect().await?;
-    findings.extend(found.into_iter().flatten());
+    for ((file, is_current), found) in files.iter().zip(found) {
+        let Some(finding) = found else { continue };
+        match (is_current, file.kind) {
+            (false, _) => {}
+            (true, RecordList::PROPERTY) => drop(findings.damaged.record_files.insert(file.path.clone())),
+            (true, kind) => drop(findings.damaged.documents.insert(kind)),
+        }
+        findings.push(if *is_current { finding } else { finding.with_way_out(ONLY_OLDER) });
+    }
 
     let statistics = metadata.statistics_iter().map(|file| (&file.statistics_path, file.file_size_in_bytes));
     let of_partitions =
@@ -60,14 +68,14 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The files that the documents of all snapshots name, each once.
+/// The files that the documents of all snapshots name, each once, and whether the newest snapshot has such a document.
 async fn named_by_documents(
     warehouse: &Warehouse,
     state: &TableState,
     stored: &Stored,
     unnamed: &mut Unnamed,
     findings: &mut Findings,
-) -> Result<BTreeSet<NamedFile>> {
+) -> Result<BTreeMap<NamedFile, bool>> {
     // Of the snapshots that name the same, one stands for all.
     let all = |key: &'static str| -> BTreeMap<&str, i64> {
         let named = state.metadata.snapshots().filter_map(|of| {
@@ -76,20 +84,32 @@ async fn named_by_documents(
         });
         named.collect()
     };
-    let mut files = BTreeSet::new();
-    for kind in [KnownIds::PROPERTY, RecordList::PROPERTY] {
+    let mut files = BTreeMap::new();
+    let mut add = |file: NamedFile, of_current: bool| *files.entry(file).or_insert(false) |= of_current;
+    let of_current =
+        [(KnownIds::PROPERTY, state.known_ids()), (RecordList::PROPERTY, state.inherited(RecordList::PROPERTY))];
+    for (kind, of_current) in of_current {
         for location in all(kind).into_keys() {
             unnamed.is_named(location);
+            let is_current = of_current == Some(location);
             match NamedFile::in_document(warehouse, kind, location).await {
-                Ok(of_document) => files.extend(of_document),
-                Err(e) => findings.push(unreadable(stored, location, &e).await?.with_way_out(way_out(kind))),
+                Ok(of_document) => of_document.into_iter().for_each(|file| add(file, is_current)),
+                Err(e) => {
+                    let found = unreadable(stored, location, &e).await?;
+                    findings.push(found.with_way_out(if is_current { way_out(kind) } else { ONLY_OLDER }));
+                    if is_current {
+                        findings.damaged.documents.insert(kind);
+                    }
+                }
             }
         }
     }
+    let index = state.metadata.current_snapshot().and_then(|current| ItemIndex::for_snapshot(state, current));
     for (text, snapshot) in all(ItemIndex::PROPERTY) {
         match serde_json::from_str::<ItemIndex>(text) {
             Ok(ItemIndex { path, bytes, entries: rows, .. }) => {
-                files.insert(NamedFile { path, bytes, rows, kind: ItemIndex::PROPERTY });
+                let is_current = index.as_ref().is_some_and(|index| index.path == path);
+                add(NamedFile { path, bytes, rows, kind: ItemIndex::PROPERTY }, is_current);
             }
             Err(e) => {
                 let object = format!("property {} of snapshot {snapshot}", ItemIndex::PROPERTY);
@@ -136,9 +156,11 @@ async fn check_named(file: &NamedFile, depth: Depth, stored: &Stored) -> Result<
 fn way_out(kind: &str) -> &'static str {
     match kind {
         RecordList::PROPERTY => {
-            "put it back from a backup; without it, the next `earthcatalog incremental` ingests objects again that are in the table"
+            "put it back from a backup, or have `earthcatalog verify --repair` forget it: the next `earthcatalog incremental` then ingests objects again that are in the table"
         }
-        ItemIndex::PROPERTY => "delete the file, and build the index again with `earthcatalog index`",
-        _ => "put it back from a backup, or delete it and compact the whole table, which lists the ids again",
+        ItemIndex::PROPERTY => "build the index again with `earthcatalog verify --repair`",
+        _ => {
+            "put it back from a backup, or have `earthcatalog verify --repair` forget it, and compact the whole table, which lists the ids again"
+        }
     }
 }

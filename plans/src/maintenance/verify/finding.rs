@@ -1,6 +1,19 @@
 //! [`Finding`]: one thing that is not as it should be, with the way out.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
+
+use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
+use crate::table::LiveFile;
+
+/// The way out of a data file that is gone, or cannot be read.
+const LOST_FILE: &str = "put the file back from a backup, go back to a state before it with `earthcatalog rollback`, or take it out of the table with `earthcatalog verify --repair`";
+
+/// The way out of what only older snapshots name.
+pub(super) const ONLY_OLDER: &str =
+    "only older snapshots name it: put it back from a backup, or remove them with `earthcatalog expire --retain 0s`";
 
 /// Findings that are kept; the others are counted.
 const MOST: usize = 10_000;
@@ -103,7 +116,7 @@ impl Check {
             }
             Self::Collection => "give the document again with `earthcatalog collection add`",
             Self::Footer | Self::Rows | Self::Pages | Self::Content | Self::Bounds | Self::Statistics => {
-                "bring the file back from a backup, or ingest its Items again"
+                "bring the file back from a backup, or delete its Items and ingest them again"
             }
             Self::Cell | Self::Box | Self::Cover | Self::ForeignCover => {
                 "delete the Item and ingest it again: questions about a place may miss it"
@@ -153,9 +166,30 @@ impl Finding {
     }
 }
 
+/// What of the newest snapshot is damaged, and can be put right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damaged {
+    /// Locations of data files that are gone, or cannot be read, with the bucket of each; `None` where it is partitioned
+    /// otherwise.
+    pub data_files: BTreeMap<String, Option<Bucket>>,
+    /// Properties of the snapshot of which what they name is gone, or cannot be read.
+    pub documents: BTreeSet<&'static str>,
+    /// Paths of files of the ingest record that are gone, or cannot be read.
+    pub record_files: BTreeSet<String>,
+    /// Items that have no row in one of their cells.
+    pub items: BTreeSet<ItemKey>,
+}
+
+impl Damaged {
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
 /// The findings of a verification: the first ones, and how many there are.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
+    pub damaged: Damaged,
     pub kept: Vec<Finding>,
     pub damage: u64,
     pub notices: u64,
@@ -172,6 +206,13 @@ impl Findings {
         if self.kept.len() < MOST {
             self.kept.push(finding);
         }
+    }
+
+    /// Of a data file of the newest snapshot that is gone, or cannot be read.
+    pub fn push_data_file(&mut self, file: &LiveFile, finding: Finding) {
+        let bucket = file.cell.clone().map(|cell| Bucket { cell, year: file.year });
+        self.damaged.data_files.insert(file.location.clone(), bucket);
+        self.push(finding.with_way_out(LOST_FILE));
     }
 
     pub fn add(&mut self, check: Check, object: impl Into<String>, expected: impl ToString, found: impl ToString) {

@@ -69,12 +69,16 @@ impl Items<'_> {
             let [cells, cover] = [2, 3].map(|column| batch.column(column).as_primitive::<Int64Type>().clone());
             let [foreign, unlisted] = [4, 5].map(|column| batch.column(column).as_boolean().clone());
             for row in 0..batch.num_rows() {
-                let item = key(&batch, 0, row);
+                let key = key(&batch, 0, row);
+                let item = key.to_string();
                 if cells.value(row) != cover.value(row) {
                     let check = if foreign.value(row) { Check::ForeignCover } else { Check::Cover };
                     let [has, wants] =
                         [&cells, &cover].map(|cells| named::count(cells.value(row).unsigned_abs(), "cell"));
                     findings.add(check, &item, format!("rows in {wants}"), format!("rows in {has}"));
+                    if cells.value(row) < cover.value(row) {
+                        findings.damaged.items.insert(key);
+                    }
                 }
                 if unlisted.value(row) {
                     findings.add(Check::Repeated, item, "to be listed as one with several versions", "not listed");
@@ -160,7 +164,7 @@ impl Items<'_> {
         let mut rows = faulty.execute_stream().await?;
         while let Some(batch) = rows.try_next().await? {
             for row in 0..batch.num_rows() {
-                let item = key(&batch, 0, row);
+                let item = key(&batch, 0, row).to_string();
                 findings.push(match batch.column(2).as_boolean().value(row) {
                     true => Finding::new(Check::KnownIds, item, "to be among the known ids", "it is not"),
                     false => Finding::new(Check::Record, item, "an Item, because its object was ingested", "none ever"),
@@ -218,9 +222,9 @@ fn scan_file(path: &str, bytes: u64) -> Result<ScanFile> {
     Ok(ScanFile { url, bytes, sequence: 0, statistics: None })
 }
 
-/// The key of an Item as text, whose columns begin at `first`.
-fn key(batch: &RecordBatch, first: usize, row: usize) -> String {
+/// The key of an Item, whose columns begin at `first`.
+fn key(batch: &RecordBatch, first: usize, row: usize) -> ItemKey {
     let [collections, ids] = [first, first + 1].map(|column| batch.column(column).as_string_view().clone());
     let text = |column: &StringViewArray| column.is_valid(row).then(|| column.value(row).to_owned());
-    ItemKey { collection: text(&collections), id: text(&ids).unwrap_or_default() }.to_string()
+    ItemKey { collection: text(&collections), id: text(&ids).unwrap_or_default() }
 }

@@ -31,9 +31,9 @@ use std::time::Instant;
 use datafusion::prelude::SessionContext;
 use serde::Serialize;
 
-use self::data_files::DataFiles;
+use self::data_files::{Checked, DataFiles};
 use self::finding::Findings;
-pub use self::finding::{Check, Finding, Severity};
+pub use self::finding::{Check, Damaged, Finding, Severity};
 use self::items::Items;
 use self::parquet_file::Depth;
 use self::snapshots::{Contents, Manifests};
@@ -96,6 +96,9 @@ pub struct Verified {
     pub orphans: u64,
     /// The first 10,000 that were found, damage first.
     pub findings: Vec<Finding>,
+    /// What of it [`repair`](super::repair) can put right.
+    #[serde(skip)]
+    pub damaged: Damaged,
     pub seconds: f64,
 }
 
@@ -147,18 +150,19 @@ async fn look_at(session: &SessionContext, warehouse: &Warehouse, options: &Veri
 
     let damage_before = findings.damage;
     let data_files = DataFiles { session, warehouse, depth, progress: &options.progress };
-    let whole = data_files.check(&mut manifests, &stored, &mut unnamed, &mut findings).await?;
+    let Checked { whole, of_older } = data_files.check(&mut manifests, &stored, &mut unnamed, &mut findings).await?;
     manifests.check_totals(&mut findings);
     let is_whole = findings.damage == damage_before && manifests.are_complete;
+    findings.extend(of_older);
     if options.deep {
         let items = Items { session, warehouse, state: &state, files: &whole };
-        check_items(&items, is_whole, documents_are_whole, manifests.have_deletes(), &mut findings).await?;
+        check_items(&items, is_whole, manifests.have_deletes(), &mut findings).await?;
     }
     let all_named = manifests.are_complete && manifests.contents.iter().all(Option::is_some) && documents_are_whole;
     needed.orphans(warehouse, &unnamed, all_named, &mut findings).await?;
 
     let Contents { files, rows, bytes } = manifests.current();
-    let Findings { mut kept, damage, notices, orphans } = findings;
+    let Findings { damaged, mut kept, damage, notices, orphans } = findings;
     kept.sort();
     Ok(Verified {
         snapshot: state.metadata.current_snapshot_id(),
@@ -171,18 +175,13 @@ async fn look_at(session: &SessionContext, warehouse: &Warehouse, options: &Veri
         notices,
         orphans,
         findings: kept,
+        damaged,
         seconds: 0.0,
     })
 }
 
 /// What can be said of the Items only where all of their rows are there.
-async fn check_items(
-    items: &Items<'_>,
-    is_whole: bool,
-    documents_are_whole: bool,
-    have_deletes: bool,
-    findings: &mut Findings,
-) -> Result<()> {
+async fn check_items(items: &Items<'_>, is_whole: bool, have_deletes: bool, findings: &mut Findings) -> Result<()> {
     let unchecked = match (is_whole, have_deletes) {
         (false, _) => Some("files of the table are damaged"),
         (true, true) => Some("the table has delete files, so that not all rows count"),
@@ -195,7 +194,7 @@ async fn check_items(
     if items.files.is_empty() {
         return Ok(());
     }
-    if !documents_are_whole {
+    if !findings.damaged.documents.is_empty() || !findings.damaged.record_files.is_empty() {
         findings.add(Check::Unchecked, "what is known of ids", "all documents", "one of them is damaged");
         return Ok(());
     }

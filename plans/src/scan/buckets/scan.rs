@@ -1,6 +1,7 @@
 //! [`BucketScanExec`]: the leaf operator that reads buckets, a group of them per partition.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::groups::{BucketFiles, YEAR};
 use super::read::{PartFileReader, ReadMetrics};
 use crate::checkpoint::Totals;
 use crate::model::bucket::Bucket;
+use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::runtime::{Slices, find_operator, partition_numbers};
 use crate::scan::settles::Settles;
@@ -54,8 +56,8 @@ pub struct BucketScanExec {
     scanned: Totals,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<Settles>,
-    /// How many Items the buckets were chosen for, where that is so.
-    items: Option<u64>,
+    /// The Items that the buckets were chosen for, where that is so.
+    items: Option<Arc<BTreeSet<ItemKey>>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -169,14 +171,14 @@ impl BucketScanExec {
         Self { settles, ..self }
     }
 
-    /// The same scan, of buckets that were chosen for so many Items.
-    pub(super) fn of_items(self, items: Option<u64>) -> Self {
+    /// The same scan, of buckets that were chosen for these Items.
+    pub(super) fn of_items(self, items: Option<Arc<BTreeSet<ItemKey>>>) -> Self {
         Self { items, ..self }
     }
 
-    /// How many Items the buckets were chosen for: those that are to be removed, or updated; `None` of other scans.
-    pub fn items(&self) -> Option<u64> {
-        self.items
+    /// The Items that the buckets were chosen for: those that are to be removed, or updated; `None` of other scans.
+    pub fn items(&self) -> Option<&BTreeSet<ItemKey>> {
+        self.items.as_deref()
     }
 
     /// Whose ids have one version each, once these buckets are compacted.

@@ -1,6 +1,6 @@
 //! [`BucketsTable`]: the rows of a warehouse by bucket, as a table.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
@@ -18,7 +18,6 @@ use super::scan::BucketScanExec;
 use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::Totals;
 use crate::model::bucket::Bucket;
-use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::exact_about;
@@ -219,8 +218,8 @@ impl TableProvider for BucketsTable {
         if !every {
             (left_behind, _) = self.left_behind(session, &buckets, false).await?;
         }
-        let items: HashSet<&ItemKey> = of_items.superseded.values().flatten().collect();
-        let items = self.some.as_ref().map(|_| items.len() as u64);
+        let items = of_items.superseded.values().flatten();
+        let items = self.some.as_ref().map(|_| Arc::new(items.cloned().collect::<BTreeSet<_>>()));
         if self.some.as_ref().is_some_and(|some| !some.left_out) {
             of_items.superseded.clear();
         }

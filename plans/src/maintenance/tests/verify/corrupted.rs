@@ -10,7 +10,7 @@ use crate::maintenance::{Finding, Severity};
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Corruption {
+pub(super) enum Corruption {
     Gone,
     Cut,
     Grown,
@@ -26,7 +26,7 @@ use Corruption::*;
 
 /// Which file is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+pub(super) enum Kind {
     PartFile,
     Manifest,
     ManifestList,
@@ -39,7 +39,7 @@ enum Kind {
 
 use Kind::*;
 
-fn kind(path: &Path) -> Option<Kind> {
+pub(super) fn kind(path: &Path) -> Option<Kind> {
     let (text, name) = (path.to_str().unwrap(), name(path));
     Some(match name.rsplit_once('.')? {
         (stem, "avro") if stem.starts_with("snap-") => ManifestList,
@@ -55,10 +55,10 @@ fn kind(path: &Path) -> Option<Kind> {
 }
 
 /// A generator of numbers that is the same everywhere (SplitMix64).
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -76,7 +76,7 @@ fn byte_of_a_page(path: &Path, random: &mut Random) -> usize {
 }
 
 /// Corrupts a file; `None` where that is not possible.
-fn corrupt(path: &Path, how: Corruption, others: &[PathBuf], random: &mut Random) -> Option<()> {
+pub(super) fn corrupt(path: &Path, how: Corruption, others: &[PathBuf], random: &mut Random) -> Option<()> {
     let whole = fs::read(path).unwrap();
     match how {
         Gone => fs::remove_file(path).unwrap(),

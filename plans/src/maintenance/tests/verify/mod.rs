@@ -3,6 +3,7 @@
 mod altered;
 mod corrupted;
 mod healthy;
+mod repaired;
 
 use std::path::{Path, PathBuf};
 

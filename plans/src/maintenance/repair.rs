@@ -1,0 +1,208 @@
+//! [`repair`]: takes out of a table what is lost, so that what is left can be asked and written again.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewArray};
+use arrow::datatypes::UInt64Type;
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::prelude::SessionContext;
+use iceberg::spec::{Operation, TableMetadata};
+use serde::Serialize;
+
+use super::item_index::build_item_index;
+use super::verify::Damaged;
+use crate::model::item_key::ItemKey;
+use crate::query::ItemsTable;
+use crate::scan::WarehouseTable;
+use crate::stores::{ObjectError, stores};
+use crate::table::commit::snapshot_id;
+use crate::table::create::KIND;
+use crate::table::ingest_record::RecordList;
+use crate::table::known_ids::KnownIds;
+use crate::table::leases::error::Result;
+use crate::table::location::to_url;
+use crate::table::manifests::{MetadataFiles, live_manifests};
+use crate::table::rewrite::{Rewrite, rewrite_metadata};
+use crate::table::{Change, Committer, IdChange, ItemIndex, TableState, Warehouse, snapshot};
+
+/// What a repair did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Repaired {
+    /// Data files that the newest snapshot names no more, and their rows.
+    pub files_removed: u64,
+    pub rows_removed: u64,
+    /// Rows of Items that had rows in these files, in all of their cells: written from the rows that are left of them.
+    pub rows_restored: u64,
+    /// What the newest snapshot says no more, because it is lost: properties of it.
+    pub forgotten: BTreeSet<&'static str>,
+    /// Files of the ingest record that are lost.
+    pub record_files_removed: u64,
+    /// The index by id was built again.
+    pub index_built: bool,
+}
+
+/// The tables of a repair in a session.
+const CELLS: &str = "repair$cells";
+const ITEMS: &str = "repair$items";
+const TOUCHED: &str = "repair$touched";
+const KEYS: &str = "repair$keys";
+
+/// Puts right what [`verify`](super::verify) has found `damaged`, in a snapshot each:
+///
+/// 1. What is known of ids and of ingested objects is forgotten as far as it is lost. Questions are right without the ids, and
+///    slower until the whole table is compacted; objects that are forgotten are ingested once more.
+/// 2. Data files that are gone or cannot be read are taken out of the table.
+/// 3. Items that touch their cells, and are left in others, get their rows back. An Item of which no row is left is gone.
+/// 4. The index by id is built again.
+///
+/// Older snapshots stay as they are, and so do the damaged files, but for that of an index: who finds a backup rolls back.
+/// Killed in between, `verify` with `deep` finds what is left to do.
+///
+/// Errors: manifests cannot be read, another writer has changed a damaged file's bucket, or a store fails.
+pub async fn repair(session: &SessionContext, warehouse: &Warehouse, damaged: &Damaged) -> Result<Repaired> {
+    let mut repaired = Repaired::default();
+    let documents = [KnownIds::PROPERTY, RecordList::PROPERTY].into_iter();
+    let forgotten: BTreeSet<_> = documents.filter(|kind| damaged.documents.contains(kind)).collect();
+    if !forgotten.is_empty() || !damaged.record_files.is_empty() {
+        let forgetting = Forgetting { warehouse, forgotten: &forgotten, damaged, snapshot: snapshot_id() };
+        if let Some(record_files) = rewrite_metadata(warehouse, "repair", &forgetting).await? {
+            repaired.record_files_removed = record_files;
+            repaired.forgotten = forgotten;
+        }
+    }
+    if !damaged.data_files.is_empty() {
+        let before = warehouse.load().await?;
+        let remove = damaged.data_files.keys().map(|location| Ok(to_url(location)?.to_string()));
+        let remove = remove.collect::<Result<Vec<_>>>()?;
+        repaired.files_removed = remove.len() as u64;
+        let summary = BTreeMap::from([(KIND.to_owned(), "repair".to_owned())]);
+        let change = Change { remove, ids: IdChange::Same, summary, ..Change::default() };
+        Committer::new(warehouse.clone()).commit(change).await?;
+        let after = warehouse.load().await?;
+        repaired.rows_removed = rows(&before).saturating_sub(rows(&after));
+    }
+    repaired.rows_restored = restore(session, warehouse, damaged).await?;
+    if damaged.documents.contains(ItemIndex::PROPERTY) {
+        remove_index(warehouse).await?;
+        repaired.index_built = build_item_index(session, warehouse).await?.built.is_some();
+    }
+    Ok(repaired)
+}
+
+/// Rows of the newest snapshot, as it says.
+fn rows(state: &TableState) -> u64 {
+    let summary = state.metadata.current_snapshot().map(|current| &current.summary().additional_properties);
+    summary.and_then(|summary| summary.get("total-records")?.parse().ok()).unwrap_or_default()
+}
+
+/// Writes the rows of all Items again that have, or had, rows in the damaged files, or that lack one; how many.
+async fn restore(session: &SessionContext, warehouse: &Warehouse, damaged: &Damaged) -> Result<u64> {
+    let mut cells = BTreeMap::<Option<i32>, Vec<String>>::new();
+    for bucket in damaged.data_files.values().flatten() {
+        cells.entry(bucket.year).or_default().push(format!("'{}'", bucket.cell));
+    }
+    let conditions = cells.into_iter().map(|(year, cells)| {
+        let in_year = match year {
+            Some(year) => format!("date_part('year', datetime) = {year}"),
+            None => "datetime IS NULL".to_owned(),
+        };
+        let resolution = warehouse.h3_resolution();
+        format!("({in_year} AND array_has_any(h3_cells(geometry, {resolution}), [{}]))", cells.join(", "))
+    });
+    let mut touched: Vec<String> =
+        conditions.map(|condition| format!("SELECT * FROM \"{ITEMS}\" WHERE {condition}")).collect();
+    if !damaged.items.is_empty() {
+        touched.push(format!(
+            "SELECT i.* FROM \"{ITEMS}\" i LEFT SEMI JOIN \"{KEYS}\" k ON k.id = i.id AND k.collection IS NOT DISTINCT FROM i.collection"
+        ));
+    }
+    let tables: [(&str, Arc<dyn TableProvider>); 3] = [
+        (CELLS, Arc::new(WarehouseTable::new(warehouse.clone()))),
+        (ITEMS, Arc::new(ItemsTable::new(warehouse.clone()))),
+        (KEYS, keys(&damaged.items)?),
+    ];
+    for (name, table) in tables {
+        session.register_table(name, table)?;
+    }
+    let mut restored = 0;
+    for touched in touched {
+        session.register_table(TOUCHED, session.sql(&touched).await?.into_view())?;
+        let insert = format!("INSERT INTO \"{CELLS}\" SELECT * FROM h3_fanout(\"{TOUCHED}\", \"{CELLS}\")");
+        for batch in session.sql(&insert).await?.collect().await? {
+            restored += batch.column(0).as_primitive::<UInt64Type>().values().iter().sum::<u64>();
+        }
+        session.deregister_table(TOUCHED)?;
+    }
+    for name in [CELLS, ITEMS, KEYS] {
+        session.deregister_table(name)?;
+    }
+    Ok(restored)
+}
+
+/// A table of Items by their keys.
+fn keys(items: &BTreeSet<ItemKey>) -> Result<Arc<MemTable>> {
+    let collections: ArrayRef =
+        Arc::new(items.iter().map(|item| item.collection.as_deref()).collect::<StringViewArray>());
+    let ids: ArrayRef = Arc::new(items.iter().map(|item| Some(item.id.as_str())).collect::<StringViewArray>());
+    let [collection, id] = ItemKey::COLUMNS;
+    let columns = [(collection, collections, true), (id, ids, true)];
+    let keys = RecordBatch::try_from_iter_with_nullable(columns).map_err(datafusion::common::DataFusionError::from)?;
+    Ok(Arc::new(MemTable::try_new(keys.schema(), vec![vec![keys]])?))
+}
+
+/// Deletes the file of the index, so that it counts as gone.
+async fn remove_index(warehouse: &Warehouse) -> Result<()> {
+    let state = warehouse.load().await?;
+    let index = state.metadata.current_snapshot().and_then(|current| ItemIndex::for_snapshot(&state, current));
+    let Some(url) = index.and_then(|index| url::Url::parse(&index.path).ok()) else { return Ok(()) };
+    let (store, path) = stores().locate(&url)?;
+    match object_store::ObjectStoreExt::delete(store.as_ref(), &path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(e) => Err(ObjectError::store(url.as_str())(e).into()),
+    }
+}
+
+/// A snapshot with the same files that says no more what is lost.
+struct Forgetting<'a> {
+    warehouse: &'a Warehouse,
+    forgotten: &'a BTreeSet<&'static str>,
+    damaged: &'a Damaged,
+    snapshot: i64,
+}
+
+impl Rewrite for Forgetting<'_> {
+    /// Files of the ingest record that are left out.
+    type Outcome = u64;
+
+    fn snapshot(&self) -> i64 {
+        self.snapshot
+    }
+
+    async fn rewrite(&self, base: &TableState, files: &mut MetadataFiles) -> Result<Option<(TableMetadata, u64)>> {
+        let metadata = &base.metadata;
+        let Some(current) = metadata.current_snapshot() else { return Ok(None) };
+        if metadata.snapshot_by_id(self.snapshot).is_some() {
+            return Ok(None);
+        }
+        let io = self.warehouse.io();
+        let manifests = live_manifests(io, metadata, current).await?;
+        let own = BTreeMap::from([(KIND.to_owned(), "repair".to_owned())]);
+        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &own, metadata);
+        if !self.forgotten.contains(KnownIds::PROPERTY) {
+            summary.additional_properties.extend(KnownIds::same_properties(current));
+        }
+        let is_lost = self.forgotten.contains(RecordList::PROPERTY);
+        let mut record = if is_lost { RecordList::default() } else { RecordList::of(io, base).await? };
+        let before = record.files.len();
+        let lost: HashSet<&String> = self.damaged.record_files.iter().collect();
+        record.files.retain(|file| !lost.contains(&file.path));
+        let removed = before - record.files.len();
+        if is_lost || removed > 0 {
+            let location = files.write_record_list(&record).await?;
+            summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);
+        }
+        let list = files.write_list(manifests, metadata).await?;
+        Ok(Some((snapshot::on_top_of(base, self.snapshot, summary, list, None)?, removed as u64)))
+    }
+}
