@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ListBuilder, StringViewBuilder};
+use arrow::array::{ArrayRef, AsArray, ListBuilder, StringViewBuilder};
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, plan_err};
+use earthcatalog_stac_rows::NO_CELL;
 use h3o::CellIndex;
 
 /// Type of a list of cells.
@@ -39,6 +40,43 @@ pub(crate) fn parse_cell(function: &str, text: &str) -> Result<CellIndex> {
         Err(e) => exec_err!("{function}: '{text}' is no H3 cell ({e}); a cell has 15 hexadecimal digits"),
     }
 }
+
+/// The cell that `function` is called with in a row; `None` for null and for `__none__`, which rows without a geometry have in
+/// place of a cell.
+pub(crate) fn cell_argument(function: &str, text: Option<&str>) -> Result<Option<CellIndex>> {
+    text.filter(|text| *text != NO_CELL).map(|text| parse_cell(function, text)).transpose()
+}
+
+/// The cells of a list that `function` is called with, ascending, each once; nulls and `__none__` are left out.
+pub(crate) fn cells_of_list(function: &str, list: &ArrayRef) -> Result<Vec<CellIndex>> {
+    let cells = list.as_string_view().iter().map(|text| cell_argument(function, text));
+    let mut cells = cells.filter_map(Result::transpose).collect::<Result<Vec<_>>>()?;
+    cells.sort_unstable();
+    cells.dedup();
+    Ok(cells)
+}
+
+/// The types with which `function` is called: a list of texts, and then `others`; a plan error for anything else than a list.
+pub(crate) fn coerce_cell_list(function: &str, types: &[DataType], others: &[DataType]) -> Result<Vec<DataType>> {
+    use DataType::{FixedSizeList, LargeList, List, ListView, Null};
+    match types {
+        [List(_) | LargeList(_) | ListView(_) | FixedSizeList(..) | Null, rest @ ..] if rest.len() == others.len() => {
+            Ok([&[cell_list_type()], others].concat())
+        }
+        _ => plan_err!("{function} takes a list of cells{}", if others.is_empty() { "" } else { " and a resolution" }),
+    }
+}
+
+/// An error if `function` would make more cells than [`MAX_CELLS`] for a row.
+pub(crate) fn check_count(function: &str, count: u64) -> Result<()> {
+    match count <= MAX_CELLS {
+        true => Ok(()),
+        false => exec_err!("{function}: there are {count} cells, more than {MAX_CELLS}; give a coarser resolution"),
+    }
+}
+
+/// The most cells that a list of finer cells has.
+const MAX_CELLS: u64 = 1_000_000;
 
 /// Builds a list of cells per row.
 #[derive(Default)]

@@ -9,12 +9,11 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use earthcatalog_stac_rows::NO_CELL;
 use earthcatalog_stac_rows::footprint::drawn_place;
 use geo::{Coord, Geometry, LineString, Polygon};
 use h3o::CellIndex;
 
-use crate::cell_text::parse_cell;
+use crate::cell_text::cell_argument;
 use crate::geometry::to_wkb;
 
 /// `h3_cell_to_boundary(cell) -> BinaryView`: the outline of an H3 cell as a WKB polygon in degrees (`geoarrow.wkb`,
@@ -57,11 +56,10 @@ impl ScalarUDFImpl for H3CellToBoundary {
         let cells = args.args[0].to_array(args.number_rows)?;
         let mut outlines = BinaryViewBuilder::with_capacity(args.number_rows);
         for text in cells.as_string_view() {
-            let Some(text) = text.filter(|text| *text != NO_CELL) else {
-                outlines.append_null();
-                continue;
-            };
-            outlines.append_value(to_wkb(self.name(), &outline(parse_cell(self.name(), text)?))?);
+            match cell_argument(self.name(), text)? {
+                Some(cell) => outlines.append_value(to_wkb(self.name(), &outline(cell))?),
+                None => outlines.append_null(),
+            }
         }
         Ok(ColumnarValue::Array(Arc::new(outlines.finish())))
     }

@@ -8,11 +8,11 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use h3o::LatLng;
 
-use crate::cell_text::parse_cell;
+use crate::cell_text::cell_argument;
 
 /// `h3_cell_to_latlng(cell) -> Struct(lat: Float64, lng: Float64)`: the centre of an H3 cell in degrees.
 ///
-/// Null for null; an error for text that is no cell.
+/// Null for null and for `__none__`; an error for text that is no cell.
 pub fn h3_cell_to_latlng_udf() -> ScalarUDF {
     ScalarUDF::from(H3CellToLatLng { signature: Signature::exact(vec![DataType::Utf8View], Volatility::Immutable) })
 }
@@ -41,14 +41,15 @@ impl ScalarUDFImpl for H3CellToLatLng {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let cells = args.args[0].to_array(args.number_rows)?;
-        let cells = cells.as_string_view();
         let (mut lats, mut lngs) = (Float64Builder::new(), Float64Builder::new());
-        for cell in cells {
-            let at = cell.map(|text| parse_cell(self.name(), text)).transpose()?.map(LatLng::from);
+        for text in cells.as_string_view() {
+            let at = cell_argument(self.name(), text)?.map(LatLng::from);
             lats.append_option(at.map(LatLng::lat));
             lngs.append_option(at.map(LatLng::lng));
         }
-        let columns = vec![Arc::new(lats.finish()) as _, Arc::new(lngs.finish()) as _];
-        Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields(), columns, cells.nulls().cloned())?)))
+        let (lats, lngs) = (lats.finish(), lngs.finish());
+        let nulls = lats.nulls().cloned();
+        let columns = vec![Arc::new(lats) as _, Arc::new(lngs) as _];
+        Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields(), columns, nulls)?)))
     }
 }

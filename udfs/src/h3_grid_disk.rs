@@ -6,7 +6,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use h3o::CellIndex;
 
-use crate::cell_text::{CellListBuilder, cell_list_type, parse_cell};
+use crate::cell_text::{CellListBuilder, cell_argument, cell_list_type};
 
 /// The largest `k`: a disk of 3 million cells.
 const MAX_STEPS: i64 = 1000;
@@ -14,7 +14,7 @@ const MAX_STEPS: i64 = 1000;
 /// `h3_grid_disk(cell, k) -> List(Utf8View)`: the H3 cells at most `k` steps away from a cell, itself among them,
 /// ascending.
 ///
-/// `k` is 0 to 1000. Null if an argument is null.
+/// `k` is 0 to 1000. Null if an argument is null, or the cell `__none__`.
 pub fn h3_grid_disk_udf() -> ScalarUDF {
     let types = vec![DataType::Utf8View, DataType::Int64];
     ScalarUDF::from(H3GridDisk { signature: Signature::exact(types, Volatility::Immutable) })
@@ -42,14 +42,14 @@ impl ScalarUDFImpl for H3GridDisk {
         let (cells, steps) = (args.args[0].to_array(args.number_rows)?, args.args[1].to_array(args.number_rows)?);
         let mut disks = CellListBuilder::default();
         for (text, k) in cells.as_string_view().iter().zip(steps.as_primitive::<Int64Type>()) {
-            let (Some(text), Some(k)) = (text, k) else {
+            let (Some(cell), Some(k)) = (cell_argument(self.name(), text)?, k) else {
                 disks.append_null();
                 continue;
             };
             let Some(k) = u32::try_from(k).ok().filter(|_| k <= MAX_STEPS) else {
                 return exec_err!("h3_grid_disk: {k} steps; give a number from 0 to {MAX_STEPS}");
             };
-            let mut disk: Vec<CellIndex> = parse_cell(self.name(), text)?.grid_disk(k);
+            let mut disk: Vec<CellIndex> = cell.grid_disk(k);
             disk.sort_unstable();
             disks.append(&disk);
         }

@@ -10,7 +10,8 @@ use datafusion::logical_expr::{
 };
 use geo::{Distance, Euclidean, Geometry};
 
-use crate::geometry::{Geometries, bounds, check_geometry};
+use crate::geometry::{bounds, check_geometry};
+use crate::operand::Operand;
 
 /// `ST_Distance(a, b) -> Float64`: the least distance between positions of two geometries, in degrees of a plane.
 ///
@@ -113,31 +114,6 @@ fn distance(a: &Geometry, b: &Geometry) -> Option<f64> {
     bounds(a)?;
     bounds(b)?;
     Some(Euclidean.distance(a, b))
-}
-
-/// A geometry for each row; a constant is read once.
-enum Operand {
-    Constant(Option<Geometry>),
-    Column(Geometries),
-}
-
-impl Operand {
-    fn try_new(function: &'static str, value: &ColumnarValue, field: &Field, rows: usize) -> Result<Self> {
-        Ok(match value {
-            ColumnarValue::Scalar(_) => {
-                Self::Constant(Geometries::try_new(function, &value.to_array(1)?, field)?.get(0)?)
-            }
-            ColumnarValue::Array(_) => Self::Column(Geometries::try_new(function, &value.to_array(rows)?, field)?),
-        })
-    }
-
-    fn get(&self, row: usize) -> Result<Option<std::borrow::Cow<'_, Geometry>>> {
-        use std::borrow::Cow;
-        Ok(match self {
-            Self::Constant(geometry) => geometry.as_ref().map(Cow::Borrowed),
-            Self::Column(geometries) => geometries.get(row)?.map(Cow::Owned),
-        })
-    }
 }
 
 #[cfg(test)]
