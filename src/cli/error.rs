@@ -24,7 +24,7 @@ pub enum CliError {
 
 impl CliError {
     /// Writes the message to standard error, or the help that was asked for to standard output, and returns the exit
-    /// code: 1 failed, 2 asked for wrongly, 3 damage found, 130 interrupted.
+    /// code: 1 failed, 2 asked for wrongly, 3 damage found, 4 another writer in the way, 130 interrupted.
     pub fn report(&self) -> u8 {
         if let Self::Usage(error) = self {
             // Nobody is left to tell where the message cannot be written.
@@ -42,6 +42,7 @@ impl CliError {
             Self::Command(error) if error.is_interrupt() => 130,
             Self::Command(error) if error.is_usage() => 2,
             Self::Command(error) if error.is_damage() => 3,
+            Self::Command(error) if error.is_conflict() => 4,
             Self::Config(_) | Self::Usage(_) => 2,
             Self::Command(_) | Self::Threads(_) => 1,
         }

@@ -177,8 +177,8 @@ fn behind(error: &DataFusionError) -> Option<&WarehouseError> {
 }
 
 fn is_conflict(error: &WarehouseError) -> bool {
-    use WarehouseError::{Changed, Conflict, Contention};
-    matches!(error, Conflict { .. } | Contention { .. } | Changed { .. })
+    use WarehouseError::{Changed, Conflict, Contention, Expired};
+    matches!(error, Conflict { .. } | Contention { .. } | Changed { .. } | Expired { .. })
 }
 
 fn findings(damage: u64) -> String {

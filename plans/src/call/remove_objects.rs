@@ -86,7 +86,7 @@ struct Most {
 
 async fn most_of(warehouse: &Warehouse, limit: MaxRejects) -> Result<Most> {
     let table = warehouse.load().await?;
-    let record = RecordList::of(warehouse.io(), &table).await?;
+    let record = RecordList::of(warehouse, &table).await?;
     Ok(Most { limit, recorded: record.files.iter().map(|file| file.rows).sum() })
 }
 

@@ -11,22 +11,30 @@ use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
 use crate::table::location::to_location;
-use crate::table::{ItemIndex, WarehouseError};
+use crate::table::{ItemIndex, TableState, Warehouse, WarehouseError};
 
 /// The documents that only `expired` snapshots name, and the files that only these name.
 ///
-/// Nothing where a document cannot be read: then nobody knows what the others need. One that is gone needs nothing.
+/// Nothing where a document cannot be read: then nobody knows what the others need. One that another engine has deleted needs
+/// nothing; of one that another clean-up has, because it knows a newer state than `table`, nobody knows either.
 pub(super) async fn only_in<'a>(
-    io: &FileIO,
+    warehouse: &Warehouse,
+    table: &TableState,
     expired: impl IntoIterator<Item = &'a SnapshotRef>,
     stay: &[&'a SnapshotRef],
 ) -> Result<Vec<Doomed>> {
+    let io = warehouse.io();
     let needed = documents(stay.iter().copied());
     let gone: BTreeSet<_> = documents(expired).difference(&needed).cloned().collect();
     if gone.is_empty() {
         return Ok(vec![]);
     }
-    let (Ok(needed), Ok(mut doomed)) = (named(io, &needed).await, named(io, &gone).await) else { return Ok(vec![]) };
+    let (Ok((needed, are_there)), Ok((mut doomed, _))) = (named(io, &needed).await, named(io, &gone).await) else {
+        return Ok(vec![]);
+    };
+    if !are_there && warehouse.load().await?.metadata_location != table.metadata_location {
+        return Ok(vec![]);
+    }
     let needed: HashSet<String> = needed.into_iter().map(|file| file.location).collect();
     doomed.retain(|file| !needed.contains(&file.location));
     Ok(doomed)
@@ -45,9 +53,9 @@ fn documents<'a>(snapshots: impl IntoIterator<Item = &'a SnapshotRef>) -> BTreeS
     snapshots.into_iter().flat_map(of_snapshot).collect()
 }
 
-/// The documents, and the files that they name.
-async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed>, WarehouseError> {
-    let mut named = vec![];
+/// The documents, and the files that they name; and whether all of them are there.
+async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<(Vec<Doomed>, bool), WarehouseError> {
+    let (mut named, mut are_there) = (vec![], true);
     let mut seen = HashSet::new();
     for (kind, location) in documents {
         if *kind != ItemIndex::PROPERTY {
@@ -60,12 +68,14 @@ async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed
                 index.into_iter().map(|index| (index.path, index.bytes)).collect()
             }
             RecordList::PROPERTY => {
-                let list = unless_gone(io, location, RecordList::read(io, location)).await?.unwrap_or_default();
-                list.files.into_iter().map(|file| (file.path, file.bytes)).collect()
+                let list = unless_gone(io, location, RecordList::read(io, location)).await?;
+                are_there &= list.is_some();
+                list.unwrap_or_default().files.into_iter().map(|file| (file.path, file.bytes)).collect()
             }
             _ => {
-                let known = unless_gone(io, location, KnownIds::read(io, location)).await?.unwrap_or_default();
-                known.files().map(|file| (file.path.clone(), file.bytes)).collect()
+                let known = unless_gone(io, location, KnownIds::read(io, location)).await?;
+                are_there &= known.is_some();
+                known.unwrap_or_default().files().map(|file| (file.path.clone(), file.bytes)).collect()
             }
         };
         for (path, bytes) in files {
@@ -78,5 +88,5 @@ async fn named(io: &FileIO, documents: &BTreeSet<Document>) -> Result<Vec<Doomed
             }
         }
     }
-    Ok(named)
+    Ok((named, are_there))
 }

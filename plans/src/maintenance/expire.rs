@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::deletion::{Deleted, Doomed, delete};
 use super::documents;
-use super::reach::{Named, live_files, named};
+use super::reach::{Named, live_files, live_files_as_far_as_there, named, named_as_far_as_there};
 use super::retention::{self, Retention, refuse_without_gc};
 use super::summary::{ExpireOptions, ExpireSummary};
 use crate::checkpoint::{RunFolder, RunRecord};
@@ -20,6 +20,9 @@ use crate::table::manifests::{MetadataFiles, may_hold};
 use crate::table::references::Reference;
 use crate::table::rewrite::{Rewrite, rewrite_metadata};
 use crate::table::{TableState, Warehouse, WarehouseError};
+
+/// Times that the table is read, where other clean-ups delete what it named meanwhile.
+const ATTEMPTS: usize = 10;
 
 /// Data files that are looked up at a time: what this takes of memory is bounded, whatever the size of the table.
 const FILES_AT_ONCE: u64 = 50_000;
@@ -61,19 +64,35 @@ struct Expired {
 
 /// Deletes what the newest metadata does not name of what `expired` did.
 async fn remove_unreachable(warehouse: &Warehouse, expired: &Expired, dry_run: bool) -> Result<ExpireSummary> {
+    for _ in 1..ATTEMPTS {
+        // Of another table, nothing can be said.
+        let newest = warehouse.load().await?;
+        warehouse.requirements().check_table(&newest.metadata, warehouse.catalog())?;
+        let removed = remove_unreachable_from(warehouse, &newest, expired, dry_run).await;
+        // Another clean-up may have deleted what that state named, once there was a newer one.
+        if removed.is_ok() || warehouse.load().await?.metadata_location == newest.metadata_location {
+            return removed;
+        }
+    }
+    Err(WarehouseError::Contention { attempts: ATTEMPTS }.into())
+}
+
+async fn remove_unreachable_from(
+    warehouse: &Warehouse,
+    newest: &TableState,
+    expired: &Expired,
+    dry_run: bool,
+) -> Result<ExpireSummary> {
     let io = warehouse.io();
-    // Of another table, nothing can be said.
-    let newest = warehouse.load().await?;
-    warehouse.requirements().check_table(&newest.metadata, warehouse.catalog())?;
     // Others may have committed since. On top of the new metadata they can only have named what that names, or new
     // files; on top of the old one they lost.
     let metadata = &newest.metadata;
     let gone: HashSet<i64> = expired.snapshots.iter().map(|s| s.snapshot_id()).collect();
     // Without the dry run, the newest metadata has none of them.
     let stay: Vec<_> = metadata.snapshots().filter(|s| !gone.contains(&s.snapshot_id())).collect();
-    let documents = documents::only_in(io, &expired.snapshots, &stay).await?;
+    let documents = documents::only_in(warehouse, newest, &expired.snapshots, &stay).await?;
     let retained = named(io, metadata, stay).await?;
-    let mut doomed = named(io, metadata, &expired.snapshots).await?;
+    let mut doomed = named_as_far_as_there(io, metadata, &expired.snapshots).await?;
     doomed.lists.retain(|list| !retained.lists.contains(list));
     doomed.manifests.retain(|location, _| !retained.manifests.contains_key(location));
 
@@ -139,7 +158,7 @@ async fn only_in(
 ) -> Result<Vec<Doomed>> {
     let mut candidates: HashMap<String, u64> = HashMap::new();
     let mut cells: Option<HashSet<String>> = Some(HashSet::new());
-    let files = live_files(warehouse.io(), manifests.iter().copied());
+    let files = live_files_as_far_as_there(warehouse.io(), manifests.iter().copied());
     pin_mut!(files);
     while let Some(files) = files.try_next().await? {
         for file in files {

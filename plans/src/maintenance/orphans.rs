@@ -24,10 +24,13 @@ use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::{MaintenanceError, Result};
 use crate::table::leases::run_lease;
-use crate::table::{TableState, Warehouse};
+use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// How far the time at which a lease was acquired may be off: clocks are set, and stores tell whole seconds.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// Times that the table is read, where other clean-ups delete what it named meanwhile.
+const ATTEMPTS: usize = 10;
 
 /// Orphans that are deleted at a time.
 const FILES_AT_ONCE: usize = 10_000;
@@ -182,13 +185,27 @@ async fn remove_tasks_of_lost_jobs(warehouse: &Warehouse) -> Result<()> {
     Ok(())
 }
 
-/// Takes from `orphans` what the table names: its metadata, older metadata, and what every snapshot reaches.
+/// Takes from `orphans` what the table names.
 async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let state = warehouse.load().await?;
+        warehouse.requirements().check_table(&state.metadata, warehouse.catalog())?;
+        let spared = spare_named_by(warehouse, &state, orphans).await;
+        if matches!(spared, Ok(true)) || warehouse.load().await?.metadata_location == state.metadata_location {
+            return spared.map(drop);
+        }
+        // Another clean-up has deleted what an older state named: of the newer one it has left all.
+    }
+    Err(WarehouseError::Contention { attempts: ATTEMPTS }.into())
+}
+
+/// Takes from `orphans` what a state of the table names: its metadata, older metadata, and what every snapshot reaches. Whether
+/// all documents were there that say so.
+async fn spare_named_by(warehouse: &Warehouse, state: &TableState, orphans: &mut HashSet<u64>) -> Result<bool> {
     let mut spare = |location: &str| {
         orphans.remove(&hash(name(location)));
     };
-    let state = warehouse.load().await?;
-    warehouse.requirements().check_table(&state.metadata, warehouse.catalog())?;
+    let mut is_complete = true;
     let metadata = &state.metadata;
     spare(&state.metadata_location);
     metadata.metadata_log().iter().for_each(|log| spare(&log.metadata_file));
@@ -196,16 +213,18 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
     for list in lists.collect::<BTreeSet<_>>() {
         spare(list);
         let read = unless_gone(warehouse.io(), list, RecordList::read(warehouse.io(), list)).await?;
+        is_complete &= read.is_some();
         read.iter().flat_map(|list| &list.files).for_each(|file| spare(&file.path));
     }
     let documents = metadata.snapshots().filter_map(|s| s.summary().additional_properties.get(KnownIds::PROPERTY));
     for document in documents.collect::<BTreeSet<_>>() {
         spare(document);
         let read = unless_gone(warehouse.io(), document, KnownIds::read(warehouse.io(), document)).await?;
+        is_complete &= read.is_some();
         read.iter().flat_map(KnownIds::files).for_each(|file| spare(&file.path));
     }
     let snapshots = metadata.snapshots();
-    snapshots.filter_map(|s| ItemIndex::for_snapshot(&state, s)).for_each(|index| spare(&index.path));
+    snapshots.filter_map(|s| ItemIndex::for_snapshot(state, s)).for_each(|index| spare(&index.path));
     metadata.statistics_iter().for_each(|file| spare(&file.statistics_path));
     metadata.partition_statistics_iter().for_each(|file| spare(&file.statistics_path));
     let named = named(warehouse.io(), metadata, metadata.snapshots()).await?;
@@ -216,7 +235,7 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
     while let Some(files) = files.try_next().await? {
         files.iter().for_each(|file| spare(&file.location));
     }
-    Ok(())
+    Ok(is_complete)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use iceberg::io::FileIO;
 use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 
+use crate::table::gone::unless_gone;
 use crate::table::leases::error::Result;
 use crate::table::manifests::{self, all_manifests};
 use crate::table::{LiveFile, WarehouseError};
@@ -28,10 +29,34 @@ pub(super) async fn named<'a>(
     metadata: &TableMetadata,
     snapshots: impl IntoIterator<Item = &'a SnapshotRef>,
 ) -> Result<Named> {
+    read(io, metadata, snapshots, false).await
+}
+
+/// Reads the manifest lists of snapshots that the table has no more. One that is gone names nothing: another clean-up has deleted
+/// it, or will find what it leaves behind.
+pub(super) async fn named_as_far_as_there<'a>(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshots: impl IntoIterator<Item = &'a SnapshotRef>,
+) -> Result<Named> {
+    read(io, metadata, snapshots, true).await
+}
+
+async fn read<'a>(
+    io: &FileIO,
+    metadata: &TableMetadata,
+    snapshots: impl IntoIterator<Item = &'a SnapshotRef>,
+    may_be_gone: bool,
+) -> Result<Named> {
     let mut named = Named::default();
     let read = snapshots.into_iter().cloned().map(|snapshot| async move {
-        let manifests = all_manifests(io, metadata, &snapshot).await?;
-        Ok::<_, WarehouseError>((snapshot.manifest_list().to_owned(), manifests))
+        let list = snapshot.manifest_list().to_owned();
+        let manifests = all_manifests(io, metadata, &snapshot);
+        let manifests = match may_be_gone {
+            true => unless_gone(io, &list, manifests).await?.unwrap_or_default(),
+            false => manifests.await?,
+        };
+        Ok::<_, WarehouseError>((list, manifests))
     });
     let reads: Vec<_> = read.collect();
     let mut read = futures::stream::iter(reads).buffer_unordered(CONCURRENCY);
@@ -49,9 +74,30 @@ pub(super) fn live_files<'a>(
     io: &FileIO,
     manifests: impl IntoIterator<Item = &'a ManifestFile>,
 ) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
-    let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
-    let reads: Vec<_> = manifests.into_iter().filter(live).cloned().collect();
     let io = io.clone();
     let read = move |manifest| manifests::live_files(io.clone(), manifest);
-    futures::stream::iter(reads).map(read).buffer_unordered(CONCURRENCY).err_into()
+    futures::stream::iter(with_live(manifests)).map(read).buffer_unordered(CONCURRENCY).err_into()
+}
+
+/// As [`live_files`], of manifests that the table has no more; one that is gone has none.
+pub(super) fn live_files_as_far_as_there<'a>(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = &'a ManifestFile>,
+) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
+    let io = io.clone();
+    let read = move |manifest: ManifestFile| {
+        let io = io.clone();
+        async move {
+            let location = manifest.manifest_path.clone();
+            let files = manifests::live_files(io.clone(), manifest);
+            Ok::<_, WarehouseError>(unless_gone(&io, &location, files).await?.unwrap_or_default())
+        }
+    };
+    futures::stream::iter(with_live(manifests)).map(read).buffer_unordered(CONCURRENCY).err_into()
+}
+
+/// The manifests that have live files.
+fn with_live<'a>(manifests: impl IntoIterator<Item = &'a ManifestFile>) -> Vec<ManifestFile> {
+    let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
+    manifests.into_iter().filter(live).cloned().collect()
 }

@@ -193,7 +193,7 @@ impl Rewrite for Forgetting<'_> {
             summary.additional_properties.extend(KnownIds::same_properties(current));
         }
         let is_lost = self.forgotten.contains(RecordList::PROPERTY);
-        let mut record = if is_lost { RecordList::default() } else { RecordList::of(io, base).await? };
+        let mut record = if is_lost { RecordList::default() } else { RecordList::of(self.warehouse, base).await? };
         let before = record.files.len();
         let lost: HashSet<&String> = self.damaged.record_files.iter().collect();
         record.files.retain(|file| !lost.contains(&file.path));

@@ -23,6 +23,19 @@ pub(crate) struct DamagedFile {
     what: String,
 }
 
+/// Why the bytes of a Parquet file are not there.
+#[derive(Debug, Error)]
+#[error(
+    "file {file} cannot be read: {what}; where a clean-up has removed it with an older state of the table, ask again, and where it is lost, `earthcatalog verify` says what to do"
+)]
+pub(crate) struct UnreadFile {
+    file: String,
+    what: String,
+}
+
+/// What DataFusion, which makes a text of them, writes before the errors of a store.
+const OF_THE_STORE: &str = "Object Store error: ";
+
 /// Checks the pages of one file, as they are read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CheckedPages {
@@ -65,6 +78,10 @@ impl CheckedPages {
     pub fn unreadable(file: &str, error: ParquetError) -> ParquetError {
         match error {
             ParquetError::External(source) => ParquetError::External(source),
+            ParquetError::General(text) if text.contains(OF_THE_STORE) => {
+                let what = text.split_once(OF_THE_STORE).map_or(text.as_str(), |(_, what)| what).to_owned();
+                ParquetError::External(Box::new(UnreadFile { file: file.to_owned(), what }))
+            }
             other => damaged(file, format!("its metadata cannot be read ({other})")),
         }
     }

@@ -179,7 +179,7 @@ impl Committer {
                 Err(e) => {
                     files.delete().await;
                     // A clean-up without a retention may have deleted what the base names, once that was replaced.
-                    let unreadable = matches!(e, WarehouseError::Metadata { .. });
+                    let unreadable = matches!(e, WarehouseError::Metadata { .. } | WarehouseError::Expired { .. });
                     if !unreadable || self.warehouse.load().await?.metadata_location == base.metadata_location {
                         return Err(e);
                     }
@@ -247,7 +247,7 @@ impl Committer {
         let mut summary =
             snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
         if !plan.change.ingested.is_empty() || !plan.change.forgotten.is_empty() {
-            let mut record = RecordList::of(self.warehouse.io(), base).await?;
+            let mut record = RecordList::of(&self.warehouse, base).await?;
             let before = record.files.len();
             let forgotten: HashSet<&String> = plan.change.forgotten.iter().collect();
             record.files.retain(|file| !forgotten.contains(&file.path));

@@ -84,6 +84,10 @@ pub enum WarehouseError {
     MissingPartFiles { count: usize, path: String, reason: String },
     #[error("another writer has replaced {} of the files that this began with, such as {}; nothing was changed: start again", missing.len(), missing.first().map_or("", String::as_str))]
     Conflict { missing: Vec<String> },
+    #[error(
+        "{location} is gone with a state of the table that a clean-up removed while it was read; nothing was changed: start again"
+    )]
+    Expired { location: String },
     #[error("the table has no {wanted}, or no longer; {there}")]
     NoSnapshot { wanted: String, there: String },
     #[error("the table has a {kind} '{name}' already, of snapshot {snapshot}; drop it first, or choose another name")]

@@ -20,7 +20,7 @@ class WarehouseError(EarthcatalogError):
 
 
 class ConflictError(WarehouseError):
-    """Another writer was in the way, and nothing was changed: tried again, the same may work. Exit code 1."""
+    """Another writer was in the way, and nothing was changed: tried again, the same may work. Exit code 4."""
 
 
 class DamageError(WarehouseError):

@@ -1,10 +1,15 @@
+use std::collections::BTreeMap;
+
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
 use super::*;
+use crate::maintenance::documents;
+use crate::model::task_files::RecordFile;
 use crate::scan::WarehouseTable;
+use crate::table::ingest_record::RecordList;
 use crate::table::testing::{record, warehouse};
 
 /// Sum of the ids that a table holds.
@@ -299,4 +304,80 @@ async fn without_a_retention_of_ours_the_tables_counts() {
     assert_eq!(expire_snapshots(&warehouse, &ExpireOptions::default()).await.unwrap().snapshots_removed, 0);
     set(&warehouse, "history.expire.max-snapshot-age-ms", "0").await;
     assert_eq!(expire_snapshots(&warehouse, &ExpireOptions::default()).await.unwrap().snapshots_removed, 2);
+}
+
+/// Commits a file of the ingest record with each part file; the location of the list.
+async fn ingest(warehouse: &Warehouse, number: u128) -> String {
+    let path = format!("{}_ingested/{number}.parquet", warehouse.url());
+    let file = url::Url::parse(&path).unwrap().to_file_path().unwrap();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, "x").unwrap();
+    let ingested = vec![RecordFile { path, rows: 1, bytes: 1, newest: None }];
+    let change = Change { add: vec![part(warehouse, "81a", number)], ingested, ..Change::default() };
+    Committer::new(warehouse.clone()).commit(change).await.unwrap();
+    warehouse.load().await.unwrap().inherited(RecordList::PROPERTY).unwrap().to_owned()
+}
+
+fn remove(location: &str) {
+    std::fs::remove_file(url::Url::parse(location).unwrap().to_file_path().unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_went_with_its_state_is_not_taken_for_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    ingest(&warehouse, 1).await;
+    let older = warehouse.load().await.unwrap();
+    let newer = ingest(&warehouse, 2).await;
+    // Another clean-up goes by.
+    clean(&warehouse, &AT_ONCE).await.unwrap();
+    let gone = RecordList::of(&warehouse, &older).await.unwrap_err().to_string();
+    assert!(gone.contains("start again"), "{gone}");
+    let now = warehouse.load().await.unwrap();
+    assert_eq!(RecordList::of(&warehouse, &now).await.unwrap().files.len(), 2);
+    // Another engine knows nothing of the list, and of the state that names it.
+    remove(&newer);
+    assert_eq!(RecordList::of(&warehouse, &now).await.unwrap(), RecordList::default());
+}
+
+#[tokio::test]
+async fn a_clean_up_that_another_one_overtakes_deletes_nothing_that_is_needed() {
+    for is_overtaken in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = warehouse(&folder).await;
+        ingest(&warehouse, 1).await;
+        let list = ingest(&warehouse, 2).await;
+        let state = warehouse.load().await.unwrap();
+        let snapshots: BTreeMap<i64, _> = state.metadata.snapshots().map(|s| (s.sequence_number(), s)).collect();
+        let (expired, stays) = (snapshots[&1], snapshots[&2]);
+        // Given a clean-up that knows two snapshots, whose record another one has deleted since,
+        if is_overtaken {
+            ingest(&warehouse, 3).await;
+        }
+        remove(&list);
+        // then only what another engine deleted says that nothing is needed.
+        let doomed = documents::only_in(&warehouse, &state, [expired], &[stays]).await.unwrap();
+        assert_eq!(doomed.is_empty(), is_overtaken, "{doomed:?}");
+    }
+}
+
+#[tokio::test]
+async fn clean_ups_at_once_end_well_and_leave_what_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = warehouse(&folder).await;
+    for round in 0..12 {
+        ingest(&warehouse, round).await;
+        let others: Vec<Warehouse> = futures::future::join_all(
+            (0..4).map(|_| async { Warehouse::open(&warehouse.catalog().to_string()).await.unwrap() }),
+        )
+        .await;
+        let cleaned = others.iter().map(|other| clean(other, &AT_ONCE));
+        futures::future::join_all(cleaned).await.into_iter().for_each(|cleaned| drop(cleaned.unwrap()));
+    }
+    let state = warehouse.load().await.unwrap();
+    let files = RecordList::of(&warehouse, &state).await.unwrap().files;
+    assert_eq!(files.len(), 12);
+    for file in files {
+        assert!(url::Url::parse(&file.path).unwrap().to_file_path().unwrap().exists(), "{file:?}");
+    }
 }

@@ -384,7 +384,7 @@ fn options() -> ArrowReaderOptions {
 /// Why the buckets of a file cannot be read.
 #[derive(Debug, Error)]
 #[error(
-    "part file {location} cannot be read: {source}; bring it back from a backup, or read other buckets (--bucket, --since)"
+    "part file {location} cannot be read: {source}; start again if another command has replaced it meanwhile, or bring it back from a backup, or read other buckets (--bucket, --since)"
 )]
 struct UnreadablePartFile {
     location: String,

@@ -63,7 +63,7 @@ impl TableProvider for IngestedTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let state = self.warehouse.load_for(session).await?;
-        let mut list = RecordList::of(self.warehouse.io(), &state).await?;
+        let mut list = RecordList::of(&self.warehouse, &state).await?;
         let since = match self.since {
             Some(Since::Time(time)) => Some(time),
             Some(Since::Last) => state.max_last_modified(),

@@ -33,7 +33,7 @@ pub async fn forget(
     run: &str,
     objects: &HashSet<String>,
 ) -> Result<(Vec<String>, Vec<RecordFile>)> {
-    let list = RecordList::of(warehouse.io(), state).await?;
+    let list = RecordList::of(warehouse, state).await?;
     let attempt = uuid::Uuid::new_v4().simple().to_string();
     let without = |(n, file): (usize, RecordFile)| {
         let path = layout::ingested_path(run, &attempt, n);

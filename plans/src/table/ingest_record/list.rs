@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::task_files::RecordFile;
 use crate::table::gone::unless_gone;
-use crate::table::{TableState, WarehouseError};
+use crate::table::{TableState, Warehouse, WarehouseError};
 
 /// The document that lists the files of the record, in the order of their commits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,17 @@ impl RecordList {
         serde_json::from_slice(&bytes).map_err(invalid).map_err(WarehouseError::metadata(location))
     }
 
-    /// The list of a table; empty where nothing is recorded, or another engine has deleted the list.
-    pub async fn of(io: &FileIO, table: &TableState) -> Result<Self, WarehouseError> {
+    /// The list of a state of a table; empty where nothing is recorded, or another engine has deleted the list.
+    ///
+    /// Errors: [`WarehouseError::Expired`] where the list is gone because the state is: what it said is not unknown, but elsewhere.
+    pub async fn of(warehouse: &Warehouse, table: &TableState) -> Result<Self, WarehouseError> {
         let Some(location) = table.inherited(Self::PROPERTY) else { return Ok(Self::default()) };
-        Ok(unless_gone(io, location, Self::read(io, location)).await?.unwrap_or_default())
+        if let Some(list) = unless_gone(warehouse.io(), location, Self::read(warehouse.io(), location)).await? {
+            return Ok(list);
+        }
+        match warehouse.load().await?.inherited(Self::PROPERTY) {
+            Some(now) if now == location => Ok(Self::default()),
+            _ => Err(WarehouseError::Expired { location: location.to_owned() }),
+        }
     }
 }

@@ -127,10 +127,10 @@ async fn an_item_that_lacks_a_cell_gets_it_back() {
     let before = of_items(&world).await;
     let in_files = by_file(&world).await;
     // One whose Items are as they are in other files, too.
-    let others =
-        |path: &PathBuf| in_files.iter().filter(move |(other, _)| *other != path).flat_map(|(_, versions)| versions);
     let is_elsewhere = |(path, versions): &(&PathBuf, &Versions)| {
-        versions.iter().all(|version| before.contains(version) && others(path).any(|other| other == version))
+        let others: Versions =
+            in_files.iter().filter(|(other, _)| other != path).flat_map(|(_, versions)| versions.clone()).collect();
+        versions.iter().all(|version| before.contains(version) && others.contains(version))
     };
     let part = in_files.iter().find(is_elsewhere).unwrap().0;
     let remove = vec![url::Url::from_file_path(part).unwrap().to_string()];
