@@ -19,7 +19,7 @@ use crate::program::{Warehouse, accounted, command};
 use crate::server::Server;
 
 /// Questions of all kinds: scans, aggregates, sorts, joins, windows, functions of ours and of space.
-const QUESTIONS: [&str; 17] = [
+const QUESTIONS: [&str; 18] = [
     "SELECT count(*) FROM item_cells",
     "SELECT count(*) FROM items",
     "SELECT count(*) FROM items WHERE id = 'nobody'",
@@ -37,6 +37,7 @@ const QUESTIONS: [&str; 17] = [
     "SELECT kind, count(*) AS n FROM rejects GROUP BY kind ORDER BY kind",
     "SELECT count(*) FROM items WHERE id NOT IN (SELECT id FROM item_cells WHERE xmin > 0)",
     "SELECT change, count(*) AS n FROM changes(items, NULL) GROUP BY change",
+    "SELECT platform, round(ST_AreaSpheroid(ST_Union(geometry))) AS a, ST_Area(ST_Collect(DISTINCT geometry)) AS c, ST_AsText(ST_Extent(geometry)) AS e FROM items GROUP BY platform ORDER BY platform",
 ];
 
 fn signal(name: &str, process: u32) {

@@ -943,3 +943,46 @@ SELECT id FROM items WHERE bbox['xmin'] < -100 AND bbox['ymax'] > 40 AND xmax - 
 
 -- items_without_a_place
 SELECT id, collection, xmin, ST_Area(geometry) AS a FROM items WHERE geometry IS NULL OR xmin IS NULL;
+
+-- measures_on_the_globe
+SELECT id, collection, ST_AreaSpheroid(geometry) AS a, ST_PerimeterSpheroid(geometry) AS p, ST_Perimeter(geometry) AS d FROM items;
+
+-- distances_on_the_globe
+SELECT id, collection, ST_DistanceSphere(ST_Point(xmin, ymin), ST_Point(-105.2, 40.1)) AS s, ST_DistanceSpheroid(ST_Point(xmin, ymin), ST_Point(-105.2, 40.1)) AS e
+FROM items;
+
+-- boxes_and_hulls
+SELECT id, collection, ST_Area(ST_Envelope(geometry)) AS e, ST_XMax(ST_Envelope(geometry)) AS x, ST_Area(ST_ConvexHull(geometry)) AS h FROM items;
+
+-- rings_that_cross_themselves
+SELECT id, collection, ST_IsValid(geometry) AS v, ST_IsValid(ST_MakeValid(geometry)) AS m, round(ST_Area(ST_MakeValid(geometry)), 5) AS a FROM items;
+
+-- places_together
+SELECT collection, round(ST_Area(ST_Union(geometry)), 4) AS u, ST_Area(ST_Collect(geometry)) AS c, ST_XMin(ST_Extent(geometry)) AS w, ST_YMax(ST_Extent(geometry)) AS n
+FROM items GROUP BY collection;
+-- duckdb
+SELECT collection, round(ST_Area(ST_UnionOf(list(geometry))), 4) AS u, sum(ST_Area(geometry)) AS c, min(xmin) AS w, max(ymax) AS n FROM items GROUP BY collection;
+
+-- places_together_of_some
+SELECT round(ST_Area(ST_Union(geometry) FILTER (WHERE gsd > 10)), 4) AS u, ST_Union(geometry) FILTER (WHERE false) IS NULL AS n,
+    ST_Area(ST_Collect(DISTINCT geometry)) AS c
+FROM items;
+-- duckdb
+SELECT round(ST_Area(ST_UnionOf(list(geometry) FILTER (WHERE gsd > 10))), 4) AS u, true AS n, (SELECT sum(ST_Area(geometry)) FROM (SELECT DISTINCT geometry FROM items)) AS c
+FROM items;
+
+-- cells
+SELECT grid_partition, h3_get_resolution(grid_partition) AS r, h3_is_valid_cell(grid_partition) AS v, round(h3_cell_area(grid_partition, 'km^2') / 100) AS a,
+    array_length(h3_cell_to_children(grid_partition, 4)) AS c, h3_grid_distance(grid_partition, '81267ffffffffff') AS d
+FROM (SELECT DISTINCT grid_partition FROM item_cells) AS cells;
+-- duckdb
+SELECT grid_partition, h3_get_resolution(grid_partition) AS r, h3_is_valid_cell(grid_partition) AS v, round(h3_cell_area(grid_partition, 'km^2') / 100) AS a,
+    len(h3_cell_to_children(grid_partition, 4)) AS c, h3_grid_distance(grid_partition, '81267ffffffffff') AS d
+FROM (SELECT DISTINCT grid_partition FROM item_cells) AS cells;
+
+-- cells_of_a_collection
+SELECT collection, h3_compact_cells(array_agg(DISTINCT grid_partition)) AS c, array_length(h3_uncompact_cells(h3_compact_cells(array_agg(DISTINCT grid_partition)), 3)) AS n
+FROM item_cells GROUP BY collection;
+-- duckdb
+SELECT collection, h3_compact_cells(list(DISTINCT grid_partition)) AS c, len(h3_uncompact_cells(h3_compact_cells(list(DISTINCT grid_partition)), 3)) AS n
+FROM item_cells GROUP BY collection;

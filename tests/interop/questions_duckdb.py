@@ -16,9 +16,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import h3
 import numpy
 import pyarrow
 import pyarrow.compute
+import pyproj
 import shapely
 
 # Of numbers near each other, as sums in another order are.
@@ -93,11 +95,92 @@ def box(west, south, east, north):
     return shapes(shapely.box(*map(floats, [west, south, east, north])))
 
 
+SPHEROID = pyproj.Geod(ellps="WGS84")
+SPHERE = pyproj.Geod(a=6371008.8, b=6371008.8)
+EQUAL_AREA = pyproj.Transformer.from_crs("EPSG:4326", "+proj=cea +ellps=WGS84", always_xy=True)
+
+# Degrees within which an edge and a geodesic are the same.
+PIECE = 0.001
+
+
+def globe_area(a):
+    """That of an equal-area projection, in which edges stay straight in longitude and latitude."""
+    a = shapely.segmentize(geometries(a), PIECE)
+    projected = shapely.transform(a, lambda at: numpy.stack(EQUAL_AREA.transform(at[:, 0], at[:, 1]), axis=1))
+    return numbers(shapely.area(projected), shapely.is_missing(a))
+
+
+def globe_perimeter(a):
+    a = shapely.segmentize(geometries(a), PIECE)
+
+    def perimeter(shape):
+        rings = [] if shape is None else [shapely.get_coordinates(r) for r in shapely.get_rings(shapely.get_parts(shape))]
+        return sum(SPHEROID.line_length(ring[:, 0], ring[:, 1]) for ring in rings)
+
+    return numbers(numpy.array([perimeter(shape) for shape in a], float), shapely.is_missing(a))
+
+
+def planar_perimeter(a):
+    a = geometries(a)
+    polygonal = numpy.isin(shapely.get_type_id(a), [3, 6])
+    return numbers(numpy.where(polygonal, shapely.length(a), 0.0), shapely.is_missing(a))
+
+
+def globe_distance(figure):
+    def of(a, b):
+        ends = [[shapely.get_x(shape), shapely.get_y(shape)] for shape in (geometries(a), geometries(b))]
+        missing = numpy.isnan(ends[0][0]) | numpy.isnan(ends[1][0])
+        _, _, metres = figure.inv(*(numpy.nan_to_num(end) for end in [*ends[0], *ends[1]]))
+        return numbers(metres, missing)
+
+    return of
+
+
+def valid(a):
+    a = geometries(a)
+    return truths(shapely.is_valid(a), shapely.is_missing(a))
+
+
+def union(lists):
+    shapes_of = ([shape for shape in shapely.from_wkb(rows or []) if shape is not None] for rows in lists.to_pylist())
+    return shapes([shapely.union_all(shapely.make_valid(rows)) if rows else None for rows in shapes_of])
+
+
+def register_cells(connection):
+    """The H3 functions that questions use, over text; null of `__none__`."""
+
+    def register(name, function, *parameters, returns):
+        def of(*arguments):
+            if None in arguments or "__none__" in arguments[:1]:
+                return None
+            return function(*arguments)
+
+        connection.create_function(f"h3_{name}", of, parameters, returns, null_handling="special")
+
+    def grid_distance(a, b):
+        try:
+            return h3.grid_distance(a, b)
+        except h3.H3BaseException:
+            return None
+
+    def cells(texts):
+        return {text for text in texts if text not in (None, "__none__")}
+
+    register("get_resolution", h3.get_resolution, "VARCHAR", returns="INTEGER")
+    register("cell_area", h3.cell_area, "VARCHAR", "VARCHAR", returns="DOUBLE")
+    register("cell_to_children", lambda cell, to: sorted(h3.cell_to_children(cell, to)), "VARCHAR", "INTEGER", returns="VARCHAR[]")
+    register("grid_distance", grid_distance, "VARCHAR", "VARCHAR", returns="BIGINT")
+    register("compact_cells", lambda list: sorted(h3.compact_cells(cells(list))), "VARCHAR[]", returns="VARCHAR[]")
+    register("uncompact_cells", lambda list, to: h3.uncompact_cells(cells(list), to), "VARCHAR[]", "INTEGER", returns="VARCHAR[]")
+    is_cell = lambda text: None if text is None else h3.is_valid_cell(text)
+    connection.create_function("h3_is_valid_cell", is_cell, ["VARCHAR"], "BOOLEAN", null_handling="special")
+
+
 def register_places(connection):
     """The ST_ functions that questions use, over WKB."""
 
     def register(name, function, *parameters, returns):
-        kinds = {"g": "BLOB", "n": "DOUBLE", "t": "VARCHAR", "b": "BOOLEAN"}
+        kinds = {"g": "BLOB", "l": "BLOB[]", "n": "DOUBLE", "t": "VARCHAR", "b": "BOOLEAN"}
         parameters = [kinds[kind] for kind in parameters]
         connection.create_function(
             f"ST_{name}", function, parameters, kinds[returns], type="arrow", null_handling="special"
@@ -112,6 +195,16 @@ def register_places(connection):
     register("Area", area, "g", returns="n")
     for i, side in enumerate(["XMin", "YMin", "XMax", "YMax"]):
         register(side, measure(lambda a, i=i: shapely.bounds(a)[:, i]), "g", returns="n")
+    register("AreaSpheroid", globe_area, "g", returns="n")
+    register("PerimeterSpheroid", globe_perimeter, "g", returns="n")
+    register("Perimeter", planar_perimeter, "g", returns="n")
+    register("DistanceSphere", globe_distance(SPHERE), *"gg", returns="n")
+    register("DistanceSpheroid", globe_distance(SPHEROID), *"gg", returns="n")
+    register("IsValid", valid, "g", returns="b")
+    register("Envelope", lambda a: shapes(shapely.envelope(geometries(a))), "g", returns="g")
+    register("ConvexHull", lambda a: shapes(shapely.convex_hull(geometries(a))), "g", returns="g")
+    register("MakeValid", lambda a: shapes(shapely.make_valid(geometries(a))), "g", returns="g")
+    register("UnionOf", union, "l", returns="g")
     register("X", measure(shapely.get_x), "g", returns="n")
     register("Y", measure(shapely.get_y), "g", returns="n")
     register("Centroid", lambda a: shapes(shapely.centroid(geometries(a))), "g", returns="g")
@@ -243,6 +336,7 @@ def main(folder):
         for setting in SETTINGS:
             connection.execute(setting)
         register_places(connection)
+        register_cells(connection)
         for table in ["items", "item_cells"]:
             connection.execute(f"CREATE TABLE {table} AS FROM read_parquet('{state}/{table}.parquet')")
         theirs = {}

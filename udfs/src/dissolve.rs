@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use geo::bool_ops::FillRule;
 use geo::orient::Direction;
-use geo::{BooleanOps, Coord, CoordsIter, MapCoords, MultiPolygon, OpType, Orient, Polygon, Validation, unary_union};
+use geo::{BooleanOps, Coord, CoordsIter, MapCoords, MultiPolygon, OpType, Orient, Polygon, unary_union};
+
+use crate::st_is_valid::is_valid;
 
 /// What polygons cover together. What is not valid is read by the even-odd rule.
 pub(crate) fn dissolve(polygons: Vec<Polygon>) -> MultiPolygon {
     let mut valid = vec![];
     for polygon in polygons {
-        match polygon.is_valid() {
+        match is_valid(&polygon.clone().into()) {
             true => valid.push(polygon),
             false => valid.extend(even_odd(&MultiPolygon(vec![polygon]))),
         }
@@ -60,7 +62,7 @@ fn with_vertices_of(made: &MultiPolygon, given: &MultiPolygon) -> MultiPolygon {
 
 #[cfg(test)]
 mod tests {
-    use geo::{Area, Rect};
+    use geo::{Area, Rect, Validation};
     use proptest::prelude::*;
 
     use super::*;

@@ -1,14 +1,15 @@
 //! Geometry arguments of the ST_ functions.
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use earthcatalog_stac_rows::{geometry_from_wkb, wkb_from_geometry};
-use geo::{BoundingRect, Geometry, HasDimensions, Rect};
-use geoarrow_array::GeoArrowArray;
-use geoarrow_array::array::from_arrow_array;
-use geoarrow_array::cast::to_wkb_view;
+use geo::{BoundingRect, Coord, Geometry, HasDimensions, Polygon, Rect};
+use geo_traits::{CoordTrait, RectTrait};
+use geoarrow_array::array::{RectArray, from_arrow_array};
+use geoarrow_array::cast::{AsGeoArrowArray, to_wkb_view};
+use geoarrow_array::{GeoArrowArray, GeoArrowArrayAccessor};
 use geoarrow_schema::{GeoArrowType, WkbType};
 use wkt::ToWkt;
 
@@ -24,8 +25,12 @@ impl Geometries {
         if is_wkb(array.data_type()) {
             return Ok(Self { function, wkb: cast(array, &DataType::BinaryView)?.as_binary_view().clone() });
         }
-        let geometries = from_arrow_array(array, field).and_then(|native| to_wkb_view(&native));
-        let geometries = geometries.map_err(|e| exec_datafusion_err!("{function}: {}: {e}", field.name()))?;
+        let unreadable = |e| exec_datafusion_err!("{function}: {}: {e}", field.name());
+        let native = from_arrow_array(array, field).map_err(unreadable)?;
+        if let Some(boxes) = native.as_rect_opt() {
+            return Ok(Self { function, wkb: boxes_as_polygons(function, boxes)? });
+        }
+        let geometries = to_wkb_view(&native).map_err(unreadable)?;
         Ok(Self { function, wkb: geometries.to_array_ref().as_binary_view().clone() })
     }
 
@@ -46,6 +51,23 @@ impl Geometries {
         let geometry = geometry_from_wkb(self.wkb.value(row));
         geometry.map(Some).map_err(|e| exec_datafusion_err!("{}: geometry is not readable as WKB: {e}", self.function))
     }
+}
+
+/// Boxes as `Box2D` makes them; the `wkb` crate writes them as polygons without the number of their corners.
+fn boxes_as_polygons(function: &str, boxes: &RectArray) -> Result<BinaryViewArray> {
+    let mut wkb = BinaryViewBuilder::with_capacity(boxes.len());
+    for each in boxes.iter() {
+        let Some(each) = each else {
+            wkb.append_null();
+            continue;
+        };
+        let each = each.map_err(|e| exec_datafusion_err!("{function}: {e}"))?;
+        let [low, high] = [each.min(), each.max()].map(|corner| Coord { x: corner.x(), y: corner.y() });
+        // That of an empty geometry begins behind its end.
+        let polygon = if low.x <= high.x { Rect::new(low, high).to_polygon() } else { Polygon::empty() };
+        wkb.append_value(to_wkb(function, &polygon.into())?);
+    }
+    Ok(wkb.finish())
 }
 
 /// The geometry that a constant holds; `None` if it is null.

@@ -186,7 +186,7 @@ mod tests {
             FROM generate_series(0, 99))";
         for (sql, expected) in [
             ("ST_Area(ST_Union(g))", "10.0"),
-            ("ST_AsText(ST_Union(g))", "POLYGON((0 0,10 0,10 1,0 1,0 0))"),
+            ("ST_AsText(ST_Union(g))", "POLYGON((0 1,0 0,10 0,10 1,0 1))"),
             ("ST_Area(ST_Union(g) FILTER (WHERE kind = 1))", "5.0"),
             ("ST_Area(ST_Union(DISTINCT g))", "10.0"),
             ("ST_Area(ST_Union_Agg(g))", "10.0"),

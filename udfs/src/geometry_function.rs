@@ -1,9 +1,9 @@
-//! Functions of one geometry: what a number, or another geometry, is made of.
+//! Functions of one geometry, which make a number, a truth or another geometry of it.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryViewBuilder, Float64Array};
+use arrow::array::{ArrayRef, BinaryViewBuilder, BooleanArray, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{
@@ -17,6 +17,7 @@ use crate::geometry::{Geometries, check_geometry, to_wkb, wkb_field};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Makes {
     Number(fn(&str, Geometry) -> Result<Option<f64>>),
+    Truth(fn(&Geometry) -> bool),
     /// `None` leaves the geometry as it is.
     Changed(fn(&Geometry) -> Option<Geometry>),
     /// `None` is null.
@@ -73,6 +74,7 @@ impl ScalarUDFImpl for GeometryFunction {
         check_geometry(self.name, &args.arg_fields[0])?;
         Ok(match self.makes {
             Makes::Number(_) => Arc::new(Field::new(self.name, DataType::Float64, true)),
+            Makes::Truth(_) => Arc::new(Field::new(self.name, DataType::Boolean, true)),
             Makes::Changed(_) | Makes::Part(_) => wkb_field(self.name),
         })
     }
@@ -85,6 +87,10 @@ impl ScalarUDFImpl for GeometryFunction {
             Makes::Number(of) => {
                 let number = |row| geometries.get(row)?.map_or(Ok(None), |geometry| of(self.name, geometry));
                 Arc::new((0..rows).map(number).collect::<Result<Float64Array>>()?)
+            }
+            Makes::Truth(of) => {
+                let truth = |row| Ok(geometries.get(row)?.map(|geometry| of(&geometry)));
+                Arc::new((0..rows).map(truth).collect::<Result<BooleanArray>>()?)
             }
             Makes::Changed(of) | Makes::Part(of) => {
                 let stays = matches!(self.makes, Makes::Changed(_));

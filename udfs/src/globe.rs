@@ -29,14 +29,14 @@ const GAUSS: [(f64, f64); 4] = [
 pub(crate) fn length(function: &str, geometry: Geometry) -> Result<Option<f64>> {
     let parts = GeometryParts::from(geometry);
     check(function, &parts)?;
-    Ok(Some(parts.lines.iter().map(line_length).sum()))
+    Ok(Some(total(parts.lines.iter().map(line_length))))
 }
 
 /// Metres of the outlines and holes of a geometry's polygons; 0 without one.
 pub(crate) fn perimeter(function: &str, geometry: Geometry) -> Result<Option<f64>> {
     let parts = GeometryParts::from(geometry);
     check(function, &parts)?;
-    Ok(Some(parts.rings().map(line_length).sum()))
+    Ok(Some(total(parts.rings().map(line_length))))
 }
 
 /// Square metres of the polygons of a geometry; 0 without one.
@@ -46,7 +46,12 @@ pub(crate) fn area(function: &str, geometry: Geometry) -> Result<Option<f64>> {
     let of_polygon = |polygon: &Polygon| {
         ring_area(polygon.exterior()).abs() - polygon.interiors().iter().map(|ring| ring_area(ring).abs()).sum::<f64>()
     };
-    Ok(Some(parts.polygons.iter().map(of_polygon).sum()))
+    Ok(Some(total(parts.polygons.iter().map(of_polygon))))
+}
+
+/// The sum; that of nothing is 0, where Rust's is -0.
+pub(crate) fn total(measures: impl Iterator<Item = f64>) -> f64 {
+    measures.fold(0.0, |sum, measure| sum + measure)
 }
 
 /// An error if a position is not on the globe.

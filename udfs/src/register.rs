@@ -30,6 +30,7 @@ use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, jso
 use crate::json_set::{json_set_text_udf, json_set_udf};
 use crate::member_column::member_column_udf;
 use crate::st_as_geojson::st_as_geojson_udf;
+use crate::st_centroid::st_centroid_udf;
 use crate::st_collect::st_collect_udaf;
 use crate::st_convex_hull::st_convex_hull_udfs;
 use crate::st_coordinate::st_coordinate_udfs;
@@ -40,6 +41,7 @@ use crate::st_extent::st_extent_udaf;
 use crate::st_extreme::st_extreme_udfs;
 use crate::st_geom_from_geojson::st_geom_from_geojson_udf;
 use crate::st_geom_from_text::st_geom_from_text_udf;
+use crate::st_is_valid::st_is_valid_udf;
 use crate::st_line_end::st_line_end_udfs;
 use crate::st_make_envelope::st_make_envelope_udf;
 use crate::st_make_valid::st_make_valid_udf;
@@ -85,7 +87,9 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         st_geom_from_geojson_udf(),
         st_geom_from_text_udf(),
         st_make_envelope_udf(),
+        st_centroid_udf(),
         st_envelope_udf(),
+        st_is_valid_udf(),
         st_make_valid_udf(),
     ];
     let measures = st_measure_udfs().into_iter().chain(st_distance_globe_udfs()).chain(st_extreme_udfs());
@@ -166,7 +170,7 @@ mod tests {
             ("h3_is_valid_cell('__none__')", "false"),
             ("h3_is_valid_cell(NULL)", ""),
             ("round(h3_cell_area('851fb467fffffff'), 3)", "225.338"),
-            ("h3_cell_area('851fb467fffffff', 'm^2') / h3_cell_area('851fb467fffffff', 'km^2')", "1000000.0"),
+            ("round(h3_cell_area('851fb467fffffff', 'm^2') / h3_cell_area('851fb467fffffff', 'km^2'))", "1000000.0"),
             ("h3_cell_area('851fb467fffffff', NULL)", ""),
             ("h3_grid_distance('851fb467fffffff', '851fb467fffffff')", "0"),
             ("h3_grid_distance('851fb467fffffff', '841fb47ffffffff')", ""),
@@ -224,6 +228,22 @@ mod tests {
             ("ST_AsText(ST_EndPoint(ST_GeomFromText('LINESTRING(0 0,1 1)')))".to_owned(), "POINT(1 1)"),
             ("ST_EndPoint(ST_GeomFromText('LINESTRING EMPTY')) IS NULL".to_owned(), "true"),
             ("ST_StartPoint(ST_Point(1, 2)) IS NULL".to_owned(), "true"),
+            (
+                "ST_AsText(ST_Envelope(Box2D(ST_GeomFromText('LINESTRING(0 0,1 2)'))))".to_owned(),
+                "POLYGON((1 0,1 2,0 2,0 0,1 0))",
+            ),
+            ("ST_IsEmpty(ST_Envelope(Box2D(ST_GeomFromText('POINT EMPTY'))))".to_owned(), "true"),
+            ("ST_X(ST_GeomFromText('POINT(1 2)'))".to_owned(), "1.0"),
+            ("ST_Y(ST_EndPoint(ST_GeomFromText('LINESTRING(0 0,1 2)')))".to_owned(), "2.0"),
+            ("ST_X(ST_GeomFromText('POINT EMPTY'))".to_owned(), ""),
+            ("ST_Y(ST_MakeEnvelope(0, 0, 1, 1))".to_owned(), ""),
+            ("ST_Centroid(ST_GeomFromText('POINT EMPTY')) IS NULL".to_owned(), "true"),
+            ("ST_IsValid(ST_GeomFromText('POINT EMPTY'))".to_owned(), "true"),
+            ("ST_IsValid(NULL)".to_owned(), ""),
+            ("ST_IsEmpty(ST_GeomFromText('POINT EMPTY'))".to_owned(), "true"),
+            ("ST_GeometryType(ST_GeomFromText('POINT EMPTY'))".to_owned(), "ST_Point"),
+            ("ST_NumPoints(ST_GeomFromText('POINT EMPTY'))".to_owned(), "0"),
+            ("ST_NumPoints(ST_GeomFromText(NULL))".to_owned(), ""),
             ("ST_XMin(ST_GeomFromText('POINT EMPTY'))".to_owned(), ""),
             ("ST_YMax(NULL)".to_owned(), ""),
             ("round(ST_DistanceSphere(ST_Point(0, 0), ST_Point(0, 1)), 3)".to_owned(), "111195.08"),

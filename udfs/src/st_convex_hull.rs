@@ -24,10 +24,11 @@ fn convex_hull(geometry: &Geometry) -> Option<Geometry> {
     }
     let hull = geometry.convex_hull();
     let mut corners: Vec<_> = hull.exterior().coords().copied().collect();
+    corners.sort_unstable_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
     corners.dedup();
     Some(match corners[..] {
         [at] => Point(at).into(),
-        [from, to] | [from, to, _] => LineString::from(Line::new(from, to)).into(),
+        [from, to] => LineString::from(Line::new(from, to)).into(),
         _ => hull.into(),
     })
 }

@@ -7,13 +7,21 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use geodatafusion::udf::native::accessors::{M, X, Y, Z};
+use geo::Geometry;
+use geodatafusion::udf::native::accessors::{M, Z};
 
-/// `ST_X(point) -> Float64` and its like, as geodatafusion has them, which says that they are never null: a null point was
-/// an error.
+use crate::geometry_function::{Makes, geometry_function};
+
+/// `ST_X(point) -> Float64` and its like: null of null, of an empty point and of anything else than a point.
+///
+/// `ST_X` and `ST_Y` take WKB or any GeoArrow type; geodatafusion's take no WKB. `ST_Z` and `ST_M` are geodatafusion's, which
+/// says that they are never null: a null point was an error.
 pub fn st_coordinate_udfs() -> [ScalarUDF; 4] {
-    [X::new().into(), Y::new().into(), Z::new().into(), M::new().into()]
-        .map(|inner: ScalarUDF| ScalarUDF::from(StCoordinate { inner: Arc::new(inner) }))
+    let [z, m] = [Z::new().into(), M::new().into()]
+        .map(|inner: ScalarUDF| ScalarUDF::from(StCoordinate { inner: Arc::new(inner) }));
+    let x = Makes::Number(|_, geometry| Ok(if let Geometry::Point(point) = geometry { Some(point.x()) } else { None }));
+    let y = Makes::Number(|_, geometry| Ok(if let Geometry::Point(point) = geometry { Some(point.y()) } else { None }));
+    [geometry_function("st_x", &[], x), geometry_function("st_y", &[], y), z, m]
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -31,7 +31,7 @@ pub fn st_measure_udfs() -> [ScalarUDF; 4] {
 }
 
 fn planar_perimeter(_: &str, geometry: Geometry) -> Result<Option<f64>> {
-    Ok(Some(GeometryParts::from(geometry).rings().map(|ring| Euclidean.length(ring)).sum()))
+    Ok(Some(globe::total(GeometryParts::from(geometry).rings().map(|ring| Euclidean.length(ring)))))
 }
 
 #[cfg(test)]
