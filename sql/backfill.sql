@@ -1,7 +1,7 @@
 -- Backfill a warehouse from an inventory of any size: the run can be resumed, and commits one snapshot at the end.
 --
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
--- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog; created if it does not exist
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files; a new table needs it, and a table that exists knows its own
 -- $h3_resolution     INT     DEFAULT NULL     -- H3 resolution of the table's cells, 0 to 15; of a new table, 1 is the default, and a table that exists knows its own
 -- $columns           VARCHAR DEFAULT NULL     -- properties that get a column of their own, such as "platform VARCHAR, eo:cloud_cover DOUBLE"; of a new table, those below are the default, and a table that exists knows its own

@@ -1,6 +1,6 @@
 -- List the Items that were added, changed or removed between two states of a table.
 --
--- $catalog   VARCHAR                -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog   VARCHAR                -- path or URL of the Iceberg catalog
 -- $warehouse VARCHAR DEFAULT NULL   -- folder or URL of the data files, which the table knows
 -- $since     VARCHAR DEFAULT 'last' -- the earlier state: a time, the id of a snapshot, or the name of a tag; last: before the last commit that was more than a compaction
 -- $to        VARCHAR DEFAULT NULL   -- the later state: the newest, unless it is given

@@ -1,6 +1,6 @@
 -- Compact a warehouse: one file per bucket, with the newest version of each Item, in place of its part files.
 --
--- $catalog      VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog      VARCHAR              -- path or URL of the Iceberg catalog
 -- $warehouse    VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
 -- $threshold    INT     DEFAULT 2    -- compact the buckets with at least this many files
 -- $bucket       VARCHAR DEFAULT NULL -- compact only this bucket: CELL/YEAR, or CELL/null for Items without a datetime

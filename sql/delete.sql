@@ -1,6 +1,6 @@
 -- Delete Items from a warehouse, as one snapshot: all their versions, in all cells.
 --
--- $catalog   VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog   VARCHAR              -- path or URL of the Iceberg catalog
 -- $warehouse VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
 -- $where     CONDITION            -- which Items: those for which this is true, such as "collection = 'tests' AND datetime < '2020-01-01'"
 

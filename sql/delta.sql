@@ -1,7 +1,7 @@
 -- List the objects of an inventory that incremental.sql would ingest.
 --
 -- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them
--- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files, which the table knows
 -- $limit             INT     DEFAULT NULL     -- read at most this many Items, the first ones; rows that are not Items do not count
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time; last: before the newest object that the table has seen

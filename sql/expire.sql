@@ -1,6 +1,6 @@
 -- Clean a warehouse: remove old snapshots, and files that are no longer needed.
 --
--- $catalog   VARCHAR               -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog   VARCHAR               -- path or URL of the Iceberg catalog
 -- $warehouse VARCHAR DEFAULT NULL  -- folder or URL of the data files, which the table knows
 -- $retain    VARCHAR DEFAULT NULL  -- how long a snapshot stays after another replaced it, and files stay that no snapshot names; the table's history.expire.max-snapshot-age-ms where it is not given, or 5 days; 0s only while nobody else reads the warehouse, or writes to it with another engine
 -- $dry_run   BOOLEAN DEFAULT FALSE -- say what would be removed, and change nothing

@@ -1,6 +1,6 @@
 -- Show the state of a warehouse, from its metadata alone.
 --
--- $catalog   VARCHAR              -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog   VARCHAR              -- path or URL of the Iceberg catalog
 -- $warehouse VARCHAR DEFAULT NULL -- folder or URL of the data files, which the table knows
 
 CREATE EXTERNAL TABLE items STORED AS ICEBERG LOCATION $warehouse OPTIONS ('catalog' $catalog);

@@ -1,7 +1,7 @@
 -- Remove the Items whose objects an inventory no longer lists, as one snapshot.
 --
 -- $inventory   VARCHAR                -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, a folder of Items, or a file of them: all of what there is, not what is new
--- $catalog     VARCHAR                -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog     VARCHAR                -- path or URL of the Iceberg catalog
 -- $warehouse   VARCHAR DEFAULT NULL   -- folder or URL of the data files, which the table knows
 -- $prefix      VARCHAR DEFAULT ''     -- beginning of the URLs of the objects that the inventory lists; others are left alone
 -- $suffix      VARCHAR DEFAULT NULL   -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server

@@ -1,7 +1,7 @@
 -- Take a table back to an earlier state, or forth again to one that it was taken back from.
 --
 -- $to        VARCHAR               -- the state: a snapshot's id, a time (of a day, a month or a year, its end), or the name of a tag or branch
--- $catalog   VARCHAR               -- path or URL of the Iceberg catalog, a SQLite file
+-- $catalog   VARCHAR               -- path or URL of the Iceberg catalog
 -- $warehouse VARCHAR DEFAULT NULL  -- folder or URL of the data files, which the table knows
 -- $dry_run   BOOLEAN DEFAULT FALSE -- say which state it would be, and change nothing
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use earthcatalog_plans::checkpoint::RunReport;
-use earthcatalog_plans::stores::{
-    ConditionalObject, ObjectError, StoreError, below, folder_of, folder_url, location_url,
-};
+use earthcatalog_plans::stores::{ConditionalObject, ObjectError, StoreError, below, folder_of, folder_url};
+use earthcatalog_plans::table::{Catalog, Warehouse, WarehouseError};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -37,6 +36,8 @@ pub enum StatisticsError {
     Location(#[from] StoreError),
     #[error(transparent)]
     Object(#[from] ObjectError),
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
     #[error("a record of {FILE} is not JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -57,11 +58,15 @@ impl RunStatistics {
     }
 }
 
-/// Adds a record to the document in folder `location`, or beside the catalog.
+/// Adds a record to the document in folder `location`, or beside the catalog. A catalog that is no file has nothing beside
+/// it: then it lies in the folder of the warehouse.
 pub async fn append(statistics: &RunStatistics, location: Option<&str>, catalog: &str) -> Result<(), StatisticsError> {
     let folder = match location {
         Some(folder) => folder_url(folder)?,
-        None => folder_of(&location_url(catalog)?),
+        None => match Catalog::at(catalog)?.file() {
+            Some(file) => folder_of(file),
+            None => Warehouse::open(catalog).await?.url().clone(),
+        },
     };
     let document = ConditionalObject::at(&below(&folder, FILE)?)?;
     let mut line = serde_json::to_vec(statistics)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use datafusion::common::DataFusionError;
 use earthcatalog_plans::search::SearchError;
 use earthcatalog_plans::stores::StoreError;
+use earthcatalog_plans::table::WarehouseError;
 use thiserror::Error;
 
 use crate::reason::reason;
@@ -18,6 +19,8 @@ pub enum ArgumentError {
     NoInventory(String),
     #[error("--catalog {0}: its folder {1} does not exist; make it, or name another place")]
     NoCatalogFolder(String, PathBuf),
+    #[error("--catalog: {0}")]
+    Catalog(Box<WarehouseError>),
     #[error("--{flag} {source}")]
     Location { flag: &'static str, source: Box<StoreError> },
     #[error("--{0}")]

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use earthcatalog_plans::query::{Geometry, parse_place};
 use earthcatalog_plans::stores::{location_url, stores};
+use earthcatalog_plans::table::WarehouseError;
+use earthcatalog_plans::table::catalog::is_rest;
 use url::Url;
 
 use super::{ArgumentError, text_or_file};
@@ -20,6 +22,10 @@ pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
 
 /// An error unless a catalog can be at `catalog`, a path or URL.
 pub fn check_catalog(catalog: &str) -> Result<(), ArgumentError> {
+    let invalid = |source: WarehouseError| ArgumentError::Catalog(Box::new(source));
+    if is_rest(catalog).map_err(invalid)? {
+        return Ok(());
+    }
     let folder = Path::new(catalog).parent().filter(|p| !p.as_os_str().is_empty());
     match folder {
         Some(folder) if !catalog.contains("://") && !folder.exists() => {
@@ -27,6 +33,17 @@ pub fn check_catalog(catalog: &str) -> Result<(), ArgumentError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a catalog is a REST catalog.
+pub fn is_rest_catalog(catalog: &str) -> bool {
+    is_rest(catalog).unwrap_or_default()
+}
+
+/// An error unless `--flag` names a path or URL.
+pub fn check_url(flag: &'static str, location: &str) -> Result<(), ArgumentError> {
+    let failed = |source| ArgumentError::Location { flag, source: Box::new(source) };
+    location_url(location).map(drop).map_err(failed)
 }
 
 /// The URL of a location that `--flag` names, if there is a store for it.

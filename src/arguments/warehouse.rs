@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::ArgumentError;
-use super::locations::{check_catalog, check_location};
+use super::locations::{check_catalog, check_location, check_url, is_rest_catalog};
 use super::report_format::ReportFormat;
 
 /// Where a warehouse is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WarehouseArgs {
-    /// Path or URL of the Iceberg catalog, a SQLite file
+    /// Path or URL of the Iceberg catalog: a SQLite file, or a REST catalog
     #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
     pub catalog: String,
     /// Folder or URL of the data files, which the table knows
@@ -30,7 +30,7 @@ pub struct ListArgs {
 /// Where a warehouse is, for a command that also works without one.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AnyWarehouseArgs {
-    /// Path or URL of the Iceberg catalog, a SQLite file; without one, there are no tables of a warehouse
+    /// Path or URL of the Iceberg catalog: a SQLite file, or a REST catalog; without one, there are no tables of a warehouse
     #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
     pub catalog: Option<String>,
     /// Folder or URL of the data files, which the table knows
@@ -41,7 +41,7 @@ pub struct AnyWarehouseArgs {
 /// A table that lies in a folder, and the catalog that takes it.
 #[derive(Debug, Clone, Args)]
 pub struct TableInFolderArgs {
-    /// Path or URL of the Iceberg catalog, a SQLite file; created if it does not exist
+    /// Path or URL of the Iceberg catalog: a SQLite file, or a REST catalog; created if it does not exist
     #[arg(long, value_name = "FILE|URL", env = "EARTHCATALOG_CATALOG")]
     pub catalog: String,
     /// Folder or URL in which the table lies
@@ -71,8 +71,11 @@ impl AnyWarehouseArgs {
 }
 
 fn check(catalog: Option<&str>, warehouse: Option<&str>) -> Result<(), ArgumentError> {
-    if let Some(warehouse) = warehouse {
-        check_location("warehouse", warehouse)?;
+    catalog.map_or(Ok(()), check_catalog)?;
+    match warehouse {
+        // Its keys may come from the catalog.
+        Some(warehouse) if catalog.is_some_and(is_rest_catalog) => check_url("warehouse", warehouse),
+        Some(warehouse) => check_location("warehouse", warehouse).map(drop),
+        None => Ok(()),
     }
-    catalog.map_or(Ok(()), check_catalog)
 }

@@ -30,7 +30,7 @@ pub struct BackfillArgs {
     pub scheduler: Option<Scheduler>,
     #[arg(long)]
     pub restart: bool,
-    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder]
+    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder; with a REST catalog, the warehouse]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
     #[command(flatten)]

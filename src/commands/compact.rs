@@ -89,7 +89,7 @@ pub async fn compact(
     let mut interrupt = pin!(interrupt);
     let table = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     let lock = match args.use_lock {
-        true => Some(CatalogLock::acquire(table.catalog(), "compact").await?),
+        true => Some(CatalogLock::acquire(table.catalog(), table.url(), "compact").await?),
         false => None,
     };
     let compacted = async {

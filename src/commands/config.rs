@@ -32,8 +32,8 @@ pub struct Setting {
     pub from: String,
 }
 
-/// Variables by which object stores are opened.
-const STORE_VARIABLES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+/// Variables by which object stores and REST catalogs are opened.
+const STORE_VARIABLES: [&str; 4] = ["AWS_", "GOOGLE_", "AZURE_", "EARTHCATALOG_CATALOG_"];
 
 /// Prints the settings; of the variables with credentials, only that they are set.
 pub fn run(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -25,7 +25,7 @@ pub struct IncrementalArgs {
     /// Say what the command would do, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder]
+    /// Folder or URL of ingest_stats.json, to which each run adds a line [default: the catalog's folder; with a REST catalog, the warehouse]
     #[arg(long, value_name = "DIR|URL")]
     pub report_location: Option<String>,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::Args;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::session::session;
+use earthcatalog_plans::table::Catalog;
 use serde::Serialize;
 
 use super::CommandError;
@@ -170,13 +171,22 @@ fn snippets(catalog: &str, warehouse: &str, metadata: &str) -> Snippets {
         without_patterns(warehouse.trim_end_matches('/')).replace('\'', "''")
     );
     let scan = "print(table.scan(selected_fields=(\"id\", \"datetime\"), limit=5).to_arrow())";
-    let opened = match catalog.contains("://") {
-        // PyIceberg opens SQLite files alone: of another catalog, the table as it is now.
-        true => format!(
+    let rest = Catalog::at(catalog).ok();
+    let rest = rest.as_ref().and_then(|catalog| Some((catalog.rest_endpoint()?, catalog.table())));
+    let opened = match (rest, catalog.contains("://")) {
+        (Some(((uri, warehouse), table)), _) => {
+            let warehouse = warehouse.map(|name| format!(", warehouse={name:?}")).unwrap_or_default();
+            format!(
+                "from pyiceberg.catalog import load_catalog\n\
+                 table = load_catalog(\"earthcatalog\", type=\"rest\", uri={uri:?}{warehouse}).load_table({table:?})"
+            )
+        }
+        // PyIceberg opens SQLite files on a disk alone: of another one, the table as it is now.
+        (None, true) => format!(
             "from pyiceberg.table import StaticTable\n\
              table = StaticTable.from_metadata({metadata:?})"
         ),
-        false => {
+        (None, false) => {
             let catalog = std::path::absolute(Path::new(catalog)).map_or(catalog.into(), |p| p.display().to_string());
             format!(
                 "from pyiceberg.catalog.sql import SqlCatalog\n\

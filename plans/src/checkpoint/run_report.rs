@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::chunk::{ChunkCounts, ChunkId};
 use crate::model::part_file::{PartFile, SinkRecord};
 use crate::model::task_files::{IdFile, RecordFile};
-use crate::table::create::{MAX_LAST_MODIFIED, RUN};
+use crate::table::state::{MAX_LAST_MODIFIED, RUN};
 
 /// The report of a run. For a run over chunks, `listed = items + rejected + superseded + skipped`; another INSERT
 /// lists nothing.

@@ -39,7 +39,8 @@ pub async fn expire_snapshots(warehouse: &Warehouse, options: &ExpireOptions) ->
     refuse_without_gc(&base.metadata)?;
     // Read before the table: a run that has ended by then repeats no commit any more.
     let runs = RunFolder::runs(warehouse.url()).await?;
-    let expiry = Expiry { options: *options, runs };
+    let keeps_log = warehouse.catalog().writes_metadata();
+    let expiry = Expiry { options: *options, runs, keeps_log };
     let mut summary = ExpireSummary::default();
     let planned = expiry.plan(&base)?.map(|(_, expired)| expired);
     let expired = match planned {
@@ -198,6 +199,8 @@ struct Expiry {
     options: ExpireOptions,
     /// Those with checkpoints.
     runs: Vec<RunRecord>,
+    /// Whether the catalog writes the table's metadata, and has the say in how much of it is kept.
+    keeps_log: bool,
 }
 
 impl Rewrite for Expiry {
@@ -227,7 +230,10 @@ impl Expiry {
         let replaced = log.iter().skip(1).map(|log| log.timestamp_ms).chain([metadata.last_updated_ms()]);
         let old = log.iter().zip(replaced).filter(|(_, replaced)| *replaced <= cutoff);
         let mut older: Vec<_> = old.map(|(log, _)| log.metadata_file.clone()).collect();
-        let drops_base = Utc::now().timestamp_millis() <= cutoff;
+        let drops_base = !self.keeps_log && Utc::now().timestamp_millis() <= cutoff;
+        if self.keeps_log {
+            older.clear();
+        }
         // To drop one file only to leave behind another is no gain.
         if ids.is_empty() && older.len() <= usize::from(!drops_base) {
             return Ok(None);
@@ -275,7 +281,7 @@ mod tests {
         replace(&warehouse, std::slice::from_ref(&one), two.clone()).await;
 
         let options = ExpireOptions { retain: Some(Duration::ZERO), dry_run: false };
-        let expiry = Expiry { options, runs: vec![] };
+        let expiry = Expiry { options, runs: vec![], keeps_log: false };
         let expired = rewrite_metadata(&warehouse, "expire", &expiry).await.unwrap().unwrap();
         append(&warehouse, [three.clone()]).await;
         replace(&warehouse, std::slice::from_ref(&two), four.clone()).await;

@@ -54,6 +54,9 @@ const HIDDEN: &str = "_";
 /// The lease of a process that creates the table of the warehouse, in the folder of metadata.
 pub const CREATING: &str = "creating.json";
 
+/// The lock of a catalog that is no file, in the folder of metadata.
+pub const LOCK: &str = "catalog.lock";
+
 /// Folder of a bucket, below the warehouse: `grid_partition=<cell>/year=<yyyy>`.
 pub fn bucket_folder(cell: &str, year: Option<i32>) -> String {
     match year {

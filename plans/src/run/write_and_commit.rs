@@ -21,8 +21,8 @@ use crate::runtime::find_operator;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::loses_chunks;
 use crate::stores::{self, stores};
-use crate::table::create::{KIND, REMOVED, UPDATED};
 use crate::table::ingest_record::forget;
+use crate::table::state::{KIND, REMOVED, UPDATED};
 use crate::table::{Change, Committed, Committer, IdChange, WarehouseError};
 
 /// Runs a sink and commits what it wrote.

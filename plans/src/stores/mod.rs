@@ -36,6 +36,7 @@ pub use self::advice::Service;
 pub(crate) use self::checked_pages::CheckedPages;
 pub use self::conditional::{ConditionalObject, ObjectError, Version};
 pub(crate) use self::delete::delete;
+pub use self::open::HandedKeys;
 pub use self::parquet::ParquetObject;
 pub use self::retry::Retrying;
 pub(crate) use self::sync::sync;
@@ -91,6 +92,15 @@ impl StoreRegistry {
             _ => Path::from_url_path(url.path()).map_err(|e| invalid(e.to_string()))?,
         };
         Ok((self.open(url)?, path))
+    }
+
+    /// Has an S3 bucket opened with keys that were handed out for it, unless this process has keys of its own. Whoever has it
+    /// open keeps what they have.
+    pub fn hand_keys(&self, url: &Url, keys: HandedKeys) {
+        // Where it cannot be opened, whoever needs it is told why.
+        if let Some(Ok(store)) = open::with_handed_keys(url, keys) {
+            self.open.write().unwrap_or_else(|e| e.into_inner()).insert(key(url), store);
+        }
     }
 
     fn open(&self, url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {

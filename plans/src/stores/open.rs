@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredential};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 use url::Url;
 
 use super::advice::Service;
@@ -32,6 +32,37 @@ fn no_retries() -> RetryConfig {
 
 /// A store, and the same without repetitions of its client's.
 type Clients = (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>);
+
+/// Keys of an S3 bucket that somebody hands out, with what they say of it.
+#[derive(Debug)]
+pub struct HandedKeys {
+    pub keys: Arc<dyn CredentialProvider<Credential = AwsCredential>>,
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+}
+
+/// Opens an S3 bucket with keys that were handed out for it; `None` where the environment has keys, or it is no bucket of S3.
+pub(super) fn with_handed_keys(url: &Url, handed: HandedKeys) -> Option<Result<Arc<dyn ObjectStore>, StoreError>> {
+    if !matches!(url.scheme(), "s3" | "s3a") {
+        return None;
+    }
+    let opened = (|| {
+        let (builder, has_credentials) = s3_builder(url)?;
+        if has_credentials {
+            return Ok(None);
+        }
+        let mut builder = builder.with_credentials(handed.keys);
+        let is_set = |builder: &AmazonS3Builder, key| builder.get_config_value(&key).is_some();
+        if let Some(region) = handed.region.filter(|_| !is_set(&builder, AmazonS3ConfigKey::Region)) {
+            builder = builder.with_region(region);
+        }
+        if let Some(endpoint) = handed.endpoint.filter(|_| !is_set(&builder, AmazonS3ConfigKey::Endpoint)) {
+            builder = builder.with_endpoint(endpoint);
+        }
+        Ok(Some(retrying(Service::S3, s3_clients(url, builder)?, Faults::from_env()?)))
+    })();
+    opened.transpose()
+}
 
 /// Opens the store behind `url`.
 pub(super) fn open(url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {
@@ -65,13 +96,17 @@ pub(super) fn open(url: &Url) -> Result<Arc<dyn ObjectStore>, StoreError> {
         }
         other => return Err(StoreError::UnknownScheme { url: url.clone(), scheme: other.to_owned() }),
     };
-    Ok(match faults {
+    Ok(retrying(service, (inner, once), faults))
+}
+
+fn retrying(service: Service, (inner, once): Clients, faults: Option<Arc<Faults>>) -> Arc<dyn ObjectStore> {
+    match faults {
         None => Arc::new(Retrying::over(inner, once, service)),
         Some(faults) => {
             let [inner, once] = [inner, once].map(|store| Arc::new(Faulty::over(store, Arc::clone(&faults))));
             Arc::new(Retrying::over(inner, once, service).with_backoff(faults.backoff()))
         }
-    })
+    }
 }
 
 fn clients(patient: impl ObjectStore, once: impl ObjectStore) -> Clients {
@@ -79,7 +114,18 @@ fn clients(patient: impl ObjectStore, once: impl ObjectStore) -> Clients {
 }
 
 fn s3(url: &Url) -> Result<Clients, StoreError> {
-    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
+    let (builder, has_credentials) = s3_builder(url)?;
+    // The client would ask the machine's metadata service, whatever this says.
+    let asks_the_machine =
+        !std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    if !asks_the_machine && !has_credentials {
+        return Err(StoreError::NoCredentials { url: url.clone(), advice: Service::S3.credentials() });
+    }
+    s3_clients(url, builder)
+}
+
+/// The client of a bucket, as the environment says, and whether it has credentials there.
+fn s3_builder(url: &Url) -> Result<(AmazonS3Builder, bool), StoreError> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_true = |name: &str| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
     let others =
@@ -100,16 +146,17 @@ fn s3(url: &Url) -> Result<Clients, StoreError> {
             has_credentials = true;
         }
     }
+    Ok((builder, has_credentials))
+}
+
+fn s3_clients(url: &Url, builder: AmazonS3Builder) -> Result<Clients, StoreError> {
+    let failed = |source| StoreError::Open { url: url.clone(), source: Box::new(source) };
     // The client takes it as it is, and panics.
     for key in [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint] {
         let endpoint = builder.get_config_value(&key);
         if let Some(endpoint) = endpoint.filter(|e| !Url::parse(e).is_ok_and(|e| e.has_host())) {
             return Err(StoreError::Endpoint { endpoint });
         }
-    }
-    // The client would ask the machine's metadata service, whatever this says.
-    if is_true("AWS_EC2_METADATA_DISABLED") && !has_credentials {
-        return Err(StoreError::NoCredentials { url: url.clone(), advice: Service::S3.credentials() });
     }
     let client = |retries| builder.clone().with_retry(retries).build().map_err(failed);
     Ok(clients(client(retries())?, client(no_retries())?))

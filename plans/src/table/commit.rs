@@ -9,8 +9,8 @@ use iceberg::spec::{ManifestFile, Operation};
 use url::Url;
 use uuid::Uuid;
 
-use super::catalog::{Swap, backoff};
-use super::create::{RUN, TableState, Warehouse};
+use super::catalog::{Proposed, Swap, backoff};
+use super::create::Warehouse;
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::known_ids::{KnownIds, encode, merge};
@@ -19,6 +19,7 @@ use super::manifests::files::LiveFile;
 use super::manifests::{self, MetadataFiles};
 use super::resumable;
 use super::snapshot;
+use super::state::{RUN, TableState};
 use crate::model::layout::cell_of;
 use crate::model::part_file::PartFile;
 use crate::model::task_files::{IdFile, RecordFile};
@@ -174,8 +175,8 @@ impl Committer {
                 return Ok(Committed { snapshot: plan.id, metadata_location, attempts });
             }
             let mut files = MetadataFiles::new(self.warehouse.io(), &base.metadata, plan.id);
-            let metadata_location = match self.write_metadata(plan, added, &base, &mut files).await {
-                Ok(location) => location,
+            let next = match self.write_metadata(plan, added, &base, &mut files).await {
+                Ok(next) => next,
                 Err(e) => {
                     files.delete().await;
                     // A clean-up without a retention may have deleted what the base names, once that was replaced.
@@ -187,8 +188,10 @@ impl Committer {
                     continue;
                 }
             };
-            match self.warehouse.catalog().swap(&base.metadata_location, &metadata_location).await {
-                Swap::Done => return Ok(Committed { snapshot: plan.id, metadata_location, attempts }),
+            match self.warehouse.catalog().commit(&base, &next).await {
+                Swap::Done(metadata_location) => {
+                    return Ok(Committed { snapshot: plan.id, metadata_location, attempts });
+                }
                 Swap::Lost => files.delete().await,
                 Swap::Refused(error) => {
                     files.delete().await;
@@ -211,14 +214,14 @@ impl Committer {
         WarehouseError::UnknownOutcome { catalog, snapshot: plan.id, reason }
     }
 
-    /// Writes manifests, manifest list and metadata of the snapshot on top of `base`; returns the metadata's location.
+    /// Writes manifests, manifest list and, unless the catalog does, metadata of the snapshot on top of `base`.
     async fn write_metadata(
         &self,
         plan: &Plan,
         added: &[ManifestFile],
         base: &TableState,
         files: &mut MetadataFiles,
-    ) -> Result<String> {
+    ) -> Result<Proposed> {
         let metadata = &base.metadata;
         self.warehouse.requirements().check(metadata, self.warehouse.catalog())?;
         let run = plan.change.summary.get(RUN);
@@ -264,9 +267,9 @@ impl Committer {
         let list = files.write_list(manifests, metadata).await?;
         let committed = run.filter(|_| plan.change.resumable).map(String::as_str);
         let next = snapshot::on_top_of(base, plan.id, summary, list, committed)?;
-        let location = files.write_metadata(&next, base).await?;
+        let next = files.propose(next, base, self.warehouse.catalog()).await?;
         files.sync().await?;
-        Ok(location)
+        Ok(next)
     }
 
     /// The live manifests without the files to remove: most as they are, those concerned written again.
@@ -404,7 +407,7 @@ pub(crate) fn snapshot_id() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::super::location::to_url;
-    use super::super::testing::{record, warehouse};
+    use super::super::testing::{commit_metadata, record, warehouse};
     use super::*;
 
     fn add(parts: impl IntoIterator<Item = PartFile>) -> Change {
@@ -521,7 +524,7 @@ mod tests {
         committer.commit(add([record(&warehouse, "81a", Some(2020), "theirs")])).await.unwrap();
 
         // the swap is lost, and a new attempt with the same manifests succeeds.
-        let swap = warehouse.catalog().swap(&base.metadata_location, &stale).await;
+        let swap = warehouse.catalog().commit(&base, &stale).await;
         assert!(matches!(swap, Swap::Lost));
         committer.attempt_until_committed(&mine, &added, &mut true).await.unwrap();
         assert_eq!(live(&warehouse).await.len(), 2);
@@ -589,10 +592,7 @@ mod tests {
         let builder = base.next();
         let branch = SnapshotReference::new(first.snapshot, SnapshotRetention::branch(None, None, None));
         let next = builder.set_ref(MAIN_BRANCH, branch).unwrap().build().unwrap().metadata;
-        let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
-        let location = location.with_next_version();
-        next.write_to(warehouse.io(), &location).await.unwrap();
-        warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+        commit_metadata(&warehouse, &base, next).await;
 
         assert_eq!(committer.find_run("r1").await.unwrap(), None);
         let again = committer.commit(change("2")).await.unwrap();
@@ -699,7 +699,8 @@ mod tests {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (warehouse, other) = (warehouse(&folder).await, warehouse(&elsewhere).await);
         let [base, other] = [warehouse.load().await.unwrap(), other.load().await.unwrap()];
-        warehouse.catalog().swap(&base.metadata_location, &other.metadata_location).await;
+        let location = Some(other.metadata_location.clone());
+        warehouse.catalog().commit(&base, &Proposed { metadata: other.metadata.clone(), location }).await;
         let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
         let error = error.unwrap_err().to_string();
         assert!(error.contains("uuid") && error.contains("start again"), "{error}");
@@ -716,10 +717,7 @@ mod tests {
         let schema = Schema::builder().with_schema_id(7).with_fields(schema.into_iter().chain([new])).build().unwrap();
         let builder = base.next();
         let next = builder.add_current_schema(schema).unwrap().build().unwrap().metadata;
-        let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
-        let location = location.with_next_version();
-        next.write_to(warehouse.io(), &location).await.unwrap();
-        warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+        commit_metadata(&warehouse, &base, next).await;
         let error = Committer::new(warehouse.clone()).commit(add([record(&warehouse, "81a", Some(2020), "1")])).await;
         let error = error.unwrap_err().to_string();
         assert!(error.contains("schema") && error.contains("start again"), "{error}");

@@ -7,94 +7,18 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::Session;
 use iceberg::io::FileIO;
-use iceberg::spec::{FormatVersion, SnapshotRef, TableMetadata, TableMetadataBuilder, TableMetadataRef};
+use iceberg::spec::{FormatVersion, TableMetadata};
 use url::Url;
 
-use super::catalog::{CATALOG, Catalog, NAMESPACE, TABLE};
-use super::committed_runs;
+use super::catalog::{CATALOG, Catalog, Current};
 use super::error::{Result, WarehouseError};
 use super::location::{to_location, to_url};
 use super::requirements::Requirements;
 use super::schema::{self, Columns};
+use super::state::TableState;
 use super::storage::file_io;
 use crate::model::items::{ItemSchema, Promoted};
 use crate::stores::folder_url;
-
-/// Summary property of a snapshot with the id of the run that committed it.
-pub const RUN: &str = "earthcatalog.run";
-
-/// Summary property of a snapshot with what its run is called, where what it did does not tell.
-pub const KIND: &str = "earthcatalog.kind";
-
-/// Summary property of a snapshot with the number of Items that it removed.
-pub const REMOVED: &str = "earthcatalog.removed";
-
-/// Summary property of a snapshot with the number of Items that it gave other values.
-pub const UPDATED: &str = "earthcatalog.updated";
-
-/// Summary property of a snapshot with the newest `last_modified_date` of all objects that were ingested until then.
-pub const MAX_LAST_MODIFIED: &str = "earthcatalog.max-last-modified";
-
-/// The table as one metadata file describes it.
-#[derive(Debug, Clone)]
-pub struct TableState {
-    pub metadata: TableMetadataRef,
-    /// Iceberg location of the metadata file.
-    pub metadata_location: String,
-}
-
-impl TableState {
-    /// The metadata that is to follow.
-    pub(crate) fn next(&self) -> TableMetadataBuilder {
-        self.metadata.as_ref().clone().into_builder(Some(self.metadata_location.clone()))
-    }
-
-    /// A property of the current snapshot that each of ours hands on to the next; of the last one that has it, where
-    /// another engine has committed since.
-    pub fn inherited(&self, property: &str) -> Option<&str> {
-        let keeper = self.keeper(property)?;
-        keeper.summary().additional_properties.get(property).map(String::as_str)
-    }
-
-    /// The snapshot of which the current one inherits `property`.
-    pub(super) fn keeper(&self, property: &str) -> Option<&SnapshotRef> {
-        self.line().find(|snapshot| snapshot.summary().additional_properties.contains_key(property))
-    }
-
-    /// Newest `last_modified_date` of the objects that were ingested, in milliseconds since 1970 UTC; `None` if unknown.
-    pub fn max_last_modified(&self) -> Option<i64> {
-        let time = DateTime::parse_from_rfc3339(self.inherited(MAX_LAST_MODIFIED)?).ok()?;
-        Some(time.timestamp_millis())
-    }
-
-    /// The snapshot that a run committed, if it did and the table still retains it, or the run can be resumed. None that the
-    /// table was rolled back from: its rows are not there.
-    pub fn run_snapshot(&self, run: &str) -> Option<i64> {
-        let of_run = |s: &&SnapshotRef| s.summary().additional_properties.get(RUN).is_some_and(|r| r == run);
-        let retained = self.metadata.snapshots().filter(of_run).map(|s| s.snapshot_id());
-        retained.chain(committed_runs::noted(&self.metadata, run)).find(|id| !self.is_rolled_back(*id))
-    }
-
-    /// Whether a snapshot is retained, and the current one does not descend from it.
-    fn is_rolled_back(&self, snapshot: i64) -> bool {
-        let Some(snapshot) = self.metadata.snapshot_by_id(snapshot) else { return false };
-        let line: Vec<_> = self.line().map(|ancestor| (ancestor.snapshot_id(), ancestor.sequence_number())).collect();
-        // Behind the last ancestor that is retained, nothing is known.
-        let is_newer = line.last().is_none_or(|(_, oldest)| snapshot.sequence_number() > *oldest);
-        is_newer && line.iter().all(|(id, _)| *id != snapshot.snapshot_id())
-    }
-
-    /// The current snapshot, and those that it descends from, as far as the table retains them.
-    fn line(&self) -> impl Iterator<Item = &SnapshotRef> {
-        self.line_of(self.metadata.current_snapshot())
-    }
-
-    /// A snapshot, and those that it descends from, as far as the table retains them.
-    pub(crate) fn line_of<'a>(&'a self, snapshot: Option<&'a SnapshotRef>) -> impl Iterator<Item = &'a SnapshotRef> {
-        let parent = |of: &&SnapshotRef| self.metadata.snapshot_by_id(of.parent_snapshot_id()?);
-        std::iter::successors(snapshot, parent)
-    }
-}
 
 /// Statements of which it is known what they see: those that are planned at the same time.
 const STATEMENTS: usize = 256;
@@ -130,9 +54,9 @@ impl Warehouse {
     /// Errors: no catalog, no table, a table of something else.
     pub async fn open(catalog: &str) -> Result<Self> {
         let catalog = Catalog::at(catalog)?;
-        let location = location_in(&catalog).await?;
+        let current = current_in(&catalog).await?;
         let io = file_io();
-        let state = read_latest(&catalog, &io, location).await?;
+        let state = read_latest(&catalog, &io, current).await?;
         Self::of_state(catalog, io, state)
     }
 
@@ -185,12 +109,12 @@ impl Warehouse {
         if self.planned {
             return Ok(self.loaded());
         }
-        let location = location_in(&self.catalog).await?;
+        let current = current_in(&self.catalog).await?;
         let latest = self.loaded();
-        if latest.metadata_location == location {
+        if latest.metadata_location == current.location {
             return Ok(latest);
         }
-        let state = Arc::new(read_latest(&self.catalog, &self.io, location).await?);
+        let state = Arc::new(read_latest(&self.catalog, &self.io, current).await?);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&state);
         Ok(state)
     }
@@ -326,25 +250,28 @@ impl Warehouse {
     }
 }
 
-/// Location of the table's metadata.
-async fn location_in(catalog: &Catalog) -> Result<String> {
-    let location = catalog.metadata_location().await?;
-    location
-        .ok_or_else(|| WarehouseError::NoTable { catalog: catalog.to_string(), table: format!("{NAMESPACE}.{TABLE}") })
+/// What the catalog says of its table.
+async fn current_in(catalog: &Catalog) -> Result<Current> {
+    let no_table = || WarehouseError::NoTable { catalog: catalog.to_string(), table: catalog.table() };
+    catalog.load().await?.ok_or_else(no_table)
 }
 
-/// Reads the metadata at `location`, to which the catalog pointed a moment ago; if a clean-up has deleted it since, what
-/// the catalog points at now.
-async fn read_latest(catalog: &Catalog, io: &FileIO, mut location: String) -> Result<TableState> {
+/// The table as the catalog said a moment ago. Of a file with metadata that a clean-up has deleted since, the table as the
+/// catalog says now.
+async fn read_latest(catalog: &Catalog, io: &FileIO, mut current: Current) -> Result<TableState> {
     loop {
+        let Current { location, metadata } = current;
+        if let Some(metadata) = metadata {
+            return Ok(TableState { metadata, metadata_location: location });
+        }
         match read(io, &location).await {
             Ok(state) => return Ok(state),
             Err(e) => {
-                let now = location_in(catalog).await?;
-                if now == location {
+                let now = current_in(catalog).await?;
+                if now.location == location {
                     return Err(e);
                 }
-                location = now;
+                current = now;
             }
         }
     }

@@ -4,6 +4,7 @@ use datafusion::common::DataFusionError;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::rest_error::RestError;
 use crate::model::items::ItemSchemaError;
 use crate::stores::{ObjectError, StoreError};
 
@@ -26,6 +27,12 @@ pub enum WarehouseError {
         "the index {location} cannot be read: {reason}; delete the file, and questions do without it, or build it again with `earthcatalog index`"
     )]
     Index { location: String, reason: String },
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    #[error(
+        "the REST catalog {catalog} names table {table} where it was, and cannot be told that its files are in {folder} now; drop the table there without its files, and give the command again: it enters the table anew"
+    )]
+    Pinned { catalog: String, table: String, folder: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{location}: {source}")]

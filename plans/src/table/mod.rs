@@ -11,6 +11,7 @@
 //! - [`ingest_record`]: which version of which object is in the table.
 //! - `column_change`: a property gets a column of its own, or loses it.
 //! - [`collection_documents`]: the STAC Collections that people gave for the Items.
+//! - [`rest_error`]: what can go wrong with a REST catalog.
 //! - `rewrite`: replaces the metadata, for changes other than of files.
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
@@ -36,11 +37,13 @@ pub mod references;
 mod register;
 mod relocate;
 pub(crate) mod requirements;
+pub mod rest_error;
 pub(crate) mod resumable;
 pub(crate) mod rewrite;
 pub mod schema;
 pub(crate) mod snapshot;
 mod sqlite;
+pub mod state;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -50,8 +53,10 @@ pub use catalog::Catalog;
 pub use collection_documents::CollectionDocument;
 pub use column_change::{ChangedColumn, ColumnChange};
 pub use commit::{Change, Committed, Committer, IdChange};
-pub use create::{TableState, Warehouse};
+pub use create::Warehouse;
 pub use error::WarehouseError;
 pub use item_index::ItemIndex;
 pub use manifests::files::LiveFile;
 pub use relocate::Relocated;
+pub use rest_error::RestError;
+pub use state::TableState;

@@ -7,14 +7,15 @@ use iceberg::MetadataLocation;
 use iceberg::spec::TableMetadata;
 use url::Url;
 
-use super::catalog::{Catalog, backoff};
-use super::create::{TableState, Warehouse};
+use super::catalog::{Catalog, Proposed, backoff};
+use super::create::Warehouse;
 use super::error::{Result, WarehouseError};
 use super::folder::metadata_in;
 use super::leases::error::Result as Maintained;
 use super::leases::{Acquired, Lease, LeaseGuard};
 use super::location::{to_location, to_url};
 use super::schema;
+use super::state::TableState;
 use super::storage::file_io;
 use crate::model::items::ItemSchema;
 use crate::model::layout;
@@ -127,15 +128,19 @@ async fn create_alone(catalog: &Catalog, folder: &Url, metadata: &TableMetadata,
     }
     catalog.initialize().await?;
     let location = first.parse::<MetadataLocation>().map_err(WarehouseError::metadata(first))?;
-    metadata.write_to(&io, &location).await.map_err(WarehouseError::metadata(first))?;
-    stores::sync([to_url(first)?]).await?;
-    let mut entry = catalog.insert(first).await;
+    let writes = !catalog.writes_metadata();
+    if writes {
+        metadata.write_to(&io, &location).await.map_err(WarehouseError::metadata(first))?;
+        stores::sync([to_url(first)?]).await?;
+    }
+    let next = Proposed { metadata: metadata.clone().into(), location: writes.then(|| first.to_owned()) };
+    let mut entry = catalog.create(&next).await;
     for _ in 1..ENTRIES {
         if entry.is_ok() {
             break;
         }
         // Whether an attempt that failed came through is seen by the next one.
-        entry = catalog.insert(first).await;
+        entry = catalog.create(&next).await;
     }
     if entry? || catalog.metadata_location().await?.is_some_and(|location| location == first) {
         return Ok(true);

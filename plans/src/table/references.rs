@@ -1,13 +1,13 @@
 //! [`ReferenceChange`]: changes what the tags and branches of a table name; a rollback is a change of the branch `main`.
 
 use iceberg::spec::{MAIN_BRANCH, SnapshotReference, SnapshotRetention, TableMetadata};
-use serde_json::Value;
 
 use super::as_of::AsOf;
 use super::error::{Result, WarehouseError};
 use super::leases::error::{MaintenanceError, Result as Maintained};
 use super::manifests::MetadataFiles;
 use super::rewrite::{Rewrite, rewrite_metadata};
+use super::state::snapshot_references;
 use super::{TableState, Warehouse};
 
 /// A tag or branch of a table.
@@ -61,17 +61,9 @@ impl Reference {
     ///
     /// Errors with [`WarehouseError::InvalidReferences`] where the metadata says something else.
     pub fn all(metadata: &TableMetadata) -> Result<Vec<Self>> {
-        // Iceberg's crate tells what a name means, and not which names there are.
         let failed = |e: serde_json::Error| WarehouseError::InvalidReferences { reason: e.to_string() };
-        let json = serde_json::to_value(metadata).map_err(failed)?;
-        let mut all = vec![];
-        for (name, reference) in json["refs"].as_object().into_iter().flatten() {
-            let SnapshotReference { snapshot_id, retention } =
-                serde_json::from_value(Value::clone(reference)).map_err(failed)?;
-            all.push(Self { name: name.clone(), snapshot: snapshot_id, retention });
-        }
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        let all = snapshot_references(metadata).map_err(failed)?.into_iter();
+        Ok(all.map(|(name, of)| Self { name, snapshot: of.snapshot_id, retention: of.retention }).collect())
     }
 
     pub fn kind(&self) -> ReferenceKind {

@@ -5,11 +5,12 @@ use url::Url;
 use uuid::Uuid;
 
 use super::catalog::Catalog;
-use super::create::{TableState, Warehouse};
+use super::create::Warehouse;
 use super::error::{Result, WarehouseError};
 use super::folder::{metadata_in, newest_by_table};
 use super::location::to_location;
 use super::new_table::has_table;
+use super::state::TableState;
 use super::storage::file_io;
 use crate::stores::folder_url;
 
@@ -37,7 +38,7 @@ impl Warehouse {
         // Errors here, and nothing was entered.
         Self::of_state(Catalog::at(catalog)?, file_io(), state)?;
         file.initialize().await?;
-        if !file.insert(&location).await? {
+        if !file.register(&location).await? {
             return Err(taken());
         }
         Self::open(catalog).await

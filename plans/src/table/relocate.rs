@@ -12,14 +12,15 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use super::catalog::{Catalog, Swap};
-use super::create::{TableState, Warehouse};
+use super::catalog::{Catalog, Proposed, Swap};
+use super::create::Warehouse;
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::known_ids::KnownIds;
 use super::location::{to_location, to_url};
 use super::manifests::MetadataFiles;
 use super::register::newest_in;
+use super::state::TableState;
 use super::storage::file_io;
 use crate::model::layout;
 use crate::stores::{ObjectError, folder_url, stores};
@@ -68,6 +69,13 @@ impl Warehouse {
             let (catalog, newest) = (file.to_string(), newest.metadata_location.clone());
             return Err(WarehouseError::NamesAnother { catalog, named: named.clone(), newest });
         }
+        if named.is_some() && paths.is_elsewhere() && file.writes_metadata() {
+            return Err(WarehouseError::Pinned {
+                catalog: file.to_string(),
+                table: file.table(),
+                folder: folder.to_string(),
+            });
+        }
         let (state, files) = match paths.is_elsewhere() {
             true => Relocation::run(&newest, &paths, &folder).await?,
             false => (newest, Counts::default()),
@@ -75,16 +83,17 @@ impl Warehouse {
         // Errors here, and nothing was entered.
         Self::of_state(file.clone(), file_io(), state.clone())?;
         let location = &state.metadata_location;
+        let next = Proposed { metadata: state.metadata.clone(), location: Some(location.clone()) };
         match named {
             None => {
                 file.initialize().await?;
-                if !file.insert(location).await? {
+                if !file.register(location).await? {
                     return Err(WarehouseError::HasTable { catalog: file.to_string() });
                 }
             }
             Some(named) if named == *location => {}
-            Some(named) => match file.swap(&named, location).await {
-                Swap::Done => {}
+            Some(named) => match file.commit(&TableState { metadata_location: named, ..state.clone() }, &next).await {
+                Swap::Done(_) => {}
                 Swap::Refused(error) => return Err(error),
                 Swap::Lost | Swap::Unknown(_) if file.metadata_location().await?.as_ref() == Some(location) => {}
                 Swap::Lost => return Err(WarehouseError::Contention { attempts: 1 }),

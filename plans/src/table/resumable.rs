@@ -71,7 +71,7 @@ fn parsed(url: &str) -> Result<Url> {
 mod tests {
     use super::super::commit::{Change, Committer};
     use super::super::committed_runs::{needless_notes, noted};
-    use super::super::create::RUN;
+    use super::super::state::RUN;
     use super::super::testing::{Row, warehouse, write_part};
     use super::*;
 

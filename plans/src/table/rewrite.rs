@@ -5,7 +5,7 @@ use std::sync::Arc;
 use iceberg::spec::TableMetadata;
 use uuid::Uuid;
 
-use super::catalog::{Swap, backoff};
+use super::catalog::{Proposed, Swap, backoff};
 use super::leases::RunLease;
 use super::leases::error::{MaintenanceError, Result};
 use super::manifests::MetadataFiles;
@@ -56,8 +56,8 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
         let base = warehouse.load().await?;
         warehouse.requirements().check_table(&base.metadata, warehouse.catalog())?;
         let mut files = MetadataFiles::new(warehouse.io(), &base.metadata, change.snapshot());
-        let written = write(change, &base, &mut files).await;
-        let (location, outcome) = match written {
+        let written = write(warehouse, change, &base, &mut files).await;
+        let (next, outcome) = match written {
             Ok(Some(written)) => written,
             Ok(None) => {
                 files.delete().await;
@@ -77,15 +77,15 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
             files.delete().await;
             return Err(lost);
         }
-        match warehouse.catalog().swap(&base.metadata_location, &location).await {
-            Swap::Done => return Ok(Some(outcome)),
+        match warehouse.catalog().commit(&base, &next).await {
+            Swap::Done(_) => return Ok(Some(outcome)),
             Swap::Lost => files.delete().await,
             Swap::Refused(error) => {
                 files.delete().await;
                 return Err(error.into());
             }
             Swap::Unknown(error) => match warehouse.load().await {
-                Ok(now) if is_or_was(&now, &location) => return Ok(Some(outcome)),
+                Ok(now) if warehouse.catalog().shows(&now, &base, &next) => return Ok(Some(outcome)),
                 // The files stay: it may become visible after all.
                 Ok(_) => {}
                 Err(unreadable) => {
@@ -102,19 +102,15 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
     Err(WarehouseError::Contention { attempts: MAX_ATTEMPTS }.into())
 }
 
-/// Whether `location` is the table's metadata, or was before.
-fn is_or_was(now: &TableState, location: &str) -> bool {
-    now.metadata_location == location || now.metadata.metadata_log().iter().any(|log| log.metadata_file == location)
-}
-
-/// Writes the next metadata, and returns its location.
+/// Writes what the next metadata needs and, unless the catalog does, the metadata.
 async fn write<R: Rewrite>(
+    warehouse: &Warehouse,
     change: &R,
     base: &Arc<TableState>,
     files: &mut MetadataFiles,
-) -> Result<Option<(String, R::Outcome)>> {
+) -> Result<Option<(Proposed, R::Outcome)>> {
     let Some((next, outcome)) = change.rewrite(base, files).await? else { return Ok(None) };
-    let location = files.write_metadata(&next, base).await?;
+    let next = files.propose(next, base, warehouse.catalog()).await?;
     files.sync().await?;
-    Ok(Some((location, outcome)))
+    Ok(Some((next, outcome)))
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use iceberg::spec::{MAIN_BRANCH, Operation, Snapshot, Summary, TableMetadata};
 
 use super::committed_runs;
-use super::create::{MAX_LAST_MODIFIED, TableState};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::item_index::ItemIndex;
 use super::manifests::files::LiveFile;
+use super::state::{MAX_LAST_MODIFIED, TableState};
 use crate::model::part_file::PartFile;
 
 /// The metadata that follows `base`: with one more snapshot, which is the current one. That it is the commit of the run

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use chrono::{Datelike, TimeZone, Utc};
+use iceberg::spec::TableMetadata;
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use parquet::file::metadata::ParquetMetaData;
 
+use super::catalog::Proposed;
 use super::create::Warehouse;
+use super::state::TableState;
 use crate::model::items::ItemSchema;
 use crate::model::layout::bucket_folder;
 use crate::model::part_file::{ColumnStatistics, PackedColumns, PartFile};
@@ -18,6 +21,15 @@ use crate::model::part_file::{ColumnStatistics, PackedColumns, PartFile};
 pub async fn warehouse(folder: &tempfile::TempDir) -> Warehouse {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     Warehouse::open_or_create(&path("catalog.db"), &path("wh"), &items(), 1).await.unwrap()
+}
+
+/// Gives a table other metadata, as another engine does.
+pub async fn commit_metadata(warehouse: &Warehouse, base: &TableState, next: TableMetadata) {
+    let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
+    let location = location.with_next_version();
+    next.write_to(warehouse.io(), &location).await.unwrap();
+    let next = Proposed { metadata: next.into(), location: Some(location.to_string()) };
+    warehouse.catalog().commit(base, &next).await;
 }
 
 pub fn items() -> ItemSchema {

@@ -10,7 +10,7 @@ use crate::maintenance::documents;
 use crate::model::task_files::RecordFile;
 use crate::scan::WarehouseTable;
 use crate::table::ingest_record::RecordList;
-use crate::table::testing::{record, warehouse};
+use crate::table::testing::{commit_metadata, record, warehouse};
 
 /// Sum of the ids that a table holds.
 async fn sum(context: &SessionContext, table: &str) -> i64 {
@@ -132,10 +132,7 @@ async fn tag(warehouse: &Warehouse, snapshot: i64) {
     let retention = SnapshotRetention::Tag { max_ref_age_ms: None };
     let next = builder.set_ref("kept", SnapshotReference { snapshot_id: snapshot, retention }).unwrap();
     let next = next.build().unwrap().metadata;
-    let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
-    let location = location.with_next_version();
-    next.write_to(warehouse.io(), &location).await.unwrap();
-    warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+    commit_metadata(warehouse, &base, next).await;
 }
 
 #[tokio::test]
@@ -215,10 +212,7 @@ async fn change(
     let base = warehouse.load().await.unwrap();
     let builder = base.next();
     let next = change(builder).build().unwrap().metadata;
-    let location: iceberg::MetadataLocation = base.metadata_location.parse().unwrap();
-    let location = location.with_next_version();
-    next.write_to(warehouse.io(), &location).await.unwrap();
-    warehouse.catalog().swap(&base.metadata_location, &location.to_string()).await;
+    commit_metadata(warehouse, &base, next).await;
 }
 
 async fn set(warehouse: &Warehouse, property: &str, value: &str) {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::checkpoint::{CheckpointedRun, RunRecord, RunReport, RunState};
 use crate::maintenance::runs_heard_of;
 use crate::table::Warehouse;
-use crate::table::create::{KIND, REMOVED, RUN, UPDATED};
+use crate::table::state::{KIND, REMOVED, RUN, UPDATED};
 
 /// Columns of table `runs`.
 ///

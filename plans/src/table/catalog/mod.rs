@@ -1,250 +1,206 @@
-//! The catalog: a SQLite file that points at the table's current metadata, on a local disk or in an object store.
+//! The catalog: what points at the table's current metadata. It is a SQLite file, on a local disk or in an object store, or a
+//! server that speaks Iceberg's REST protocol.
 //!
-//! - `database`: the file itself, which other engines open.
+//! - `file`: the catalog in a file; `database` is the file itself, which other engines open, and `remote` the file as an
+//!   object, replaced as a whole.
+//! - `rest`: the catalog behind a server, which is told what changes; `difference` says what that is.
 //! - `backoff`: how long to wait for other writers.
-//! - `remote`: the file as an object, replaced as a whole.
 
 mod backoff;
 mod database;
+mod difference;
+mod file;
 mod remote;
+mod rest;
 
 use std::fmt;
 
+use iceberg::spec::TableMetadataRef;
 use url::Url;
 
 pub(crate) use self::backoff::backoff;
-use self::database::{Database, Swapped};
-use self::remote::RemoteCatalog;
+use self::file::FileCatalog;
+use self::rest::{Address, RestCatalog};
 use super::error::{Result, WarehouseError};
-use crate::stores::location_url;
+use super::state::TableState;
 
 /// Name of the catalog in the file (`catalog_name`).
 pub const CATALOG: &str = "earthcatalog";
-/// Namespace of the table.
+/// Namespace of the table, where none is named.
 pub const NAMESPACE: &str = "earthcatalog";
-/// Name of the table.
+/// Name of the table, where none is named.
 pub const TABLE: &str = "items";
 
-/// A catalog file, displayed as its path or URL. Cheap to clone; clones share what they have read.
+/// A catalog, displayed as its path or URL. Cheap to clone; clones share what they have read.
 #[derive(Debug, Clone)]
-pub struct Catalog {
-    url: Url,
-    place: Place,
-}
+pub struct Catalog(Kind);
 
 #[derive(Debug, Clone)]
-enum Place {
-    Local(Database),
-    Remote(RemoteCatalog),
+enum Kind {
+    File(FileCatalog),
+    Rest(RestCatalog),
 }
 
-/// What became of a compare-and-swap of the table's metadata location.
+/// What a catalog says of its table.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Location of the table's current metadata.
+    pub location: String,
+    /// The metadata, from a catalog that has read it.
+    pub metadata: Option<TableMetadataRef>,
+}
+
+/// The metadata that is to follow.
+#[derive(Debug, Clone)]
+pub struct Proposed {
+    pub metadata: TableMetadataRef,
+    /// Where it was written; `None` where the catalog itself writes metadata.
+    pub location: Option<String>,
+}
+
+/// What became of a change of the table in its catalog.
 #[derive(Debug)]
 pub enum Swap {
-    /// The table points at the new metadata.
-    Done,
-    /// Nothing was written: the table points elsewhere, or the catalog was busy for too long.
+    /// The table has the new metadata, which lies at this location.
+    Done(String),
+    /// Nothing was written: the table has changed, or the catalog was busy for too long.
     Lost,
     /// Nothing was written, and trying again is of no use.
     Refused(WarehouseError),
-    /// The catalog failed half-way; whether the table points at the new metadata must be read again.
+    /// The catalog failed half-way; whether the table has the new metadata must be read again.
     Unknown(WarehouseError),
 }
 
+/// How a place that a user names as a catalog is understood.
+///
+/// Errors: it is the URL of a REST catalog, and has something in it that such a URL cannot have.
+fn address_of(location: &str) -> Result<Option<Address>> {
+    Ok(Address::parse(location)?)
+}
+
 impl Catalog {
-    /// The catalog at a path or URL; the file need not exist yet.
+    /// The catalog at a path or URL, which need not exist yet. A URL of HTTP is that of a REST catalog, unless its path ends as
+    /// the name of a SQLite file does.
     pub fn at(location: &str) -> Result<Self> {
-        let url = location_url(location)?;
-        let place = if url.scheme() == "file" {
-            let invalid = || WarehouseError::InvalidLocation { location: location.into(), reason: "not a path".into() };
-            Place::Local(Database::shared(url.to_file_path().map_err(|()| invalid())?))
-        } else {
-            Place::Remote(RemoteCatalog::at(&url)?)
-        };
-        Ok(Self { url, place })
+        Ok(Self(match address_of(location)? {
+            Some(address) => Kind::Rest(RestCatalog::at(address)?),
+            None => Kind::File(FileCatalog::at(location)?),
+        }))
     }
 
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// Creates the file and its tables where they are absent.
-    pub async fn initialize(&self) -> Result<()> {
-        let file = match &self.place {
-            Place::Remote(remote) => return remote.initialize().await,
-            Place::Local(file) => file,
-        };
-        if let Some(folder) = file.file().parent() {
-            let created = tokio::fs::create_dir_all(folder).await;
-            created.map_err(|e| self.failed(sqlx::Error::Io(e)))?;
+    /// The URL of the file; `None` of a catalog that is no file.
+    pub fn file(&self) -> Option<&Url> {
+        match &self.0 {
+            Kind::File(file) => Some(file.url()),
+            Kind::Rest(_) => None,
         }
-        file.initialize().await.map_err(|e| self.failed(e))
+    }
+
+    /// How PyIceberg opens a catalog that is no file: the base of its URL, and its warehouse.
+    pub fn rest_endpoint(&self) -> Option<(&str, Option<&str>)> {
+        match &self.0 {
+            Kind::File(_) => None,
+            Kind::Rest(rest) => Some((rest.address().base(), rest.address().warehouse())),
+        }
+    }
+
+    /// Name of the table, with its namespace.
+    pub fn table(&self) -> String {
+        match &self.0 {
+            Kind::File(_) => format!("{NAMESPACE}.{TABLE}"),
+            Kind::Rest(rest) => rest.address().table_name(),
+        }
+    }
+
+    /// Whether the catalog writes the table's metadata, and says where; else whoever changes the table writes it first.
+    pub fn writes_metadata(&self) -> bool {
+        matches!(self.0, Kind::Rest(_))
+    }
+
+    /// Makes the catalog, where it is absent, so that a table can be entered: the file and its tables, or the namespace.
+    pub async fn initialize(&self) -> Result<()> {
+        match &self.0 {
+            Kind::File(file) => file.initialize().await,
+            Kind::Rest(rest) => Ok(rest.create_namespace().await?),
+        }
+    }
+
+    /// The table as it is now; `None` where the catalog has none.
+    pub async fn load(&self) -> Result<Option<Current>> {
+        match &self.0 {
+            Kind::File(file) => {
+                Ok(file.metadata_location().await?.map(|location| Current { location, metadata: None }))
+            }
+            Kind::Rest(rest) => Ok(rest.load().await?),
+        }
     }
 
     /// Location of the table's current metadata; `None` where the catalog has no table.
     pub async fn metadata_location(&self) -> Result<Option<String>> {
-        match &self.place {
-            Place::Remote(remote) => remote.metadata_location().await,
-            Place::Local(database) => {
-                if !tokio::fs::try_exists(database.file()).await.unwrap_or(false) {
-                    return Err(WarehouseError::NoCatalog { catalog: self.to_string() });
-                }
-                database.metadata_location().await.map_err(|e| self.failed(e))
+        Ok(self.load().await?.map(|current| current.location))
+    }
+
+    /// Enters a new table, unless there is one: then `false`, and nothing changes.
+    pub async fn create(&self, first: &Proposed) -> Result<bool> {
+        match (&self.0, &first.location) {
+            (Kind::Rest(rest), _) => Ok(rest.create(&first.metadata).await?),
+            (Kind::File(file), Some(location)) => file.insert(location).await,
+            (Kind::File(_), None) => Err(self.unwritten()),
+        }
+    }
+
+    /// Enters a table that is there, by the location of its metadata, unless the catalog has one: then `false`, and nothing
+    /// changes.
+    pub async fn register(&self, metadata_location: &str) -> Result<bool> {
+        match &self.0 {
+            Kind::File(file) => file.insert(metadata_location).await,
+            Kind::Rest(rest) => Ok(rest.register(metadata_location).await?),
+        }
+    }
+
+    /// Gives the table the metadata that is to follow `base`, if the table is still that.
+    pub async fn commit(&self, base: &TableState, next: &Proposed) -> Swap {
+        match (&self.0, &next.location) {
+            (Kind::Rest(rest), _) => rest.commit(base, &next.metadata).await,
+            (Kind::File(file), Some(location)) => file.swap(&base.metadata_location, location).await,
+            (Kind::File(_), None) => Swap::Refused(self.unwritten()),
+        }
+    }
+
+    /// Whether what was to follow `base` has become visible, by what the table is `now`.
+    pub fn shows(&self, now: &TableState, base: &TableState, next: &Proposed) -> bool {
+        let is_or_was = |location: &String| {
+            let mut log = now.metadata.metadata_log().iter();
+            now.metadata_location == *location || log.any(|log| log.metadata_file == *location)
+        };
+        match &next.location {
+            Some(location) => is_or_was(location),
+            None => {
+                now.metadata_location != base.metadata_location
+                    && difference::is_in(&now.metadata, &base.metadata, &next.metadata)
             }
         }
     }
 
-    /// Enters the table, unless there is one: then `false`, and nothing changes.
-    pub async fn insert(&self, metadata_location: &str) -> Result<bool> {
-        match &self.place {
-            Place::Remote(remote) => remote.insert(metadata_location).await,
-            Place::Local(database) => database.insert(metadata_location).await.map_err(|e| self.failed(e)),
-        }
-    }
-
-    /// Points the table from `expected` to `new`, if it points at `expected`.
-    pub async fn swap(&self, expected: &str, new: &str) -> Swap {
-        match &self.place {
-            Place::Remote(remote) => remote.swap(expected, new).await,
-            Place::Local(database) => match database.swap(expected, new).await {
-                Swapped::Yes => Swap::Done,
-                Swapped::No => Swap::Lost,
-                Swapped::Refused(e) => Swap::Refused(self.failed(e)),
-                Swapped::Unknown(e) => Swap::Unknown(self.failed(e)),
-            },
-        }
-    }
-
-    fn failed(&self, source: sqlx::Error) -> WarehouseError {
-        WarehouseError::Database { catalog: self.to_string(), source }
+    /// A file can only point at metadata that is written.
+    fn unwritten(&self) -> WarehouseError {
+        let reason = "its metadata was not written before it was to be entered".to_owned();
+        WarehouseError::InvalidLocation { location: self.to_string(), reason }
     }
 }
 
 impl fmt::Display for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Local(database) => database.file().display().fmt(f),
-            Place::Remote(_) => self.url.fmt(f),
+        match &self.0 {
+            Kind::File(file) => file.fmt(f),
+            Kind::Rest(rest) => rest.address().fmt(f),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_table_is_entered_once_and_moves_only_from_where_it_is_expected() {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::at(folder.path().join("new/catalog.db").to_str().unwrap()).unwrap();
-        assert!(matches!(catalog.metadata_location().await, Err(WarehouseError::NoCatalog { .. })));
-
-        catalog.initialize().await.unwrap();
-        catalog.initialize().await.unwrap();
-        assert_eq!(catalog.metadata_location().await.unwrap(), None);
-
-        assert!(catalog.insert("v0").await.unwrap());
-        assert!(!catalog.insert("other").await.unwrap());
-        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
-        assert!(matches!(catalog.swap("v0", "v2").await, Swap::Lost));
-        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
-        assert!(!folder.path().join("new/catalog.db-wal").exists(), "the file alone is the catalog");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn many_may_create_the_same_catalog_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::at(folder.path().join("catalog.db").to_str().unwrap()).unwrap();
-        let tasks = (0..8).map(|i| {
-            let catalog = catalog.clone();
-            tokio::spawn(async move {
-                catalog.initialize().await.unwrap();
-                catalog.insert(&format!("v{i}")).await.unwrap()
-            })
-        });
-        let won = futures::future::join_all(tasks).await.into_iter().filter(|won| *won.as_ref().unwrap()).count();
-        assert_eq!(won, 1);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_database_is_named_in_the_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.db");
-        std::fs::write(&file, "this is not a database, by no means; it is text").unwrap();
-        let error = Catalog::at(file.to_str().unwrap()).unwrap().metadata_location().await.unwrap_err();
-        assert!(error.to_string().contains("catalog.db") && error.to_string().contains("not a database"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_catalog_whose_creation_was_cut_off_has_no_table_yet() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.db");
-        std::fs::write(&file, "").unwrap();
-        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
-        assert_eq!(catalog.metadata_location().await.unwrap(), None);
-        catalog.initialize().await.unwrap();
-        assert!(catalog.insert("v0").await.unwrap());
-    }
-
-    #[test]
-    fn a_catalog_is_called_by_its_path_or_url() {
-        assert_eq!(Catalog::at("/data/my catalog.db").unwrap().to_string(), "/data/my catalog.db");
-        assert_eq!(Catalog::at("memory://bucket/catalog.db").unwrap().to_string(), "memory://bucket/catalog.db");
-    }
-
-    /// A catalog as earlier versions made it.
-    async fn with_a_write_ahead_log(file: &std::path::Path) {
-        use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-        use sqlx::{ConnectOptions, Connection};
-        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
-        catalog.initialize().await.unwrap();
-        catalog.insert("v0").await.unwrap();
-        let options = SqliteConnectOptions::new().filename(file).journal_mode(SqliteJournalMode::Wal);
-        options.connect().await.unwrap().close().await.unwrap();
-        assert_eq!(journal(file), [2, 2]);
-    }
-
-    /// File format, section 1.3.3: 1 is the rollback journal, 2 the write-ahead log.
-    fn journal(file: &std::path::Path) -> Vec<u8> {
-        std::fs::read(file).unwrap()[18..20].to_vec()
-    }
-
-    fn names(folder: &tempfile::TempDir) -> Vec<String> {
-        let entries = std::fs::read_dir(folder.path()).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-    }
-
-    #[tokio::test]
-    async fn a_catalog_has_no_write_ahead_log_and_loses_that_of_earlier_versions_with_its_next_commit() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("catalog.db");
-        let catalog = Catalog::at(file.to_str().unwrap()).unwrap();
-        catalog.initialize().await.unwrap();
-        assert_eq!(journal(&file), [1, 1]);
-        std::fs::remove_file(&file).unwrap();
-
-        with_a_write_ahead_log(&file).await;
-        let before = std::fs::read(&file).unwrap();
-        // A reader leaves it as it is, and nothing beside it.
-        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v0"));
-        assert!(std::fs::read(&file).unwrap() == before);
-        assert_eq!(names(&folder), ["catalog.db"]);
-
-        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
-        assert_eq!((journal(&file), names(&folder)), (vec![1, 1], vec!["catalog.db".to_owned()]));
-        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
-    }
-
-    #[tokio::test]
-    async fn what_sqlite_refuses_is_no_lost_race() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        std::fs::write(path("text.db"), "this is not a database, by no means; it is text").unwrap();
-        std::fs::create_dir(path("folder.db")).unwrap();
-        for (name, advice) in [("text.db", "not a SQLite file"), ("folder.db", "permission")] {
-            let swap = Catalog::at(&path(name)).unwrap().swap("v0", "v1").await;
-            let Swap::Refused(error) = swap else { panic!("{name}: {swap:?}") };
-            assert!(error.to_string().contains(name) && error.to_string().contains(advice), "{error}");
-        }
-    }
+/// Whether a place that a user names as a catalog is the URL of a REST catalog.
+///
+/// Errors: as of [`Catalog::at`].
+pub fn is_rest(location: &str) -> Result<bool> {
+    Ok(address_of(location)?.is_some())
 }

@@ -87,7 +87,7 @@ impl RemoteCatalog {
             Err(e) => return Swap::Refused(e),
         };
         match self.replace(&seen, copy, new).await {
-            Ok(true) => Swap::Done,
+            Ok(true) => Swap::Done(new.to_owned()),
             Ok(false) => Swap::Lost,
             Err(WarehouseError::CatalogObject(e)) if !e.is_refusal() => Swap::Unknown(e.into()),
             Err(e) => Swap::Refused(e),
@@ -164,15 +164,15 @@ mod tests {
     use object_store::memory::InMemory;
     use uuid::Uuid;
 
-    use super::super::{Catalog, Place};
+    use super::super::file::{FileCatalog, Place};
     use super::*;
     use crate::stores::faults::{Fault, Faults, Faulty, Operation};
     use crate::stores::{Retrying, Service, stores};
     use crate::table::testing::{items, record};
     use crate::table::{Change, Committer, Warehouse};
 
-    fn catalog() -> Catalog {
-        Catalog::at(&format!("memory://{}/deep/catalog.db", Uuid::new_v4())).unwrap()
+    fn catalog() -> FileCatalog {
+        FileCatalog::at(&format!("memory://{}/deep/catalog.db", Uuid::new_v4())).unwrap()
     }
 
     #[tokio::test]
@@ -185,12 +185,12 @@ mod tests {
 
         assert!(catalog.insert("v0").await.unwrap());
         assert!(!catalog.insert("other").await.unwrap());
-        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
+        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done(_)));
         assert!(matches!(catalog.swap("v0", "v2").await, Swap::Lost));
         // Another process, which has seen nothing yet.
-        let other = Catalog::at(&catalog.to_string()).unwrap();
+        let other = FileCatalog::at(&catalog.to_string()).unwrap();
         assert_eq!(other.metadata_location().await.unwrap().as_deref(), Some("v1"));
-        assert!(matches!(other.swap("v1", "v2").await, Swap::Done));
+        assert!(matches!(other.swap("v1", "v2").await, Swap::Done(_)));
         assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v2"));
     }
 
@@ -206,7 +206,7 @@ mod tests {
 
         // Given a file with a write-ahead log, as earlier versions and other engines make it,
         let folder = tempfile::tempdir().unwrap();
-        let local = Catalog::at(folder.path().join("catalog.db").to_str().unwrap()).unwrap();
+        let local = FileCatalog::at(folder.path().join("catalog.db").to_str().unwrap()).unwrap();
         local.initialize().await.unwrap();
         local.insert("v0").await.unwrap();
         let wal = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("catalog.db"));
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(copied[18..20], [2, 2]);
         object.replace(&seen, copied.into()).await.unwrap().unwrap();
         // a commit takes it out.
-        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done));
+        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done(_)));
         assert_eq!(object.read().await.unwrap().unwrap().bytes[18..20], [1, 1]);
         assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
     }
@@ -225,12 +225,12 @@ mod tests {
     async fn many_may_create_the_same_catalog_and_swap_at_once_and_one_wins() {
         let place = catalog().to_string();
         let tasks = (0..8).map(|i| {
-            let catalog = Catalog::at(&place).unwrap();
+            let catalog = FileCatalog::at(&place).unwrap();
             tokio::spawn(async move {
                 catalog.initialize().await.unwrap();
                 let inserted = catalog.insert(&format!("v{i}")).await.unwrap();
                 let base = catalog.metadata_location().await.unwrap().unwrap();
-                (inserted, matches!(catalog.swap(&base, "next").await, Swap::Done) && base != "next")
+                (inserted, matches!(catalog.swap(&base, "next").await, Swap::Done(_)) && base != "next")
             })
         });
         let won: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
@@ -282,7 +282,7 @@ mod tests {
         let catalog = catalog();
         let faults = Arc::new(Faults::new(0, 0., &[]));
         stores().register_store(catalog.url(), Arc::new(Faulty::over(Arc::new(InMemory::new()), Arc::clone(&faults))));
-        let catalog = Catalog::at(catalog.url().as_str()).unwrap();
+        let catalog = FileCatalog::at(catalog.url().as_str()).unwrap();
         catalog.initialize().await.unwrap();
         catalog.insert("v0").await.unwrap();
         let Place::Remote(remote) = &catalog.place else { panic!("it is remote") };

@@ -22,12 +22,13 @@ use uuid::Uuid;
 use self::files::{LiveFile, LiveFiles};
 use self::listing::LiveEntry;
 use self::manifest_writer::{ManifestBuilder, ManifestForm};
-use super::create::TableState;
+use super::catalog::{Catalog, Proposed};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::known_ids::KnownIds;
 use super::location::to_url;
 use super::schema::{self, Columns};
+use super::state::TableState;
 use crate::model::layout;
 use crate::model::part_file::PartFile;
 use crate::model::task_files::IdFile;
@@ -364,6 +365,15 @@ impl MetadataFiles {
         self.written.push(location.to_string());
         next.write_to(&self.io, &location).await.map_err(WarehouseError::metadata(location.to_string()))?;
         Ok(location.to_string())
+    }
+
+    /// What is to follow `base` in `catalog`: written, unless the catalog writes metadata itself.
+    pub async fn propose(&mut self, next: TableMetadata, base: &TableState, catalog: &Catalog) -> Result<Proposed> {
+        let location = match catalog.writes_metadata() {
+            true => None,
+            false => Some(self.write_metadata(&next, base).await?),
+        };
+        Ok(Proposed { metadata: next.into(), location })
     }
 
     /// Has a local disk keep what was written, before something that lasts names it.
