@@ -29,6 +29,7 @@ mod python_package;
 mod query;
 mod real_data;
 mod relocate;
+mod rest_catalog;
 mod s3_server;
 mod scripts;
 mod search;
