@@ -17,13 +17,13 @@ use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
 use crate::stores::{ObjectError, stores};
 use crate::table::commit::snapshot_id;
-use crate::table::create::KIND;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
 use crate::table::location::to_url;
 use crate::table::manifests::{MetadataFiles, live_manifests};
 use crate::table::rewrite::{Rewrite, rewrite_metadata};
+use crate::table::state::KIND;
 use crate::table::{Change, Committer, IdChange, ItemIndex, TableState, Warehouse, snapshot};
 
 /// What a repair did.
