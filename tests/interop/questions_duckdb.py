@@ -155,7 +155,8 @@ def register_cells(connection):
                 return None
             return function(*arguments)
 
-        connection.create_function(f"h3_{name}", of, parameters, returns, null_handling="special")
+        of_arity = {1: lambda a: of(a), 2: lambda a, b: of(a, b)}[len(parameters)]
+        connection.create_function(f"h3_{name}", of_arity, list(parameters), returns, null_handling="special")
 
     def grid_distance(a, b):
         try:

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use geo::bool_ops::FillRule;
 use geo::orient::Direction;
-use geo::{BooleanOps, Coord, CoordsIter, MapCoords, MultiPolygon, OpType, Orient, Polygon, unary_union};
+use geo::{BooleanOps, BoundingRect, Coord, CoordsIter, MapCoords, MultiPolygon, OpType, Orient, Polygon, unary_union};
 
 use crate::st_is_valid::is_valid;
 
@@ -37,8 +37,8 @@ pub(crate) fn even_odd(polygons: &MultiPolygon) -> MultiPolygon {
 
 /// The same with the vertices that `given` has. Boolean operations round them to some 2^-30 of the extent of all.
 fn with_vertices_of(made: &MultiPolygon, given: &MultiPolygon) -> MultiPolygon {
-    let extent = given.coords_iter().fold(0.0_f64, |extent, at| extent.max(at.x.abs()).max(at.y.abs()));
-    let step = 8.0 * extent * f64::from(2.0_f32.powi(-29));
+    let extent = given.bounding_rect().map_or(0.0, |all| all.width().max(all.height()));
+    let step = 4.0 * extent * f64::from(2.0_f32.powi(-29));
     if step == 0.0 {
         return made.clone();
     }
