@@ -104,7 +104,7 @@ async fn what_was_planned_here_arrives_and_runs_elsewhere() {
         "SELECT id, row_number() OVER (PARTITION BY platform ORDER BY datetime DESC, id) AS n FROM items",
         "SELECT a.id FROM items a LEFT JOIN items b ON a.id = b.id AND ST_DWithin(a.geometry, b.geometry, 1)",
         "SELECT platform, ST_AsText(ST_Union(geometry)), ST_AsText(ST_Collect(DISTINCT geometry)), ST_Extent(geometry) FILTER (WHERE id > 'item-2') FROM items GROUP BY 1",
-        "SELECT id, ST_AreaSpheroid(ST_Envelope(geometry)), ST_Distance_Sphere(geometry, ST_Point(0, 0)), h3_cell_to_children(grid_partition, 3) FROM items",
+        "SELECT id, ST_AreaSpheroid(ST_Envelope(geometry)), ST_Distance_Sphere(geometry, ST_MakeEnvelope(-2, 0, -1, 1)), h3_cell_to_children(grid_partition, 3) FROM items",
     ] {
         for folder in [None, Some(&Url::parse("memory://codec/run/").unwrap())] {
             // A plan is run once.
