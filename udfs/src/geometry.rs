@@ -1,5 +1,7 @@
 //! Geometry arguments of the ST_ functions.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -10,7 +12,7 @@ use geo_traits::{CoordTrait, RectTrait};
 use geoarrow_array::array::{RectArray, from_arrow_array};
 use geoarrow_array::cast::{AsGeoArrowArray, to_wkb_view};
 use geoarrow_array::{GeoArrowArray, GeoArrowArrayAccessor};
-use geoarrow_schema::{GeoArrowType, WkbType};
+use geoarrow_schema::{CoordType, Dimension, GeoArrowType, PointType, WkbType};
 use wkt::ToWkt;
 
 /// A column of geometries, or one geometry for all rows.
@@ -26,7 +28,7 @@ impl Geometries {
             return Ok(Self { function, wkb: cast(array, &DataType::BinaryView)?.as_binary_view().clone() });
         }
         let unreadable = |e| exec_datafusion_err!("{function}: {}: {e}", field.name());
-        let native = from_arrow_array(array, field).map_err(unreadable)?;
+        let native = from_arrow_array(array, &marked(field)).map_err(unreadable)?;
         if let Some(boxes) = native.as_rect_opt() {
             return Ok(Self { function, wkb: boxes_as_polygons(function, boxes)? });
         }
@@ -120,7 +122,7 @@ pub(crate) fn to_wkb(function: &str, geometry: &Geometry) -> Result<Vec<u8>> {
 
 /// Whether an argument of this type is a geometry; a plan error if it is none.
 pub(crate) fn check_geometry(function: &str, field: &Field) -> Result<()> {
-    if is_wkb(field.data_type()) || GeoArrowType::try_from(field).is_ok() {
+    if is_wkb(field.data_type()) || GeoArrowType::try_from(marked(field).as_ref()).is_ok() {
         return Ok(());
     }
     plan_err!(
@@ -128,6 +130,16 @@ pub(crate) fn check_geometry(function: &str, field: &Field) -> Result<()> {
         field.name(),
         field.data_type()
     )
+}
+
+/// The field, marked as one of points if it holds what `ST_Point` makes: constants on their way to a cluster, and the branches
+/// of a CASE, lose their marks.
+fn marked(field: &Field) -> Cow<'_, Field> {
+    let points = PointType::new(Dimension::XY, Default::default()).with_coord_type(CoordType::Separated);
+    match field.extension_type_name().is_none() && field.data_type() == &points.data_type() {
+        true => Cow::Owned(points.to_field(field.name(), field.is_nullable())),
+        false => Cow::Borrowed(field),
+    }
 }
 
 fn is_wkb(data_type: &DataType) -> bool {

@@ -199,6 +199,7 @@ mod tests {
             ("ST_AsText(ST_Union(g) FILTER (WHERE kind = 7))", ""),
             ("ST_AsText(ST_Collect(g) FILTER (WHERE kind = 7))", ""),
             ("ST_AsText(ST_Extent(g) FILTER (WHERE kind = 7))", ""),
+            ("ST_AsText(ST_Union(CASE WHEN kind = 0 THEN NULL ELSE ST_Point(1, 2) END))", "POINT(1 2)"),
             ("ST_AsText(ST_Union(ST_GeomFromText(CASE WHEN kind = 0 THEN NULL ELSE 'POINT(1 2)' END)))", "POINT(1 2)"),
         ] {
             let answer = testing::answer(&session(), &format!("SELECT {sql} FROM ({squares})")).await;
