@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewArray};
+use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
-use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
 use iceberg::spec::{Operation, TableMetadata};
 use serde::Serialize;
 
 use super::item_index::build_item_index;
 use super::verify::Damaged;
-use crate::model::item_key::ItemKey;
 use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
 use crate::stores::{ObjectError, stores};
@@ -42,11 +41,13 @@ pub struct Repaired {
     pub index_built: bool,
 }
 
+/// Items that one statement writes again.
+const IDS: usize = 1_000;
+
 /// The tables of a repair in a session.
 const CELLS: &str = "repair$cells";
 const ITEMS: &str = "repair$items";
 const TOUCHED: &str = "repair$touched";
-const KEYS: &str = "repair$keys";
 
 /// Puts right what [`verify`](super::verify) has found `damaged`, in a snapshot each:
 ///
@@ -112,15 +113,14 @@ async fn restore(session: &SessionContext, warehouse: &Warehouse, damaged: &Dama
     });
     let mut touched: Vec<String> =
         conditions.map(|condition| format!("SELECT * FROM \"{ITEMS}\" WHERE {condition}")).collect();
-    if !damaged.items.is_empty() {
-        touched.push(format!(
-            "SELECT i.* FROM \"{ITEMS}\" i LEFT SEMI JOIN \"{KEYS}\" k ON k.id = i.id AND k.collection IS NOT DISTINCT FROM i.collection"
-        ));
-    }
-    let tables: [(&str, Arc<dyn TableProvider>); 3] = [
+    // Those with one of the ids in another collection are written again, too, which does no harm.
+    let ids: BTreeSet<&str> = damaged.items.iter().map(|item| item.id.as_str()).collect();
+    let ids: Vec<String> = ids.into_iter().map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
+    let of_ids = ids.chunks(IDS).map(|ids| format!("SELECT * FROM \"{ITEMS}\" WHERE id IN ({})", ids.join(", ")));
+    touched.extend(of_ids);
+    let tables: [(&str, Arc<dyn TableProvider>); 2] = [
         (CELLS, Arc::new(WarehouseTable::new(warehouse.clone()))),
         (ITEMS, Arc::new(ItemsTable::new(warehouse.clone()))),
-        (KEYS, keys(&damaged.items)?),
     ];
     for (name, table) in tables {
         session.register_table(name, table)?;
@@ -134,21 +134,10 @@ async fn restore(session: &SessionContext, warehouse: &Warehouse, damaged: &Dama
         }
         session.deregister_table(TOUCHED)?;
     }
-    for name in [CELLS, ITEMS, KEYS] {
+    for name in [CELLS, ITEMS] {
         session.deregister_table(name)?;
     }
     Ok(restored)
-}
-
-/// A table of Items by their keys.
-fn keys(items: &BTreeSet<ItemKey>) -> Result<Arc<MemTable>> {
-    let collections: ArrayRef =
-        Arc::new(items.iter().map(|item| item.collection.as_deref()).collect::<StringViewArray>());
-    let ids: ArrayRef = Arc::new(items.iter().map(|item| Some(item.id.as_str())).collect::<StringViewArray>());
-    let [collection, id] = ItemKey::COLUMNS;
-    let columns = [(collection, collections, true), (id, ids, true)];
-    let keys = RecordBatch::try_from_iter_with_nullable(columns).map_err(datafusion::common::DataFusionError::from)?;
-    Ok(Arc::new(MemTable::try_new(keys.schema(), vec![vec![keys]])?))
 }
 
 /// Deletes the file of the index, so that it counts as gone.

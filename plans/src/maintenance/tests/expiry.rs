@@ -366,7 +366,9 @@ async fn clean_ups_at_once_end_well_and_leave_what_is_needed() {
         )
         .await;
         let cleaned = others.iter().map(|other| clean(other, &AT_ONCE));
-        futures::future::join_all(cleaned).await.into_iter().for_each(|cleaned| drop(cleaned.unwrap()));
+        for cleaned in futures::future::join_all(cleaned).await {
+            cleaned.unwrap();
+        }
     }
     let state = warehouse.load().await.unwrap();
     let files = RecordList::of(&warehouse, &state).await.unwrap().files;
