@@ -25,6 +25,23 @@ pub(super) struct Partitions {
     running: JoinSet<Result<(usize, Vec<SinkRecord>)>>,
 }
 
+/// A context in which no join waits for partitions that have not begun. A join tells what it reads of its keys once all of its
+/// partitions know theirs (DataFusion's dynamic filters), and here one may begin when another one has ended.
+fn without_filters_of_joins(context: &TaskContext) -> TaskContext {
+    let mut config = context.session_config().clone();
+    config.options_mut().optimizer.enable_join_dynamic_filter_pushdown = false;
+    TaskContext::new(
+        context.task_id(),
+        context.session_id(),
+        config,
+        context.scalar_functions().clone(),
+        context.higher_order_functions().clone(),
+        context.aggregate_functions().clone(),
+        context.window_functions().clone(),
+        context.runtime_env(),
+    )
+}
+
 impl Partitions {
     pub fn of(sink: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Self {
         let in_order = || (0..sink.output_partitioning().partition_count()).collect();
@@ -33,7 +50,7 @@ impl Partitions {
             workers: RunOptions::workers_of(context.session_config()),
             waiting: longest_first.unwrap_or_else(in_order).into_iter(),
             sink: Arc::clone(sink),
-            context: Arc::clone(context),
+            context: Arc::new(without_filters_of_joins(context)),
             running: JoinSet::new(),
         }
     }

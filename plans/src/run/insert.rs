@@ -226,4 +226,15 @@ mod tests {
         let warehouse = crate::table::Warehouse::open(&format!("{f}/catalog.db")).await.unwrap();
         assert_eq!(warehouse.load().await.unwrap().metadata.snapshots().len(), 2);
     }
+
+    /// Of six partitions two are under way: a join that waits for all of them would wait for ever.
+    #[tokio::test]
+    async fn rows_of_a_join_with_more_partitions_than_workers_are_inserted() {
+        let table = super::super::testing::filled().await;
+        let insert = "INSERT INTO items SELECT i.* FROM (SELECT * FROM items UNION ALL SELECT * FROM items UNION ALL SELECT * FROM items) i
+             LEFT SEMI JOIN (SELECT 'i2' AS id UNION ALL SELECT 'i3') k ON k.id = i.id";
+        let inserted = super::super::testing::changed(&table, insert);
+        let inserted = tokio::time::timeout(std::time::Duration::from_secs(120), inserted).await;
+        assert!(inserted.expect("in time").unwrap() >= 6);
+    }
 }
