@@ -47,9 +47,10 @@ from soak_warehouse import WORLD, warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIES = 20
-CONFLICT = re.compile("another writer has replaced|other writers were always faster|is not as it was when this began")
+# The exit code of a command that another writer was in the way of.
+CONFLICT = 4
 NO_BUCKET = "the table has no such bucket"
-EXPIRED = re.compile("expired|or no longer")
+EXPIRED = re.compile("expired|or no longer|a clean-up has removed|a clean-up removed")
 # What other engines say of a file that is gone.
 GONE = re.compile("No such file|not found|NoSuchKey|No files found|does not exist|404", re.IGNORECASE)
 ITEMS = "SELECT collection, id, updated, platform FROM items"
@@ -259,7 +260,7 @@ class Soak:
         """Whether a command stopped for another one, and left nothing; any other failure is a finding."""
         if ended.code == 0 or ended.killed:
             return False
-        if CONFLICT.search(ended.error):
+        if ended.code == CONFLICT:
             self.count(kind, "conflicts")
         elif ended.seconds > self.args.retain and EXPIRED.search(ended.error):
             self.count(kind, "expired")

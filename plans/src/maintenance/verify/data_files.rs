@@ -1,6 +1,6 @@
 //! The data files that manifests name: one pass over all manifests, a few of them at a time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::runtime::SpawnedTask;
@@ -57,7 +57,9 @@ impl DataFiles<'_> {
         unnamed: &mut Unnamed,
         findings: &mut Findings,
     ) -> Result<Checked> {
-        let (mut whole, mut seen, mut of_older) = (vec![], HashSet::new(), vec![]);
+        let (mut whole, mut seen) = (vec![], HashSet::new());
+        // By location: several manifests may name one.
+        let mut of_older = BTreeMap::new();
         let read = |(number, manifest): (usize, ManifestFile)| {
             let (io, columns) = (self.warehouse.io().clone(), Arc::clone(self.warehouse.columns()));
             async move { (number, live_files_with_bounds(io, manifest, columns).await) }
@@ -88,7 +90,7 @@ impl DataFiles<'_> {
             let (parts, lost) = self.stored(parts, stored, findings).await?;
             match is_current {
                 true => lost.into_iter().for_each(|(file, finding)| findings.push_data_file(&file, finding)),
-                false => of_older.extend(lost),
+                false => of_older.extend(lost.into_iter().map(|(file, finding)| (file.location, finding))),
             }
             let is_read = is_current && self.depth == Depth::Pages && manifest.content == ManifestContentType::Data;
             if is_read {
@@ -98,8 +100,8 @@ impl DataFiles<'_> {
             }
         }
         // What the newest snapshot names, too, has been found there.
-        of_older.retain(|(file, _)| !findings.damaged.data_files.contains_key(&file.location));
-        let of_older = of_older.into_iter().map(|(_, finding)| finding.with_way_out(ONLY_OLDER)).collect();
+        of_older.retain(|location, _| !findings.damaged.data_files.contains_key(location));
+        let of_older = of_older.into_values().map(|finding| finding.with_way_out(ONLY_OLDER)).collect();
         Ok(Checked { whole, of_older })
     }
 
