@@ -100,22 +100,37 @@ SPHERE = pyproj.Geod(a=6371008.8, b=6371008.8)
 EQUAL_AREA = pyproj.Transformer.from_crs("EPSG:4326", "+proj=cea +ellps=WGS84", always_xy=True)
 
 # Degrees within which an edge and a geodesic are the same.
-PIECE = 0.001
+PIECE = 0.0003
+
+
+def outlines(shape):
+    """The outlines and holes of a shape's polygons in pieces, each with its number within its polygon. They are cut as lines:
+    GEOS makes another polygon of one that crosses itself."""
+    for polygon in shapely.get_parts(shape) if shape is not None else []:
+        for number, ring in enumerate(shapely.get_rings(polygon)):
+            yield number, shapely.get_coordinates(shapely.segmentize(shapely.LineString(ring.coords), PIECE))
 
 
 def globe_area(a):
     """That of an equal-area projection, in which edges stay straight in longitude and latitude."""
-    a = shapely.segmentize(geometries(a), PIECE)
-    projected = shapely.transform(a, lambda at: numpy.stack(EQUAL_AREA.transform(at[:, 0], at[:, 1]), axis=1))
-    return numbers(shapely.area(projected), shapely.is_missing(a))
+    a = geometries(a)
+
+    def ring_area(at):
+        x, y = EQUAL_AREA.transform(at[:, 0], at[:, 1])
+        x, y = x - x[0], y - y[0]
+        return abs(numpy.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
+
+    def of_shape(shape):
+        return sum(ring_area(at) * (-1 if number else 1) for number, at in outlines(shape))
+
+    return numbers(numpy.array([of_shape(shape) for shape in a], float), shapely.is_missing(a))
 
 
 def globe_perimeter(a):
-    a = shapely.segmentize(geometries(a), PIECE)
+    a = geometries(a)
 
     def perimeter(shape):
-        rings = [] if shape is None else [shapely.get_coordinates(r) for r in shapely.get_rings(shapely.get_parts(shape))]
-        return sum(SPHEROID.line_length(ring[:, 0], ring[:, 1]) for ring in rings)
+        return sum(SPHEROID.line_length(at[:, 0], at[:, 1]) for _, at in outlines(shape))
 
     return numbers(numpy.array([perimeter(shape) for shape in a], float), shapely.is_missing(a))
 
