@@ -232,3 +232,45 @@ impl fmt::Display for PlannedInsert {
         write!(f, "{:<12}nothing was written", "dry run")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deletion(items: usize) -> PlannedInsert {
+        PlannedInsert {
+            dry_run: true,
+            catalog: "c.db".to_owned(),
+            warehouse: "file:///wh/".to_owned(),
+            creates_table: false,
+            h3_resolution: 1,
+            promoted: 0,
+            source: None,
+            objects: Some(3),
+            deleted: Some(items as u64),
+            updated: None,
+            items: Some((0..items).map(|n| ItemKey::new(Some("c"), &format!("i{n:02}"))).collect()),
+            buckets: None,
+            resumes: None,
+        }
+    }
+
+    #[test]
+    fn items_are_listed_up_to_a_number_on_a_screen_and_all_in_json() {
+        insta::assert_snapshot!(deletion(2), @r"
+        table       in c.db: H3 resolution 1, 0 promoted properties
+        objects     3 are gone
+        Items       2 to delete
+                    c/i00
+                    c/i01
+        dry run     nothing was written
+        ");
+        let many = deletion(LISTED + 5);
+        let text = many.to_string();
+        assert!(text.contains("c/i19\n            and 5 more, which --output json lists\n"), "{text}");
+        assert!(!text.contains("c/i20"), "{text}");
+        let json = serde_json::to_value(&many).unwrap();
+        assert_eq!(json["items"].as_array().unwrap().len(), LISTED + 5);
+        assert_eq!(json["items"][0], serde_json::json!({ "collection": "c", "id": "i00" }));
+    }
+}

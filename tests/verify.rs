@@ -108,6 +108,31 @@ fn damage_is_an_exit_code_of_its_own_and_is_named() {
 }
 
 #[test]
+fn a_lost_file_is_taken_out_of_the_table_and_its_items_stay_where_they_are_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let delivery = delivered(folder.path(), "first", 0..12, "first");
+    command(&warehouse, &["ingest", "--inventory", delivery.to_str().unwrap()]).ok();
+    let before = warehouse.value("SELECT count(*) FROM items");
+    // Each Item has several cells, and so no file has all of its rows.
+    let part = warehouse.listing().into_keys().find(|path| path.to_str().unwrap().contains("/year=")).unwrap();
+    fs::remove_file(&part).unwrap();
+    // Where a clean-up did that, the question is to be asked again: nothing is damaged.
+    let error = warehouse.sql("SELECT count(assets) FROM items").fails(1);
+    assert!(error.contains("cannot be read") && error.contains("ask again") && !error.contains("damaged"), "{error}");
+
+    let report = verified(&warehouse, &["--repair"], 3);
+    let repair = &report["repair"];
+    assert_eq!((&repair["files_removed"], &repair["found"][0]["check"]), (&json!(1), &json!("exists")), "{report:#}");
+    assert!(repair["rows_restored"].as_u64() >= repair["rows_removed"].as_u64(), "{report:#}");
+    assert!(report["findings"][0]["way_out"].as_str().unwrap().contains("only older snapshots"), "{report:#}");
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), before);
+    command(&warehouse, &["expire", "--retain", "0s"]).ok();
+    is_whole(&warehouse, "after a repair");
+    assert!(verified(&warehouse, &["--repair"], 0).get("repair").is_none(), "there is nothing left to repair");
+}
+
+#[test]
 fn many_small_files_are_looked_at_within_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::below(folder.path());

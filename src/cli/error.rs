@@ -48,3 +48,21 @@ impl CliError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use earthcatalog_plans::table::WarehouseError;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_tells_a_conflict_and_damage_from_other_failures() {
+        let code = |error: CommandError| CliError::from(error).report();
+        let of_warehouse = |error: WarehouseError| code(error.into());
+        assert_eq!(of_warehouse(WarehouseError::Conflict { missing: vec!["a".to_owned()] }), 4);
+        assert_eq!(of_warehouse(WarehouseError::Contention { attempts: 3 }), 4);
+        assert_eq!(of_warehouse(WarehouseError::Expired { location: "a".to_owned() }), 4);
+        assert_eq!(of_warehouse(WarehouseError::NothingToCommit), 1);
+        assert_eq!((code(CommandError::Damage(1)), code(CommandError::Interrupted)), (3, 130));
+    }
+}

@@ -5,10 +5,9 @@ use std::io::Write;
 
 use clap::Args;
 use earthcatalog_plans::maintenance::{BuiltIndex, build_item_index};
-use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
-use super::CommandError;
+use super::{CommandError, open};
 use crate::arguments::{ReportFormat, ResourceArgs, WarehouseArgs};
 use crate::report::{bytes, count, millis};
 use crate::signals::interrupt;
@@ -38,9 +37,8 @@ pub struct Indexed {
 }
 
 pub async fn run(args: &IndexArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    args.at.check()?;
+    let warehouse = open(&args.at).await?;
     let session = args.resources.pipeline_session()?;
-    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     // Stopped anywhere, it leaves an orphan at most.
     let built = tokio::select! {
         built = build_item_index(&session, &warehouse) => built?,

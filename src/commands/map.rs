@@ -6,9 +6,8 @@ use clap::Args;
 use earthcatalog_plans::overview::overview;
 use earthcatalog_plans::query::ItemsTable;
 use earthcatalog_plans::session::session;
-use earthcatalog_plans::table::Warehouse;
 
-use super::CommandError;
+use super::{CommandError, open};
 use crate::arguments::WarehouseArgs;
 use crate::output::{Destination, Output, OutputError};
 use crate::site::{document, one_file};
@@ -27,9 +26,8 @@ pub struct MapArgs {
 }
 
 pub async fn run(args: &MapArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    args.at.check()?;
     let destination = Destination::parse(Some(&args.out)).map_err(OutputError::from)?;
-    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
+    let warehouse = open(&args.at).await?;
     let overview = overview(&session(1)?, &ItemsTable::new(warehouse)).await?;
     let document = document(&args.title, &overview).map_err(std::io::Error::from)?;
     let mut sink = destination.open(out).map_err(OutputError::from)?;

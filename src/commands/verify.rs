@@ -9,7 +9,7 @@ use earthcatalog_plans::maintenance::{Check, Finding, Repaired, Severity, Verifi
 use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 
-use super::CommandError;
+use super::{CommandError, open};
 use crate::arguments::{ReportFormat, ResourceArgs, WarehouseArgs};
 use crate::progress::Progress;
 use crate::report::{bytes, counted, millis};
@@ -54,9 +54,8 @@ pub struct Repair {
 }
 
 pub async fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    args.at.check()?;
+    let warehouse = open(&args.at).await?;
     let session = args.resources.pipeline_session()?;
-    let warehouse = Warehouse::open_in(&args.at.catalog, args.at.warehouse.as_deref()).await?;
     let report = tokio::select! {
         report = look(&session, &warehouse, args) => report?,
         () = interrupt() => return Err(CommandError::Interrupted),

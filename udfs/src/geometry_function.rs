@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryViewBuilder, BooleanArray, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use geo::Geometry;
 
 use crate::geometry::{Geometries, check_geometry, to_wkb, wkb_field};
+use crate::rows::Rows;
 
 /// What a function makes of a geometry; its name is for errors.
 #[derive(Debug, Clone, Copy)]
@@ -80,23 +81,23 @@ impl ScalarUDFImpl for GeometryFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = matches!(args.args[0], ColumnarValue::Scalar(_));
-        let rows = if constant { 1 } else { args.number_rows };
+        let answered = Rows::of(&args.args, args.number_rows);
+        let rows = answered.count;
         let geometries = Geometries::try_new(self.name, &args.args[0].to_array(rows)?, &args.arg_fields[0])?;
         let made: ArrayRef = match self.makes {
-            Makes::Number(of) => {
-                let number = |row| geometries.get(row)?.map_or(Ok(None), |geometry| of(self.name, geometry));
+            Makes::Number(number) => {
+                let number = |row| geometries.get(row)?.map_or(Ok(None), |geometry| number(self.name, geometry));
                 Arc::new((0..rows).map(number).collect::<Result<Float64Array>>()?)
             }
-            Makes::Truth(of) => {
-                let truth = |row| Ok(geometries.get(row)?.map(|geometry| of(&geometry)));
+            Makes::Truth(truth) => {
+                let truth = |row| Ok(geometries.get(row)?.map(|geometry| truth(&geometry)));
                 Arc::new((0..rows).map(truth).collect::<Result<BooleanArray>>()?)
             }
-            Makes::Changed(of) | Makes::Part(of) => {
+            Makes::Changed(made) | Makes::Part(made) => {
                 let stays = matches!(self.makes, Makes::Changed(_));
                 let mut wkb = BinaryViewBuilder::with_capacity(rows);
                 for row in 0..rows {
-                    match geometries.get(row)?.map(|geometry| of(&geometry)) {
+                    match geometries.get(row)?.map(|geometry| made(&geometry)) {
                         Some(Some(geometry)) => wkb.append_value(to_wkb(self.name, &geometry)?),
                         Some(None) if stays => wkb.append_value(geometries.wkb().value(row)),
                         Some(None) | None => wkb.append_null(),
@@ -105,9 +106,6 @@ impl ScalarUDFImpl for GeometryFunction {
                 Arc::new(wkb.finish())
             }
         };
-        Ok(match constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?),
-            false => ColumnarValue::Array(made),
-        })
+        answered.answer(made)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -12,6 +12,7 @@ use crate::cell_text::{CellListBuilder, cell_list_type};
 use crate::cover::{Coverer, Footprint};
 use crate::geometry::{Geometries, check_geometry};
 use crate::h3_resolution::{resolution_argument, resolution_literal};
+use crate::rows::Rows;
 
 /// `h3_cells(geometry, resolution) -> List(Utf8View)`: all H3 cells of a resolution that share at least a point with
 /// the geometry, ascending, each once.
@@ -65,9 +66,8 @@ impl ScalarUDFImpl for H3Cells {
             return exec_err!("h3_cells takes a geometry and a resolution, not {} arguments", args.args.len());
         };
         let mut coverer = Coverer::new(resolution_argument(self.name(), resolution)?);
-        let is_scalar = matches!(geometry, ColumnarValue::Scalar(_));
-        let rows = if is_scalar { 1 } else { args.number_rows };
-        let geometry = Geometries::try_new("h3_cells", &geometry.to_array(rows)?, &args.arg_fields[0])?;
+        let rows = Rows::of(std::slice::from_ref(geometry), args.number_rows);
+        let geometry = Geometries::try_new("h3_cells", &geometry.to_array(rows.count)?, &args.arg_fields[0])?;
 
         let mut lists = CellListBuilder::default();
         for wkb in geometry.wkb() {
@@ -76,11 +76,7 @@ impl ScalarUDFImpl for H3Cells {
                 None => lists.append_null(),
             }
         }
-        let lists = lists.finish();
-        if is_scalar {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&lists, 0)?));
-        }
-        Ok(ColumnarValue::Array(lists))
+        rows.answer(lists.finish())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::StringViewBuilder;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -12,6 +12,7 @@ use geo::{Coord, Geometry, LineString, Polygon};
 use serde_json::{Value, json};
 
 use crate::geometry::{Geometries, check_geometry};
+use crate::rows::Rows;
 
 /// `ST_AsGeoJSON(geometry) -> Utf8View`: the geometry as a GeoJSON geometry object (RFC 7946), in two dimensions and
 /// with all digits. Null for null.
@@ -43,18 +44,13 @@ impl ScalarUDFImpl for StAsGeoJson {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_constant = matches!(args.args[0], ColumnarValue::Scalar(_));
-        let rows = if is_constant { 1 } else { args.number_rows };
-        let geometries = Geometries::try_new("st_asgeojson", &args.args[0].to_array(rows)?, &args.arg_fields[0])?;
-        let mut texts = StringViewBuilder::with_capacity(rows);
-        for row in 0..rows {
+        let rows = Rows::of(&args.args, args.number_rows);
+        let geometries = Geometries::try_new("st_asgeojson", &args.args[0].to_array(rows.count)?, &args.arg_fields[0])?;
+        let mut texts = StringViewBuilder::with_capacity(rows.count);
+        for row in 0..rows.count {
             texts.append_option(geometries.get(row)?.map(|geometry| object(&geometry).to_string()));
         }
-        let texts = Arc::new(texts.finish()) as _;
-        if is_constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&texts, 0)?));
-        }
-        Ok(ColumnarValue::Array(texts))
+        rows.answer(Arc::new(texts.finish()))
     }
 }
 

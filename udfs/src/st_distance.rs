@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -12,6 +12,7 @@ use geo::{Distance, Euclidean, Geometry};
 
 use crate::geometry::{bounds, check_geometry};
 use crate::operand::Operand;
+use crate::rows::Rows;
 
 /// `ST_Distance(a, b) -> Float64`: the least distance between positions of two geometries, in degrees of a plane.
 ///
@@ -73,8 +74,8 @@ impl ScalarUDFImpl for StDistance {
         if args.args.len() != self.arity() {
             return exec_err!("{} takes {} arguments, not {}", self.name(), self.arity(), args.args.len());
         }
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
+        let answered = Rows::of(&args.args, args.number_rows);
+        let rows = answered.count;
         let [a, b] = [0, 1].map(|i| Operand::try_new(self.function(), &args.args[i], &args.arg_fields[i], rows));
         let (a, b) = (a?, b?);
         let distance = |row| -> Result<Option<Option<f64>>> {
@@ -93,10 +94,7 @@ impl ScalarUDFImpl for StDistance {
                 Arc::new(limits.iter().enumerate().map(within).collect::<Result<BooleanArray>>()?)
             }
         };
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&answers, 0)?));
-        }
-        Ok(ColumnarValue::Array(answers))
+        answered.answer(answers)
     }
 }
 

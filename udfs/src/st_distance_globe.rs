@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array};
+use arrow::array::Float64Array;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -15,6 +15,7 @@ use crate::geometry_parts::GeometryParts;
 use crate::globe::{Figure, check};
 use crate::nearest::nearest;
 use crate::operand::Operand;
+use crate::rows::Rows;
 
 /// `ST_DistanceSphere(a, b) -> Float64` and `ST_DistanceSpheroid(a, b) -> Float64`: the least distance between positions of two
 /// geometries in metres, on a sphere with the mean radius of the Earth, or on WGS 84.
@@ -68,19 +69,14 @@ impl ScalarUDFImpl for StDistanceGlobe {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if constant { 1 } else { args.number_rows };
-        let [a, b] = [0, 1].map(|i: usize| Operand::try_new(self.name, &args.args[i], &args.arg_fields[i], rows));
+        let rows = Rows::of(&args.args, args.number_rows);
+        let [a, b] = [0, 1].map(|i: usize| Operand::try_new(self.name, &args.args[i], &args.arg_fields[i], rows.count));
         let (a, b) = (a?, b?);
         let distance = |row| match (a.get(row)?, b.get(row)?) {
             (Some(a), Some(b)) => distance(self.name, self.figure, &a, &b),
             _ => Ok(None),
         };
-        let distances: ArrayRef = Arc::new((0..rows).map(distance).collect::<Result<Float64Array>>()?);
-        Ok(match constant {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&distances, 0)?),
-            false => ColumnarValue::Array(distances),
-        })
+        rows.answer(Arc::new((0..rows.count).map(distance).collect::<Result<Float64Array>>()?))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{Array, BooleanArray};
 use arrow::compute::or_kleene;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, exec_err};
@@ -14,6 +14,7 @@ use geo::relate::IntersectionMatrix;
 use geo::{BoundingRect, CoordsIter, Geometry, HasDimensions, Intersects, PreparedGeometry, Rect, Relate};
 
 use crate::geometry::{Geometries, bounds, check_geometry};
+use crate::rows::Rows;
 
 /// A constant of more positions than this is indexed.
 const INDEXED: usize = 32;
@@ -109,13 +110,7 @@ impl ScalarUDFImpl for StRelation {
             (_, ColumnarValue::Scalar(_)) => self.relation.with_constant(&a, b.get(0)?, Side::Right)?,
             (ColumnarValue::Scalar(_), _) => self.relation.with_constant(&b, a.get(0)?, Side::Left)?,
         };
-        let answers: ArrayRef = Arc::new(answers);
-        Ok(match (left, right) {
-            (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)) => {
-                ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&answers, 0)?)
-            }
-            _ => ColumnarValue::Array(answers),
-        })
+        Rows::of(&args.args, args.number_rows).answer(Arc::new(answers))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn only_in<'a>(
     let (Ok((needed, are_there)), Ok((mut doomed, _))) = (named(io, &needed).await, named(io, &gone).await) else {
         return Ok(vec![]);
     };
-    if !are_there && warehouse.load().await?.metadata_location != table.metadata_location {
+    if !are_there && !warehouse.is_still(table).await? {
         return Ok(vec![]);
     }
     let needed: HashSet<String> = needed.into_iter().map(|file| file.location).collect();

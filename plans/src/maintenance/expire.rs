@@ -65,13 +65,13 @@ struct Expired {
 
 /// Deletes what the newest metadata does not name of what `expired` did.
 async fn remove_unreachable(warehouse: &Warehouse, expired: &Expired, dry_run: bool) -> Result<ExpireSummary> {
-    for _ in 1..ATTEMPTS {
+    for _ in 0..ATTEMPTS {
         // Of another table, nothing can be said.
         let newest = warehouse.load().await?;
         warehouse.requirements().check_table(&newest.metadata, warehouse.catalog())?;
         let removed = remove_unreachable_from(warehouse, &newest, expired, dry_run).await;
         // Another clean-up may have deleted what that state named, once there was a newer one.
-        if removed.is_ok() || warehouse.load().await?.metadata_location == newest.metadata_location {
+        if removed.is_ok() || warehouse.is_still(&newest).await? {
             return removed;
         }
     }
@@ -229,11 +229,9 @@ impl Expiry {
         let log = metadata.metadata_log();
         let replaced = log.iter().skip(1).map(|log| log.timestamp_ms).chain([metadata.last_updated_ms()]);
         let old = log.iter().zip(replaced).filter(|(_, replaced)| *replaced <= cutoff);
+        let old = old.filter(|_| !self.keeps_log);
         let mut older: Vec<_> = old.map(|(log, _)| log.metadata_file.clone()).collect();
         let drops_base = !self.keeps_log && Utc::now().timestamp_millis() <= cutoff;
-        if self.keeps_log {
-            older.clear();
-        }
         // To drop one file only to leave behind another is no gain.
         if ids.is_empty() && older.len() <= usize::from(!drops_base) {
             return Ok(None);

@@ -1,6 +1,5 @@
 //! [`build_item_index`]: builds the index by id of a table, and names it in a snapshot.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, Volatility, cast, create_udf
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
-use iceberg::spec::{Operation, SnapshotRef, TableMetadata};
+use iceberg::spec::{SnapshotRef, TableMetadata};
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
 use parquet::arrow::AsyncArrowWriter;
@@ -31,9 +30,9 @@ use crate::table::item_index::{hash_of_id, schema};
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::RunLease;
 use crate::table::leases::error::{MaintenanceError, Result};
-use crate::table::manifests::{MetadataFiles, live_manifests};
-use crate::table::rewrite::{Rewrite, rewrite_metadata};
-use crate::table::{ItemIndex, TableState, Warehouse, snapshot};
+use crate::table::manifests::MetadataFiles;
+use crate::table::rewrite::{Rewrite, rewrite_metadata, with_same_files};
+use crate::table::{ItemIndex, TableState, Warehouse};
 
 /// Entries of a page, which is what a look-up reads: some 100 kB.
 const PAGE: usize = 16_384;
@@ -59,14 +58,19 @@ pub struct BuiltIndex {
 pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -> Result<BuiltIndex> {
     let start = Instant::now();
     let state = warehouse.load().await?;
-    let done = |built| BuiltIndex { built, seconds: start.elapsed().as_secs_f64() };
-    let Some(of) = state.metadata.current_snapshot() else { return Ok(done(None)) };
-    if let Some(index) = ItemIndex::for_snapshot(&state, of)
-        && index.sequence >= of.sequence_number()
-        && is_there(&index).await
-    {
-        return Ok(done(None));
-    }
+    let built = match state.metadata.current_snapshot() {
+        Some(of) if !is_indexed(&state, of).await => build_again(session, warehouse, of).await?,
+        _ => None,
+    };
+    Ok(BuiltIndex { built, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// As [`build_item_index`], of a snapshot, whatever index it has; what was built.
+pub(super) async fn build_again(
+    session: &SessionContext,
+    warehouse: &Warehouse,
+    of: &SnapshotRef,
+) -> Result<Option<(ItemIndex, i64)>> {
     let lease = RunLease::begin(warehouse, &format!("index-{}", Uuid::now_v7().simple())).await?;
     let built = async {
         let rows = rows(session, warehouse, of.snapshot_id()).await?;
@@ -97,11 +101,13 @@ pub async fn build_item_index(session: &SessionContext, warehouse: &Warehouse) -
     };
     let built = built.await;
     drop(lease.release().await);
-    Ok(done(built?))
+    built
 }
 
-/// Whether the file of an index is there, as long as it was.
-async fn is_there(index: &ItemIndex) -> bool {
+/// Whether a snapshot has an index of all of its rows, of which the file is there, as long as it was.
+async fn is_indexed(state: &TableState, of: &SnapshotRef) -> bool {
+    let index = ItemIndex::for_snapshot(state, of).filter(|index| index.sequence >= of.sequence_number());
+    let Some(index) = index else { return false };
     let Ok(url) = Url::parse(&index.path) else { return false };
     let Ok((store, path)) = stores().locate(&url) else { return false };
     store.head(&path).await.is_ok_and(|file| file.size == index.bytes)
@@ -239,15 +245,12 @@ impl Rewrite for Naming<'_> {
         if metadata.snapshot_by_id(self.snapshot).is_some() || !descends {
             return Ok(None);
         }
-        let manifests = live_manifests(self.warehouse.io(), metadata, current).await?;
-        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &BTreeMap::new(), metadata);
-        summary.additional_properties.extend(KnownIds::same_properties(current));
         // Nothing came with this snapshot.
         let is_complete = current.sequence_number() == self.index.sequence;
         let sequence = if is_complete { metadata.next_sequence_number() } else { self.index.sequence };
         let index = ItemIndex { sequence, ..self.index.clone() };
-        summary.additional_properties.extend([index.property()]);
-        let list = files.write_list(manifests, metadata).await?;
-        Ok(Some((snapshot::on_top_of(base, self.snapshot, summary, list, None)?, index)))
+        let own = KnownIds::same_properties(current).chain([index.property()]);
+        let next = with_same_files(self.warehouse.io(), base, current, self.snapshot, own, files).await?;
+        Ok(Some((next, index)))
     }
 }

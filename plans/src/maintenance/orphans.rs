@@ -191,7 +191,7 @@ async fn spare_named(warehouse: &Warehouse, orphans: &mut HashSet<u64>) -> Resul
         let state = warehouse.load().await?;
         warehouse.requirements().check_table(&state.metadata, warehouse.catalog())?;
         let spared = spare_named_by(warehouse, &state, orphans).await;
-        if matches!(spared, Ok(true)) || warehouse.load().await?.metadata_location == state.metadata_location {
+        if matches!(spared, Ok(true)) || warehouse.is_still(&state).await? {
             return spared.map(drop);
         }
         // Another clean-up has deleted what an older state named: of the newer one it has left all.

@@ -51,11 +51,7 @@ async fn read<'a>(
     let mut named = Named::default();
     let read = snapshots.into_iter().cloned().map(|snapshot| async move {
         let list = snapshot.manifest_list().to_owned();
-        let manifests = all_manifests(io, metadata, &snapshot);
-        let manifests = match may_be_gone {
-            true => unless_gone(io, &list, manifests).await?.unwrap_or_default(),
-            false => manifests.await?,
-        };
+        let manifests = read_at(io, &list, all_manifests(io, metadata, &snapshot), may_be_gone).await?;
         Ok::<_, WarehouseError>((list, manifests))
     });
     let reads: Vec<_> = read.collect();
@@ -74,9 +70,7 @@ pub(super) fn live_files<'a>(
     io: &FileIO,
     manifests: impl IntoIterator<Item = &'a ManifestFile>,
 ) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
-    let io = io.clone();
-    let read = move |manifest| manifests::live_files(io.clone(), manifest);
-    futures::stream::iter(with_live(manifests)).map(read).buffer_unordered(CONCURRENCY).err_into()
+    read_files(io, manifests, false)
 }
 
 /// As [`live_files`], of manifests that the table has no more; one that is gone has none.
@@ -84,20 +78,36 @@ pub(super) fn live_files_as_far_as_there<'a>(
     io: &FileIO,
     manifests: impl IntoIterator<Item = &'a ManifestFile>,
 ) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
+    read_files(io, manifests, true)
+}
+
+fn read_files<'a>(
+    io: &FileIO,
+    manifests: impl IntoIterator<Item = &'a ManifestFile>,
+    may_be_gone: bool,
+) -> impl Stream<Item = Result<Vec<LiveFile>>> + Send {
+    let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
+    let reads: Vec<_> = manifests.into_iter().filter(live).cloned().collect();
     let io = io.clone();
     let read = move |manifest: ManifestFile| {
         let io = io.clone();
         async move {
             let location = manifest.manifest_path.clone();
-            let files = manifests::live_files(io.clone(), manifest);
-            Ok::<_, WarehouseError>(unless_gone(&io, &location, files).await?.unwrap_or_default())
+            read_at(&io, &location, manifests::live_files(io.clone(), manifest), may_be_gone).await
         }
     };
-    futures::stream::iter(with_live(manifests)).map(read).buffer_unordered(CONCURRENCY).err_into()
+    futures::stream::iter(reads).map(read).buffer_unordered(CONCURRENCY).err_into()
 }
 
-/// The manifests that have live files.
-fn with_live<'a>(manifests: impl IntoIterator<Item = &'a ManifestFile>) -> Vec<ManifestFile> {
-    let live = |m: &&ManifestFile| m.has_added_files() || m.has_existing_files();
-    manifests.into_iter().filter(live).cloned().collect()
+/// What `read` finds at a location; nothing where there is nothing, if that may be.
+async fn read_at<T>(
+    io: &FileIO,
+    location: &str,
+    read: impl Future<Output = Result<Vec<T>, WarehouseError>>,
+    may_be_gone: bool,
+) -> Result<Vec<T>, WarehouseError> {
+    match may_be_gone {
+        true => Ok(unless_gone(io, location, read).await?.unwrap_or_default()),
+        false => read.await,
+    }
 }

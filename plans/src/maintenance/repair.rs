@@ -7,23 +7,22 @@ use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
-use iceberg::spec::{Operation, TableMetadata};
+use iceberg::spec::TableMetadata;
 use serde::Serialize;
 
-use super::item_index::build_item_index;
+use super::item_index::build_again;
 use super::verify::Damaged;
 use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
-use crate::stores::{ObjectError, stores};
 use crate::table::commit::snapshot_id;
 use crate::table::ingest_record::RecordList;
 use crate::table::known_ids::KnownIds;
 use crate::table::leases::error::Result;
 use crate::table::location::to_url;
-use crate::table::manifests::{MetadataFiles, live_manifests};
-use crate::table::rewrite::{Rewrite, rewrite_metadata};
+use crate::table::manifests::MetadataFiles;
+use crate::table::rewrite::{Rewrite, rewrite_metadata, with_same_files};
 use crate::table::state::KIND;
-use crate::table::{Change, Committer, IdChange, ItemIndex, TableState, Warehouse, snapshot};
+use crate::table::{Change, Committer, IdChange, ItemIndex, TableState, Warehouse};
 
 /// What a repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,7 +56,7 @@ const TOUCHED: &str = "repair$touched";
 /// 3. Items that touch their cells, and are left in others, get their rows back. An Item of which no row is left is gone.
 /// 4. The index by id is built again.
 ///
-/// Older snapshots stay as they are, and so do the damaged files, but for that of an index: who finds a backup rolls back.
+/// Older snapshots stay as they are, and so do the damaged files: who finds a backup rolls back.
 /// Killed in between, `verify` with `deep` finds what is left to do.
 ///
 /// Errors: manifests cannot be read, another writer has changed a damaged file's bucket, or a store fails.
@@ -73,36 +72,32 @@ pub async fn repair(session: &SessionContext, warehouse: &Warehouse, damaged: &D
         }
     }
     if !damaged.data_files.is_empty() {
-        let before = warehouse.load().await?;
         let remove = damaged.data_files.keys().map(|location| Ok(to_url(location)?.to_string()));
         let remove = remove.collect::<Result<Vec<_>>>()?;
-        repaired.files_removed = remove.len() as u64;
         let summary = BTreeMap::from([(KIND.to_owned(), "repair".to_owned())]);
         let change = Change { remove, ids: IdChange::Same, summary, ..Change::default() };
         Committer::new(warehouse.clone()).commit(change).await?;
-        let after = warehouse.load().await?;
-        repaired.rows_removed = rows(&before).saturating_sub(rows(&after));
+        repaired.files_removed = damaged.data_files.len() as u64;
+        repaired.rows_removed = damaged.data_files.values().map(|file| file.rows).sum();
     }
     repaired.rows_restored = restore(session, warehouse, damaged).await?;
     if damaged.documents.contains(ItemIndex::PROPERTY) {
-        remove_index(warehouse).await?;
-        repaired.index_built = build_item_index(session, warehouse).await?.built.is_some();
+        let state = warehouse.load().await?;
+        if let Some(current) = state.metadata.current_snapshot() {
+            repaired.index_built = build_again(session, warehouse, current).await?.is_some();
+        }
     }
     Ok(repaired)
-}
-
-/// Rows of the newest snapshot, as it says.
-fn rows(state: &TableState) -> u64 {
-    let summary = state.metadata.current_snapshot().map(|current| &current.summary().additional_properties);
-    summary.and_then(|summary| summary.get("total-records")?.parse().ok()).unwrap_or_default()
 }
 
 /// Writes the rows of all Items again that have, or had, rows in the damaged files, or that lack one; how many.
 async fn restore(session: &SessionContext, warehouse: &Warehouse, damaged: &Damaged) -> Result<u64> {
     let mut cells = BTreeMap::<Option<i32>, Vec<String>>::new();
-    for bucket in damaged.data_files.values().flatten() {
-        cells.entry(bucket.year).or_default().push(format!("'{}'", bucket.cell));
+    for file in damaged.data_files.values() {
+        // A file that is partitioned otherwise has no cell.
+        cells.entry(file.year).or_default().extend(file.cell.as_ref().map(|cell| format!("'{cell}'")));
     }
+    cells.retain(|_, cells| !cells.is_empty());
     let conditions = cells.into_iter().map(|(year, cells)| {
         let in_year = match year {
             Some(year) => format!("date_part('year', datetime) = {year}"),
@@ -140,18 +135,6 @@ async fn restore(session: &SessionContext, warehouse: &Warehouse, damaged: &Dama
     Ok(restored)
 }
 
-/// Deletes the file of the index, so that it counts as gone.
-async fn remove_index(warehouse: &Warehouse) -> Result<()> {
-    let state = warehouse.load().await?;
-    let index = state.metadata.current_snapshot().and_then(|current| ItemIndex::for_snapshot(&state, current));
-    let Some(url) = index.and_then(|index| url::Url::parse(&index.path).ok()) else { return Ok(()) };
-    let (store, path) = stores().locate(&url)?;
-    match object_store::ObjectStoreExt::delete(store.as_ref(), &path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(e) => Err(ObjectError::store(url.as_str())(e).into()),
-    }
-}
-
 /// A snapshot with the same files that says no more what is lost.
 struct Forgetting<'a> {
     warehouse: &'a Warehouse,
@@ -174,12 +157,9 @@ impl Rewrite for Forgetting<'_> {
         if metadata.snapshot_by_id(self.snapshot).is_some() {
             return Ok(None);
         }
-        let io = self.warehouse.io();
-        let manifests = live_manifests(io, metadata, current).await?;
-        let own = BTreeMap::from([(KIND.to_owned(), "repair".to_owned())]);
-        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &own, metadata);
+        let mut own = vec![(KIND.to_owned(), "repair".to_owned())];
         if !self.forgotten.contains(KnownIds::PROPERTY) {
-            summary.additional_properties.extend(KnownIds::same_properties(current));
+            own.extend(KnownIds::same_properties(current));
         }
         let is_lost = self.forgotten.contains(RecordList::PROPERTY);
         let mut record = if is_lost { RecordList::default() } else { RecordList::of(self.warehouse, base).await? };
@@ -189,9 +169,9 @@ impl Rewrite for Forgetting<'_> {
         let removed = before - record.files.len();
         if is_lost || removed > 0 {
             let location = files.write_record_list(&record).await?;
-            summary.additional_properties.insert(RecordList::PROPERTY.to_owned(), location);
+            own.push((RecordList::PROPERTY.to_owned(), location));
         }
-        let list = files.write_list(manifests, metadata).await?;
-        Ok(Some((snapshot::on_top_of(base, self.snapshot, summary, list, None)?, removed as u64)))
+        let next = with_same_files(self.warehouse.io(), base, current, self.snapshot, own, files).await?;
+        Ok(Some((next, removed as u64)))
     }
 }

@@ -181,7 +181,7 @@ impl Committer {
                     files.delete().await;
                     // A clean-up without a retention may have deleted what the base names, once that was replaced.
                     let unreadable = matches!(e, WarehouseError::Metadata { .. } | WarehouseError::Expired { .. });
-                    if !unreadable || self.warehouse.load().await?.metadata_location == base.metadata_location {
+                    if !unreadable || self.warehouse.is_still(&base).await? {
                         return Err(e);
                     }
                     tokio::time::sleep(backoff(attempts)).await;

@@ -119,6 +119,11 @@ impl Warehouse {
         Ok(state)
     }
 
+    /// Whether the table is as it was in `state`. If not, a clean-up may have deleted what that state named.
+    pub(crate) async fn is_still(&self, state: &TableState) -> Result<bool> {
+        Ok(self.load().await?.metadata_location == state.metadata_location)
+    }
+
     /// The table for the statement of a session: as the first of its tables found it, for all of them. Without a statement,
     /// as it is now.
     pub async fn load_for(&self, session: &dyn Session) -> Result<Arc<TableState>> {

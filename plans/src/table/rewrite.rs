@@ -1,14 +1,17 @@
 //! [`rewrite_metadata`]: puts other metadata in the place of the table's, by compare-and-swap on the catalog.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use iceberg::spec::TableMetadata;
+use iceberg::io::FileIO;
+use iceberg::spec::{Operation, SnapshotRef, TableMetadata};
 use uuid::Uuid;
 
 use super::catalog::{Proposed, Swap, backoff};
 use super::leases::RunLease;
 use super::leases::error::{MaintenanceError, Result};
-use super::manifests::MetadataFiles;
+use super::manifests::{MetadataFiles, live_manifests};
+use super::snapshot;
 use super::{TableState, Warehouse, WarehouseError};
 
 /// Attempts before it gives up against other writers.
@@ -30,6 +33,22 @@ pub(crate) trait Rewrite {
         base: &TableState,
         files: &mut MetadataFiles,
     ) -> impl Future<Output = Result<Option<(TableMetadata, Self::Outcome)>>> + Send;
+}
+
+/// The metadata that follows `base` with a snapshot `id` of the same files, which says `own` beside what each of ours hands on.
+pub(crate) async fn with_same_files(
+    io: &FileIO,
+    base: &TableState,
+    current: &SnapshotRef,
+    id: i64,
+    own: impl IntoIterator<Item = (String, String)>,
+    files: &mut MetadataFiles,
+) -> Result<TableMetadata> {
+    let manifests = live_manifests(io, &base.metadata, current).await?;
+    let mut summary = snapshot::summary(Operation::Replace, &[], &[], &BTreeMap::new(), &base.metadata);
+    summary.additional_properties.extend(own);
+    let list = files.write_list(manifests, &base.metadata).await?;
+    Ok(snapshot::on_top_of(base, id, summary, list, None)?)
 }
 
 /// Makes a change visible on top of whatever the table is by then; `None` if there is nothing to change any more.
@@ -66,7 +85,7 @@ async fn attempt<R: Rewrite>(warehouse: &Warehouse, change: &R, lease: &mut RunL
             Err(e) => {
                 files.delete().await;
                 // Another clean-up may have deleted what the base names.
-                if warehouse.load().await?.metadata_location != base.metadata_location {
+                if !warehouse.is_still(&base).await? {
                     tokio::time::sleep(backoff(attempts)).await;
                     continue;
                 }

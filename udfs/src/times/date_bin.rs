@@ -13,6 +13,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use crate::rows::Rows;
+
 use super::as_time;
 
 const NANOS: i128 = 1_000_000_000;
@@ -76,19 +78,15 @@ impl ScalarUDFImpl for DateBin {
         let (Some(stride), Some(origin)) = (Stride::read(&args.args[0])?, origin) else {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from(&data_type)?));
         };
-        let is_scalar = matches!(args.args[1], ColumnarValue::Scalar(_));
-        let times = args.args[1].to_array(if is_scalar { 1 } else { args.number_rows })?;
+        let rows = Rows::of(&args.args[1..2], args.number_rows);
+        let times = args.args[1].to_array(rows.count)?;
         let counts = cast(&times, &DataType::Int64)?;
         let of_unit = nanos_of(unit);
         let bins: Int64Array = counts.as_primitive::<Int64Type>().try_unary(|count| {
             let bin = stride.bin(i128::from(count) * of_unit, origin)?;
             i64::try_from(bin.div_euclid(of_unit)).map_err(|_| out_of_range())
         })?;
-        let bins = cast(&bins, &data_type)?;
-        Ok(match is_scalar {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&bins, 0)?),
-            false => ColumnarValue::Array(bins),
-        })
+        rows.answer(cast(&bins, &data_type)?)
     }
 }
 

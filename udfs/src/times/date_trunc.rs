@@ -6,12 +6,14 @@ use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::kernels::numeric::{add, sub};
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{DataType, FieldRef, Int64Type, TimeUnit};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::functions::datetime;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+
+use crate::rows::Rows;
 
 use super::as_time;
 
@@ -79,7 +81,7 @@ impl ScalarUDFImpl for DateTrunc {
     /// DataFusion's answer for the same time of a year that nanoseconds have, put back.
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [_, time] = args.args.as_slice() else { return exec_err!("date_trunc takes a precision and a time") };
-        let (data_type, is_scalar) = (time.data_type(), matches!(time, ColumnarValue::Scalar(_)));
+        let (data_type, answered) = (time.data_type(), Rows::of(std::slice::from_ref(time), args.number_rows));
         let seconds = match &data_type {
             // Where there is summer time, what is cut depends on the year: far ones stay an error.
             DataType::Timestamp(_, Some(zone)) if zone.as_ref() != "UTC" && !zone.starts_with(['+', '-']) => {
@@ -90,7 +92,7 @@ impl ScalarUDFImpl for DateTrunc {
             DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000_000,
             _ => return self.inner.invoke_with_args(args),
         };
-        let rows = if is_scalar { 1 } else { args.number_rows };
+        let rows = answered.count;
         let counts = cast(&time.to_array(rows)?, &DataType::Int64)?;
         let counts = counts.as_primitive::<Int64Type>();
         let (reach, cycle) = (REACH * seconds, CYCLE * seconds);
@@ -104,10 +106,6 @@ impl ScalarUDFImpl for DateTrunc {
         args.number_rows = rows;
         let truncated = self.inner.invoke_with_args(args)?.into_array(rows)?;
         let truncated: ArrayRef = add(&cast(&truncated, &DataType::Int64)?, &moved)?;
-        let truncated = cast(&truncated, &data_type)?;
-        Ok(match is_scalar {
-            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&truncated, 0)?),
-            false => ColumnarValue::Array(truncated),
-        })
+        answered.answer(cast(&truncated, &data_type)?)
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arrow::array::{AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, TimeUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
 use datafusion::functions::datetime::to_timestamp::{ToTimestampFunc, ToTimestampMicrosFunc};
 use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
+
+use crate::rows::Rows;
 
 use super::micros;
 
@@ -90,10 +92,7 @@ impl ScalarUDFImpl for ToTimestamp {
 impl ToTimestamp {
     fn answer(&self, micros: TimestampMicrosecondArray, of: &ColumnarValue) -> Result<ColumnarValue> {
         let micros = micros.with_timezone_opt(self.zone.clone());
-        Ok(match of {
-            ColumnarValue::Scalar(_) => ColumnarValue::Scalar(ScalarValue::try_from_array(&micros, 0)?),
-            ColumnarValue::Array(_) => ColumnarValue::Array(Arc::new(micros)),
-        })
+        Rows::of(std::slice::from_ref(of), micros.len()).answer(Arc::new(micros))
     }
 }
 

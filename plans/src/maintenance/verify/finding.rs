@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::table::LiveFile;
 
@@ -169,9 +168,8 @@ impl Finding {
 /// What of the newest snapshot is damaged, and can be put right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Damaged {
-    /// Locations of data files that are gone, or cannot be read, with the bucket of each; `None` where it is partitioned
-    /// otherwise.
-    pub data_files: BTreeMap<String, Option<Bucket>>,
+    /// Data files that are gone, or cannot be read, by location, as their manifests have them.
+    pub data_files: BTreeMap<String, LiveFile>,
     /// Properties of the snapshot of which what they name is gone, or cannot be read.
     pub documents: BTreeSet<&'static str>,
     /// Paths of files of the ingest record that are gone, or cannot be read.
@@ -210,8 +208,7 @@ impl Findings {
 
     /// Of a data file of the newest snapshot that is gone, or cannot be read.
     pub fn push_data_file(&mut self, file: &LiveFile, finding: Finding) {
-        let bucket = file.cell.clone().map(|cell| Bucket { cell, year: file.year });
-        self.damaged.data_files.insert(file.location.clone(), bucket);
+        self.damaged.data_files.insert(file.location.clone(), file.clone());
         self.push(finding.with_way_out(LOST_FILE));
     }
 

@@ -118,11 +118,11 @@ pub async fn verify(session: &SessionContext, warehouse: &Warehouse, options: &V
     let start = Instant::now();
     let mut attempt = 1;
     loop {
-        let before = warehouse.load().await?.metadata_location.clone();
+        let before = warehouse.load().await?;
         let looked = look_at(session, warehouse, options).await;
         // What was named then may be gone by now because nobody names it any more.
         let is_fine = looked.as_ref().is_ok_and(|verified| verified.damage == 0);
-        if is_fine || attempt == ATTEMPTS || warehouse.load().await?.metadata_location == before {
+        if is_fine || attempt == ATTEMPTS || warehouse.is_still(&before).await? {
             return looked.map(|verified| Verified { seconds: start.elapsed().as_secs_f64(), ..verified });
         }
         attempt += 1;

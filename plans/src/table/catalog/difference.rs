@@ -22,7 +22,6 @@ pub(super) struct Difference {
 ///
 /// Errors, with what it is, where they differ in something that no update can change.
 pub(super) fn between(base: &TableMetadata, next: &TableMetadata) -> Result<Difference, String> {
-    let references = |metadata: &TableMetadata| snapshot_references(metadata).map_err(|e| e.to_string());
     let (before, after) = (references(base)?, references(next)?);
     let updates = updates(base, next, &before, &after);
     let mut builder = base.clone().into_builder(None);
@@ -42,7 +41,7 @@ pub(super) fn between(base: &TableMetadata, next: &TableMetadata) -> Result<Diff
 /// Whether what leads from `base` to `next` is in `now` already.
 pub(super) fn is_in(now: &TableMetadata, base: &TableMetadata, next: &TableMetadata) -> bool {
     let Ok(Difference { updates, .. }) = between(base, next) else { return false };
-    let Ok(references) = snapshot_references(now) else { return false };
+    let Ok(references) = references(now) else { return false };
     let property = |name: &String| now.properties().get(name);
     updates.iter().all(|update| match update {
         TableUpdate::SetLocation { location } => now.location() == location,
@@ -86,6 +85,10 @@ pub(super) fn is_in(now: &TableMetadata, base: &TableMetadata, next: &TableMetad
 }
 
 type References = BTreeMap<String, SnapshotReference>;
+
+fn references(metadata: &TableMetadata) -> Result<References, String> {
+    snapshot_references(metadata).map_err(|e| e.to_string())
+}
 
 fn updates(base: &TableMetadata, next: &TableMetadata, before: &References, after: &References) -> Vec<TableUpdate> {
     let mut updates = vec![];
@@ -228,46 +231,34 @@ fn difference_in(one: &TableMetadata, other: &TableMetadata) -> Result<Option<&'
     fn by_id<'a, K: Ord, V: 'a>(all: impl Iterator<Item = &'a V>, id: impl Fn(&V) -> K) -> BTreeMap<K, &'a V> {
         all.map(|one| (id(one), one)).collect()
     }
-    let references = |metadata: &TableMetadata| snapshot_references(metadata).map_err(|e| e.to_string());
     let history =
         |metadata: &TableMetadata| metadata.history().iter().map(|entry| entry.snapshot_id).collect::<Vec<_>>();
-    let schemas = |of: &TableMetadata| {
-        by_id(of.schemas_iter(), |s| s.schema_id()) == by_id(other.schemas_iter(), |s| s.schema_id())
-    };
-    let specs = |of: &TableMetadata| {
-        by_id(of.partition_specs_iter(), |s| s.spec_id()) == by_id(other.partition_specs_iter(), |s| s.spec_id())
-    };
-    let orders = |of: &TableMetadata| {
-        by_id(of.sort_orders_iter(), |s| s.order_id) == by_id(other.sort_orders_iter(), |s| s.order_id)
-    };
-    let snapshots = |of: &TableMetadata| {
-        by_id(of.snapshots(), |s| s.snapshot_id()) == by_id(other.snapshots(), |s| s.snapshot_id())
-    };
-    let files = |of: &TableMetadata| {
-        by_id(of.statistics_iter(), |s| s.snapshot_id) == by_id(other.statistics_iter(), |s| s.snapshot_id)
-            && by_id(of.partition_statistics_iter(), |s| s.snapshot_id)
-                == by_id(other.partition_statistics_iter(), |s| s.snapshot_id)
-    };
+    let schemas = [one, other].map(|of| by_id(of.schemas_iter(), |s| s.schema_id()));
+    let specs = [one, other].map(|of| by_id(of.partition_specs_iter(), |s| s.spec_id()));
+    let orders = [one, other].map(|of| by_id(of.sort_orders_iter(), |s| s.order_id));
+    let snapshots = [one, other].map(|of| by_id(of.snapshots(), |s| s.snapshot_id()));
+    let statistics = [one, other].map(|of| by_id(of.statistics_iter(), |s| s.snapshot_id));
+    let of_partitions = [one, other].map(|of| by_id(of.partition_statistics_iter(), |s| s.snapshot_id));
+    let keys = [one, other].map(|of| by_id(of.encryption_keys_iter(), |key| key.key_id().to_owned()));
     let checks = [
         ("table-uuid", one.uuid() == other.uuid()),
         ("format version", one.format_version() == other.format_version()),
         ("location", one.location() == other.location()),
         ("properties", one.properties() == other.properties()),
-        ("schemas", schemas(one) && one.current_schema_id() == other.current_schema_id()),
+        ("schemas", schemas[0] == schemas[1] && one.current_schema_id() == other.current_schema_id()),
         ("last column id", one.last_column_id() == other.last_column_id()),
-        ("partition specs", specs(one) && one.default_partition_spec_id() == other.default_partition_spec_id()),
+        (
+            "partition specs",
+            specs[0] == specs[1] && one.default_partition_spec_id() == other.default_partition_spec_id(),
+        ),
         ("last partition id", one.last_partition_id() == other.last_partition_id()),
-        ("sort orders", orders(one) && one.default_sort_order_id() == other.default_sort_order_id()),
-        ("snapshots", snapshots(one) && one.last_sequence_number() == other.last_sequence_number()),
+        ("sort orders", orders[0] == orders[1] && one.default_sort_order_id() == other.default_sort_order_id()),
+        ("snapshots", snapshots[0] == snapshots[1] && one.last_sequence_number() == other.last_sequence_number()),
         ("current snapshot", one.current_snapshot_id() == other.current_snapshot_id()),
         ("tags and branches", references(one)? == references(other)?),
         ("history", history(one) == history(other)),
-        ("statistics", files(one)),
-        (
-            "encryption keys",
-            by_id(one.encryption_keys_iter(), |key| key.key_id().to_owned())
-                == by_id(other.encryption_keys_iter(), |key| key.key_id().to_owned()),
-        ),
+        ("statistics", statistics[0] == statistics[1] && of_partitions[0] == of_partitions[1]),
+        ("encryption keys", keys[0] == keys[1]),
     ];
     Ok(checks.into_iter().find(|(_, same)| !same).map(|(what, _)| what))
 }

@@ -102,13 +102,20 @@ impl fmt::Display for FileCatalog {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[tokio::test]
     async fn the_table_is_entered_once_and_moves_only_from_where_it_is_expected() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = FileCatalog::at(folder.path().join("new/catalog.db").to_str().unwrap()).unwrap();
+        is_entered_once_and_moves_from_where_it_is(&catalog).await;
+        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
+        assert!(!folder.path().join("new/catalog.db-wal").exists(), "the file alone is the catalog");
+    }
+
+    /// Of a catalog that is not there yet; afterwards its table is at `v1`.
+    pub(in super::super) async fn is_entered_once_and_moves_from_where_it_is(catalog: &FileCatalog) {
         assert!(matches!(catalog.metadata_location().await, Err(WarehouseError::NoCatalog { .. })));
 
         catalog.initialize().await.unwrap();
@@ -119,8 +126,6 @@ mod tests {
         assert!(!catalog.insert("other").await.unwrap());
         assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done(_)));
         assert!(matches!(catalog.swap("v0", "v2").await, Swap::Lost));
-        assert_eq!(catalog.metadata_location().await.unwrap().as_deref(), Some("v1"));
-        assert!(!folder.path().join("new/catalog.db-wal").exists(), "the file alone is the catalog");
     }
 
     #[tokio::test(flavor = "multi_thread")]

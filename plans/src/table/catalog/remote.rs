@@ -164,6 +164,7 @@ mod tests {
     use object_store::memory::InMemory;
     use uuid::Uuid;
 
+    use super::super::file::tests::is_entered_once_and_moves_from_where_it_is;
     use super::super::file::{FileCatalog, Place};
     use super::*;
     use crate::stores::faults::{Fault, Faults, Faulty, Operation};
@@ -178,15 +179,7 @@ mod tests {
     #[tokio::test]
     async fn the_table_is_entered_once_and_moves_only_from_where_it_is_expected() {
         let catalog = catalog();
-        assert!(matches!(catalog.metadata_location().await, Err(WarehouseError::NoCatalog { .. })));
-        catalog.initialize().await.unwrap();
-        catalog.initialize().await.unwrap();
-        assert_eq!(catalog.metadata_location().await.unwrap(), None);
-
-        assert!(catalog.insert("v0").await.unwrap());
-        assert!(!catalog.insert("other").await.unwrap());
-        assert!(matches!(catalog.swap("v0", "v1").await, Swap::Done(_)));
-        assert!(matches!(catalog.swap("v0", "v2").await, Swap::Lost));
+        is_entered_once_and_moves_from_where_it_is(&catalog).await;
         // Another process, which has seen nothing yet.
         let other = FileCatalog::at(&catalog.to_string()).unwrap();
         assert_eq!(other.metadata_location().await.unwrap().as_deref(), Some("v1"));

@@ -143,3 +143,18 @@ async fn an_item_that_lacks_a_cell_gets_it_back() {
     world.is_whole("repaired").await;
     assert_eq!(of_items(&world).await, before);
 }
+
+#[tokio::test]
+async fn an_index_whose_file_is_gone_or_cut_is_built_again() {
+    let world = World::full().await;
+    let index = || world.files().into_iter().filter(|path| kind(path) == Some(Index));
+    let build = async || build_item_index(&session(2).unwrap(), &world.warehouse().await).await.unwrap().built;
+    assert_eq!((build().await, index().count()), (None, 1));
+    let path = index().next().unwrap();
+    std::fs::write(&path, "PAR1").unwrap();
+    let (cut, _) = build().await.unwrap();
+    assert_eq!((index().count(), cut.path.ends_with(name(&path))), (2, false));
+    index().for_each(|path| std::fs::remove_file(path).unwrap());
+    assert!(build().await.is_some());
+    assert_eq!((build().await, index().count()), (None, 1));
+}

@@ -108,17 +108,18 @@ impl RestClient {
 
     /// Sends a request that can be repeated: it changes nothing, or the same again.
     pub async fn ask(&self, request: Request<'_>) -> Result<Answer> {
-        let configuration = self.configuration().await?;
-        let url = configuration.url(&request.path);
-        self.send(&url, &configuration.tokens, &request, true).await
+        self.send_configured(&request, true).await
     }
 
     /// Sends a request whose outcome is unknown where there is no answer ([`RestError::NoAnswer`]); of any other error, nothing
     /// was done.
     pub async fn tell(&self, request: Request<'_>) -> Result<Answer> {
+        self.send_configured(&request, false).await
+    }
+
+    async fn send_configured(&self, request: &Request<'_>, repeats: bool) -> Result<Answer> {
         let configuration = self.configuration().await?;
-        let url = configuration.url(&request.path);
-        self.send(&url, &configuration.tokens, &request, false).await
+        self.send(&configuration.url(&request.path), &configuration.tokens, request, repeats).await
     }
 
     /// The error of an answer that says no.
