@@ -1,6 +1,6 @@
 -- Backfill a warehouse from an inventory of any size: the run can be resumed, and commits one snapshot at the end.
 --
--- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, or a folder of Items
+-- $inventory         VARCHAR                  -- inventory of S3, Google or Azure (CSV, Parquet, manifest.json), list of keys or URLs, what `aws s3 ls --recursive` printed, NDJSON, ItemCollection, stac-geoparquet, metadata or SQLite catalog of an Iceberg table, or a folder of Items
 -- $catalog           VARCHAR                  -- path or URL of the Iceberg catalog; created if it does not exist
 -- $warehouse         VARCHAR DEFAULT NULL     -- folder or URL of the data files; a new table needs it, and a table that exists knows its own
 -- $h3_resolution     INT     DEFAULT NULL     -- H3 resolution of the table's cells, 0 to 15; of a new table, 1 is the default, and a table that exists knows its own
@@ -11,7 +11,7 @@
 -- $since             VARCHAR DEFAULT NULL     -- leave out objects that were last modified before this date or RFC 3339 time
 -- $suffix            VARCHAR DEFAULT NULL     -- endings of the names of Items, separated by commas; in an inventory, .json is the default, and any address of a web server
 -- $base              VARCHAR DEFAULT NULL     -- folder or URL to which the keys of an inventory are relative, instead of their bucket
--- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet or folder, if the name does not tell
+-- $format            VARCHAR DEFAULT 'auto'   -- inventory, ndjson, item_collection, stac-geoparquet, iceberg or folder, if the name does not tell
 -- $validate          BOOLEAN DEFAULT FALSE    -- reject Items that lack what the STAC specification requires of one
 -- $max_item_cells    INT     DEFAULT 10000    -- reject Items whose footprint touches more cells, each of which is a row and a part file
 -- $max_rejects       VARCHAR DEFAULT ''       -- commit nothing if more objects are rejected than this number, or share of the inventory (0.5%)

@@ -104,6 +104,79 @@ fn a_warehouse_of_the_python_earthcatalog_is_taken_over() {
     }
 }
 
+/// What its table names, and not what else lies in its folder, unless that is asked for.
+#[test]
+fn the_table_of_the_python_earthcatalog_is_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (items, reference) = (folder.path().join("items.ndjson"), folder.path().join("reference"));
+    let lines: Vec<String> = exported(&TOUR.warehouse(), folder.path()).iter().map(Value::to_string).collect();
+    fs::write(&items, lines.join("\n")).unwrap();
+    python::run("reference_warehouse.py", [&items, &reference]);
+    let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
+    let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
+    let base = reference.join("3");
+    let mut metadata: Vec<_> = fs::read_dir(base.join("warehouse/earthcatalog/stac_items/metadata"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(".metadata.json"))
+        .collect();
+    metadata.sort();
+    let migrated = |from: &Path, own: &Path| {
+        let warehouse = Warehouse::below(own);
+        let words = ["migrate", "--output", "json", "--from"].map(OsStr::new);
+        let report = earthcatalog(words.into_iter().chain([from.as_os_str()]).chain(warehouse.flags())).ok();
+        (warehouse, serde_json::from_str::<Value>(&report).unwrap())
+    };
+    for from in [&base, &base.join("earthcatalog.db"), metadata.last().unwrap()] {
+        let own = tempfile::tempdir().unwrap();
+        let (warehouse, report) = migrated(from, own.path());
+        assert_eq!(report["rejected"], json!({}), "{report}");
+        assert_eq!(texts(exported(&warehouse, own.path())), expected, "{}", from.display());
+        // What has come over once does not come again, also where the table is followed.
+        let (_, again) = migrated(from, own.path());
+        assert!(again["ended_before"].is_string(), "{again}");
+        if from != &base {
+            let words = ["incremental", "--inventory"].map(OsStr::new);
+            let again = earthcatalog(words.into_iter().chain([from.as_os_str()]).chain(warehouse.flags())).ok();
+            assert!(again.starts_with("Items       0 committed of "), "{again}");
+        }
+    }
+    let own = tempfile::tempdir().unwrap();
+    let (warehouse, _) = migrated(&base.join("warehouse"), own.path());
+    let ids = texts(exported(&warehouse, own.path()).iter().map(|item| item["id"].clone()));
+    assert_eq!((ids.len(), ids.contains("\"dropped\"")), (expected.len() + 1, true));
+
+    // What cannot be taken over is named, and nothing is made.
+    let own = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(own.path());
+    let refused = |from: &Path, code: i32| {
+        let words = ["migrate", "--from"].map(OsStr::new);
+        earthcatalog(words.into_iter().chain([from.as_os_str()]).chain(warehouse.flags())).fails(code)
+    };
+    let error = refused(&base.join("no-such.db"), 2);
+    assert!(error.contains("no-such.db: there is no such file or folder"), "{error}");
+    fs::write(base.join("text.db"), "no database").unwrap();
+    let error = refused(&base.join("text.db"), 1);
+    assert!(error.contains("text.db cannot be read") && error.contains("not a database"), "{error}");
+    let lost = base.join("warehouse/part_000001.parquet");
+    fs::rename(&lost, base.join("elsewhere")).unwrap();
+    let error = refused(&base, 1);
+    assert!(
+        error.contains("part_000001.parquet") && error.contains("name the folder of those that are left"),
+        "{error}"
+    );
+    fs::rename(base.join("elsewhere"), &lost).unwrap();
+    // Another name for the same is another table.
+    let second = "import sqlite3, sys
+catalog = sqlite3.connect(sys.argv[1])
+catalog.execute(\"INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location) SELECT catalog_name, table_namespace, 'second', metadata_location FROM iceberg_tables\")
+catalog.commit()";
+    let mut python = python::interpreter();
+    assert!(python.args(["-c", second]).arg(base.join("earthcatalog.db")).status().unwrap().success());
+    let error = refused(&base, 1);
+    assert!(error.contains("several tables") && error.contains("earthcatalog.second ("), "{error}");
+}
+
 #[test]
 fn a_warehouse_can_be_made_of_the_part_files_of_another() {
     let folder = tempfile::tempdir().unwrap();

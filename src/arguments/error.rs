@@ -17,6 +17,8 @@ use crate::script::ScriptError;
 pub enum ArgumentError {
     #[error("--inventory {0}: there is no such file or folder")]
     NoInventory(String),
+    #[error("--from {0}: there is no such file or folder")]
+    NoSource(String),
     #[error("--catalog {0}: its folder {1} does not exist; make it, or name another place")]
     NoCatalogFolder(String, PathBuf),
     #[error("--catalog: {0}")]

@@ -31,6 +31,7 @@ use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::init::{self, InitArgs};
 use crate::commands::man::{self, ManArgs};
 use crate::commands::map::{self, MapArgs};
+use crate::commands::migrate::{self, MigrateArgs};
 use crate::commands::paths::{self, PathsArgs};
 use crate::commands::pipelines::{self, PipelinesArgs};
 use crate::commands::reconcile::{self, ReconcileArgs};
@@ -67,6 +68,8 @@ pub enum Command {
     Register(RegisterArgs),
     /// Make a warehouse that was copied or moved whole where it lies, and take it into a catalog
     Relocate(RelocateArgs),
+    /// Take over a warehouse of the Python earthcatalog, or another Iceberg table of Items
+    Migrate(MigrateArgs),
     /// List the backfills of a warehouse and their progress
     Runs(RunsArgs),
     /// Merge the part files of each bucket into one, with the newest version of each Item
@@ -142,6 +145,7 @@ impl Command {
             Self::Changes(args) => changes::run(&args, out).await,
             Self::Register(args) => register::run(&args, out).await,
             Self::Relocate(args) => relocate::run(&args, out).await,
+            Self::Migrate(args) => migrate::run(&args, out).await,
             Self::Runs(args) => runs::run(&args, out).await,
             Self::Compact(args) => compact::run(&args, out).await,
             Self::Delete(args) => delete::run(&args, out).await,
@@ -181,6 +185,7 @@ impl Command {
             Self::Ingest(args) => args.threads.workers(),
             Self::Backfill(args) => args.resources.workers(),
             Self::Incremental(args) => args.resources.workers(),
+            Self::Migrate(args) => args.resources.workers(),
             Self::Delta(args) => args.threads.workers(),
             Self::Changes(args) => args.resources.workers(),
             Self::Compact(args) => args.resources.workers(),

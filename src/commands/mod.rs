@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod init;
 pub mod man;
 pub mod map;
+pub mod migrate;
 mod open;
 pub mod paths;
 pub mod pipelines;

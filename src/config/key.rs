@@ -14,7 +14,7 @@ pub struct Key {
     pub help: &'static str,
 }
 
-const INGESTING: &[&str] = &["ingest", "backfill", "incremental", "delta"];
+const INGESTING: &[&str] = &["ingest", "backfill", "incremental", "delta", "migrate"];
 const COMPACTING: &[&str] = &["compact"];
 
 const fn key(name: &'static str, flag: &'static str, commands: &'static [&'static str], help: &'static str) -> Key {

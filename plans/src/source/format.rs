@@ -15,6 +15,7 @@ use super::option_error::OptionError;
 /// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, `.geojsons`, each also `.gz` |
 /// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
 /// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
+/// | `iceberg` | `.metadata.json`; `.db`, `.sqlite`, `.sqlite3`: a table of another program, by its metadata or its catalog |
 /// | `folder` | anything else: files of the formats above but inventories, recursively |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -23,10 +24,12 @@ pub enum Format {
     ItemCollection,
     Folder,
     StacGeoparquet,
+    Iceberg,
 }
 
 impl Format {
-    const ALL: [Self; 5] = [Self::Inventory, Self::Ndjson, Self::ItemCollection, Self::Folder, Self::StacGeoparquet];
+    const ALL: [Self; 6] =
+        [Self::Inventory, Self::Ndjson, Self::ItemCollection, Self::Folder, Self::StacGeoparquet, Self::Iceberg];
 
     /// The value of option `format`; `None` for `auto`.
     pub(super) fn parse(value: &str) -> Result<Option<Self>, OptionError> {
@@ -38,7 +41,7 @@ impl Format {
         found.map(Some).ok_or_else(|| OptionError::InvalidValue {
             option: "format",
             value,
-            accepted: "auto, inventory, ndjson, item_collection, folder or stac-geoparquet".into(),
+            accepted: "auto, inventory, ndjson, item_collection, folder, stac-geoparquet or iceberg".into(),
         })
     }
 
@@ -73,6 +76,7 @@ impl fmt::Display for Format {
             Self::ItemCollection => "item_collection",
             Self::Folder => "folder",
             Self::StacGeoparquet => "stac-geoparquet",
+            Self::Iceberg => "iceberg",
         })
     }
 }

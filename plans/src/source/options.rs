@@ -274,7 +274,7 @@ mod tests {
             ("max_item_cells", "0", "a whole number from 1 to 4194304"),
             ("max_item_cells", "4194305", "a whole number from 1 to 4194304"),
             ("since", "yesterday", "a date, a month, a year or an RFC 3339 time"),
-            ("format", "csv", "auto, inventory, ndjson, item_collection, folder or stac-geoparquet"),
+            ("format", "csv", "auto, inventory, ndjson, item_collection, folder, stac-geoparquet or iceberg"),
             ("suffix", " , ", "a comma list of endings"),
             ("validate", "yes", "true or false"),
         ] {

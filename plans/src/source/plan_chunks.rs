@@ -44,12 +44,11 @@ async fn plan(location: &Url, mut planner: Planner<'_>) -> Result<ChunkList> {
         Some(format) => format,
         None => Format::detect(location).await?,
     };
-    if !matches!(format, Format::Inventory | Format::Folder) {
-        return plan_file(location, format, planner).await;
-    }
     match format {
         Format::Inventory => inventory::plan(location, &mut planner).await?,
-        _ => direct::folder::plan(location, &mut planner).await?,
+        Format::Folder => direct::folder::plan(location, &mut planner).await?,
+        Format::Iceberg => direct::iceberg::plan(location, &mut planner).await?,
+        _ => return plan_file(location, format, planner).await,
     }
     planner.finish(location)
 }
@@ -87,6 +86,9 @@ impl Format {
             return Ok(Self::Folder);
         }
         let name = location.path().rsplit('/').next().unwrap_or_default();
+        if direct::iceberg::is_table(name) {
+            return Ok(Self::Iceberg);
+        }
         match Self::of_name(name) {
             Some(Self::StacGeoparquet) => {
                 let file = ParquetFile::open(location).await?;
@@ -94,7 +96,7 @@ impl Format {
             }
             Some(format) => Ok(format),
             None if location.scheme() == "file" => plan_err!(
-                "{location}: the name does not tell what the file holds; set option 'format' (--format) to inventory, ndjson, item_collection or stac-geoparquet"
+                "{location}: the name does not tell what the file holds; set option 'format' (--format) to inventory, ndjson, item_collection, stac-geoparquet or iceberg"
             ),
             None => Ok(Self::Folder),
         }

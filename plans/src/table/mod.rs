@@ -23,6 +23,7 @@ pub(crate) mod column_change;
 pub mod commit;
 pub(crate) mod committed_runs;
 pub mod create;
+pub(crate) mod data_files;
 pub mod error;
 pub(crate) mod folder;
 pub(crate) mod gone;

@@ -1,6 +1,7 @@
 //! The files of a folder or an inventory that are chunked one by one: those of many Items.
 
 use datafusion::common::{DataFusionError, Result};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use url::Url;
 
 use super::{document, ndjson, stac_geoparquet};
@@ -31,12 +32,17 @@ impl FilesOfItems {
             Format::ItemCollection => {
                 listed.key.ends_with(".gz") || size.is_some_and(|size| size > planner.options.max_item_bytes)
             }
-            Format::Inventory | Format::Folder => false,
+            Format::Inventory | Format::Folder | Format::Iceberg => false,
         };
         if is_taken {
-            self.0.push((kind, listed.entry()));
+            self.add(kind, listed);
         }
         is_taken
+    }
+
+    /// Adds a file, whatever its name is.
+    pub fn add(&mut self, kind: Format, listed: &Listed<'_>) {
+        self.0.push((kind, listed.entry()));
     }
 
     /// Takes those that the rows of an inventory named.
@@ -46,35 +52,54 @@ impl FilesOfItems {
 
     /// Plans them, as far as the limit allows.
     pub async fn plan(self, keys: &KeyBase, planner: &mut Planner<'_>) -> Result<()> {
-        for (kind, entry) in self.0 {
-            if planner.is_full() {
-                break;
-            }
+        let concurrency = planner.options.fetch_concurrency;
+        let open = |(kind, entry)| async move {
             let url = keys.url(&entry);
             let url = Url::parse(&url).map_err(|e| DataFusionError::Plan(format!("{url} is not a URL: {e}")))?;
+            Ok::<_, DataFusionError>((Opened::open(kind, &url).await?, url, entry))
+        };
+        let mut files = stream::iter(self.0).map(open).buffered(concurrency);
+        while !planner.is_full()
+            && let Some((opened, url, entry)) = files.try_next().await?
+        {
             let first = planner.chunks();
-            plan_file(kind, &url, planner).await?;
+            opened.plan(&url, planner).await?;
             planner.complete(first, keys.ingested(&entry));
         }
         Ok(())
     }
 }
 
-async fn plan_file(kind: Format, file: &Url, planner: &mut Planner<'_>) -> Result<()> {
-    match kind {
-        Format::Ndjson => ndjson::plan_file(file, planner).await,
-        Format::StacGeoparquet => match parquet_defect(file).await? {
-            Ok(parquet) => {
-                stac_geoparquet::plan_file(parquet, planner);
-                Ok(())
+/// A file of many Items, opened as far as its chunks need it.
+enum Opened {
+    Parquet(ParquetFile),
+    Defective(Defect),
+    Lines,
+    Document,
+}
+
+impl Opened {
+    async fn open(kind: Format, file: &Url) -> Result<Self> {
+        Ok(match kind {
+            Format::StacGeoparquet => match parquet_defect(file).await? {
+                Ok(parquet) => Self::Parquet(parquet),
+                Err(defect) => Self::Defective(defect),
+            },
+            Format::Ndjson => Self::Lines,
+            _ => Self::Document,
+        })
+    }
+
+    async fn plan(self, file: &Url, planner: &mut Planner<'_>) -> Result<()> {
+        match self {
+            Self::Parquet(parquet) => stac_geoparquet::plan_file(parquet, planner),
+            Self::Defective(defect) => {
+                planner.push_direct(file, 0..1, Content::Defective { file: file.clone(), defect }, Some(1));
             }
-            Err(defect) => {
-                let content = Content::Defective { file: file.clone(), defect };
-                planner.push_direct(file, 0..1, content, Some(1));
-                Ok(())
-            }
-        },
-        _ => document::plan_one_of_many(file, planner).await,
+            Self::Lines => ndjson::plan_file(file, planner).await?,
+            Self::Document => document::plan_one_of_many(file, planner).await?,
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
-//! Sources that are not lists of objects: files of Items, and folders of such files.
+//! Sources that are not lists of objects: files of Items, and folders and tables of such files.
 
 pub(super) mod document;
 pub(super) mod files;
 pub(super) mod folder;
+pub(super) mod iceberg;
 pub(super) mod ndjson;
 pub(super) mod stac_geoparquet;
 

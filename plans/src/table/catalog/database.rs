@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tempfile::TempDir;
 
@@ -44,6 +44,22 @@ const CREATE_TABLES: [&str; 2] = [
         property_value VARCHAR(1000) NOT NULL,
         PRIMARY KEY (catalog_name, namespace, property_key))",
 ];
+
+/// A table that a catalog names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableEntry {
+    pub catalog: String,
+    pub namespace: String,
+    pub name: String,
+    /// Location of the table's current metadata.
+    pub metadata_location: String,
+}
+
+impl TableEntry {
+    fn is_ours(&self) -> bool {
+        (&*self.catalog, &*self.namespace, &*self.name) == (CATALOG, NAMESPACE, TABLE)
+    }
+}
 
 /// A SQLite file, and how it is worked on.
 #[derive(Debug, Clone)]
@@ -81,18 +97,23 @@ impl Database {
 
     /// Location of the table's current metadata; `None` where the catalog has no table.
     pub async fn metadata_location(&self) -> Result<Option<String>> {
+        Ok(self.tables().await?.into_iter().find(TableEntry::is_ours).map(|table| table.metadata_location))
+    }
+
+    /// The tables that the file names, of whichever catalogs.
+    pub async fn tables(&self) -> Result<Vec<TableEntry>> {
         if !self.scratch
             && let Some(copy) = without_log(&self.file).await.map_err(sqlx::Error::Io)?
         {
-            return Box::pin(Self::scratch(copy.path().join(COPY)).metadata_location()).await;
+            return Box::pin(Self::scratch(copy.path().join(COPY)).tables()).await;
         }
-        match self.location(self.read_options()).await {
+        match self.read(self.read_options()).await {
             // A writer died in the middle of a change: the first to open the file with permission to write undoes that.
-            Err(e) if is_unfinished(&e) && !self.scratch => match self.location(self.options()).await {
+            Err(e) if is_unfinished(&e) && !self.scratch => match self.read(self.options()).await {
                 Err(e) if advice(&e).is_some() => {
                     let copy = with_journal(&self.file).await.map_err(sqlx::Error::Io)?;
                     let copied = Self::scratch(copy.path().join(COPY));
-                    copied.location(copied.options()).await
+                    copied.read(copied.options()).await
                 }
                 read => read,
             },
@@ -100,26 +121,26 @@ impl Database {
         }
     }
 
-    async fn location(&self, options: SqliteConnectOptions) -> Result<Option<String>> {
+    async fn read(&self, options: SqliteConnectOptions) -> Result<Vec<TableEntry>> {
         let mut connection = self.connect(options).await?;
         // Whoever creates the catalog makes the file first, and may have come no further.
         let tables = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'iceberg_tables'");
         if tables.fetch_optional(&mut connection).await?.is_none() {
             connection.close().await?;
-            return Ok(None);
+            return Ok(vec![]);
         }
-        let row = sqlx::query(
-            "SELECT metadata_location FROM iceberg_tables
-             WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
-        )
-        .bind(CATALOG)
-        .bind(NAMESPACE)
-        .bind(TABLE)
-        .fetch_optional(&mut connection)
-        .await?;
-        let location = row.map(|row| row.try_get(0)).transpose()?;
+        // A view has no location of a table's metadata.
+        let rows = sqlx::query(
+            "SELECT catalog_name, table_namespace, table_name, metadata_location FROM iceberg_tables
+             WHERE metadata_location IS NOT NULL ORDER BY 1, 2, 3",
+        );
+        let entry = |row: SqliteRow| {
+            let [catalog, namespace, name] = [0, 1, 2].map(|i| row.try_get(i));
+            Ok(TableEntry { catalog: catalog?, namespace: namespace?, name: name?, metadata_location: row.try_get(3)? })
+        };
+        let entries = rows.fetch_all(&mut connection).await?.into_iter().map(entry).collect::<Result<_>>()?;
         connection.close().await?;
-        Ok(location)
+        Ok(entries)
     }
 
     /// Enters the table, unless there is one: then `false`, and nothing changes.
@@ -305,14 +326,14 @@ mod tests {
         drop(writer);
 
         let killed = Database::shared(file("killed.db"));
-        let error = killed.location(killed.read_options()).await.unwrap_err();
+        let error = killed.read(killed.read_options()).await.unwrap_err();
         assert!(is_unfinished(&error), "{error}");
         assert_eq!(killed.metadata_location().await.unwrap().as_deref(), Some("v0"));
         assert!(!file("killed.db-journal").exists(), "it is undone for good");
         // Who may not write reads a copy.
         let copy = with_journal(&file("unwritable.db")).await.unwrap();
         let copied = Database::scratch(copy.path().join(COPY));
-        assert_eq!(copied.location(copied.options()).await.unwrap().as_deref(), Some("v0"));
+        assert_eq!(copied.read(copied.options()).await.unwrap()[0].metadata_location, "v0");
         assert!(file("unwritable.db-journal").exists());
     }
 }

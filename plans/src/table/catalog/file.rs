@@ -5,7 +5,7 @@ use std::fmt;
 use url::Url;
 
 use super::Swap;
-use super::database::{Database, Swapped};
+use super::database::{Database, Swapped, TableEntry};
 use super::remote::RemoteCatalog;
 use crate::stores::location_url;
 use crate::table::error::{Result, WarehouseError};
@@ -58,11 +58,17 @@ impl FileCatalog {
         match &self.place {
             Place::Remote(remote) => remote.metadata_location().await,
             Place::Local(database) => {
-                if !tokio::fs::try_exists(database.file()).await.unwrap_or(false) {
-                    return Err(WarehouseError::NoCatalog { catalog: self.to_string() });
-                }
-                database.metadata_location().await.map_err(|e| self.failed(e))
+                let location = self.existing(database).await?.metadata_location().await;
+                location.map_err(|e| self.failed(e))
             }
+        }
+    }
+
+    /// The tables that the file names, of whichever catalogs.
+    pub async fn tables(&self) -> Result<Vec<TableEntry>> {
+        match &self.place {
+            Place::Remote(remote) => remote.tables().await,
+            Place::Local(database) => self.existing(database).await?.tables().await.map_err(|e| self.failed(e)),
         }
     }
 
@@ -84,6 +90,13 @@ impl FileCatalog {
                 Swapped::Refused(e) => Swap::Refused(self.failed(e)),
                 Swapped::Unknown(e) => Swap::Unknown(self.failed(e)),
             },
+        }
+    }
+
+    async fn existing<'a>(&self, database: &'a Database) -> Result<&'a Database> {
+        match tokio::fs::try_exists(database.file()).await.unwrap_or(false) {
+            true => Ok(database),
+            false => Err(WarehouseError::NoCatalog { catalog: self.to_string() }),
         }
     }
 

@@ -19,6 +19,7 @@ use iceberg::spec::TableMetadataRef;
 use url::Url;
 
 pub(crate) use self::backoff::backoff;
+pub use self::database::TableEntry;
 use self::file::FileCatalog;
 use self::rest::{Address, RestCatalog};
 use super::error::{Result, WarehouseError};
@@ -196,6 +197,13 @@ impl fmt::Display for Catalog {
             Kind::Rest(rest) => rest.address().fmt(f),
         }
     }
+}
+
+/// The tables that the SQLite file of a catalog names, whoever keeps them.
+///
+/// Errors: there is no such file, or it is no catalog.
+pub(crate) async fn tables_in(file: &Url) -> Result<Vec<TableEntry>> {
+    FileCatalog::at(file.as_str())?.tables().await
 }
 
 /// Whether a place that a user names as a catalog is the URL of a REST catalog.

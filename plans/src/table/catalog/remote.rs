@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::Swap;
-use super::database::{Database, Swapped};
+use super::database::{Database, Swapped, TableEntry};
 use crate::stores::{ConditionalObject, Version};
 use crate::table::error::{Result, WarehouseError};
 
@@ -49,6 +49,14 @@ impl RemoteCatalog {
     /// As the catalog is now. It is transferred only if it has changed since the last time.
     pub async fn metadata_location(&self) -> Result<Option<String>> {
         Ok(self.read().await?.metadata_location)
+    }
+
+    /// The tables that the catalog names, of whichever catalogs.
+    pub async fn tables(&self) -> Result<Vec<TableEntry>> {
+        let version = self.object.read().await?;
+        let no_catalog = || WarehouseError::NoCatalog { catalog: self.object.location().to_owned() };
+        let copy = self.copy(Some(&version.ok_or_else(no_catalog)?.bytes)).await?;
+        copy.database.tables().await.map_err(|e| self.failed(e))
     }
 
     pub async fn insert(&self, metadata_location: &str) -> Result<bool> {
