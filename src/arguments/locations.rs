@@ -11,11 +11,13 @@ use url::Url;
 
 use super::{ArgumentError, text_or_file};
 
-/// An error unless `inventory` names a file or folder that exists, or a URL.
+/// An error unless `inventory` names a file or folder that exists, a pattern of names, or a URL.
 pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
     let url = check_location("inventory", inventory)?;
     match url.to_file_path() {
-        Ok(path) if url.scheme() == "file" && !path.exists() => Err(ArgumentError::NoInventory(inventory.to_owned())),
+        Ok(path) if url.scheme() == "file" && !path.exists() && !inventory.contains('*') => {
+            Err(ArgumentError::NoInventory(inventory.to_owned()))
+        }
         _ => Ok(()),
     }
 }

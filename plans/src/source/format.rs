@@ -16,7 +16,7 @@ use super::option_error::OptionError;
 /// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
 /// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
 /// | `iceberg` | `.metadata.json`; `.db`, `.sqlite`, `.sqlite3`: a table of another program, by its metadata or its catalog |
-/// | `folder` | anything else: files of the formats above but inventories, recursively |
+/// | `folder` | anything else, and a location with `*`: files of the formats above but inventories, recursively |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Inventory,

@@ -36,6 +36,7 @@ mod relation;
 mod spool;
 mod table;
 mod to_cells;
+mod wildcards;
 
 pub use earthcatalog_stac_rows::decode;
 pub use exec::{PlannedItems, StacExec};

@@ -16,6 +16,7 @@ use super::options::StacOptions;
 use super::parquet_file::ParquetFile;
 use super::planner::{Listed, Planner};
 use super::spool::{Entry, ObjectVersion};
+use super::wildcards::Wildcards;
 use super::{direct, inventory};
 use crate::stores::stores;
 
@@ -80,9 +81,9 @@ async fn plan_file(file: &Url, format: Format, mut planner: Planner<'_>) -> Resu
 }
 
 impl Format {
-    /// The format of a location: as its name says; a Parquet file is opened.
+    /// The format of a location: as its name says; a Parquet file is opened. Files that a pattern stands for are in a folder.
     pub(super) async fn detect(location: &Url) -> Result<Self> {
-        if is_local_folder(location)? || location.path().ends_with('/') {
+        if Wildcards::of(location)?.is_some() || is_local_folder(location)? || location.path().ends_with('/') {
             return Ok(Self::Folder);
         }
         let name = location.path().rsplit('/').next().unwrap_or_default();

@@ -20,9 +20,9 @@ use super::inventory_table::{InventoryTable, Selection};
 use super::keys::KeyBase;
 use super::options::StacOptions;
 use super::planner::Planner;
+use super::wildcards::folder_at;
 use crate::model::chunk::ChunkCounts;
 use crate::runtime::named_table;
-use crate::stores::folder_url;
 
 /// Reason for which an object of the inventory that `relation` does not list is skipped.
 const INGESTED: &str = "ingested";
@@ -57,7 +57,7 @@ async fn plan(relation: &str, location: &Url, state: &dyn Session, planner: &mut
 
     // Keys of a folder are relative to it, and its files may have many Items. A file of Items is in a folder, too.
     let format = Format::detect(location).await?;
-    let location = if format == Format::Folder { folder_url(location.as_str())? } else { location.clone() };
+    let location = if format == Format::Folder { folder_at(location)? } else { location.clone() };
     let has_files = format != Format::Inventory;
     let base = planner.options.base.as_ref().filter(|_| !has_files);
     let keys = Arc::new(KeyBase::try_new(&location, base)?);

@@ -1,9 +1,10 @@
-//! A folder or prefix, listed recursively, each file by its kind.
+//! A folder or prefix, listed recursively, each file by its kind; of a location with wildcards, those that match.
 //!
 //! JSON files are chunked as the objects of an inventory are, and each may be an Item or an ItemCollection.
 //! Under a limit they are read beforehand, to know how many Items they hold.
 //! NDJSON and stac-geoparquet files, and JSON files too large to be held in memory, are chunked one by one ([`FilesOfItems`]).
 
+use std::future::ready;
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
@@ -20,10 +21,12 @@ use crate::source::planner::{Listed, Planner};
 use crate::source::read::features::features;
 use crate::source::read::objects::inflate;
 use crate::source::read::pieces::is_gzip;
-use crate::stores::{folder_url, stores};
+use crate::source::wildcards::{Wildcards, folder_at};
+use crate::stores::stores;
 
 pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
-    let folder = folder_url(location.as_str())?;
+    let wildcards = Wildcards::of(location)?;
+    let folder = folder_at(location)?;
     let (store, prefix) = stores().locate(&folder)?;
     let keys = Arc::new(KeyBase::try_new(&folder, None)?);
     planner.start_file(&folder, Arc::clone(&keys), true);
@@ -36,7 +39,11 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
             Ok((file, items))
         }
     };
-    let files = listing(Arc::clone(&store), &prefix, &folder);
+    let is_meant = |file: &ObjectMeta| match &wildcards {
+        Some(wildcards) => relative(&file.location, &prefix).is_some_and(|path| wildcards.match_path(&path)),
+        None => true,
+    };
+    let files = listing(Arc::clone(&store), &prefix, &folder).try_filter(|file| ready(is_meant(file)));
     let mut files = files.map_ok(count).try_buffered(planner.options.fetch_concurrency);
     let mut of_items = FilesOfItems::default();
     let mut is_empty = true;
@@ -54,6 +61,11 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
         }
     }
     planner.end_file();
+    if is_empty && wildcards.is_some() {
+        return plan_err!(
+            "there is no file {location}; check the pattern, and put it in quotes, so that no shell reads it"
+        );
+    }
     if is_empty && !is_local_folder(&folder)? {
         return plan_err!("there is nothing below {folder}; check the location");
     }

@@ -99,6 +99,27 @@ async fn empty_files_have_no_items() {
 }
 
 #[tokio::test]
+async fn a_pattern_stands_for_the_files_of_a_folder_that_match() {
+    let folder = Folder::new();
+    for (n, name) in
+        ["2019/a.json", "2020/b.json", "2020/c.ndjson", "2020/d.txt", "2021/deep/e.json"].iter().enumerate()
+    {
+        folder.put(name, item(&format!("item-{n}")));
+    }
+    folder.put("2020/f.parquet", stac_geoparquet(1, None));
+    let found = async |pattern: &str| read(folder.path(pattern), &[]).await.unwrap().ids;
+    assert_eq!(found("2020/*.json").await, ids([1]));
+    assert_eq!(found("20[12][019]/*.*json").await, ids(0..3));
+    assert_eq!(found("**/*.json").await, ids([0, 1, 4]));
+    assert_eq!(found("*/*.parquet").await, ids([0]));
+    // A limit reads no file but those.
+    let limited = read(folder.path("2020/*"), &[("limit", "1")]).await.unwrap();
+    assert_eq!(limited.counts().items, 1);
+    let error = read(folder.path("2022/*.json"), &[]).await.unwrap_err().to_string();
+    assert!(error.contains("there is no file") && error.contains("2022/*.json; check the pattern"), "{error}");
+}
+
+#[tokio::test]
 async fn a_json_file_is_a_collection_or_an_item() {
     let folder = Folder::new();
     let many = read(folder.put("a.json", collection(&["item-0", "item-1", "item-2"])), &[]).await.unwrap();

@@ -29,7 +29,12 @@ impl FileCatalog {
         let url = location_url(location)?;
         let place = if url.scheme() == "file" {
             let invalid = || WarehouseError::InvalidLocation { location: location.into(), reason: "not a path".into() };
-            Place::Local(Database::shared(url.to_file_path().map_err(|()| invalid())?))
+            let file = url.to_file_path().map_err(|()| invalid())?;
+            if file.is_dir() {
+                let reason = "it is a folder, and a catalog is a file, such as catalog.db in it".to_owned();
+                return Err(WarehouseError::InvalidLocation { location: location.to_owned(), reason });
+            }
+            Place::Local(Database::shared(file))
         } else {
             Place::Remote(RemoteCatalog::at(&url)?)
         };
@@ -231,10 +236,10 @@ pub(super) mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(path("text.db"), "this is not a database, by no means; it is text").unwrap();
         std::fs::create_dir(path("folder.db")).unwrap();
-        for (name, advice) in [("text.db", "not a SQLite file"), ("folder.db", "permission")] {
-            let swap = FileCatalog::at(&path(name)).unwrap().swap("v0", "v1").await;
-            let Swap::Refused(error) = swap else { panic!("{name}: {swap:?}") };
-            assert!(error.to_string().contains(name) && error.to_string().contains(advice), "{error}");
-        }
+        let swap = FileCatalog::at(&path("text.db")).unwrap().swap("v0", "v1").await;
+        let Swap::Refused(error) = swap else { panic!("{swap:?}") };
+        assert!(error.to_string().contains("text.db") && error.to_string().contains("not a SQLite file"), "{error}");
+        let error = FileCatalog::at(&path("folder.db")).unwrap_err().to_string();
+        assert!(error.contains("folder.db: it is a folder"), "{error}");
     }
 }
