@@ -12,6 +12,7 @@ const OURS: &[(&str, &str)] = &[
     ("member_column(column, new, old, properties)", "what UPDATE writes into a column with JSON, checked"),
     ("try_number(text)", "a number as JSON writes it; null for any other text"),
     ("try_timestamp(text)", "a time in RFC 3339 or close to it; null for any other text"),
+    ("resolve_href(base, href)", "an address in a document at a URL, as a URL"),
     ("casei(text)", "the text without regard to case"),
     ("accenti(text)", "the text without accents"),
     ("a_equals(a, b)", "whether two JSON lists are equal as sets"),

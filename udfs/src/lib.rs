@@ -33,6 +33,7 @@ mod member_column;
 mod nearest;
 mod operand;
 mod register;
+mod resolve_href;
 mod rows;
 mod session_tables;
 mod st_as_geojson;

@@ -29,6 +29,7 @@ use crate::item_wildcard::ItemWildcard;
 use crate::json_get::{JsonOperators, json_get_scalar_udf, json_get_text_udf, json_get_udf};
 use crate::json_set::{json_set_text_udf, json_set_udf};
 use crate::member_column::member_column_udf;
+use crate::resolve_href::resolve_href_udf;
 use crate::st_as_geojson::st_as_geojson_udf;
 use crate::st_centroid::st_centroid_udf;
 use crate::st_collect::st_collect_udaf;
@@ -81,6 +82,7 @@ pub fn scalar_functions() -> Vec<ScalarUDF> {
         try_timestamp_udf(),
         casei_udf(),
         accenti_udf(),
+        resolve_href_udf(),
         st_as_geojson_udf(),
         st_distance_udf(),
         st_dwithin_udf(),

@@ -1,8 +1,12 @@
 //! [`reason`]: what an error of DataFusion says, without the layers that it went through.
 
+mod words;
+
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::sql::sqlparser::parser::ParserError;
+
+use self::words::in_our_words;
 
 /// Columns that a message lists at most.
 const LISTED: usize = 12;
@@ -24,7 +28,7 @@ pub(crate) fn reason(error: &DataFusionError) -> String {
             SchemaError::FieldNotFound { field, valid_fields } => no_column(field, valid_fields),
             other => other.to_string(),
         },
-        other => function(&other.message()).unwrap_or_else(|| other.message().into_owned()),
+        other => in_our_words(&other.message()).unwrap_or_else(|| other.message().into_owned()),
     }
 }
 
@@ -46,10 +50,4 @@ fn no_column(wanted: &Column, columns: &[Column]) -> String {
             format!("there is no column {name}; there are {} and {} more", names(&many[..LISTED]), many.len() - LISTED)
         }
     }
-}
-
-/// That there is no such function, in the words of [`no_column`]; `None` if the message is about something else.
-fn function(message: &str) -> Option<String> {
-    let (wanted, nearest) = message.strip_prefix("Invalid function '")?.split_once("'.\nDid you mean '")?;
-    Some(format!("there is no function {wanted}; did you mean {}?", nearest.strip_suffix("'?")?))
 }
