@@ -1,5 +1,6 @@
 //! Compaction from outside: what it leaves, compared with other engines, and what happens when it is killed, or not alone.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +15,7 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Warehouse, command};
+use crate::program::{Warehouse, command, earthcatalog};
 use crate::python;
 
 /// Items of which few differ in more than the times that decide which version is newer.
@@ -345,4 +346,34 @@ fn the_lock_keeps_a_second_compaction_away_and_what_is_wrong_is_named() {
 
     let error = warehouse.compact(&["--bucket", "nowhere/2020"]).fails(1);
     assert!(error.contains("--bucket nowhere/2020: the table has no such bucket"), "{error}");
+}
+
+/// All replace the files of the same buckets, so that one alone is the first: the others begin again.
+#[test]
+fn deletions_at_once_all_happen() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = Warehouse::below(folder.path());
+    let items = folder.path().join("items.ndjson");
+    let point = |id: usize| {
+        json!({
+            "type": "Feature", "stac_version": "1.0.0", "id": format!("i{id}"), "links": [], "assets": {},
+            "geometry": { "type": "Point", "coordinates": [10.0, 40.0] }, "bbox": [10.0, 40.0, 10.0, 40.0],
+            "properties": { "datetime": "2020-05-01T00:00:00Z" },
+        })
+    };
+    fs::write(&items, (0..9).map(|id| format!("{}\n", point(id))).collect::<String>()).unwrap();
+    warehouse.ingest(&items, &[]).ok();
+    let delete = |id: usize| {
+        let condition = format!("id = 'i{id}'");
+        let words = ["delete", "--output", "json", "--where", &condition].map(OsStr::new);
+        earthcatalog(words.into_iter().chain(warehouse.flags())).ok()
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..3).map(|id| scope.spawn(move || delete(id))).collect();
+        for ended in running {
+            let summary: Value = serde_json::from_str(&ended.join().unwrap()).unwrap();
+            assert_eq!(summary["items"], json!(1), "{summary}");
+        }
+    });
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), json!(6));
 }

@@ -194,7 +194,7 @@ impl Rows {
     }
 
     /// The addresses of the assets in the next batch, one a line: of all, or of those called `asset`; `None` behind the
-    /// last one. Of rows whose first column is `assets` only.
+    /// last one. Of rows whose columns are `assets` and `links` only.
     #[pyo3(signature = (asset=None))]
     fn next_hrefs<'py>(&self, py: Python<'py>, asset: Option<&str>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         self.lines(py, HrefsWriter { asset })

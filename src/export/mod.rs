@@ -311,7 +311,7 @@ pub async fn export_hrefs(
     asset: Option<&str>,
     sink: &mut Sink<'_>,
 ) -> Result<(), ExportError> {
-    let planned = search.statement("assets")?.plan(session).await?;
+    let planned = search.statement("assets, links")?.plan(session).await?;
     let written = write(planned.execute()?, HrefsWriter { asset }, sink).await;
     written.map(drop).map_err(|e| match e {
         OutputError::Query(e) => ExportError::Script(planned.failed(e)),

@@ -75,6 +75,7 @@ pub use json_get::{json_get_scalar_udf, json_get_text_udf, json_get_udf};
 pub use json_set::{json_set_text_udf, json_set_udf};
 pub use member_column::member_column_udf;
 pub use register::{aggregate_functions, analyzer_rules, register, scalar_functions};
+pub use resolve_href::resolve as resolve_href;
 pub use session_tables::SessionTables;
 pub use st_geom_from_geojson::parse as parse_geojson;
 pub use st_geom_from_text::st_geom_from_text_udf;

@@ -45,7 +45,8 @@ impl ScalarUDFImpl for ResolveHref {
     }
 }
 
-fn resolve(base: &str, href: &str) -> Option<String> {
+/// As [`resolve_href_udf`]: the `href` of a document at URL `base`.
+pub fn resolve(base: &str, href: &str) -> Option<String> {
     match Url::parse(href) {
         _ if href.starts_with("/vsi") => Some(href.to_owned()),
         Err(ParseError::RelativeUrlWithoutBase) => Some(Url::parse(base).ok()?.join(href).ok()?.into()),

@@ -6,4 +6,4 @@ pub use earthcatalog_stac_rows::{
     TIME_COLUMNS, timestamp, write_time,
 };
 pub use earthcatalog_udfs::stac_item::{RowItems, write_geometry, write_with_links};
-pub use earthcatalog_udfs::{bounds_of, is_geometry, wkb_of, wkt_of};
+pub use earthcatalog_udfs::{bounds_of, is_geometry, resolve_href, wkb_of, wkt_of};

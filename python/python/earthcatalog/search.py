@@ -175,8 +175,9 @@ class ItemSearch(ArrowRows):
         return needs("pystac", "item_collection").ItemCollection(self.items(), clone_items=False)
 
     def hrefs(self, asset: "str | None" = None) -> "Iterator[str]":
-        """The addresses of the assets, of all or of those called ``asset``; an asset without one is left out."""
-        rows = self._ask(["assets"])
+        """The addresses of the assets, of all or of those called ``asset``; an asset without one is left out. A relative one is
+        made whole by the Item's link to itself."""
+        rows = self._ask(["assets", "links"])
         for lines in iter(lambda: rows.next_hrefs(asset), None):
             yield from lines.decode().split("\n")[:-1]
 
