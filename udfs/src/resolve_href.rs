@@ -45,7 +45,7 @@ impl ScalarUDFImpl for ResolveHref {
     }
 }
 
-/// As [`resolve_href_udf`]: the `href` of a document at URL `base`.
+/// The `href` of a document at URL `base`, as function `resolve_href` gives it.
 pub fn resolve(base: &str, href: &str) -> Option<String> {
     match Url::parse(href) {
         _ if href.starts_with("/vsi") => Some(href.to_owned()),
