@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -60,17 +60,24 @@ fn files_of_other_writers_become_the_items_that_are_in_them() {
     assert_eq!(files, 6);
 }
 
+/// The Items of the demo in warehouses as the Python earthcatalog writes them: their folder, how many Items and rows are in each,
+/// and the Items that are left in them.
+fn reference_warehouse(folder: &Path) -> (PathBuf, Vec<u64>, BTreeSet<String>) {
+    let (items, reference) = (folder.join("items.ndjson"), folder.join("reference"));
+    let lines: Vec<String> = exported(&TOUR.warehouse(), folder).iter().map(Value::to_string).collect();
+    fs::write(&items, lines.join("\n")).unwrap();
+    let counts = python::run("reference_warehouse.py", [&items, &reference]);
+    let counts = counts.split_whitespace().map(|count| count.parse().unwrap()).collect();
+    let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
+    let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
+    (reference, counts, expected)
+}
+
 /// A row for each Item and cell, and times in milliseconds: what the Python earthcatalog has kept comes over, each Item once.
 #[test]
 fn a_warehouse_of_the_python_earthcatalog_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
-    let (items, reference) = (folder.path().join("items.ndjson"), folder.path().join("reference"));
-    let lines: Vec<String> = exported(&TOUR.warehouse(), folder.path()).iter().map(Value::to_string).collect();
-    fs::write(&items, lines.join("\n")).unwrap();
-    let counts = python::run("reference_warehouse.py", [&items, &reference]);
-    let counts: Vec<u64> = counts.split_whitespace().map(|count| count.parse().unwrap()).collect();
-    let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
-    let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
+    let (reference, counts, expected) = reference_warehouse(folder.path());
     assert!(counts[0] as usize == expected.len() && counts[1] > counts[0], "{counts:?}");
     // One as a folder, the other as the list of files that a table names.
     let list = reference.join("files.csv");
@@ -108,12 +115,7 @@ fn a_warehouse_of_the_python_earthcatalog_is_taken_over() {
 #[test]
 fn the_table_of_the_python_earthcatalog_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
-    let (items, reference) = (folder.path().join("items.ndjson"), folder.path().join("reference"));
-    let lines: Vec<String> = exported(&TOUR.warehouse(), folder.path()).iter().map(Value::to_string).collect();
-    fs::write(&items, lines.join("\n")).unwrap();
-    python::run("reference_warehouse.py", [&items, &reference]);
-    let expected = fs::read_to_string(reference.join("expected.ndjson")).unwrap();
-    let expected = texts(expected.lines().map(|line| serde_json::from_str(line).unwrap()));
+    let (reference, _, expected) = reference_warehouse(folder.path());
     let base = reference.join("3");
     let mut metadata: Vec<_> = fs::read_dir(base.join("warehouse/earthcatalog/stac_items/metadata"))
         .unwrap()

@@ -15,10 +15,8 @@ use crate::script::ScriptError;
 /// Why the arguments of a command cannot be used.
 #[derive(Debug, Error)]
 pub enum ArgumentError {
-    #[error("--inventory {0}: there is no such file or folder")]
-    NoInventory(String),
-    #[error("--from {0}: there is no such file or folder")]
-    NoSource(String),
+    #[error("--{flag} {location}: there is no such file or folder")]
+    NotThere { flag: &'static str, location: String },
     #[error("--catalog {0}: its folder {1} does not exist; make it, or name another place")]
     NoCatalogFolder(String, PathBuf),
     #[error("--catalog: {0}")]

@@ -13,12 +13,20 @@ use super::{ArgumentError, text_or_file};
 
 /// An error unless `inventory` names a file or folder that exists, a pattern of names, or a URL.
 pub fn check_inventory(inventory: &str) -> Result<(), ArgumentError> {
-    let url = check_location("inventory", inventory)?;
+    match inventory.contains('*') {
+        true => check_location("inventory", inventory).map(drop),
+        false => check_existing("inventory", inventory).map(drop),
+    }
+}
+
+/// As [`check_location`]; also an error unless a file or folder of this machine is there.
+pub fn check_existing(flag: &'static str, location: &str) -> Result<Url, ArgumentError> {
+    let url = check_location(flag, location)?;
     match url.to_file_path() {
-        Ok(path) if url.scheme() == "file" && !path.exists() && !inventory.contains('*') => {
-            Err(ArgumentError::NoInventory(inventory.to_owned()))
+        Ok(path) if url.scheme() == "file" && !path.exists() => {
+            Err(ArgumentError::NotThere { flag, location: location.to_owned() })
         }
-        _ => Ok(()),
+        _ => Ok(url),
     }
 }
 

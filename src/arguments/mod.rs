@@ -14,7 +14,7 @@ mod warehouse;
 
 pub use cluster::ClusterArgs;
 pub use error::ArgumentError;
-pub use locations::{check_inventory, check_location, place, read_place};
+pub use locations::{check_existing, check_inventory, check_location, place, read_place};
 pub use report_format::ReportFormat;
 pub use resources::{ResourceArgs, ThreadArgs, cores};
 pub use script::{ParameterArgs, ScriptArgs, script};

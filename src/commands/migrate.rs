@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use earthcatalog_plans::runtime::MaxRejects;
-use earthcatalog_plans::stores::{StoreError, below, folder_url, location_url, stores};
+use earthcatalog_plans::stores::{StoreError, below, folder_url, stores};
 use object_store::ObjectStoreExt;
 use url::Url;
 
@@ -12,7 +12,7 @@ use super::CommandError;
 use super::backfill::{self, BackfillArgs};
 use crate::arguments::values;
 use crate::arguments::{
-    ArgumentError, ClusterArgs, ReportFormat, ResourceArgs, SourceArgs, WarehouseArgs, check_location,
+    ArgumentError, ClusterArgs, ReportFormat, ResourceArgs, SourceArgs, WarehouseArgs, check_existing,
 };
 use crate::verbosity::note;
 
@@ -70,12 +70,8 @@ enum Found {
 /// A backfill of which the inventory is the old table: it can be killed and started again, merges the rows of an Item in
 /// the cells of the old table into one, and commits at the end.
 pub async fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<(), CommandError> {
-    let from = check_location("from", &args.from)?;
-    if from.to_file_path().is_ok_and(|path| from.scheme() == "file" && !path.exists()) {
-        return Err(ArgumentError::NoSource(args.from.clone()).into());
-    }
-    let found =
-        find(&args.from).await.map_err(|source| ArgumentError::Location { flag: "from", source: source.into() })?;
+    let from = check_existing("from", &args.from)?;
+    let found = find(from).await.map_err(|source| ArgumentError::Location { flag: "from", source: source.into() })?;
     let (inventory, suffix) = match &found {
         Found::Table(table) => (table, None),
         Found::Folder(folder) => {
@@ -109,12 +105,11 @@ pub async fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<(), CommandE
     backfill::run(&backfill, out).await
 }
 
-async fn find(from: &str) -> Result<Found, StoreError> {
-    let url = location_url(from)?;
+async fn find(url: Url) -> Result<Found, StoreError> {
     if !url.path().ends_with('/') && !url.to_file_path().is_ok_and(|path| path.is_dir()) {
         return Ok(Found::Table(url));
     }
-    let folder = folder_url(from)?;
+    let folder = folder_url(url.as_str())?;
     for name in CATALOGS {
         let catalog = below(&folder, name)?;
         let (store, path) = stores().locate(&catalog)?;
@@ -129,18 +124,20 @@ async fn find(from: &str) -> Result<Found, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use earthcatalog_plans::stores::location_url;
+
     use super::*;
 
     #[tokio::test]
     async fn a_folder_is_read_by_its_catalog_where_there_is_one() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
-        let url = folder_url(path).unwrap();
-        assert_eq!(find(path).await.unwrap(), Found::Folder(url.clone()));
+        let path = location_url(folder.path().to_str().unwrap()).unwrap();
+        let url = folder_url(path.as_str()).unwrap();
+        assert_eq!(find(path.clone()).await.unwrap(), Found::Folder(url.clone()));
         std::fs::write(folder.path().join("catalog.db"), "").unwrap();
         std::fs::write(folder.path().join("earthcatalog.db"), "").unwrap();
         let catalog = below(&url, "earthcatalog.db").unwrap();
-        assert_eq!(find(path).await.unwrap(), Found::Table(catalog.clone()));
-        assert_eq!(find(catalog.to_file_path().unwrap().to_str().unwrap()).await.unwrap(), Found::Table(catalog));
+        assert_eq!(find(path.clone()).await.unwrap(), Found::Table(catalog.clone()));
+        assert_eq!(find(catalog.clone()).await.unwrap(), Found::Table(catalog));
     }
 }

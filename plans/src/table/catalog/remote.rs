@@ -53,9 +53,8 @@ impl RemoteCatalog {
 
     /// The tables that the catalog names, of whichever catalogs.
     pub async fn tables(&self) -> Result<Vec<TableEntry>> {
-        let version = self.object.read().await?;
-        let no_catalog = || WarehouseError::NoCatalog { catalog: self.object.location().to_owned() };
-        let copy = self.copy(Some(&version.ok_or_else(no_catalog)?.bytes)).await?;
+        let version = self.object.read().await?.ok_or_else(|| self.no_catalog())?;
+        let copy = self.copy(Some(&version.bytes)).await?;
         copy.database.tables().await.map_err(|e| self.failed(e))
     }
 
@@ -105,8 +104,7 @@ impl RemoteCatalog {
     async fn read(&self) -> Result<Seen> {
         let last = self.last();
         let version = self.object.read_since(last.as_ref().map(|last| &last.version)).await?;
-        let no_catalog = || WarehouseError::NoCatalog { catalog: self.object.location().to_owned() };
-        let version = version.ok_or_else(no_catalog)?;
+        let version = version.ok_or_else(|| self.no_catalog())?;
         if let Some(last) = last.filter(|last| last.version.is(&version)) {
             return Ok(last);
         }
@@ -149,6 +147,10 @@ impl RemoteCatalog {
 
     fn remember(&self, seen: &Seen) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
+    }
+
+    fn no_catalog(&self) -> WarehouseError {
+        WarehouseError::NoCatalog { catalog: self.object.location().to_owned() }
     }
 
     fn failed(&self, source: sqlx::Error) -> WarehouseError {
