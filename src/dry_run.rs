@@ -8,7 +8,7 @@ use datafusion::common::Result;
 use earthcatalog_plans::checkpoint::RunFolder;
 use earthcatalog_plans::model::item_key::ItemKey;
 use earthcatalog_plans::run::{CommitExec, Outcome};
-use earthcatalog_plans::scan::buckets::BucketScanExec;
+use earthcatalog_plans::scan::bucket_files::BucketScanExec;
 use earthcatalog_plans::source::StacExec;
 use serde::Serialize;
 

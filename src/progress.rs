@@ -8,7 +8,7 @@ use std::time::Duration;
 use datafusion::physical_plan::ExecutionPlan;
 use earthcatalog_plans::maintenance::VerifyProgress;
 use earthcatalog_plans::run::CommitExec;
-use earthcatalog_plans::scan::buckets::BucketScanExec;
+use earthcatalog_plans::scan::bucket_files::BucketScanExec;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::backfill::{ALL_ROWS, CHUNK, OBJECTS, Source, chunks_done, ended, expire, files, folder};
 use crate::cluster_processes::Cluster;
 use crate::program::{Warehouse, accounted, command};
+use crate::python;
 use crate::server::Server;
 
 /// Questions of all kinds: scans, aggregates, sorts, joins, windows, functions of ours and of space.
@@ -149,6 +150,14 @@ fn on_a_cluster_every_command_ends_with_the_same_table_and_answers() {
     for warehouse in [&here, &there] {
         warehouse.ingested(&inventory, &ingest[2..]);
     }
+    ask(&cluster, &there, &here);
+    // And where another engine has deleted rows without writing their files again.
+    let rows = here.value("SELECT count(*) AS n FROM item_cells");
+    for warehouse in [&here, &there] {
+        let arguments = [warehouse.catalog.as_os_str(), warehouse.files.as_os_str(), "delete_by_position".as_ref()];
+        python::run("other_engine.py", arguments);
+    }
+    assert_ne!(here.value("SELECT count(*) AS n FROM item_cells"), rows);
     ask(&cluster, &there, &here);
     // A script of one's own.
     let script = there.files.with_file_name("script.sql");

@@ -306,6 +306,33 @@ fn rows_that_another_engine_adds_and_deletes_are_those_that_there_are() {
     nothing_is_lost_after(&["tag_and_branch", "append"]);
 }
 
+/// Whether in files of ours, of a table that was partitioned otherwise for a while, or of a file that has only such rows.
+#[test]
+fn rows_that_another_engine_deletes_by_their_position_are_gone_until_a_compaction_and_after_it() {
+    let shared = nothing_is_lost_after(&["delete_by_position"]);
+    assert!(!shared.rows().contains_key("b"));
+    let shared = nothing_is_lost_after(&["delete_by_position", "append", "add_and_fill"]);
+    assert!(!shared.rows().contains_key("b"));
+
+    let shared = Shared::new();
+    shared.engine(&["by_month", "append", "delete_by_position", "by_year"]);
+    let left: Vec<String> = shared.rows().into_keys().collect();
+    assert_eq!(left, ["a", "appended", "c"]);
+    let ids = "SELECT string_agg(id, ' ' ORDER BY id) FROM items";
+    assert_eq!(shared.warehouse.value(ids), json!("a appended c"));
+    // Rows of Items that come again later are there.
+    shared.ingest("fourth", &[item("b", 10.2, "2023-01-01T00:00:00Z")]).ok();
+    assert_eq!(shared.warehouse.value(ids), json!("a appended b c"));
+    let explained = shared.command(&["sql", "EXPLAIN SELECT id FROM item_cells", "--output", "csv"]).ok();
+    assert!(explained.contains("BucketScanExec") && explained.contains("deleted_rows="), "{explained}");
+    let paths = shared.command(&["paths", "--geometry", "5,35,20,45"]);
+    assert!(paths.stderr.contains("another engine has deleted rows"), "{}", paths.stderr);
+    shared.command(&["compact"]).ok();
+    assert_eq!(shared.rows().into_keys().collect::<Vec<_>>(), ["a", "appended", "b", "c"]);
+    let explained = shared.command(&["sql", "EXPLAIN SELECT id FROM item_cells", "--output", "csv"]).ok();
+    assert!(!explained.contains("deleted_rows="), "{explained}");
+}
+
 /// A deletion leaves the rest as it was, whatever another engine has added; and that engine reads what is left.
 #[test]
 fn deleted_items_are_gone_for_every_engine_and_the_rest_is_as_it_was() {

@@ -101,18 +101,20 @@ pub async fn overview(session: &SessionContext, table: &ItemsTable) -> Result<Ov
     let mut collections = BTreeMap::<String, (u64, Extent)>::new();
     let mut complete = true;
     for live in versions.live_files_with_bounds(&state).await? {
+        let deleted = versions.deleted_rows(&state, &live.files).await?;
         for (i, file) in live.files.iter().enumerate() {
+            let left = file.rows.saturating_sub(deleted.get(&file.location).copied().unwrap_or_default());
             files += 1;
             bytes += file.bytes;
-            all += file.rows;
+            all += left;
             match cell_of(file) {
-                Some(cell) => *rows.entry(cell).or_default().entry(year(file)).or_default() += file.rows,
-                None => elsewhere += file.rows,
+                Some(cell) => *rows.entry(cell).or_default().entry(year(file)).or_default() += left,
+                None => elsewhere += left,
             }
             match File::new(&live, i).recorded() {
                 Some((id, extent)) => {
                     let (rows, known) = collections.entry(id.to_owned()).or_default();
-                    *rows += file.rows;
+                    *rows += left;
                     known.include(&extent);
                 }
                 None => complete = false,

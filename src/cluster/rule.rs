@@ -19,7 +19,7 @@ use datafusion::prelude::SessionContext;
 use earthcatalog_plans::checkpoint::{Checkpoints, RunFolder};
 use earthcatalog_plans::run::CommitExec;
 use earthcatalog_plans::runtime::RUN_ON_CLUSTER;
-use earthcatalog_plans::scan::buckets::BucketScanExec;
+use earthcatalog_plans::scan::bucket_files::BucketScanExec;
 use earthcatalog_plans::sink::WriteGeoParquetExec;
 use earthcatalog_plans::source::StacExec;
 use earthcatalog_plans::wire::knows_too_much;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use datafusion::prelude::SessionContext;
 use earthcatalog_plans::maintenance::{self, CatalogLock, ExpireOptions};
-use earthcatalog_plans::scan::buckets::{BucketFiles, BucketScanExec};
+use earthcatalog_plans::scan::bucket_files::{BucketFiles, BucketScanExec};
 use earthcatalog_plans::table::Warehouse;
 use serde::Serialize;
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use crate::arguments::{ReportFormat, TimeArgs, WarehouseArgs, place};
+use crate::verbosity::note;
 
 /// Flags of `paths`.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +73,12 @@ async fn paths(session: &SessionContext, args: &PathsArgs) -> Result<Paths, Comm
     filters.extend(in_time(args.time.start, args.time.end));
 
     let chosen = WarehouseTable::new(opened).files_for(&session.state(), &filters).await?;
+    if chosen.with_deleted > 0 {
+        note(format_args!(
+            "another engine has deleted rows of {} of these files, which are still in them: who reads the files alone finds them, until `earthcatalog compact` has written the files again",
+            chosen.with_deleted
+        ));
+    }
     let path = |location: String| location.strip_prefix("file://").map(str::to_owned).unwrap_or(location);
     let mut files: Vec<_> = chosen
         .files

@@ -8,13 +8,20 @@ Each STEP is done in its order. `read` prints, as one line of JSON, the rows as 
 import json
 import os
 import sys
+import uuid
 from datetime import date, datetime, timedelta
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import EqualTo
+from pyiceberg.manifest import (
+    DataFile, DataFileContent, FileFormat, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestWriterV2,
+)
+from pyiceberg.table.snapshots import Operation, Summary, update_snapshot_summaries
+from pyiceberg.table.update.snapshot import _FastAppendFiles
 from pyiceberg.transforms import MonthTransform, YearTransform
 from pyiceberg.types import DateType, LongType, StringType
 
@@ -119,6 +126,70 @@ def append(table):
 
 def delete(table):
     table.delete(EqualTo("id", "b"))
+
+
+class ManifestOfDeletes(ManifestWriterV2):
+    """PyIceberg reads deletions by position, and writes none."""
+
+    def content(self):
+        return ManifestContent.DELETES
+
+    @property
+    def _meta(self):
+        return {**super()._meta, "content": "deletes"}
+
+
+def delete_by_position(table):
+    """As engines that merge on read do it: the rows of Items whose id ends in b or 7, a file of deletions for each data file."""
+    by_spec = {}
+    for task in table.scan().plan_files():
+        ids = pq.ParquetFile(urlparse(task.file.file_path).path).read(["id"])["id"].to_pylist()
+        gone = [row for row, id in enumerate(ids) if id[-1] in "b7"]
+        if not gone:
+            continue
+        location = f"{table.location()}/data/deletes-{uuid.uuid4()}.parquet"
+        field = lambda name, kind, id: pa.field(name, kind, False, {"PARQUET:field_id": str(id)})
+        schema = pa.schema([field("file_path", pa.string(), 2147483546), field("pos", pa.int64(), 2147483545)])
+        rows = pa.table([pa.array([task.file.file_path] * len(gone)), pa.array(gone, pa.int64())], schema=schema)
+        path = urlparse(location).path
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        pq.write_table(rows, path)
+        deletes = DataFile.from_args(
+            content=DataFileContent.POSITION_DELETES, file_path=location, file_format=FileFormat.PARQUET,
+            partition=task.file.partition, record_count=len(gone), file_size_in_bytes=os.path.getsize(path),
+        )
+        deletes.spec_id = task.file.spec_id
+        by_spec.setdefault(task.file.spec_id, []).append(deletes)
+    with table.transaction() as transaction:
+        DeleteByPosition(by_spec, operation=Operation.DELETE, transaction=transaction, io=table.io).commit()
+
+
+class DeleteByPosition(_FastAppendFiles):
+    def __init__(self, by_spec, **arguments):
+        super().__init__(**arguments)
+        self.by_spec = by_spec
+
+    def _manifests(self):
+        metadata, made = self._transaction.table_metadata, []
+        for spec, files in self.by_spec.items():
+            output = self.new_manifest_output()
+            with ManifestOfDeletes(metadata.specs()[spec], metadata.schema(), output, self._snapshot_id, "deflate") as writer:
+                for file in files:
+                    entry = ManifestEntry.from_args(status=ManifestEntryStatus.ADDED, snapshot_id=self._snapshot_id, data_file=file)
+                    writer.add_entry(entry)
+            made.append(writer.to_manifest_file())
+        return made + self._existing_manifests()
+
+    def _summary(self, snapshot_properties={}):
+        files = [file for files in self.by_spec.values() for file in files]
+        before = self._transaction.table_metadata.snapshot_by_id(self._parent_snapshot_id).summary
+        added = {
+            "added-delete-files": len(files),
+            "added-position-deletes": sum(file.record_count for file in files),
+            "added-files-size": sum(file.file_size_in_bytes for file in files),
+        }
+        summary = Summary(operation=self._operation, **{name: str(number) for name, number in added.items()})
+        return update_snapshot_summaries(summary=summary, previous_summary=before)
 
 
 def tag_and_branch(table):

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::model::part_file::{SinkRecord, decode};
 use crate::runtime::{RunOptions, leaf_by_partition};
-use crate::scan::buckets::BucketScanExec;
+use crate::scan::bucket_files::BucketScanExec;
 use crate::sink::removals;
 
 /// The partitions of a sink, never more of them under way than the session wants.

@@ -12,7 +12,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Operator, SortExpr};
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{DIGEST, SEQUENCE, newest_first};
-use crate::scan::buckets::{BucketsTable, YEAR};
+use crate::scan::bucket_files::YEAR;
+use crate::scan::buckets::BucketsTable;
 
 /// Whether `query` is a compaction, as `sql/compact.sql` writes it: what the buckets hold, as it is, of each Item in each
 /// bucket the newest version. Then a commit of it removes no Item, changes none, and may say that each has one version.

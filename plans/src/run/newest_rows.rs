@@ -15,7 +15,8 @@ use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{digest, newest_first};
 use crate::query::ItemsTable;
 use crate::scan::WarehouseTable;
-use crate::scan::buckets::{BucketSource, BucketsTable, YEAR};
+use crate::scan::bucket_files::YEAR;
+use crate::scan::buckets::{BucketSource, BucketsTable};
 use crate::table::Warehouse;
 
 const AGE_RANK: &str = "earthcatalog:age_rank";

@@ -10,7 +10,7 @@ use crate::checkpoint::{Replaced, Totals};
 use crate::model::bucket::Bucket;
 use crate::model::part_file::PartFile;
 use crate::runtime::leaf_by_partition;
-use crate::scan::buckets::{BucketFiles, BucketScanExec};
+use crate::scan::bucket_files::{BucketFiles, BucketScanExec};
 use crate::scan::{Settles, list_ids};
 use crate::table::location::to_url;
 use crate::table::{Change, IdChange, Warehouse};
@@ -47,10 +47,12 @@ impl Replacement {
         Ok(Self {
             keeps_newest,
             partitions: scan.groups().to_vec(),
-            follows_partitions: leaf_by_partition(plan).is_some_and(|leaf| leaf.is::<BucketScanExec>()),
+            follows_partitions: leaf_by_partition(plan)
+                .and_then(|leaf| leaf.downcast_ref::<BucketScanExec>())
+                .is_some_and(|leaf| leaf.scanned().is_some()),
             finished: BTreeMap::new(),
             settles: scan.settles().cloned(),
-            report: Replaced { scanned: scan.scanned(), ..Replaced::default() },
+            report: Replaced { scanned: scan.scanned().unwrap_or_default(), ..Replaced::default() },
         })
     }
 
@@ -141,7 +143,9 @@ impl Replacement {
         let rows: u64 = add.iter().map(|part| part.rows).sum();
         let same_rows =
             self.keeps_newest && rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
-        Ok(Some(Change { add, remove, same_rows, ..Change::default() }))
+        let deletes = self.finished.values().flat_map(|bucket| &bucket.old.deletes);
+        let deletes = deletes.map(|deletes| deletes.location.clone()).collect();
+        Ok(Some(Change { add, remove, deletes, same_rows, ..Change::default() }))
     }
 
     /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing

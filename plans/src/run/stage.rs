@@ -15,7 +15,7 @@ use super::drive::Partitions;
 use crate::checkpoint::{Checkpoints, Finished, Identity, RunFolder, RunProgress, RunRecord, RunRecords, RunReport};
 use crate::maintenance::{RunLease, runs_at_work};
 use crate::model::part_file::{PartFile, SinkRecord};
-use crate::scan::buckets::BucketScanExec;
+use crate::scan::bucket_files::BucketScanExec;
 use crate::scan::{StagedRun, Staging};
 use crate::sink::WriteGeoParquetExec;
 use crate::source::probe_items;

@@ -11,8 +11,16 @@ use super::partition_numbers;
 
 /// The first operator of type `T`, from the root down.
 pub fn find_operator<T: ExecutionPlan>(plan: &Arc<dyn ExecutionPlan>) -> Option<&T> {
-    let here = plan.downcast_ref::<T>();
-    here.or_else(|| plan.children().into_iter().find_map(find_operator))
+    find_operator_where(plan, |_| true)
+}
+
+/// The first operator of type `T` that is meant, from the root down.
+pub(crate) fn find_operator_where<T: ExecutionPlan>(
+    plan: &Arc<dyn ExecutionPlan>,
+    is_meant: impl Fn(&T) -> bool + Copy,
+) -> Option<&T> {
+    let here = plan.downcast_ref::<T>().filter(|operator| is_meant(operator));
+    here.or_else(|| plan.children().into_iter().find_map(|input| find_operator_where(input, is_meant)))
 }
 
 /// The leaf below `plan` whose partitions are those of `plan`: every operator above it keeps its partitions as they are,

@@ -29,7 +29,7 @@ pub use checked_scan::checked_scan;
 pub(crate) use external_table::{location_if_any, one_location};
 pub(crate) use files_table::FilesTable;
 pub use find_operator::find_operator;
-pub(crate) use find_operator::{leaf_by_partition, rows_of_right};
+pub(crate) use find_operator::{find_operator_where, leaf_by_partition, rows_of_right};
 pub(crate) use memory::within;
 pub(crate) use named_table::{find_table, named_table};
 pub use only_input::only_input;

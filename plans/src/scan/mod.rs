@@ -3,12 +3,13 @@
 //!
 //! - [`WarehouseTable`]: one row per Item and cell, now or [as of](crate::table::AsOf) an earlier state; [`scan_metrics`]: what a scan read.
 //! - [`rows_to_read`]: how much a plan has to read.
-//! - [`buckets`]: part files by bucket, for merging them.
+//! - [`buckets`]: part files by bucket, for merging them; [`bucket_files`] reads them.
 //! - [`StagedTable`]: the part files of a run's chunks, between their ingest and their commit (`STORED AS CHECKPOINTS`).
 //! - [`declared_columns`]: promoted properties that a text declares.
 //! - [`records`]: snapshots, files, runs, rejects and ingested objects.
 
 pub(crate) mod as_of_function;
+pub mod bucket_files;
 pub mod buckets;
 mod candidates;
 pub(crate) mod declared_columns;

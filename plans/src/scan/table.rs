@@ -1,6 +1,6 @@
 //! [`WarehouseTable`]: the Iceberg table in SQL. Files are chosen from manifests, and read by DataFusion.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
@@ -14,8 +14,10 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, dml::InsertOp};
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
 use iceberg::spec::{ManifestFile, SnapshotRef};
 
+use super::bucket_files::{BucketFiles, BucketScanExec, buckets, groups};
 use super::described::describe;
 use super::ids_of::ids_of;
 use super::pruned_by::{ByCell, PrunedBy};
@@ -25,10 +27,12 @@ use super::statistics::{self, Chosen};
 use crate::model::field_ids::with_field_ids;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::{ScanFile, parquet_scan};
+use crate::table::deletes::{DeleteFile, Deletes};
+use crate::table::file_cache::{Contents, FileCache};
 use crate::table::item_index::{ItemIndex, MOST_IDS, OpenIndex};
 use crate::table::known_ids::{KnownIds, Repeated};
 use crate::table::location::to_url;
-use crate::table::manifests::files::{Buckets, FileCache, LiveFiles, ManifestSummaries};
+use crate::table::manifests::files::{Buckets, LiveFiles, ManifestSummaries};
 use crate::table::{AsOf, LiveFile, TableState, Warehouse, WarehouseError, manifests};
 
 /// Up to so many files are read without a look at the index by id.
@@ -109,10 +113,16 @@ impl WarehouseTable {
     }
 
     /// The files that `other`, which is another state of this table, does not have; and those that it alone has. Manifests
-    /// that both have are not read.
+    /// that both have are not read. Where another engine has deleted rows of files, all files of both.
     pub(crate) async fn parts_apart(&self, other: &Self, session: &dyn Session) -> Result<[TablePart; 2]> {
-        let here = self.manifests(self.state(session).await?.as_ref()).await?;
-        let there = other.manifests(other.state(session).await?.as_ref()).await?;
+        let (state, of_other) = (self.state(session).await?, other.state(session).await?);
+        let here = self.manifests(&state).await?;
+        let there = other.manifests(&of_other).await?;
+        let deletes = [self.contents(&state).await?, other.contents(&of_other).await?];
+        if deletes.iter().any(|contents| !contents.deletes.is_empty()) {
+            // A file that both have has other rows, once some are deleted.
+            return Ok([self.part_of(&here, &[]).await?, other.part_of(&there, &[]).await?]);
+        }
         let (here, there) = (self.part_of(&here, &there).await?, self.part_of(&there, &here).await?);
         Ok([here.without(&there), there.without(&here)])
     }
@@ -199,11 +209,43 @@ impl WarehouseTable {
         self.snapshot(state).ok()??.summary().additional_properties.get("total-files-size")?.parse().ok()
     }
 
-    async fn manifests(&self, state: &TableState) -> Result<Arc<[ManifestFile]>> {
+    async fn contents(&self, state: &TableState) -> Result<Arc<Contents>> {
         let Some(snapshot) = self.snapshot(state)? else { return Ok(Arc::default()) };
-        let all = self.cache.manifests(self.warehouse.io(), &state.metadata, snapshot).await?;
+        Ok(self.cache.contents(self.warehouse.io(), &state.metadata, snapshot).await?)
+    }
+
+    async fn manifests(&self, state: &TableState) -> Result<Arc<[ManifestFile]>> {
+        let all = Arc::clone(&self.contents(state).await?.manifests);
         let Some(part) = &self.part else { return Ok(all) };
         Ok(all.iter().filter(|manifest| part.manifests.contains(&manifest.manifest_path)).cloned().collect())
+    }
+
+    /// Buckets of the snapshot that a statement sees, with what other engines have deleted of them.
+    pub(crate) async fn without_deleted(
+        &self,
+        session: &dyn Session,
+        mut buckets: Vec<BucketFiles>,
+    ) -> Result<Vec<BucketFiles>> {
+        let deletes = Arc::clone(&self.contents(self.state(session).await?.as_ref()).await?.deletes);
+        if deletes.is_empty() {
+            return Ok(buckets);
+        }
+        let files: Vec<LiveFile> = buckets.iter().flat_map(|bucket| bucket.files.iter().cloned()).collect();
+        let mut deleted = deletes.rows_of(&files).await?;
+        for bucket in &mut buckets {
+            let of_file = |file: &LiveFile| Some((file.location.clone(), deleted.remove(&file.location)?));
+            bucket.deleted = bucket.files.iter().filter_map(of_file).collect();
+            let about = |of: &&DeleteFile| bucket.files.iter().any(|file| of.may_be_about(file));
+            bucket.deletes = deletes.files().iter().filter(about).cloned().collect();
+        }
+        Ok(buckets)
+    }
+
+    /// How many rows other engines have deleted of files of the snapshot that a statement sees, by location.
+    pub(crate) async fn deleted_rows(&self, session: &dyn Session, files: &[LiveFile]) -> Result<HashMap<String, u64>> {
+        let deletes = Arc::clone(&self.contents(self.state(session).await?.as_ref()).await?.deletes);
+        let rows = deletes.rows_of(files).await?;
+        Ok(rows.into_iter().map(|(location, rows)| (location, rows.count())).collect())
     }
 
     /// The files of the snapshot that a statement sees.
@@ -223,9 +265,10 @@ impl WarehouseTable {
 
     /// The files that may hold rows for which all `filters` are true.
     pub async fn files_for(&self, session: &dyn Session, filters: &[Expr]) -> Result<ChosenFiles> {
-        let Choice { chosen, of, pruned, .. } = self.choose(session, filters).await?;
-        let files = chosen.iter().flat_map(|c| c.indices().map(|i| c.of.files[i].clone())).collect();
-        Ok(ChosenFiles { files, of, pruned })
+        let Choice { chosen, of, pruned, deletes, .. } = self.choose(session, filters).await?;
+        let files: Vec<_> = chosen.iter().flat_map(|c| c.indices().map(|i| c.of.files[i].clone())).collect();
+        let with_deleted = files.iter().filter(|file| deletes.about(file).next().is_some()).count();
+        Ok(ChosenFiles { files, of, pruned, with_deleted })
     }
 
     async fn choose(&self, session: &dyn Session, filters: &[Expr]) -> Result<Choice> {
@@ -269,6 +312,7 @@ impl WarehouseTable {
             bytes_of: self.bytes(&state).unwrap_or_default(),
             pruned,
             manifests: format!("{}/{}", kept.len(), manifests.len()),
+            deletes: Arc::clone(&self.contents(&state).await?.deletes),
         })
     }
 }
@@ -319,6 +363,8 @@ pub struct ChosenFiles {
     /// How many the snapshot has.
     pub of: u64,
     pub pruned: PrunedBy,
+    /// Files of which another engine has deleted rows that are still in them.
+    pub with_deleted: usize,
 }
 
 /// Chosen files by manifest, and what there was to choose from.
@@ -330,6 +376,7 @@ struct Choice {
     pruned: PrunedBy,
     /// Read, of total.
     manifests: String,
+    deletes: Arc<Deletes>,
 }
 
 impl Choice {
@@ -389,7 +436,8 @@ impl TableProvider for WarehouseTable {
         let (files, of, bytes_of, pruned) = (choice.files(), choice.of, choice.bytes_of, choice.pruned);
         let note = format!("files={files}/{of}, pruned={pruned}, manifests={}", choice.manifests);
         let mut chosen = choice.chosen;
-        if let (Some(limit), []) = (limit, filters) {
+        let with_deleted = take_files(&mut chosen, |file| choice.deletes.about(file).next().is_some());
+        if let (Some(limit), [], true) = (limit, filters, with_deleted.is_empty()) {
             keep_first(&mut chosen, limit as u64);
         }
         let schema = self.schema();
@@ -405,7 +453,11 @@ impl TableProvider for WarehouseTable {
                 files.push(ScanFile { url: to_url(&file.location)?, bytes: file.bytes, sequence, statistics });
             }
         }
-        let plan = parquet_scan(session, self.table_schema(&schema)?, files, statistics, projection, limit).await?;
+        let mut plan = parquet_scan(session, self.table_schema(&schema)?, files, statistics, projection, limit).await?;
+        if !with_deleted.is_empty() {
+            let left = self.without_deleted_rows(session, with_deleted, &choice.deletes, projection).await?;
+            plan = if count == 0 { left } else { UnionExec::try_new(vec![plan, left])? };
+        }
         scan_metrics::note(&plan, of, bytes_of, pruned);
         Ok(describe(plan, note))
     }
@@ -418,6 +470,19 @@ impl TableProvider for WarehouseTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan_err!("this session does not know how to write to a warehouse; make it with earthcatalog_plans::session")
     }
+}
+
+/// Takes files out of those that were chosen.
+fn take_files(chosen: &mut [Chosen], is_taken: impl Fn(&LiveFile) -> bool) -> Vec<LiveFile> {
+    let mut taken = vec![];
+    for Chosen { of, chosen } in chosen {
+        let files: Vec<usize> = chosen.values().set_indices().filter(|i| is_taken(&of.files[*i])).collect();
+        if let [_, ..] = files.as_slice() {
+            *chosen = (0..chosen.len()).map(|i| Some(chosen.value(i) && files.binary_search(&i).is_err())).collect();
+            taken.extend(files.iter().map(|i| of.files[*i].clone()));
+        }
+    }
+    taken
 }
 
 /// Leaves out files beyond the first that together have `limit` rows.
@@ -448,6 +513,26 @@ impl WarehouseTable {
             }
         };
         Ok(TableSchema::builder(Arc::new(in_file)).with_table_partition_cols(of_file).build())
+    }
+
+    /// The rows of files that another engine has not deleted. Each file is read from end to end.
+    async fn without_deleted_rows(
+        &self,
+        session: &dyn Session,
+        files: Vec<LiveFile>,
+        deletes: &Deletes,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut deleted = deletes.rows_of(&files).await?;
+        // What is in no bucket is read as if it were in one.
+        let in_bucket = |file: LiveFile| LiveFile { cell: Some(file.cell.unwrap_or_default()), ..file };
+        let mut buckets = buckets(files.into_iter().map(in_bucket).collect());
+        for bucket in &mut buckets {
+            let of_file = |file: &LiveFile| Some((file.location.clone(), deleted.remove(&file.location)?));
+            bucket.deleted = bucket.files.iter().filter_map(of_file).collect();
+        }
+        let groups = groups(buckets, session.config().target_partitions());
+        Ok(Arc::new(BucketScanExec::try_new(&self.warehouse, &self.schema(), projection, groups, None)?))
     }
 
     /// Why nothing can be written to this table, if nothing can.

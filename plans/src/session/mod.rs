@@ -1,5 +1,7 @@
 //! The one place that binds functions, table providers, rules and stores to a session.
 
+#[cfg(test)]
+mod deletes_of_others;
 mod inventory_factory;
 mod schema;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! [`Committer`]: adds and removes files of the table in one snapshot, by compare-and-swap on the catalog.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::catalog::{Proposed, Swap, backoff};
 use super::create::Warehouse;
+use super::deletes::{DeleteFile, Deletes};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::known_ids::{KnownIds, encode, merge};
 use super::location::to_location;
 use super::manifests::files::LiveFile;
-use super::manifests::{self, MetadataFiles};
+use super::manifests::{self, MetadataFiles, apart, to_be_read};
 use super::resumable;
 use super::snapshot;
 use super::state::{RUN, TableState};
@@ -37,6 +38,8 @@ pub struct Change {
     pub add: Vec<PartFile>,
     /// URLs of live files of the table.
     pub remove: Vec<String>,
+    /// Iceberg locations of the delete files whose deletions the added files do without.
+    pub deletes: BTreeSet<String>,
     /// Files of the ingest record that tell of the objects behind the added files.
     pub ingested: Vec<RecordFile>,
     /// Paths of files of the ingest record in whose place `ingested` comes.
@@ -229,17 +232,19 @@ impl Committer {
             return Err(WarehouseError::CommittedBefore { run, snapshot });
         }
         let mut manifests = added.to_vec();
-        let mut removed = vec![];
+        let (mut removed, mut applied) = (vec![], vec![]);
         if let Some(current) = metadata.current_snapshot() {
             let live = manifests::live_manifests(self.warehouse.io(), metadata, current).await?;
-            if !plan.remove.is_empty() {
-                // Those that came meanwhile are about rows that were read without them.
-                manifests::refuse_delete_files(&live)?;
-            }
+            let (deletes, live) = apart(live);
             if plan.change.resumable {
                 resumable::refuse_live(self.warehouse.io(), &live, &plan.change.add).await?;
             }
             let kept = self.without_removed(plan, live, base, files, &mut removed).await?;
+            if plan.remove.is_empty() || deletes.is_empty() {
+                manifests.extend(deletes);
+            } else {
+                manifests.extend(self.deletes_left(plan, deletes, &kept, &removed, base, files, &mut applied).await?);
+            }
             manifests.extend(kept);
         }
         if removed.len() < plan.remove.len() {
@@ -249,6 +254,7 @@ impl Committer {
         }
         let mut summary =
             snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
+        snapshot::note_removed_deletes(&mut summary, &applied);
         if !plan.change.ingested.is_empty() || !plan.change.forgotten.is_empty() {
             let mut record = RecordList::of(&self.warehouse, base).await?;
             let before = record.files.len();
@@ -270,6 +276,59 @@ impl Committer {
         let next = files.propose(next, base, self.warehouse.catalog()).await?;
         files.sync().await?;
         Ok(next)
+    }
+
+    /// The manifests of `deletes` without the files that are about no data file any more, of those that are `kept`; these are
+    /// added to `applied`.
+    ///
+    /// Errors: [`WarehouseError::Conflict`] where rows of a removed file were deleted that the added ones may have.
+    #[expect(clippy::too_many_arguments, reason = "what a commit has in hand")]
+    async fn deletes_left(
+        &self,
+        plan: &Plan,
+        deletes: Vec<ManifestFile>,
+        kept: &[ManifestFile],
+        removed: &[LiveFile],
+        base: &TableState,
+        files: &mut MetadataFiles,
+        applied: &mut Vec<DeleteFile>,
+    ) -> Result<Vec<ManifestFile>> {
+        let io = self.warehouse.io();
+        let all = Deletes::read(io, &base.metadata, &deletes).await?;
+        let is_new = |of: &DeleteFile| !plan.change.deletes.contains(&of.location);
+        let changed = |file: &&LiveFile| all.about(file).any(is_new);
+        if !plan.change.add.is_empty() {
+            let missing: Vec<String> = removed.iter().filter(changed).map(|file| file.location.clone()).collect();
+            if !missing.is_empty() {
+                return Err(WarehouseError::Conflict { missing });
+            }
+        }
+        let cells: Option<Vec<&str>> = all.files().iter().map(|of| Some(of.bucket()?.cell.as_str())).collect();
+        let likely = kept
+            .iter()
+            .filter(|manifest| cells.as_ref().is_none_or(|cells| manifests::may_hold(manifest, cells.iter().copied())));
+        let likely: Vec<ManifestFile> = likely.map(|m| to_be_read(m.clone(), &base.metadata)).collect();
+        let mut needed = HashSet::new();
+        for manifests in likely.chunks(MANIFESTS) {
+            for (_, live) in manifests::list(io, manifests.to_vec()).await? {
+                for file in live {
+                    needed.extend(all.about(&file).map(|of| of.location.as_str()));
+                }
+            }
+        }
+        let is_done = |of: &&DeleteFile| !needed.contains(of.location.as_str());
+        applied.extend(all.files().iter().filter(is_done).cloned());
+        let mut left = vec![];
+        for manifest in deletes {
+            let of_manifest = || all.files().iter().filter(|of| of.manifest == manifest.manifest_path);
+            let done: HashSet<&str> = of_manifest().filter(is_done).map(|of| of.location.as_str()).collect();
+            match done.len() {
+                0 => left.push(manifest),
+                n if n == of_manifest().count() => {}
+                _ => left.push(files.write_deletes_without(&manifest, &done, &base.metadata).await?),
+            }
+        }
+        Ok(left)
     }
 
     /// The live manifests without the files to remove: most as they are, those concerned written again.

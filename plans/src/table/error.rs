@@ -120,9 +120,13 @@ pub enum WarehouseError {
     #[error("a task was cancelled: {0}")]
     Cancelled(tokio::task::JoinError),
     #[error(
-        "the table has delete files (such as {manifest}), which earthcatalog does not read; compact the table with the engine that wrote them"
+        "the table has delete files (such as {manifest}), which cannot be taken along; have them applied first: a warehouse of earthcatalog by `earthcatalog compact`, then `earthcatalog expire`, another table by the engine that wrote them"
     )]
     DeleteFiles { manifest: String },
+    #[error(
+        "file {location}, by which another engine has deleted rows, cannot be read: {reason}; have that engine compact the table"
+    )]
+    DeleteFile { location: String, reason: String },
 }
 
 impl WarehouseError {

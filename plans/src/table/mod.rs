@@ -13,6 +13,8 @@
 //! - [`collection_documents`]: the STAC Collections that people gave for the Items.
 //! - [`rest_error`]: what can go wrong with a REST catalog.
 //! - `rewrite`: replaces the metadata, for changes other than of files.
+//! - `file_cache`: what was read of manifests.
+//! - `deletes`: which rows other engines have deleted without writing their files again.
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
 
@@ -24,7 +26,9 @@ pub mod commit;
 pub(crate) mod committed_runs;
 pub mod create;
 pub(crate) mod data_files;
+pub(crate) mod deletes;
 pub mod error;
+pub(crate) mod file_cache;
 pub(crate) mod folder;
 pub(crate) mod gone;
 pub mod ingest_record;

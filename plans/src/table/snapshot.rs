@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use iceberg::spec::{MAIN_BRANCH, Operation, Snapshot, Summary, TableMetadata};
 
 use super::committed_runs;
+use super::deletes::{DeleteFile, DeleteKind};
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::item_index::ItemIndex;
@@ -56,6 +57,38 @@ fn inherit(summary: &mut Summary, base: &TableState) {
         let newest = properties.entry(MAX_LAST_MODIFIED.to_owned()).or_default();
         if newest.as_str() < before {
             before.clone_into(newest);
+        }
+    }
+}
+
+/// Notes in the summary of a snapshot that these delete files are gone.
+pub(crate) fn note_removed_deletes(summary: &mut Summary, removed: &[DeleteFile]) {
+    let of_kind = |is_position: bool| {
+        let is_of_kind = move |file: &&DeleteFile| matches!(file.kind, DeleteKind::Positions { .. }) == is_position;
+        removed.iter().filter(is_of_kind)
+    };
+    let rows = |is_position: bool| of_kind(is_position).map(|file| file.rows).sum::<u64>();
+    let files = |is_position: bool| of_kind(is_position).count() as u64;
+    let properties = &mut summary.additional_properties;
+    let number = |properties: &HashMap<String, String>, key: &str| properties.get(key)?.parse::<u64>().ok();
+    for (name, total, removed) in [
+        ("removed-delete-files", "total-delete-files", removed.len() as u64),
+        ("removed-position-delete-files", "", files(true)),
+        ("removed-equality-delete-files", "", files(false)),
+        ("removed-position-deletes", "total-position-deletes", rows(true)),
+        ("removed-equality-deletes", "total-equality-deletes", rows(false)),
+        ("removed-files-size", "total-files-size", removed.iter().map(|file| file.bytes).sum()),
+    ] {
+        if removed == 0 {
+            continue;
+        }
+        let of_data = number(properties, name).unwrap_or_default();
+        properties.insert(name.to_owned(), (of_data + removed).to_string());
+        if let Some(before) = number(properties, total) {
+            match before.checked_sub(removed) {
+                Some(after) => properties.insert(total.to_owned(), after.to_string()),
+                None => properties.remove(total),
+            };
         }
     }
 }

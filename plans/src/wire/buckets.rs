@@ -11,7 +11,7 @@ use super::items;
 use crate::checkpoint::Totals;
 use crate::model::bucket::Bucket;
 use crate::runtime::{Slices, SlicesMessage, only_input};
-use crate::scan::buckets::{BucketScanExec, SentGroups};
+use crate::scan::bucket_files::{BucketScanExec, SentGroups};
 use crate::sink::WriteTarget;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -101,7 +101,7 @@ impl TryFrom<&BucketScanExec> for BucketScanMessage {
             groups: Some(sent.slices.to_message()),
             fingerprints: sent.fingerprints.clone(),
             starts: sent.starts.iter().cloned().map(Into::into).collect(),
-            scanned: Some(scan.scanned().into()),
+            scanned: scan.scanned().map(Into::into),
             chosen: Some(sent.chosen.into()),
         })
     }
@@ -130,6 +130,6 @@ impl BucketScanMessage {
             chosen: self.chosen.unwrap_or_default().into(),
         };
         let columns = Arc::new(items::schema(self.columns.as_ref())?);
-        BucketScanExec::of_slices(target, columns, sent, self.scanned.unwrap_or_default().into())
+        BucketScanExec::of_slices(target, columns, sent, self.scanned.map(Into::into))
     }
 }

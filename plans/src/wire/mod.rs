@@ -8,7 +8,7 @@
 //! What travels is the physical plan, as the head has made it: who plans, reads the catalog, and that is the head alone.
 //! So a table is pinned to the files of its snapshot, and there are no logical nodes or tables to encode but
 //! [`Planned`]. Of ours there are [`WriteGeoParquetExec`](crate::sink::WriteGeoParquetExec),
-//! [`StacExec`](crate::source::StacExec), [`BucketScanExec`](crate::scan::buckets::BucketScanExec) and
+//! [`StacExec`](crate::source::StacExec), [`BucketScanExec`](crate::scan::bucket_files::BucketScanExec) and
 //! [`OncePerItemExec`](crate::query::OncePerItemExec); functions travel by name, and `is_repeated` with its ids, unless
 //! there are too many ([`knows_too_much`]); everything else is DataFusion's, or the cluster's own codec's. Locations travel,
 //! credentials do not: each process opens stores with its own environment.

@@ -16,7 +16,7 @@ use super::stac::StacMessage;
 use super::write::WriteMessage;
 use crate::query::OncePerItemExec;
 use crate::runtime::only_input;
-use crate::scan::buckets::BucketScanExec;
+use crate::scan::bucket_files::BucketScanExec;
 use crate::sink::WriteGeoParquetExec;
 use crate::source::StacExec;
 

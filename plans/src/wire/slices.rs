@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use url::Url;
 
 use crate::runtime::Slices;
-use crate::scan::buckets::BucketScanExec;
+use crate::scan::bucket_files::BucketScanExec;
 use crate::source::StacExec;
 
 /// `plan` in the form in which it travels, its leaves cut into [`Slices`], and the objects that hold them. Those are new, in

@@ -11,7 +11,7 @@ use url::Url;
 use super::items;
 use crate::checkpoint::Checkpoints;
 use crate::runtime::only_input;
-use crate::scan::buckets::BucketScanExec;
+use crate::scan::bucket_files::BucketScanExec;
 use crate::sink::{WriteGeoParquetExec, WriteTarget};
 
 #[derive(Clone, PartialEq, prost::Message)]

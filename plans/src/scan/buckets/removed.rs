@@ -11,12 +11,12 @@ use datafusion::functions::datetime::expr_fn::date_part;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 use datafusion::physical_plan::collect;
 
-use super::groups::YEAR;
 use super::superseded::Superseded;
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::runtime::plan_look_up;
+use crate::scan::bucket_files::YEAR;
 
 const OF_REMOVED: [&str; 2] = ["earthcatalog:removed_collection", "earthcatalog:removed_id"];
 

@@ -21,14 +21,13 @@ use datafusion::logical_expr::{
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use earthcatalog_udfs::item_digest_udf;
 
-use super::groups::{BucketFiles, YEAR, groups};
-use super::scan::BucketScanExec;
 use crate::checkpoint::Totals;
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::{DIGEST, SEQUENCE, digest, newest_first, newest_first_of_commits};
 use crate::runtime::plan_here;
+use crate::scan::bucket_files::{BucketFiles, BucketScanExec, YEAR, groups};
 use crate::scan::{Candidates, WarehouseTable};
 use crate::table::Warehouse;
 use crate::table::known_ids::{IdHash, Repeated, is_repeated};
@@ -240,14 +239,14 @@ impl TableProvider for BucketRows {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let totals = Totals::of(&self.buckets);
         let groups = groups(self.buckets.clone(), session.config().target_partitions());
-        Ok(Arc::new(BucketScanExec::try_new(&self.warehouse, &self.schema, projection, groups, totals)?))
+        Ok(Arc::new(BucketScanExec::try_new(&self.warehouse, &self.schema, projection, groups, Some(totals))?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::buckets::groups::buckets;
+    use crate::scan::bucket_files::buckets;
     use crate::scan::buckets::{BucketSource, BucketsTable};
     use crate::table::testing::{Row, warehouse, write_part};
     use crate::table::{Change, Committer};

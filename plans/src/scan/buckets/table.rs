@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, internal_err, plan_err};
@@ -12,15 +12,13 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::groups::{BucketFiles, YEAR, buckets, groups};
 use super::removed;
-use super::scan::BucketScanExec;
 use super::superseded::{BucketRows, LeftBehind};
 use crate::checkpoint::Totals;
-use crate::model::bucket::Bucket;
 use crate::model::items::GRID_PARTITION;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::exact_about;
+use crate::scan::bucket_files::{BucketFiles, BucketScanExec, YEAR, buckets, groups, without_views};
 use crate::scan::settles::Settles;
 use crate::scan::{StagedTable, Staging, WarehouseTable};
 use crate::table::{AsOf, LiveFile, Warehouse};
@@ -93,6 +91,17 @@ impl BucketSource {
             Self::Staged(staging) => Ok(staging.run().map(|run| run.files.clone()).unwrap_or_default()),
         }
     }
+
+    /// The buckets of these files, which another engine may have deleted rows of.
+    async fn buckets(&self, session: &dyn Session, files: Vec<LiveFile>) -> Result<Vec<BucketFiles>> {
+        match self {
+            Self::Table(table, _) => match table.downcast_ref::<WarehouseTable>() {
+                Some(table) => table.without_deleted(session, buckets(files)).await,
+                None => internal_err!("buckets of a table that is no warehouse"),
+            },
+            Self::Staged(_) => Ok(buckets(files)),
+        }
+    }
 }
 
 impl BucketsTable {
@@ -113,7 +122,7 @@ impl BucketsTable {
             );
         }
         let own = [Field::new(YEAR, DataType::Int32, true), Field::new(SEQUENCE, DataType::Int64, false)];
-        let fields: Vec<_> = schema.fields().iter().map(without_view).chain(own.map(Arc::new)).collect();
+        let fields: Vec<_> = without_views(&schema).chain(own.map(Arc::new)).collect();
         Ok(Self { source, threshold, some: None, schema: Arc::new(Schema::new(fields)) })
     }
 
@@ -208,13 +217,18 @@ impl TableProvider for BucketsTable {
             Some(some) => self.rows_of(session, &some.items, &files).await?,
             None => LeftBehind::default(),
         };
-        let all = buckets(files);
+        let all = self.source.buckets(session, files).await?;
         let (mut left_behind, settles) =
             if every { self.left_behind(session, &all, true).await? } else { Default::default() };
         let mut buckets = choose(session, all, filters)?;
         let scanned = Totals::of(&buckets);
-        let is_read = |bucket: &Bucket| left_behind.buckets.contains(bucket) || of_items.buckets.contains(bucket);
-        buckets.retain(|bucket| bucket.parts() >= self.threshold || is_read(&bucket.bucket));
+        let is_read = |of: &BucketFiles| {
+            // What another engine has deleted is in the way of every question, until its bucket is written again.
+            left_behind.buckets.contains(&of.bucket)
+                || of_items.buckets.contains(&of.bucket)
+                || (self.some.is_none() && !of.deletes.is_empty())
+        };
+        buckets.retain(|bucket| bucket.parts() >= self.threshold || is_read(bucket));
         if !every {
             (left_behind, _) = self.left_behind(session, &buckets, false).await?;
         }
@@ -229,20 +243,9 @@ impl TableProvider for BucketsTable {
             bucket.superseded = of_bucket.flatten().collect();
         }
         let groups = groups(buckets, session.config().target_partitions());
-        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, scanned)?;
+        let scan = BucketScanExec::try_new(self.source.warehouse(), &self.schema, projection, groups, Some(scanned))?;
         Ok(Arc::new(scan.settling(settles).of_items(items)))
     }
-}
-
-/// Texts lie one behind the other: rows that went through a merge would keep whole buffers of others in memory, and a
-/// sort that counts its memory would count those for each batch.
-fn without_view(field: &FieldRef) -> FieldRef {
-    let data_type = match field.data_type() {
-        DataType::Utf8View => DataType::Utf8,
-        DataType::BinaryView => DataType::Binary,
-        other => other.clone(),
-    };
-    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// The buckets for which all filters are true.

@@ -1,7 +1,7 @@
 //! The live files of a snapshot with their statistics, column by column, as pruning wants them.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, StringViewArray, TimestampMicrosecondArray, UInt64Array};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -9,20 +9,12 @@ use chrono::NaiveDate;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use earthcatalog_manifests::{Bounds, BoundsBuilder, Recorded};
-use iceberg::io::FileIO;
-use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile, Snapshot, TableMetadata};
+use iceberg::spec::{Datum, Manifest, ManifestEntryRef, ManifestFile};
 
 use super::partition::{self, EPOCH_YEAR};
 use crate::model::items::GRID_PARTITION;
-use crate::table::error::Result;
 use crate::table::manifests;
 use crate::table::schema::Columns;
-
-/// Files whose statistics stay in memory between statements; one takes about 2 kB.
-const CACHED_FILES: usize = 50_000;
-
-/// Snapshots whose lists of manifests stay in memory; a manifest takes about 500 bytes.
-const CACHED_LISTS: usize = 4;
 
 /// A data file of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,82 +263,4 @@ fn text_values<'a>(column: &Column, values: &'a HashSet<ScalarValue>) -> Option<
         return None;
     }
     values.iter().map(|value| value.try_as_str().flatten()).collect()
-}
-
-/// Manifests and lists of them never change, so that what was read of one holds for every later statement, and every later
-/// snapshot that lists it.
-#[derive(Debug, Default)]
-pub struct FileCache {
-    read: Mutex<Read>,
-    /// By the location of their list; the oldest first.
-    lists: Mutex<VecDeque<(String, Arc<[ManifestFile]>)>>,
-}
-
-#[derive(Debug, Default)]
-struct Read {
-    by_manifest: HashMap<String, Arc<LiveFiles>>,
-    oldest_first: VecDeque<String>,
-    files: usize,
-}
-
-impl FileCache {
-    /// The manifests with live files in a snapshot, to be read.
-    pub async fn manifests(
-        &self,
-        io: &FileIO,
-        metadata: &TableMetadata,
-        snapshot: &Snapshot,
-    ) -> Result<Arc<[ManifestFile]>> {
-        let lists = || self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = snapshot.manifest_list();
-        if let Some((_, manifests)) = lists().iter().find(|(location, _)| location == list) {
-            return Ok(Arc::clone(manifests));
-        }
-        let manifests: Arc<[ManifestFile]> = manifests::readable_manifests(io, metadata, snapshot).await?.into();
-        let mut lists = lists();
-        if lists.len() == CACHED_LISTS {
-            lists.pop_front();
-        }
-        lists.push_back((list.to_owned(), Arc::clone(&manifests)));
-        Ok(manifests)
-    }
-
-    /// The live files of `manifests`, in order.
-    pub async fn load(
-        &self,
-        io: &FileIO,
-        manifests: &[ManifestFile],
-        columns: &Arc<Columns>,
-    ) -> Result<Vec<Arc<LiveFiles>>> {
-        let (mut known, mut missing) = (HashMap::new(), vec![]);
-        {
-            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-            for manifest in manifests {
-                match read.by_manifest.get(&manifest.manifest_path) {
-                    Some(files) => _ = known.insert(manifest.manifest_path.clone(), Arc::clone(files)),
-                    None => missing.push(manifest.clone()),
-                }
-            }
-        }
-        for (path, files) in manifests::list_with_bounds(io, missing, columns).await? {
-            let files = Arc::new(files);
-            self.read.lock().unwrap_or_else(PoisonError::into_inner).keep(path.clone(), Arc::clone(&files));
-            known.insert(path, files);
-        }
-        Ok(manifests.iter().filter_map(|manifest| known.get(&manifest.manifest_path).cloned()).collect())
-    }
-}
-
-impl Read {
-    fn keep(&mut self, path: String, files: Arc<LiveFiles>) {
-        let added = files.files.len();
-        if self.by_manifest.insert(path.clone(), files).is_none() {
-            self.files += added;
-            self.oldest_first.push_back(path);
-        }
-        while self.files > CACHED_FILES {
-            let Some(oldest) = self.oldest_first.pop_front() else { break };
-            self.files -= self.by_manifest.remove(&oldest).map_or(0, |files| files.files.len());
-        }
-    }
 }

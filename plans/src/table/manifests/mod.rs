@@ -3,7 +3,7 @@
 pub(crate) mod files;
 mod listing;
 mod manifest_writer;
-mod partition;
+pub(crate) mod partition;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::MetadataLocation;
 use iceberg::io::FileIO;
 use iceberg::spec::{
-    Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, Snapshot, TableMetadata,
+    Manifest, ManifestContentType, ManifestFile, ManifestList, ManifestListWriter, ManifestWriterBuilder, Snapshot,
+    TableMetadata,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -51,16 +52,9 @@ pub(crate) async fn live_manifests(
     Ok(all_manifests(io, metadata, snapshot).await?.into_iter().filter(live).collect())
 }
 
-/// As [`live_manifests`], to be read only: where entries are partitioned otherwise than by cell and year, a manifest says
-/// nothing of those, and neither do its files.
-pub(crate) async fn readable_manifests(
-    io: &FileIO,
-    metadata: &TableMetadata,
-    snapshot: &Snapshot,
-) -> Result<Vec<ManifestFile>> {
-    let live = live_manifests(io, metadata, snapshot).await?;
-    refuse_delete_files(&live)?;
-    Ok(live.into_iter().map(|manifest| to_be_read(manifest, metadata)).collect())
+/// The manifests of deletes, and those of data files.
+pub(crate) fn apart(manifests: Vec<ManifestFile>) -> (Vec<ManifestFile>, Vec<ManifestFile>) {
+    manifests.into_iter().partition(|manifest| manifest.content == ManifestContentType::Deletes)
 }
 
 /// What is to be known of a manifest to read it: where its entries are partitioned otherwise than by cell and year, it says
@@ -122,7 +116,7 @@ pub(crate) async fn live_files(io: FileIO, manifest: ManifestFile) -> Result<Vec
         Some(files) => files,
         None => {
             let manifest = manifest.clone();
-            on_a_task(async move { Ok(files::live_files(&decoded(&io, &manifest).await?, &manifest)) }).await?
+            on_a_task(async move { Ok(files::live_files(&read_manifest(&io, &manifest).await?, &manifest)) }).await?
         }
     };
     check_count(&manifest, files.len())?;
@@ -154,7 +148,7 @@ pub(crate) async fn live_files_with_bounds(
         let bytes = content(&io, &manifest).await?;
         let files = match listing::list_with_bounds(&bytes, &manifest, &columns) {
             Some(files) => files,
-            None => LiveFiles::read(&decoded(&io, &manifest).await?, &manifest, &columns),
+            None => LiveFiles::read(&read_manifest(&io, &manifest).await?, &manifest, &columns),
         };
         check_count(&manifest, files.files.len())?;
         Ok(files)
@@ -195,7 +189,8 @@ fn check_count(manifest: &ManifestFile, files: usize) -> Result<()> {
     }
 }
 
-async fn decoded(io: &FileIO, manifest: &ManifestFile) -> Result<Manifest> {
+/// A manifest, as Iceberg reads it.
+pub(crate) async fn read_manifest(io: &FileIO, manifest: &ManifestFile) -> Result<Manifest> {
     manifest.load_manifest(io).await.map_err(WarehouseError::metadata(&manifest.manifest_path))
 }
 
@@ -266,6 +261,31 @@ impl MetadataFiles {
         files.iter().try_for_each(|file| manifest.delete(file))?;
         let location = self.manifest_location();
         write_manifest(&self.io, manifest, location).await.map(Some)
+    }
+
+    /// Writes what is left of a manifest of deletes without the files in `remove`.
+    pub async fn write_deletes_without(
+        &mut self,
+        manifest: &ManifestFile,
+        remove: &HashSet<&str>,
+        metadata: &TableMetadata,
+    ) -> Result<ManifestFile> {
+        let read = read_manifest(&self.io, manifest).await?;
+        let location = self.manifest_location();
+        let write = async {
+            let spec = metadata.partition_spec_by_id(manifest.partition_spec_id);
+            let spec = spec.unwrap_or(metadata.default_partition_spec()).as_ref().clone();
+            let (output, schema) = (self.io.new_output(&location)?, metadata.current_schema().clone());
+            let builder = ManifestWriterBuilder::new(output, Some(self.snapshot), schema, spec);
+            let mut writer = builder.build_v2_deletes();
+            for entry in read.entries().iter().filter(|entry| entry.is_alive() && !remove.contains(entry.file_path())) {
+                let (added_by, sequence) = (entry.snapshot_id().unwrap_or_default(), entry.sequence_number());
+                let file = entry.data_file().clone();
+                writer.add_existing_file(file, added_by, sequence.unwrap_or_default(), entry.file_sequence_number)?;
+            }
+            writer.write_manifest_file().await
+        };
+        write.await.map_err(WarehouseError::metadata(&location))
     }
 
     /// Writes entries, in the order given, into manifests of at most [`MAX_ENTRIES`].
@@ -411,7 +431,7 @@ async fn live_entries(
         return Ok(entries);
     }
     // Another writer has written it in another way: Iceberg writes it in ours.
-    let (entries, _) = decoded(io, &manifest).await?.into_parts();
+    let (entries, _) = read_manifest(io, &manifest).await?.into_parts();
     let entries: Vec<_> = entries.into_iter().filter(|entry| entry.is_alive()).collect();
     check_count(&manifest, entries.len())?;
     let written = manifest_writer::iceberg_manifest(metadata, &entries).await?;
@@ -422,12 +442,4 @@ async fn live_entries(
             "its entries cannot be written again; rewrite the manifests with the engine that wrote it".to_owned();
         WarehouseError::NotItems { location, reason }
     })
-}
-
-/// Errors if a manifest lists delete files, which none of our readers applies.
-pub(super) fn refuse_delete_files(manifests: &[ManifestFile]) -> Result<()> {
-    match manifests.iter().find(|m| m.content == ManifestContentType::Deletes) {
-        Some(m) => Err(WarehouseError::DeleteFiles { manifest: m.manifest_path.clone() }),
-        None => Ok(()),
-    }
 }

@@ -1,13 +1,15 @@
 //! Reads part files from end to end.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{CastOptions, cast, cast_with_options, concat, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::util::display::FormatOptions;
 use bytes::Bytes;
@@ -31,6 +33,7 @@ use crate::model::versions::SEQUENCE;
 use crate::sink::PartFileFormat;
 use crate::stores::{CheckedPages, ParquetObject, stores};
 use crate::table::LiveFile;
+use crate::table::deletes::DeletedRows;
 use crate::table::location::to_url;
 
 /// A file of more bytes is read row group by row group, others at once.
@@ -55,6 +58,19 @@ struct Of {
     bucket: Bucket,
     /// Items whose rows are left out.
     superseded: BTreeSet<ItemKey>,
+    /// Rows that are left out, by file.
+    deleted: BTreeMap<String, Arc<DeletedRows>>,
+}
+
+impl Of {
+    /// Which rows of a file are left, of `rows`, as far as their numbers tell.
+    fn left(&self, file: &LiveFile, rows: Range<u64>) -> BooleanArray {
+        let n = (rows.end - rows.start) as usize;
+        match self.deleted.get(&file.location) {
+            Some(deleted) => deleted.keeps(rows).map(Some).collect(),
+            None => BooleanArray::new(BooleanBuffer::new_set(n), None),
+        }
+    }
 }
 
 /// Reads part files into batches of one schema.
@@ -68,8 +84,8 @@ pub(super) struct PartFileReader {
     batch_rows: usize,
     metrics: ReadMetrics,
     small_files: SmallFileReader,
-    /// Bucket, sequence number and number of rows of each file in `small_files`.
-    in_batch: Vec<(Arc<Of>, i64, usize)>,
+    /// Bucket and number of rows of each file in `small_files`.
+    in_batch: Vec<(Arc<Of>, LiveFile, usize)>,
 }
 
 /// What reading counts.
@@ -104,8 +120,8 @@ impl PartFileReader {
         batch_rows: usize,
         metrics: ReadMetrics,
     ) -> Result<Self> {
-        let in_file = schema.fields().iter().filter(|field| ![YEAR, SEQUENCE].contains(&field.name().as_str()));
-        let mut in_file: Vec<FieldRef> = in_file.cloned().collect();
+        let in_file = schema.fields().iter().filter(|field| is_in_file(field, &format.arrow));
+        let mut in_file: Vec<FieldRef> = in_file.map(without_view).collect();
         if group.iter().any(|of| !of.superseded.is_empty()) {
             let missing = ItemKey::COLUMNS.into_iter().filter(|name| schema.column_with_name(name).is_none());
             in_file.extend(missing.map(|name| Arc::new(Field::new(name, DataType::Utf8, true))));
@@ -140,12 +156,14 @@ impl PartFileReader {
                     return Ok::<_, DataFusionError>(Some((batch, (reader, opened, ready, parts))));
                 }
                 let Some(this) = &mut reader else { return Ok(None) };
-                if let Some((of, file, columns, stream)) = &mut parts {
+                if let Some((of, file, columns, stream, row)) = &mut parts {
                     let (of, columns): (&Arc<Of>, &Arc<FileColumns>) = (of, columns);
                     let stream: &mut BoxStream<'static, Result<RecordBatch>> = stream;
                     match stream.try_next().await.map_err(|e| unreadable(file, e))? {
                         Some(rows) => {
-                            let rows = this.of_file(&rows, columns, of, file).map_err(|e| unreadable(file, e))?;
+                            let n = rows.num_rows() as u64;
+                            let rows = this.of_file(&rows, *row, columns, of, file).map_err(|e| unreadable(file, e))?;
+                            *row += n;
                             ready.push_back(rows);
                         }
                         None => parts = None,
@@ -162,7 +180,7 @@ impl PartFileReader {
                         this.metrics.files_read.add(1);
                         this.metrics.bytes_read.add(file.bytes as usize);
                         ready.extend(this.take_batch()?);
-                        parts = Some((of, file, columns, stream));
+                        parts = Some((of, file, columns, stream, 0));
                     }
                     None => {
                         ready.extend(this.take_batch()?);
@@ -179,7 +197,7 @@ impl PartFileReader {
         let _timer = decode_time.timer();
         match self.small_files.offer(&bytes).map_err(external)? {
             Offered::Read(rows) => {
-                self.in_batch.push((Arc::clone(of), file.sequence, rows));
+                self.in_batch.push((Arc::clone(of), file.clone(), rows));
                 if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
                     ready.extend(self.take_batch()?);
                 }
@@ -190,8 +208,11 @@ impl PartFileReader {
                 CheckedPages::check_file(&file.location, &bytes, builder.metadata())?;
                 let columns = FileColumns::new(&self.in_file, &self.in_table, builder.schema());
                 let mask = columns.mask(builder.parquet_schema());
+                let mut row = 0;
                 for rows in builder.with_projection(mask).with_batch_size(self.batch_rows).build()? {
-                    ready.push_back(self.of_file(&rows?, &columns, of, file)?);
+                    let rows = rows?;
+                    ready.push_back(self.of_file(&rows, row, &columns, of, file)?);
+                    row += rows.num_rows() as u64;
                 }
             }
         }
@@ -202,14 +223,34 @@ impl PartFileReader {
     fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
         let files = std::mem::take(&mut self.in_batch);
         let Some(rows) = self.small_files.take_batch().map_err(external)? else { return Ok(None) };
-        let repeated = || files.iter().flat_map(|(of, sequence, n)| std::iter::repeat_n((of.as_ref(), *sequence), *n));
+        let repeated = || files.iter().flat_map(|(of, file, n)| std::iter::repeat_n((of.as_ref(), file.sequence), *n));
         let years = repeated().map(|(of, _)| of.bucket.year).collect();
         let sequences = repeated().map(|(_, sequence)| sequence).collect();
-        newer(self.table_columns(&rows, years, sequences)?, &rows, repeated().map(|(of, _)| of)).map(Some)
+        let columns = self.table_columns(&rows, years, sequences)?;
+        if files.iter().all(|(of, file, _)| !of.deleted.contains_key(&file.location)) {
+            return newer(columns, &rows, repeated().map(|(of, _)| of)).map(Some);
+        }
+        let left: Vec<BooleanArray> = files.iter().map(|(of, file, n)| of.left(file, 0..*n as u64)).collect();
+        let left = concat(&left.iter().map(|of_file| of_file as &dyn Array).collect::<Vec<_>>())?;
+        let left = left.as_boolean();
+        let of: Vec<&Of> =
+            repeated().map(|(of, _)| of).zip(left.values()).filter_map(|(of, left)| left.then_some(of)).collect();
+        newer(filter_record_batch(&columns, left)?, &filter_record_batch(&rows, left)?, of.into_iter()).map(Some)
     }
 
-    /// The rows of one file, which may have other columns than the table, fewer, or of another type.
-    fn of_file(&self, rows: &RecordBatch, columns: &FileColumns, of: &Of, file: &LiveFile) -> Result<RecordBatch> {
+    /// The rows of one file from number `start`; it may have other columns than the table, fewer, or of another type.
+    fn of_file(
+        &self,
+        rows: &RecordBatch,
+        start: u64,
+        columns: &FileColumns,
+        of: &Of,
+        file: &LiveFile,
+    ) -> Result<RecordBatch> {
+        let rows = &match of.deleted.contains_key(&file.location) {
+            true => filter_record_batch(rows, &of.left(file, start..start + rows.num_rows() as u64))?,
+            false => rows.clone(),
+        };
         let n = rows.num_rows();
         let rows = &columns.as_in_table(rows, &self.in_file)?;
         let years = std::iter::repeat_n(of.bucket.year, n).collect();
@@ -221,8 +262,8 @@ impl PartFileReader {
         let (years, sequences): (ArrayRef, ArrayRef) = (Arc::new(years), Arc::new(sequences));
         let columns = self.schema.fields().iter().map(|field| -> Result<ArrayRef> {
             Ok(match (field.name().as_str(), rows.column_by_name(field.name())) {
-                (YEAR, _) => Arc::clone(&years),
-                (SEQUENCE, _) => Arc::clone(&sequences),
+                (YEAR, _) if !is_in_file(field, &self.in_table) => Arc::clone(&years),
+                (SEQUENCE, _) if !is_in_file(field, &self.in_table) => Arc::clone(&sequences),
                 (_, Some(column)) if column.data_type() == field.data_type() => Arc::clone(column),
                 // What does not fit is no null: it would be lost.
                 (_, Some(column)) => cast_with_options(column, field.data_type(), &EXACT)?,
@@ -233,6 +274,11 @@ impl PartFileReader {
         let columns = columns.collect::<Result<_>>()?;
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
+}
+
+/// Whether a column is read of files: `year` and `sequence` are known of them, unless the table has a column of that name.
+fn is_in_file(field: &Field, in_table: &Schema) -> bool {
+    ![YEAR, SEQUENCE].contains(&field.name().as_str()) || in_table.index_of(field.name()).is_ok()
 }
 
 impl FileColumns {
@@ -273,6 +319,21 @@ impl FileColumns {
     }
 }
 
+/// Columns as `schema` has them, without views: texts lie one behind the other. Rows that went through a merge would keep whole
+/// buffers of others in memory, and a sort that counts its memory would count those for each batch.
+pub(crate) fn without_views(schema: &Schema) -> impl Iterator<Item = FieldRef> + '_ {
+    schema.fields().iter().map(without_view)
+}
+
+fn without_view(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
+}
+
 /// `columns` without the rows that are superseded; `rows` has their collections and ids, and `of` says which bucket each is of.
 fn newer<'a>(
     columns: RecordBatch,
@@ -298,8 +359,8 @@ fn newer<'a>(
 
 /// The files of a group, bucket after bucket.
 fn files_of(group: Vec<BucketFiles>) -> Vec<BucketFile> {
-    let files = group.into_iter().flat_map(|BucketFiles { bucket, files, superseded }| {
-        let of = Arc::new(Of { bucket, superseded });
+    let files = group.into_iter().flat_map(|BucketFiles { bucket, files, superseded, deleted, deletes: _ }| {
+        let of = Arc::new(Of { bucket, superseded, deleted });
         files.into_iter().map(move |file| (Arc::clone(&of), file))
     });
     files.collect()

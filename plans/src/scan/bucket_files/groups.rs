@@ -1,12 +1,14 @@
 //! The buckets of a snapshot with their files, and how they are packed into groups.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::runtime::consecutive;
 use crate::sink::MAX_FILE_BYTES;
 use crate::table::LiveFile;
+use crate::table::deletes::{DeleteFile, DeletedRows};
 
 /// Column with the year of a row's bucket; null where `datetime` is null.
 pub(crate) const YEAR: &str = "year";
@@ -22,17 +24,23 @@ const MAX_GROUPS: u64 = 4_096;
 const FILE_LOAD: u64 = 4 << 10;
 
 /// A bucket, and its part files in the order of their commits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct BucketFiles {
     pub bucket: Bucket,
     pub files: Vec<LiveFile>,
     /// The Items whose rows here are left out: a newer version is in another bucket.
     pub superseded: BTreeSet<ItemKey>,
+    /// Rows that are left out since another engine has deleted them, by the location of their file.
+    pub(crate) deleted: BTreeMap<String, Arc<DeletedRows>>,
+    /// The delete files that say so.
+    pub(crate) deletes: Vec<DeleteFile>,
 }
 
 impl BucketFiles {
+    /// Rows that are read.
     pub fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows).sum()
+        let deleted: u64 = self.deleted.values().map(|rows| rows.count()).sum();
+        self.files.iter().map(|file| file.rows).sum::<u64>().saturating_sub(deleted)
     }
 
     pub fn bytes(&self) -> u64 {
@@ -45,18 +53,19 @@ impl BucketFiles {
         self.files.chunk_by(|a, b| a.sequence == b.sequence).map(of_run).sum()
     }
 
-    /// The newest data sequence number of its files.
+    /// The data sequence number of its newest rows, and of files that are written in the place of its own.
     pub fn sequence(&self) -> i64 {
-        self.files.iter().map(|file| file.sequence).max().unwrap_or_default()
+        let of_deletes = self.deletes.iter().filter_map(DeleteFile::outlived_by);
+        self.files.iter().map(|file| file.sequence).chain(of_deletes).max().unwrap_or_default()
     }
 
-    pub(super) fn load(&self) -> u64 {
+    pub(crate) fn load(&self) -> u64 {
         self.bytes() + FILE_LOAD * self.files.len() as u64
     }
 }
 
 /// The buckets of a table, in order. A file without a cell is of no bucket.
-pub(super) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
+pub(crate) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
     let mut buckets: BTreeMap<Bucket, Vec<LiveFile>> = BTreeMap::new();
     for file in files {
         let Some(cell) = &file.cell else { continue };
@@ -65,14 +74,14 @@ pub(super) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
     }
     let bucket = |(bucket, mut files): (_, Vec<LiveFile>)| {
         files.sort_by(|a, b| (a.sequence, &a.location).cmp(&(b.sequence, &b.location)));
-        BucketFiles { bucket, files, superseded: BTreeSet::new() }
+        BucketFiles { bucket, files, superseded: BTreeSet::new(), deleted: BTreeMap::new(), deletes: vec![] }
     };
     buckets.into_iter().map(bucket).collect()
 }
 
 /// Cuts buckets, in their order, into groups of about the same size: a bucket is never split, small ones share a group, and
 /// there are at least as many groups as workers, if there are buckets enough.
-pub(super) fn groups(buckets: Vec<BucketFiles>, workers: usize) -> Vec<Vec<BucketFiles>> {
+pub(crate) fn groups(buckets: Vec<BucketFiles>, workers: usize) -> Vec<Vec<BucketFiles>> {
     let load: u64 = buckets.iter().map(BucketFiles::load).sum();
     let wanted = load.div_ceil(GROUP_BYTES).min(MAX_GROUPS).max(workers as u64);
     consecutive(buckets, wanted as usize, BucketFiles::load)

@@ -34,7 +34,7 @@ use crate::checkpoint::Totals;
 use crate::model::bucket::Bucket;
 use crate::model::item_key::ItemKey;
 use crate::model::items::GRID_PARTITION;
-use crate::runtime::{Slices, find_operator, partition_numbers};
+use crate::runtime::{Slices, find_operator_where, partition_numbers};
 use crate::scan::settles::Settles;
 use crate::sink::{PartFileFormat, WriteTarget};
 use crate::table::Warehouse;
@@ -53,7 +53,9 @@ pub struct BucketScanExec {
     groups: Groups,
     /// Of each partition, the number of its group.
     numbers: Vec<usize>,
-    scanned: Totals,
+    /// Sums over the buckets from which those to read were chosen; `None` of a scan that reads rows of some files, and no whole
+    /// buckets.
+    scanned: Option<Totals>,
     /// What is known of the ids of the table, if that is settled when these buckets have been compacted.
     settles: Option<Settles>,
     /// The Items that the buckets were chosen for, where that is so.
@@ -119,13 +121,13 @@ impl Totals {
 }
 
 impl BucketScanExec {
-    /// A scan of `groups`, which were chosen among buckets with these sums.
-    pub(super) fn try_new(
+    /// A scan of `groups`, which were chosen among buckets with these sums; `None` where they are some files of their buckets.
+    pub(crate) fn try_new(
         warehouse: &Warehouse,
         schema: &SchemaRef,
         projection: Option<&Vec<usize>>,
         mut groups: Vec<Vec<BucketFiles>>,
-        scanned: Totals,
+        scanned: Option<Totals>,
     ) -> Result<Self> {
         if groups.is_empty() {
             groups.push(vec![]);
@@ -135,16 +137,22 @@ impl BucketScanExec {
     }
 
     /// A scan whose groups were packed by another process; `schema` is that of its rows.
-    pub(crate) fn of_slices(target: WriteTarget, schema: SchemaRef, sent: SentGroups, scanned: Totals) -> Result<Self> {
+    pub(crate) fn of_slices(
+        target: WriteTarget,
+        schema: SchemaRef,
+        sent: SentGroups,
+        scanned: Option<Totals>,
+    ) -> Result<Self> {
         Self::of_groups(target, schema, Groups::Sent(sent), scanned)
     }
 
-    fn of_groups(target: WriteTarget, schema: SchemaRef, groups: Groups, scanned: Totals) -> Result<Self> {
+    fn of_groups(target: WriteTarget, schema: SchemaRef, groups: Groups, scanned: Option<Totals>) -> Result<Self> {
         let numbers = match &groups {
             Groups::Packed(groups) => (0..groups.len()).collect(),
             Groups::Sent(sent) => partition_numbers::numbers(&sent.numbers)?,
         };
-        let ranges = ranges(&groups.starts(), &numbers, &schema)?;
+        // Other files of the buckets are read elsewhere.
+        let ranges = if scanned.is_some() { ranges(&groups.starts(), &numbers, &schema)? } else { None };
         let partitioning = ranges.map_or(Partitioning::UnknownPartitioning(numbers.len()), Partitioning::Range);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -167,12 +175,12 @@ impl BucketScanExec {
     }
 
     /// The same scan; once its buckets are compacted, each Item has one version.
-    pub(super) fn settling(self, settles: Option<Settles>) -> Self {
+    pub(crate) fn settling(self, settles: Option<Settles>) -> Self {
         Self { settles, ..self }
     }
 
     /// The same scan, of buckets that were chosen for these Items.
-    pub(super) fn of_items(self, items: Option<Arc<BTreeSet<ItemKey>>>) -> Self {
+    pub(crate) fn of_items(self, items: Option<Arc<BTreeSet<ItemKey>>>) -> Self {
         Self { items, ..self }
     }
 
@@ -227,9 +235,9 @@ impl BucketScanExec {
         self.schema()
     }
 
-    /// The scan in a plan, if there is one.
+    /// The scan of whole buckets in a plan, if there is one.
     pub fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&Self> {
-        find_operator(plan)
+        find_operator_where(plan, |scan: &Self| scan.scanned.is_some())
     }
 
     /// The buckets that each partition reads; none where the scan was cut into slices.
@@ -242,7 +250,7 @@ impl BucketScanExec {
 
     /// Name of the task that a partition of `leaf` is, if that is a scan of buckets: the same for the same files.
     pub fn task(leaf: &Arc<dyn ExecutionPlan>, partition: usize) -> Option<String> {
-        let scan = leaf.downcast_ref::<Self>()?;
+        let scan = leaf.downcast_ref::<Self>().filter(|scan| scan.scanned.is_some())?;
         Some(format!("buckets-{:016x}", scan.fingerprint(partition)))
     }
 
@@ -257,6 +265,7 @@ impl BucketScanExec {
             bucket.bucket.to_string().hash(&mut hash);
             bucket.files.iter().for_each(|file| file.location.hash(&mut hash));
             bucket.superseded.iter().for_each(|id| id.hash(&mut hash));
+            bucket.deleted.iter().for_each(|of_file| of_file.hash(&mut hash));
         }
         hash.finish()
     }
@@ -276,7 +285,7 @@ impl BucketScanExec {
     }
 
     /// Sums over all buckets from which those to read were chosen by their number of files.
-    pub fn scanned(&self) -> Totals {
+    pub fn scanned(&self) -> Option<Totals> {
         self.scanned
     }
 
@@ -316,17 +325,27 @@ impl DisplayAs for BucketScanExec {
                 ", "
             }
         };
-        let (chosen, of) = (self.chosen(), self.scanned);
+        let chosen = self.chosen();
         write!(f, "warehouse={}{separator}", self.target.warehouse)?;
-        write!(
-            f,
-            "buckets={}/{}{separator}files={}/{}{separator}",
-            chosen.buckets, of.buckets, chosen.files, of.files
-        )?;
+        match self.scanned {
+            Some(of) => {
+                let of = [of.buckets, of.files];
+                write!(
+                    f,
+                    "buckets={}/{}{separator}files={}/{}{separator}",
+                    chosen.buckets, of[0], chosen.files, of[1]
+                )?;
+            }
+            None => write!(f, "files={}{separator}", chosen.files)?,
+        }
         write!(f, "groups={}", self.groups.count())?;
         match self.buckets().map(|bucket| bucket.superseded.len()).sum::<usize>() {
             0 => Ok(()),
             ids => write!(f, "{separator}superseded_ids={ids}"),
+        }?;
+        match self.buckets().flat_map(|bucket| bucket.deleted.values()).map(|rows| rows.count()).sum::<u64>() {
+            0 => Ok(()),
+            rows => write!(f, "{separator}deleted_rows={rows}"),
         }
     }
 }
