@@ -33,6 +33,7 @@ pub mod dry_run;
 pub mod export;
 mod home;
 pub mod output;
+mod picture;
 pub mod pipeline;
 pub mod progress;
 pub mod prompt;

@@ -315,7 +315,7 @@ fn rows_that_another_engine_deletes_by_their_position_are_gone_until_a_compactio
     assert!(!shared.rows().contains_key("b"));
 
     let shared = Shared::new();
-    shared.engine(&["by_month", "append", "delete_by_position", "by_year"]);
+    shared.engine(&["by_month", "append", "append_another", "delete_by_position", "by_year"]);
     let left: Vec<String> = shared.rows().into_keys().collect();
     assert_eq!(left, ["a", "appended", "c"]);
     let ids = "SELECT string_agg(id, ' ' ORDER BY id) FROM items";
@@ -325,12 +325,18 @@ fn rows_that_another_engine_deletes_by_their_position_are_gone_until_a_compactio
     assert_eq!(shared.warehouse.value(ids), json!("a appended b c"));
     let explained = shared.command(&["sql", "EXPLAIN SELECT id FROM item_cells", "--output", "csv"]).ok();
     assert!(explained.contains("BucketScanExec") && explained.contains("deleted_rows="), "{explained}");
+    let info = shared.command(&["info"]).ok();
+    assert!(info.contains("of another engine, whose rows are counted above until `earthcatalog compact`"), "{info}");
     let paths = shared.command(&["paths", "--geometry", "5,35,20,45"]);
     assert!(paths.stderr.contains("another engine has deleted rows"), "{}", paths.stderr);
     shared.command(&["compact"]).ok();
     assert_eq!(shared.rows().into_keys().collect::<Vec<_>>(), ["a", "appended", "b", "c"]);
+    // The file of the month stays as it is, and so does what is deleted of it; every bucket is done.
     let explained = shared.command(&["sql", "EXPLAIN SELECT id FROM item_cells", "--output", "csv"]).ok();
-    assert!(!explained.contains("deleted_rows="), "{explained}");
+    assert!(explained.contains("files=2, groups=") && explained.contains("deleted_rows=1"), "{explained}");
+    let again: Value = serde_json::from_str(&shared.command(&["compact", "--output", "json"]).ok()).unwrap();
+    assert_eq!(again["buckets_compacted"], json!(0), "{again}");
+    assert_eq!(shared.rows().into_keys().collect::<Vec<_>>(), ["a", "appended", "b", "c"]);
 }
 
 /// A deletion leaves the rest as it was, whatever another engine has added; and that engine reads what is left.

@@ -237,6 +237,41 @@ fn map_writes_one_file_that_has_all_and_asks_nobody() {
     }
 }
 
+/// Each cell, where it is, and each year.
+#[test]
+fn map_prints_a_map_of_letters_and_draws_one() {
+    let flags = SHOWN.warehouse.flags();
+    let map = |own: &[&str]| {
+        let own = [&["map"], own].concat().into_iter().map(std::ffi::OsString::from).collect::<Vec<_>>();
+        earthcatalog(own.into_iter().chain(flags.iter().map(Into::into)))
+    };
+    let printed = map(&[]).ok();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines.len() == 28 && lines.iter().all(|line| line.chars().count() <= 100), "{printed}");
+    let info = &SHOWN.warehouse.rows("SELECT count(DISTINCT grid_partition) AS cells, min(ST_X(ST_Centroid(geometry))) AS west, min(date_part('year', datetime)) AS first FROM item_cells WHERE grid_partition <> '__none__'")[0];
+    let of = |name: &str| info[name].as_f64().unwrap();
+    let shown = |line: &&str| line.chars().any(|letter| "░▒▓█".contains(letter));
+    let map_lines = &lines[..25];
+    assert!(map_lines.iter().any(shown) && map_lines.iter().any(|line| line.contains('⠉')), "{printed}");
+    // No cell lies west or east of all Items by more than a cell's width, which is 25 degrees, less near the poles.
+    let columns = map_lines.iter().filter(|line| !line.is_empty()).flat_map(|line| {
+        line.chars().enumerate().filter(|(_, letter)| "░▒▓█".contains(*letter)).map(|(i, _)| i as f64 * 3.6 - 180.0)
+    });
+    let columns: Vec<f64> = columns.collect();
+    assert!(columns.iter().any(|west| (west - of("west")).abs() < 30.0), "{printed}\n{info}");
+    assert!(lines[25].contains(&format!(" in {} cells", of("cells"))), "{printed}");
+    assert!(lines[27].contains(&of("first").to_string()), "{printed}");
+
+    let file = SHOWN.folder.path().join("map.svg");
+    assert_eq!(map(&["--title", "Ice & snow", "--out", file.to_str().unwrap()]).ok(), "");
+    let drawn = fs::read_to_string(&file).unwrap();
+    assert!(drawn.starts_with("<svg ") && drawn.contains("Ice &amp; snow"));
+    let (cells, years) = (drawn.matches("</title></path>").count(), drawn.matches("</title></rect>").count());
+    assert_eq!(cells as f64, of("cells"));
+    assert!(years > 0 && drawn.matches('<').count() == drawn.matches('>').count());
+    assert!(map(&["--out", "map.png"]).fails(2).contains("a page (.html) or a drawing (.svg)"));
+}
+
 #[test]
 fn map_names_what_is_wrong() {
     let flags = SHOWN.warehouse.flags();

@@ -111,7 +111,7 @@ pub async fn overview(session: &SessionContext, table: &ItemsTable) -> Result<Ov
                 Some(cell) => *rows.entry(cell).or_default().entry(year(file)).or_default() += left,
                 None => elsewhere += left,
             }
-            match File::new(&live, i).recorded() {
+            match File::new(&live, i).recorded().filter(|_| left == file.rows) {
                 Some((id, extent)) => {
                     let (rows, known) = collections.entry(id.to_owned()).or_default();
                     *rows += left;

@@ -29,6 +29,10 @@ pub enum ArgumentError {
     Unreadable { flag: &'static str, from: String, source: io::Error },
     #[error("--{0}: there is nothing in the list")]
     EmptyList(&'static str),
+    #[error(
+        "--out {0}: a map is a page (.html) or a drawing (.svg), as the name's ending says; - is a page on standard output"
+    )]
+    MapEnding(String),
     #[error("--geometry {text}: {reason}")]
     Place { text: String, reason: String },
     #[error("--end {1} comes before --start {0}; no Item lies between")]

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use clap::Args;
 use datafusion::prelude::SessionContext;
+use earthcatalog_plans::scan::WarehouseTable;
 use earthcatalog_plans::session::session;
-use earthcatalog_plans::table::Catalog;
+use earthcatalog_plans::table::{Catalog, Warehouse};
 use serde::Serialize;
 
 use super::CommandError;
 use crate::arguments::{ReportFormat, WarehouseArgs};
 use crate::pipeline::{INFO, PipelineError};
-use crate::report::{bytes, count, sparkline};
+use crate::report::{bytes, count, counted, sparkline};
 use crate::rows::Row;
 use crate::script::Arguments;
 use crate::terminal::{HEADING, stdout_is_coloured, styled};
@@ -58,6 +59,8 @@ pub struct Info {
     pub snapshots: Vec<SnapshotInfo>,
     pub files_per_bucket: Vec<Class>,
     pub worth_compacting: WorthCompacting,
+    /// Files by which other engines have deleted rows, which are still in `rows`.
+    pub delete_files: u64,
     pub snippets: Snippets,
 }
 
@@ -117,6 +120,8 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&st
     let [table, sums, snapshots, classes, worth, by_year] = &results[..] else {
         return Err(PipelineError::Result(INFO.name));
     };
+    let opened = Warehouse::open_in(catalog, warehouse).await?;
+    let delete_files = WarehouseTable::new(opened).delete_files(&session.state()).await?;
     let missing = || PipelineError::Result(INFO.name);
     let [table, sums, worth] = [table, sums, worth].map(|rows| Row::nth(rows, 0).ok_or_else(missing));
     let (table, sums, worth) = (table?, sums?, worth?);
@@ -159,6 +164,7 @@ pub async fn info(session: &SessionContext, catalog: &str, warehouse: Option<&st
             files: number(&worth, "files"),
             bytes: number(&worth, "bytes"),
         },
+        delete_files,
         snippets: snippets(catalog, warehouse, &metadata),
         metadata,
     })
@@ -231,6 +237,13 @@ impl Info {
             n => format!("{} buckets with {} files, {}", count(n), count(worth.files), bytes(worth.bytes)),
         };
         line("to compact", compact)?;
+        if self.delete_files > 0 {
+            let by = counted(self.delete_files, "file");
+            line(
+                "deletions",
+                format!("in {by} of another engine, whose rows are counted above until `earthcatalog compact`"),
+            )?;
+        }
         let hidden = self.snapshots.len().saturating_sub(LISTED);
         let more = if hidden > 0 { format!(", the last {LISTED}:") } else { String::new() };
         line("snapshots", format!("{}{more}", count(self.snapshots.len() as u64)))?;

@@ -117,11 +117,15 @@ def by_year(table):
     repartition(table, "month", YearTransform(), "year")
 
 
-def append(table):
+def append(table, id="appended"):
     """One more Item, as a copy of one that is there."""
     read = rows(table).slice(0, 1)
     at = read.schema.get_field_index("id")
-    table.append(read.set_column(at, read.schema.field(at), pa.array(["appended"], read.schema.field(at).type)))
+    table.append(read.set_column(at, read.schema.field(at), pa.array([id], read.schema.field(at).type)))
+
+
+def append_another(table):
+    append(table, "extra 7")
 
 
 def delete(table):

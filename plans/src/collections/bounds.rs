@@ -11,10 +11,14 @@ use super::Extent;
 use crate::query::ItemsTable;
 use crate::table::manifests::files::LiveFiles;
 
-/// The extent of each collection; `None` where the bounds do not tell, as where a file has Items of several.
+/// The extent of each collection; `None` where the bounds do not tell, as where a file has Items of several, or rows of it are deleted.
 pub(super) async fn extents(session: &SessionContext, table: &ItemsTable) -> Result<Option<BTreeMap<String, Extent>>> {
     let mut extents = BTreeMap::<String, Extent>::new();
-    for files in table.versions().live_files_with_bounds(&session.state()).await? {
+    let state = session.state();
+    for files in table.versions().live_files_with_bounds(&state).await? {
+        if !table.versions().deleted_rows(&state, &files.files).await?.is_empty() {
+            return Ok(None);
+        }
         for i in 0..files.files.len() {
             let file = File::new(&files, i);
             let Some((collection, extent)) = file.recorded() else { return Ok(None) };

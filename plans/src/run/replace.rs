@@ -145,7 +145,7 @@ impl Replacement {
             self.keeps_newest && rows == self.finished.values().map(|bucket| bucket.old.rows()).sum::<u64>();
         let deletes = self.finished.values().flat_map(|bucket| &bucket.old.deletes);
         let deletes = deletes.map(|deletes| deletes.location.clone()).collect();
-        Ok(Some(Change { add, remove, deletes, same_rows, ..Change::default() }))
+        Ok(Some(Change { add, remove, deletes, same_rows, same_values: self.keeps_newest, ..Change::default() }))
     }
 
     /// What the next commit means for what is known of the ids in the table: the last one of a run that leaves nothing

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::metrics::{MetricBuilder, MetricValue};
+use datafusion::physical_plan::metrics::{MetricBuilder, MetricValue, MetricsSet};
 
+use super::bucket_files::BucketScanExec;
 use super::pruned_by::PrunedBy;
 
 // Counters, not a metric of our own: those can be sent from one process to another.
@@ -39,8 +40,11 @@ impl ScanMetrics {
 
 /// Notes on a scan what was left out before it, and the bytes of the whole table.
 pub(super) fn note(plan: &Arc<dyn ExecutionPlan>, files_of: u64, bytes_of: u64, pruned: PrunedBy) {
-    let Some(scan) = plan.downcast_ref::<DataSourceExec>() else { return };
-    let metrics = scan.data_source().metrics();
+    let metrics = match (plan.downcast_ref::<DataSourceExec>(), plan.downcast_ref::<BucketScanExec>()) {
+        (Some(scan), _) => scan.data_source().metrics(),
+        (None, Some(scan)) => scan.counters(),
+        (None, None) => return,
+    };
     let counts = [(FILES, files_of), (BYTES, bytes_of)];
     let PrunedBy { cell, year, bounds, index } = pruned;
     let reasons = [(BY_CELL, cell), (BY_YEAR, year), (BY_BOUNDS, bounds), (BY_INDEX, index)];
@@ -51,13 +55,14 @@ pub(super) fn note(plan: &Arc<dyn ExecutionPlan>, files_of: u64, bytes_of: u64, 
 
 /// The scans of tables of a warehouse in `plan`, in the order of the plan's text.
 pub fn scan_metrics(plan: &Arc<dyn ExecutionPlan>) -> Vec<ScanMetrics> {
-    let mut scans: Vec<_> = plan.downcast_ref::<DataSourceExec>().and_then(of_scan).into_iter().collect();
+    let of_files = plan.downcast_ref::<DataSourceExec>().map(|scan| scan.data_source().metrics().clone_inner());
+    let of_buckets = plan.downcast_ref::<BucketScanExec>().and_then(ExecutionPlan::metrics);
+    let mut scans: Vec<_> = of_files.or(of_buckets).and_then(|metrics| of_scan(&metrics)).into_iter().collect();
     scans.extend(plan.children().into_iter().flat_map(scan_metrics));
     scans
 }
 
-fn of_scan(scan: &DataSourceExec) -> Option<ScanMetrics> {
-    let metrics = scan.data_source().metrics().clone_inner();
+fn of_scan(metrics: &MetricsSet) -> Option<ScanMetrics> {
     let sum = |name: &str| metrics.sum_by_name(name).map(|value| value.as_usize() as u64);
     let files_of = sum(FILES)?;
     let count = |name| sum(name).unwrap_or_default();
@@ -70,7 +75,7 @@ fn of_scan(scan: &DataSourceExec) -> Option<ScanMetrics> {
             bounds: count(BY_BOUNDS),
             index: count(BY_INDEX),
         },
-        bytes: count("bytes_scanned"),
+        bytes: count("bytes_scanned") + count("bytes_read"),
         rows: metrics.output_rows().unwrap_or_default() as u64,
         ..ScanMetrics::default()
     };

@@ -1,6 +1,6 @@
 //! [`WarehouseTable`]: the Iceberg table in SQL. Files are chosen from manifests, and read by DataFusion.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::BooleanArray;
@@ -17,13 +17,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 use iceberg::spec::{ManifestFile, SnapshotRef};
 
-use super::bucket_files::{BucketFiles, BucketScanExec, buckets, groups};
+use super::bucket_files::{BucketFiles, BucketScanExec, groups};
 use super::described::describe;
 use super::ids_of::ids_of;
 use super::pruned_by::{ByCell, PrunedBy};
 use super::scan_metrics;
 use super::settles::Settles;
 use super::statistics::{self, Chosen};
+use crate::model::bucket::Bucket;
 use crate::model::field_ids::with_field_ids;
 use crate::model::versions::SEQUENCE;
 use crate::runtime::{ScanFile, parquet_scan};
@@ -230,15 +231,14 @@ impl WarehouseTable {
         if deletes.is_empty() {
             return Ok(buckets);
         }
-        let files: Vec<LiveFile> = buckets.iter().flat_map(|bucket| bucket.files.iter().cloned()).collect();
-        let mut deleted = deletes.rows_of(&files).await?;
-        for bucket in &mut buckets {
-            let of_file = |file: &LiveFile| Some((file.location.clone(), deleted.remove(&file.location)?));
-            bucket.deleted = bucket.files.iter().filter_map(of_file).collect();
-            let about = |of: &&DeleteFile| bucket.files.iter().any(|file| of.may_be_about(file));
-            bucket.deletes = deletes.files().iter().filter(about).cloned().collect();
-        }
+        without_deleted_rows(&deletes, &mut buckets).await?;
         Ok(buckets)
+    }
+
+    /// Files by which other engines have deleted rows of the snapshot that a statement sees.
+    pub async fn delete_files(&self, session: &dyn Session) -> Result<u64> {
+        let contents = self.contents(self.state(session).await?.as_ref()).await?;
+        Ok(contents.deletes.files().len() as u64)
     }
 
     /// How many rows other engines have deleted of files of the snapshot that a statement sees, by location.
@@ -363,7 +363,7 @@ pub struct ChosenFiles {
     /// How many the snapshot has.
     pub of: u64,
     pub pruned: PrunedBy,
-    /// Files of which another engine has deleted rows that are still in them.
+    /// Files that delete files may be about: rows that another engine has deleted are still in them.
     pub with_deleted: usize,
 }
 
@@ -453,13 +453,21 @@ impl TableProvider for WarehouseTable {
                 files.push(ScanFile { url: to_url(&file.location)?, bytes: file.bytes, sequence, statistics });
             }
         }
-        let mut plan = parquet_scan(session, self.table_schema(&schema)?, files, statistics, projection, limit).await?;
-        if !with_deleted.is_empty() {
-            let left = self.without_deleted_rows(session, with_deleted, &choice.deletes, projection).await?;
-            plan = if count == 0 { left } else { UnionExec::try_new(vec![plan, left])? };
+        let left = match with_deleted.is_empty() {
+            true => None,
+            false => Some(self.without_deleted_rows(session, with_deleted, &choice.deletes, projection).await?),
+        };
+        if let Some(left) = left.as_ref().filter(|_| count == 0) {
+            scan_metrics::note(left, of, bytes_of, pruned);
+            return Ok(Arc::clone(left));
         }
+        let plan = parquet_scan(session, self.table_schema(&schema)?, files, statistics, projection, limit).await?;
         scan_metrics::note(&plan, of, bytes_of, pruned);
-        Ok(describe(plan, note))
+        let plan = describe(plan, note);
+        match left {
+            Some(left) => UnionExec::try_new(vec![plan, left]),
+            None => Ok(plan),
+        }
     }
 
     async fn insert_into(
@@ -470,6 +478,20 @@ impl TableProvider for WarehouseTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan_err!("this session does not know how to write to a warehouse; make it with earthcatalog_plans::session")
     }
+}
+
+/// Says in `buckets` which rows of their files are deleted, and by which delete files.
+async fn without_deleted_rows(deletes: &Deletes, buckets: &mut [BucketFiles]) -> Result<()> {
+    let files: Vec<LiveFile> = buckets.iter().flat_map(|bucket| bucket.files.iter().cloned()).collect();
+    let mut deleted = deletes.rows_of(&files).await?;
+    for bucket in buckets {
+        let of_file = |file: &LiveFile| Some((file.location.clone(), deleted.remove(&file.location)?));
+        bucket.deleted = bucket.files.iter().filter_map(of_file).collect();
+        let about = bucket.files.iter().flat_map(|file| deletes.about(file));
+        let about: BTreeMap<&str, &DeleteFile> = about.map(|of| (of.location.as_str(), of)).collect();
+        bucket.deletes = about.into_values().cloned().collect();
+    }
+    Ok(())
 }
 
 /// Takes files out of those that were chosen.
@@ -523,14 +545,13 @@ impl WarehouseTable {
         deletes: &Deletes,
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut deleted = deletes.rows_of(&files).await?;
-        // What is in no bucket is read as if it were in one.
-        let in_bucket = |file: LiveFile| LiveFile { cell: Some(file.cell.unwrap_or_default()), ..file };
-        let mut buckets = buckets(files.into_iter().map(in_bucket).collect());
-        for bucket in &mut buckets {
-            let of_file = |file: &LiveFile| Some((file.location.clone(), deleted.remove(&file.location)?));
-            bucket.deleted = bucket.files.iter().filter_map(of_file).collect();
-        }
+        // One of a file alone, so that workers share them; what is in no bucket is read as if it were in one.
+        let bucket = |file: LiveFile| {
+            let bucket = Bucket { cell: file.cell.clone().unwrap_or_default(), year: file.year };
+            BucketFiles::new(bucket, vec![file])
+        };
+        let mut buckets: Vec<BucketFiles> = files.into_iter().map(bucket).collect();
+        without_deleted_rows(deletes, &mut buckets).await?;
         let groups = groups(buckets, session.config().target_partitions());
         Ok(Arc::new(BucketScanExec::try_new(&self.warehouse, &self.schema(), projection, groups, None)?))
     }

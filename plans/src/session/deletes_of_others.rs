@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::prelude::SessionContext;
 use iceberg::spec::{
     DataContentType, DataFileBuilder, DataFileFormat, Literal, MAIN_BRANCH, ManifestWriterBuilder, Operation, Snapshot,
-    Struct, Summary,
+    SnapshotReference, SnapshotRetention, Struct, Summary,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
@@ -20,12 +20,13 @@ use serde_json::{Value, json};
 
 use super::testing::Table;
 use crate::maintenance::{ExpireOptions, VerifyOptions, clean, verify};
+use crate::model::part_file::{ColumnStatistics, PartFile};
 use crate::scan::WarehouseTable;
 use crate::table::catalog::{Proposed, Swap};
 use crate::table::commit::snapshot_id;
 use crate::table::manifests::partition::EPOCH_YEAR;
-use crate::table::manifests::{MetadataFiles, all_manifests, apart};
-use crate::table::{LiveFile, Warehouse};
+use crate::table::manifests::{MetadataFiles, all_manifests, apart, live_manifests};
+use crate::table::{Change, Committer, LiveFile, Warehouse};
 
 /// A row as this test knows it: of which Item, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +104,44 @@ impl World {
         table.live_files(&self.reading.state()).await.unwrap()
     }
 
+    /// Has another engine write a file again without field ids, as one is that was added as it lay there.
+    async fn strip(&mut self) {
+        let files = self.files().await;
+        let Some(file) = files.choose(&mut self.random) else { return };
+        let path = file.location.strip_prefix("file://").unwrap();
+        let batches = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+        let plain = |field: &Field| Field::new(field.name(), field.data_type().clone(), field.is_nullable());
+        let batches: Vec<RecordBatch> = batches.build().unwrap().map(|batch| batch.unwrap()).collect();
+        // Columns of columns would keep their ids.
+        let fields = batches[0]
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| !field.data_type().is_nested())
+            .map(|f| plain(f))
+            .collect::<Vec<_>>();
+        let schema = Arc::new(Schema::new(fields));
+        let stripped = format!("{path}.stripped.parquet");
+        let mut writer =
+            ArrowWriter::try_new(std::fs::File::create(&stripped).unwrap(), Arc::clone(&schema), None).unwrap();
+        for batch in batches {
+            let columns = schema.fields().iter().map(|field| batch.column_by_name(field.name()).unwrap().clone());
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()).unwrap();
+        }
+        writer.close().unwrap();
+        let part = PartFile {
+            path: format!("file://{stripped}"),
+            cell: file.cell.clone().unwrap(),
+            year: file.year,
+            rows: file.rows,
+            bytes: std::fs::metadata(&stripped).unwrap().len(),
+            sequence: Some(file.sequence),
+            columns: std::iter::empty::<ColumnStatistics>().collect(),
+        };
+        let change = Change { add: vec![part], remove: vec![format!("file://{path}")], ..Change::default() };
+        Committer::new(self.warehouse().await).commit(change).await.unwrap();
+    }
+
     /// Has another engine delete rows of some bucket.
     async fn delete(&mut self) {
         let files = self.files().await;
@@ -166,7 +205,7 @@ impl World {
         let warehouse = self.warehouse().await;
         let state = warehouse.load().await.unwrap();
         let Some(current) = state.metadata.current_snapshot() else { return 0 };
-        apart(all_manifests(warehouse.io(), &state.metadata, current).await.unwrap()).0.len()
+        apart(live_manifests(warehouse.io(), &state.metadata, current).await.unwrap()).0.len()
     }
 }
 
@@ -281,8 +320,11 @@ async fn rows_that_another_engine_deletes_are_gone_and_a_compaction_takes_the_de
         world.ingest().await;
         let mut done = BTreeMap::<&str, usize>::new();
         for n in 0..14 {
-            let step = *["ingest", "delete", "delete", "compact"].choose(&mut world.random).unwrap();
+            let step = *["ingest", "delete", "delete", "compact", "strip"].choose(&mut world.random).unwrap();
             match step {
+                // Positions name the file that would go.
+                "strip" if world.delete_files().await > 0 => {}
+                "strip" => world.strip().await,
                 "ingest" => world.ingest().await,
                 "delete" => world.delete().await,
                 _ => {
@@ -342,6 +384,64 @@ async fn rows_that_are_deleted_while_their_bucket_is_written_again_do_not_come_b
     world.check(&format!("{outcome:?}")).await;
 }
 
+const COMPACT: &str = "INSERT OVERWRITE items SELECT * EXCEPT (year, sequence, digest, age_rank) FROM (
+    SELECT *, row_number() OVER (PARTITION BY grid_partition, year, collection, id
+        ORDER BY updated DESC NULLS LAST, created DESC NULLS LAST, sequence DESC, digest DESC) AS age_rank
+    FROM (SELECT *, item_digest(*) AS digest FROM buckets(items, 1))) WHERE age_rank = 1";
+
+/// What is deleted by value during a compaction is deleted of the files that it writes, too: it need not begin again.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_are_deleted_during_a_compaction_are_no_conflict() {
+    let mut world = World::new(5).await;
+    world.ingest().await;
+    world.ingest().await;
+    let before: BTreeSet<String> = world.files().await.into_iter().map(|file| file.location).collect();
+    let writing = world.table.writing().clone();
+    let planned = writing.sql(COMPACT).await.unwrap().create_physical_plan().await.unwrap();
+    let file = world.files().await.swap_remove(0);
+    let row = rows_of_file(&file).swap_remove(0);
+    let of_file: Vec<Row> = world
+        .files()
+        .await
+        .iter()
+        .filter(|of| of.cell == file.cell && of.year == file.year)
+        .flat_map(rows_of_file)
+        .collect();
+    world.rows.retain(|of| !of_file.contains(of) || of.platform != row.platform);
+    let deletion = Deletion::Values { columns: vec!["platform"], rows: vec![(row.platform, row.level)] };
+    commit(&world.warehouse().await, &deletion, file.cell.as_deref().unwrap(), file.year).await;
+    datafusion::physical_plan::collect(planned, writing.task_ctx()).await.unwrap();
+    world.check("while it ran").await;
+    assert!(world.files().await.iter().all(|file| !before.contains(&file.location)), "every bucket is written again");
+    assert_eq!(world.delete_files().await, 1);
+    world.table.compact().await;
+    world.check("and after another one").await;
+    assert_eq!(world.delete_files().await, 0);
+}
+
+/// Rows that a compaction has read as deleted, and that are back when it commits, stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_rolled_back_during_a_compaction_keeps_its_rows() {
+    let mut world = World::new(6).await;
+    world.ingest().await;
+    world.ingest().await;
+    let (rows, before) = (world.rows.clone(), world.warehouse().await.load().await.unwrap());
+    world.delete().await;
+    let writing = world.table.writing().clone();
+    let planned = writing.sql(COMPACT).await.unwrap().create_physical_plan().await.unwrap();
+    let warehouse = world.warehouse().await;
+    let state = warehouse.load().await.unwrap();
+    let newest = before.metadata.snapshot_for_ref(MAIN_BRANCH).unwrap().snapshot_id();
+    let reference = SnapshotReference::new(newest, SnapshotRetention::branch(None, None, None));
+    let next = state.next().set_ref(MAIN_BRANCH, reference).unwrap().build().unwrap().metadata;
+    let mut files = MetadataFiles::new(warehouse.io(), &state.metadata, 0);
+    let next = files.propose(next, &state, warehouse.catalog()).await.unwrap();
+    assert!(matches!(warehouse.catalog().commit(&state, &next).await, Swap::Done(_)));
+    let outcome = datafusion::physical_plan::collect(planned, writing.task_ctx()).await;
+    world.rows = rows;
+    world.check(&format!("{outcome:?}")).await;
+}
+
 /// What cannot be read is refused, by name, and only where it is needed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_deletions_that_is_gone_is_named() {
@@ -350,13 +450,28 @@ async fn a_file_of_deletions_that_is_gone_is_named() {
     world.delete().await;
     let warehouse = world.warehouse().await;
     let folder = warehouse.url().to_file_path().unwrap();
-    let file = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let file = file.into_iter().find(|path| path.to_string_lossy().contains("deletes-")).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    let reading = world.table.reading().await;
-    let error = reading.sql("SELECT * FROM items").await.unwrap().collect().await.unwrap_err();
-    let error = error.to_string();
-    assert!(error.contains(file.file_name().unwrap().to_str().unwrap()) && error.contains("another engine"), "{error}");
+    let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.to_string_lossy().contains("deletes-")).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let damaged = [&whole[..4], &[0xff; 60], &whole[64..]].concat();
+    for (deep, bytes) in [(false, None), (true, None), (true, Some(damaged))] {
+        match bytes {
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+            None => drop(std::fs::remove_file(&file)),
+        }
+        let reading = world.table.reading().await;
+        if deep {
+            let error = reading.sql("SELECT * FROM items").await.unwrap().collect().await.unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("another engine"), "{error}");
+        }
+        let options = VerifyOptions { deep, ..VerifyOptions::default() };
+        let found = verify(&reading, &world.warehouse().await, &options).await.unwrap().findings;
+        let of_file =
+            found.iter().find(|finding| finding.object.contains(name)).unwrap_or_else(|| panic!("{found:#?}"));
+        let way_out = of_file.way_out;
+        assert!(way_out.contains("rollback") && !way_out.contains("--repair"), "{of_file:?}");
+    }
 }
 
 /// A file that is read in parts, of which each begins at another row.

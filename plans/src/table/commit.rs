@@ -1,6 +1,6 @@
 //! [`Committer`]: adds and removes files of the table in one snapshot, by compare-and-swap on the catalog.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
@@ -38,8 +38,11 @@ pub struct Change {
     pub add: Vec<PartFile>,
     /// URLs of live files of the table.
     pub remove: Vec<String>,
-    /// Iceberg locations of the delete files whose deletions the added files do without.
+    /// Iceberg locations of the delete files whose rows the added files do without.
     pub deletes: BTreeSet<String>,
+    /// Whether the added files have rows of the removed ones as they were: what another engine deletes by value meanwhile is then
+    /// deleted of them, too.
+    pub same_values: bool,
     /// Files of the ingest record that tell of the objects behind the added files.
     pub ingested: Vec<RecordFile>,
     /// Paths of files of the ingest record in whose place `ingested` comes.
@@ -240,10 +243,12 @@ impl Committer {
                 resumable::refuse_live(self.warehouse.io(), &live, &plan.change.add).await?;
             }
             let kept = self.without_removed(plan, live, base, files, &mut removed).await?;
-            if plan.remove.is_empty() || deletes.is_empty() {
+            if plan.remove.is_empty() || (deletes.is_empty() && plan.change.deletes.is_empty()) {
                 manifests.extend(deletes);
             } else {
-                manifests.extend(self.deletes_left(plan, deletes, &kept, &removed, base, files, &mut applied).await?);
+                let left;
+                (left, applied) = self.deletes_left(plan, deletes, &kept, &removed, base, files).await?;
+                manifests.extend(left);
             }
             manifests.extend(kept);
         }
@@ -278,11 +283,10 @@ impl Committer {
         Ok(next)
     }
 
-    /// The manifests of `deletes` without the files that are about no data file any more, of those that are `kept`; these are
-    /// added to `applied`.
+    /// The manifests of `deletes` without the files that are about no data file any more, of those that are `kept`; and these.
     ///
-    /// Errors: [`WarehouseError::Conflict`] where rows of a removed file were deleted that the added ones may have.
-    #[expect(clippy::too_many_arguments, reason = "what a commit has in hand")]
+    /// Errors: [`WarehouseError::Conflict`] where other rows of a removed file are deleted than when it was read, and the added
+    /// files would not follow.
     async fn deletes_left(
         &self,
         plan: &Plan,
@@ -291,24 +295,30 @@ impl Committer {
         removed: &[LiveFile],
         base: &TableState,
         files: &mut MetadataFiles,
-        applied: &mut Vec<DeleteFile>,
-    ) -> Result<Vec<ManifestFile>> {
+    ) -> Result<(Vec<ManifestFile>, Vec<DeleteFile>)> {
         let io = self.warehouse.io();
         let all = Deletes::read(io, &base.metadata, &deletes).await?;
-        let is_new = |of: &DeleteFile| !plan.change.deletes.contains(&of.location);
-        let changed = |file: &&LiveFile| all.about(file).any(is_new);
+        let there: HashSet<&str> = all.files().iter().map(|of| of.location.as_str()).collect();
+        let is_new = |of: &&DeleteFile| !plan.change.deletes.contains(&of.location);
+        // A file that replaces others is as old as their rows, so that values that are deleted later are deleted of it.
+        let follows = |of: &DeleteFile| plan.change.same_values && !of.is_by_position();
+        let mut needed = HashSet::new();
         if !plan.change.add.is_empty() {
+            // The table was rolled back: rows that the added files do without are there again.
+            let is_back = plan.change.deletes.iter().any(|location| !there.contains(location.as_str()));
+            let changed = |file: &&LiveFile| is_back || all.about(file).filter(is_new).any(|of| !follows(of));
             let missing: Vec<String> = removed.iter().filter(changed).map(|file| file.location.clone()).collect();
             if !missing.is_empty() {
                 return Err(WarehouseError::Conflict { missing });
             }
+            let new = removed.iter().flat_map(|file| all.about(file)).filter(is_new);
+            needed.extend(new.map(|of| of.location.as_str()));
         }
         let cells: Option<Vec<&str>> = all.files().iter().map(|of| Some(of.bucket()?.cell.as_str())).collect();
         let likely = kept
             .iter()
             .filter(|manifest| cells.as_ref().is_none_or(|cells| manifests::may_hold(manifest, cells.iter().copied())));
         let likely: Vec<ManifestFile> = likely.map(|m| to_be_read(m.clone(), &base.metadata)).collect();
-        let mut needed = HashSet::new();
         for manifests in likely.chunks(MANIFESTS) {
             for (_, live) in manifests::list(io, manifests.to_vec()).await? {
                 for file in live {
@@ -316,19 +326,20 @@ impl Committer {
                 }
             }
         }
-        let is_done = |of: &&DeleteFile| !needed.contains(of.location.as_str());
-        applied.extend(all.files().iter().filter(is_done).cloned());
+        let done: Vec<DeleteFile> =
+            all.files().iter().filter(|of| !needed.contains(of.location.as_str())).cloned().collect();
+        let mut by_manifest = HashMap::<&str, HashSet<&str>>::new();
+        for of in &done {
+            by_manifest.entry(&of.manifest).or_default().insert(&of.location);
+        }
         let mut left = vec![];
         for manifest in deletes {
-            let of_manifest = || all.files().iter().filter(|of| of.manifest == manifest.manifest_path);
-            let done: HashSet<&str> = of_manifest().filter(is_done).map(|of| of.location.as_str()).collect();
-            match done.len() {
-                0 => left.push(manifest),
-                n if n == of_manifest().count() => {}
-                _ => left.push(files.write_deletes_without(&manifest, &done, &base.metadata).await?),
-            }
+            left.push(match by_manifest.get(manifest.manifest_path.as_str()) {
+                Some(done) => files.write_deletes_without(&manifest, done, &base.metadata).await?,
+                None => manifest,
+            });
         }
-        Ok(left)
+        Ok((left, done))
     }
 
     /// The live manifests without the files to remove: most as they are, those concerned written again.

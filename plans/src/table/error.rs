@@ -124,9 +124,13 @@ pub enum WarehouseError {
     )]
     DeleteFiles { manifest: String },
     #[error(
-        "file {location}, by which another engine has deleted rows, cannot be read: {reason}; have that engine compact the table"
+        "file {location}, by which another engine has deleted rows, cannot be read: {reason}; have that engine compact the table, bring the file back from a backup, or roll the table back to before it"
     )]
     DeleteFile { location: String, reason: String },
+    #[error(
+        "data file {location} cannot be read: {reason}; start again if another command has replaced it meanwhile, or bring it back from a backup"
+    )]
+    DataFile { location: String, reason: String },
 }
 
 impl WarehouseError {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use iceberg::spec::{MAIN_BRANCH, Operation, Snapshot, Summary, TableMetadata};
 
 use super::committed_runs;
-use super::deletes::{DeleteFile, DeleteKind};
+use super::deletes::DeleteFile;
 use super::error::{Result, WarehouseError};
 use super::ingest_record::RecordList;
 use super::item_index::ItemIndex;
@@ -64,7 +64,7 @@ fn inherit(summary: &mut Summary, base: &TableState) {
 /// Notes in the summary of a snapshot that these delete files are gone.
 pub(crate) fn note_removed_deletes(summary: &mut Summary, removed: &[DeleteFile]) {
     let of_kind = |is_position: bool| {
-        let is_of_kind = move |file: &&DeleteFile| matches!(file.kind, DeleteKind::Positions { .. }) == is_position;
+        let is_of_kind = move |file: &&DeleteFile| file.is_by_position() == is_position;
         removed.iter().filter(is_of_kind)
     };
     let rows = |is_position: bool| of_kind(is_position).map(|file| file.rows).sum::<u64>();

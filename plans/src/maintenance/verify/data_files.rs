@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::spec::{ManifestContentType, ManifestFile};
 
 use super::VerifyProgress;
-use super::finding::{Check, Finding, Findings, ONLY_OLDER};
+use super::finding::{Check, Finding, Findings, LOST_DELETES, ONLY_OLDER};
 use super::named::{check_location, count, unreadable};
 use super::parquet_file::{self, Depth, Expected};
 use super::part_file::{Footer, PartFile};
@@ -88,13 +88,17 @@ impl DataFiles<'_> {
                 parts.push(PartFile::new(self.warehouse, n, file.clone()));
             }
             let (parts, lost) = self.stored(parts, stored, findings).await?;
+            let is_data = manifest.content == ManifestContentType::Data;
             match is_current {
-                true => lost.into_iter().for_each(|(file, finding)| findings.push_data_file(&file, finding)),
+                true => push_lost(lost, is_data, findings),
                 false => of_older.extend(lost.into_iter().map(|(file, finding)| (file.location, finding))),
             }
-            let is_read = is_current && self.depth == Depth::Pages && manifest.content == ManifestContentType::Data;
-            if is_read {
-                whole.extend(self.read(parts, &files, stored, findings).await?);
+            if is_current && self.depth == Depth::Pages {
+                let (parts, lost) = self.read_pages(parts, stored).await?;
+                push_lost(lost, is_data, findings);
+                if is_data {
+                    whole.extend(self.check_rows(parts, &files, findings).await?);
+                }
             } else if is_current {
                 self.progress.add(&Contents::of(&files.files));
             }
@@ -131,14 +135,12 @@ impl DataFiles<'_> {
         Ok((there, lost))
     }
 
-    /// Reads the files of a manifest; those that are whole, without their footers.
-    async fn read(
+    /// Reads files from end to end: those that can be read, with their footers, and what is wrong with the others.
+    async fn read_pages(
         &self,
         parts: Vec<PartFile>,
-        recorded: &LiveFiles,
         stored: &Arc<Stored>,
-        findings: &mut Findings,
-    ) -> Result<Vec<PartFile>> {
+    ) -> Result<(Vec<PartFile>, Vec<(LiveFile, Finding)>)> {
         let check = |part: PartFile| {
             let stored = Arc::clone(stored);
             // Checksums take longer than reading.
@@ -151,16 +153,26 @@ impl DataFiles<'_> {
             });
             async move { task.join_unwind().await.map_err(WarehouseError::Cancelled)? }
         };
-        let mut readable = vec![];
+        let (mut readable, mut lost) = (vec![], vec![]);
         // Tasks begin when they are made: here, as they are wanted.
         let mut checked = futures::stream::iter(parts).map(check).buffered(PAGES);
         while let Some((part, read)) = checked.try_next().await? {
             self.progress.add(&Contents::of(std::slice::from_ref(&part.live)));
             match read {
                 Ok(metadata) => readable.push(PartFile { footer: Footer::new(metadata), ..part }),
-                Err(finding) => findings.push_data_file(&part.live, finding),
+                Err(finding) => lost.push((part.live, finding)),
             }
         }
+        Ok((readable, lost))
+    }
+
+    /// Compares the rows of the data files of a manifest with what is recorded of them; those that are whole, without their footers.
+    async fn check_rows(
+        &self,
+        mut readable: Vec<PartFile>,
+        recorded: &LiveFiles,
+        findings: &mut Findings,
+    ) -> Result<Vec<PartFile>> {
         let recorded = Recorded { warehouse: self.warehouse, files: recorded };
         let found = part_rows::check(self.session, self.warehouse, &readable, &recorded).await?;
         let faulty: HashSet<&str> = found.iter().map(|finding| finding.object.as_str()).collect();
@@ -168,6 +180,16 @@ impl DataFiles<'_> {
         readable.iter_mut().for_each(|part| part.footer = None);
         findings.extend(found);
         Ok(readable)
+    }
+}
+
+/// Reports files of the newest snapshot that are gone, or cannot be read.
+fn push_lost(lost: Vec<(LiveFile, Finding)>, is_data: bool, findings: &mut Findings) {
+    for (file, finding) in lost {
+        match is_data {
+            true => findings.push_data_file(&file, finding),
+            false => findings.push(finding.with_way_out(LOST_DELETES)),
+        }
     }
 }
 

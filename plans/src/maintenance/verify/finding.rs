@@ -10,6 +10,10 @@ use crate::table::LiveFile;
 /// The way out of a data file that is gone, or cannot be read.
 const LOST_FILE: &str = "put the file back from a backup, go back to a state before it with `earthcatalog rollback`, or take it out of the table with `earthcatalog verify --repair`";
 
+/// The way out of a file of deletions that is gone, or cannot be read: without it, rows would come back.
+pub(super) const LOST_DELETES: &str =
+    "put the file back from a backup, or go back to a state before it with `earthcatalog rollback`";
+
 /// The way out of what only older snapshots name.
 pub(super) const ONLY_OLDER: &str =
     "only older snapshots name it: put it back from a backup, or remove them with `earthcatalog expire --retain 0s`";

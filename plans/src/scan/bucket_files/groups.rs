@@ -37,6 +37,11 @@ pub struct BucketFiles {
 }
 
 impl BucketFiles {
+    /// All rows of these files.
+    pub(crate) fn new(bucket: Bucket, files: Vec<LiveFile>) -> Self {
+        Self { bucket, files, superseded: BTreeSet::new(), deleted: BTreeMap::new(), deletes: vec![] }
+    }
+
     /// Rows that are read.
     pub fn rows(&self) -> u64 {
         let deleted: u64 = self.deleted.values().map(|rows| rows.count()).sum();
@@ -74,7 +79,7 @@ pub(crate) fn buckets(files: Vec<LiveFile>) -> Vec<BucketFiles> {
     }
     let bucket = |(bucket, mut files): (_, Vec<LiveFile>)| {
         files.sort_by(|a, b| (a.sequence, &a.location).cmp(&(b.sequence, &b.location)));
-        BucketFiles { bucket, files, superseded: BTreeSet::new(), deleted: BTreeMap::new(), deletes: vec![] }
+        BucketFiles::new(bucket, files)
     };
     buckets.into_iter().map(bucket).collect()
 }

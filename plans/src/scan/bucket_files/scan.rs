@@ -225,6 +225,11 @@ impl BucketScanExec {
         self.sent().map(|sent| &sent.slices)
     }
 
+    /// What it counts.
+    pub(crate) fn counters(&self) -> ExecutionPlanMetricsSet {
+        self.metrics.clone()
+    }
+
     /// Where and how its table is written.
     pub(crate) fn target(&self) -> &WriteTarget {
         &self.target

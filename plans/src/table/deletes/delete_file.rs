@@ -1,8 +1,12 @@
 //! [`DeleteFile`]: a file of deletions, and the data files that it may be about.
 
+use std::collections::HashMap;
+
+use arrow::datatypes::{DataType, Field};
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileFormat, ManifestEntryRef, ManifestFile, PrimitiveLiteral, TableMetadata,
+    DataContentType, DataFile, DataFileFormat, Datum, ManifestEntryRef, ManifestFile, PrimitiveLiteral, TableMetadata,
 };
+use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
 use super::super::error::{Result, WarehouseError};
 use super::super::manifests::files::LiveFile;
@@ -25,8 +29,7 @@ pub(crate) struct DeleteFile {
     pub bytes: u64,
     /// Data sequence number: it is about data files that are older.
     pub sequence: i64,
-    /// In which all of its data files lie; `None` where they may be of any.
-    bucket: Option<Bucket>,
+    scope: Scope,
 }
 
 /// How a file says which rows are deleted.
@@ -34,8 +37,18 @@ pub(crate) struct DeleteFile {
 pub(crate) enum DeleteKind {
     /// By data file, and number of the row in it; the only data file, where there is but one.
     Positions { only: Option<String> },
-    /// By the values of these fields: a row of a data file is deleted that has those of a row of this file.
-    Equality { fields: Vec<i32> },
+    /// By the values of these columns, which have their field ids: a row of a data file is deleted that has those of a row of this
+    /// file.
+    Equality { columns: Vec<Field> },
+}
+
+/// Where the data files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Bucket(Bucket),
+    /// In no bucket: they are partitioned otherwise.
+    Elsewhere,
+    Table,
 }
 
 impl DeleteFile {
@@ -57,7 +70,9 @@ impl DeleteFile {
         let kind = match file.content_type() {
             DataContentType::PositionDeletes => DeleteKind::Positions { only: only_file(file) },
             DataContentType::EqualityDeletes if by_bucket || of_all => match file.equality_ids() {
-                Some(fields) if !fields.is_empty() => DeleteKind::Equality { fields },
+                Some(ids) if !ids.is_empty() => {
+                    DeleteKind::Equality { columns: ids.into_iter().map(|id| column(id, metadata)).collect() }
+                }
                 _ => return Err(refused("it does not say which columns it compares")),
             },
             DataContentType::EqualityDeletes => {
@@ -65,11 +80,12 @@ impl DeleteFile {
             }
             DataContentType::Data => return Err(refused("its manifest says that it is a data file")),
         };
-        let (cell, year) = bucket_of(file);
-        let bucket = cell.filter(|_| by_bucket).map(|cell| Bucket { cell: cell.to_owned(), year });
-        if by_bucket && bucket.is_none() {
-            return Err(refused("it is of no cell"));
-        }
+        let scope = match (by_bucket, bucket_of(file), &kind) {
+            (true, (Some(cell), year), _) => Scope::Bucket(Bucket { cell: cell.to_owned(), year }),
+            (true, (None, _), _) => return Err(refused("it is of no cell")),
+            (false, _, DeleteKind::Positions { .. }) => Scope::Elsewhere,
+            (false, _, DeleteKind::Equality { .. }) => Scope::Table,
+        };
         Ok(Self {
             location: file.file_path().to_owned(),
             manifest: manifest.manifest_path.clone(),
@@ -77,15 +93,18 @@ impl DeleteFile {
             rows: file.record_count(),
             bytes: file.file_size_in_bytes(),
             sequence: entry.sequence_number().unwrap_or_default(),
-            // Positions name their data files, whatever their partition.
-            bucket,
+            scope,
         })
     }
 
     /// Whether it may be about rows of a data file.
     pub fn may_be_about(&self, file: &LiveFile) -> bool {
-        let is_there = |bucket: &Bucket| file.cell.as_ref() == Some(&bucket.cell) && file.year == bucket.year;
-        self.bucket.as_ref().is_none_or(is_there)
+        let is_there = match &self.scope {
+            Scope::Bucket(bucket) => file.cell.as_ref() == Some(&bucket.cell) && file.year == bucket.year,
+            Scope::Elsewhere => file.cell.is_none(),
+            Scope::Table => true,
+        };
+        is_there
             && match &self.kind {
                 DeleteKind::Positions { only } => {
                     file.sequence <= self.sequence && only.as_ref().is_none_or(|only| *only == file.location)
@@ -94,9 +113,17 @@ impl DeleteFile {
             }
     }
 
-    /// The bucket in which all of its data files lie; `None` where they may be of any.
+    /// The bucket in which all of its data files lie, if they lie in one.
     pub fn bucket(&self) -> Option<&Bucket> {
-        self.bucket.as_ref()
+        match &self.scope {
+            Scope::Bucket(bucket) => Some(bucket),
+            Scope::Elsewhere | Scope::Table => None,
+        }
+    }
+
+    /// Whether it names rows by their position.
+    pub fn is_by_position(&self) -> bool {
+        matches!(self.kind, DeleteKind::Positions { .. })
     }
 
     /// The sequence number that files must have about which a later commit shall not take it to be.
@@ -104,18 +131,28 @@ impl DeleteFile {
     /// A file that replaces others is as old as its newest row, and values of the whole table would delete rows of it, for ever. Those
     /// of a bucket go when the bucket is replaced.
     pub fn outlived_by(&self) -> Option<i64> {
-        (self.bucket.is_none() && matches!(self.kind, DeleteKind::Equality { .. })).then_some(self.sequence)
+        (self.scope == Scope::Table).then_some(self.sequence)
     }
+}
+
+/// The column of a field id, under the last name that the table has had for it.
+fn column(id: i32, metadata: &TableMetadata) -> Field {
+    let current = metadata.current_schema().name_by_field_id(id).map(str::to_owned);
+    let name =
+        current.or_else(|| metadata.schemas_iter().find_map(|schema| schema.name_by_field_id(id)).map(str::to_owned));
+    let metadata = [(PARQUET_FIELD_ID_META_KEY.to_owned(), id.to_string())].into();
+    Field::new(name.unwrap_or_else(|| format!("(field {id})")), DataType::Null, true).with_metadata(metadata)
 }
 
 /// The data file that a position delete file is about, where it is about one alone.
 fn only_file(file: &DataFile) -> Option<String> {
-    let bound = |bounds: &std::collections::HashMap<i32, iceberg::spec::Datum>| match bounds.get(&FILE_PATH)?.literal()
-    {
+    let bound = |bounds: &HashMap<i32, Datum>| match bounds.get(&FILE_PATH)?.literal() {
         PrimitiveLiteral::String(path) => Some(path.clone()),
         _ => None,
     };
-    // A bound may be cut: two that are the same and that long may still be of several files.
-    let (lower, upper) = (bound(file.lower_bounds())?, bound(file.upper_bounds())?);
-    file.referenced_data_file().or_else(|| (lower == upper && lower.ends_with(".parquet")).then_some(lower))
+    let bounds = || bound(file.lower_bounds()).zip(bound(file.upper_bounds()));
+    // A bound may be cut: then it has no ending.
+    let whole =
+        || bounds().filter(|(lower, upper)| lower == upper && lower.ends_with(".parquet")).map(|(path, _)| path);
+    file.referenced_data_file().or_else(whole)
 }

@@ -22,7 +22,7 @@ use iceberg::spec::{ManifestFile, TableMetadata};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
-pub(crate) use self::delete_file::{DeleteFile, DeleteKind};
+pub(crate) use self::delete_file::DeleteFile;
 pub(crate) use self::deleted_rows::DeletedRows;
 use self::equality::EqualityKeys;
 use super::error::{Result, WarehouseError};
@@ -113,14 +113,21 @@ impl Deletes {
 }
 
 /// Opens a Parquet file of the table; its types are those of Parquet, whatever the writer's own were.
-async fn open(location: &str, bytes: u64) -> Result<ParquetRecordBatchStreamBuilder<ParquetObject>> {
-    let (store, path) = stores().locate(&to_url(location)?).map_err(unreadable(location))?;
+async fn open(
+    location: &str,
+    bytes: u64,
+) -> std::result::Result<ParquetRecordBatchStreamBuilder<ParquetObject>, DataFusionError> {
+    let (store, path) = stores().locate(&to_url(location)?)?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let opened = ParquetRecordBatchStreamBuilder::new_with_options(ParquetObject::new(store, path, bytes), options);
-    opened.await.map_err(unreadable(location))
+    Ok(ParquetRecordBatchStreamBuilder::new_with_options(ParquetObject::new(store, path, bytes), options).await?)
 }
 
-/// Makes an error of reading `location` one of ours; for `map_err`.
-fn unreadable<E: Into<DataFusionError>>(location: &str) -> impl Fn(E) -> WarehouseError + '_ {
-    move |error| WarehouseError::DeleteFile { location: location.to_owned(), reason: error.into().strip_backtrace() }
+/// That a delete file cannot be read.
+fn delete_file(location: &str) -> impl Fn(DataFusionError) -> WarehouseError + '_ {
+    |error| WarehouseError::DeleteFile { location: location.to_owned(), reason: error.strip_backtrace() }
+}
+
+/// That a data file cannot be read.
+fn data_file(location: &str) -> impl Fn(DataFusionError) -> WarehouseError + '_ {
+    |error| WarehouseError::DataFile { location: location.to_owned(), reason: error.strip_backtrace() }
 }

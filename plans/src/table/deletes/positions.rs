@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Int64Type};
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::ProjectionMask;
 
-use super::delete_file::{DeleteFile, DeleteKind};
-use super::{CONCURRENCY, Deletes, open, unreadable};
+use super::delete_file::DeleteFile;
+use super::{CONCURRENCY, Deletes, delete_file, open};
 use crate::table::error::{Result, WarehouseError};
 use crate::table::manifests::files::LiveFile;
 
@@ -18,13 +18,13 @@ const COLUMNS: [&str; 2] = ["file_path", "pos"];
 
 /// The rows of data files that position delete files name, by location.
 pub(super) async fn of(deletes: &Deletes, files: &[&LiveFile]) -> Result<HashMap<String, Vec<u64>>> {
-    let concerned = deletes.files().iter().filter(|of| matches!(of.kind, DeleteKind::Positions { .. }));
-    let concerned = concerned.filter_map(|of| {
-        let about: HashSet<&str> =
-            files.iter().filter(|file| of.may_be_about(file)).map(|file| file.location.as_str()).collect();
-        (!about.is_empty()).then_some((of, about))
-    });
-    let reads: Vec<_> = concerned.map(|(of, about)| read(of, about)).collect();
+    let mut concerned = HashMap::<&str, (&DeleteFile, HashSet<&str>)>::new();
+    for file in files {
+        for of in deletes.about(file).filter(|of| of.is_by_position()) {
+            concerned.entry(&of.location).or_insert_with(|| (of, HashSet::new())).1.insert(&file.location);
+        }
+    }
+    let reads: Vec<_> = concerned.into_values().map(|(of, about)| read(of, about)).collect();
     let mut read = stream::iter(reads).buffer_unordered(CONCURRENCY);
     let mut rows = HashMap::<String, Vec<u64>>::new();
     while let Some(of_file) = read.try_next().await? {
@@ -37,20 +37,21 @@ pub(super) async fn of(deletes: &Deletes, files: &[&LiveFile]) -> Result<HashMap
 
 /// What one of them says of the files `about`.
 async fn read(of: &DeleteFile, about: HashSet<&str>) -> Result<HashMap<String, Vec<u64>>> {
-    let builder = open(&of.location, of.bytes).await?;
+    let unreadable = delete_file(&of.location);
+    let builder = open(&of.location, of.bytes).await.map_err(&unreadable)?;
     let found = COLUMNS.map(|name| builder.schema().index_of(name));
     let [Ok(path), Ok(position)] = found else {
         let reason = format!("it has no columns {} and {}", COLUMNS[0], COLUMNS[1]);
         return Err(WarehouseError::DeleteFile { location: of.location.clone(), reason });
     };
     let mask = ProjectionMask::roots(builder.parquet_schema(), [path, position]);
-    let mut batches = builder.with_projection(mask).build().map_err(unreadable(&of.location))?;
+    let mut batches = builder.with_projection(mask).build().map_err(|e| unreadable(e.into()))?;
     let mut rows = HashMap::<String, Vec<u64>>::new();
-    while let Some(batch) = batches.try_next().await.map_err(unreadable(&of.location))? {
+    while let Some(batch) = batches.try_next().await.map_err(|e| unreadable(e.into()))? {
         let [paths, positions] = COLUMNS.map(|name| batch.column_by_name(name).cloned());
         let (Some(paths), Some(positions)) = (paths, positions) else { continue };
-        let paths = cast(&paths, &DataType::Utf8).map_err(unreadable(&of.location))?;
-        let positions = cast(&positions, &DataType::Int64).map_err(unreadable(&of.location))?;
+        let paths = cast(&paths, &DataType::Utf8).map_err(|e| unreadable(e.into()))?;
+        let positions = cast(&positions, &DataType::Int64).map_err(|e| unreadable(e.into()))?;
         let (paths, positions) = (paths.as_string::<i32>(), positions.as_primitive::<Int64Type>());
         for (path, position) in paths.iter().zip(positions) {
             let Some((path, position)) = path.zip(position) else { continue };

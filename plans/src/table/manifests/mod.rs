@@ -263,7 +263,7 @@ impl MetadataFiles {
         write_manifest(&self.io, manifest, location).await.map(Some)
     }
 
-    /// Writes what is left of a manifest of deletes without the files in `remove`.
+    /// Writes a manifest of deletes again, with the files in `remove` as deleted by this snapshot.
     pub async fn write_deletes_without(
         &mut self,
         manifest: &ManifestFile,
@@ -278,10 +278,15 @@ impl MetadataFiles {
             let (output, schema) = (self.io.new_output(&location)?, metadata.current_schema().clone());
             let builder = ManifestWriterBuilder::new(output, Some(self.snapshot), schema, spec);
             let mut writer = builder.build_v2_deletes();
-            for entry in read.entries().iter().filter(|entry| entry.is_alive() && !remove.contains(entry.file_path())) {
-                let (added_by, sequence) = (entry.snapshot_id().unwrap_or_default(), entry.sequence_number());
-                let file = entry.data_file().clone();
-                writer.add_existing_file(file, added_by, sequence.unwrap_or_default(), entry.file_sequence_number)?;
+            for entry in read.entries().iter().filter(|entry| entry.is_alive()) {
+                let (file, sequence) = (entry.data_file().clone(), entry.sequence_number().unwrap_or_default());
+                match remove.contains(entry.file_path()) {
+                    true => writer.add_delete_file(file, sequence, entry.file_sequence_number)?,
+                    false => {
+                        let added_by = entry.snapshot_id().unwrap_or_default();
+                        writer.add_existing_file(file, added_by, sequence, entry.file_sequence_number)?;
+                    }
+                }
             }
             writer.write_manifest_file().await
         };
