@@ -426,7 +426,12 @@ async fn a_table_that_is_rolled_back_during_a_compaction_keeps_its_rows() {
     world.ingest().await;
     world.ingest().await;
     let (rows, before) = (world.rows.clone(), world.warehouse().await.load().await.unwrap());
+    // Also of a file all of whose rows are gone, in whose place nothing comes.
     world.delete().await;
+    let file = world.files().await.swap_remove(0);
+    let all = (0..file.rows as i64).map(|row| (file.location.clone(), row)).collect();
+    let deletion = Deletion::Positions(all);
+    commit(&world.warehouse().await, &deletion, file.cell.as_deref().unwrap(), file.year).await;
     let writing = world.table.writing().clone();
     let planned = writing.sql(COMPACT).await.unwrap().create_physical_plan().await.unwrap();
     let warehouse = world.warehouse().await;

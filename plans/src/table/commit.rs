@@ -302,15 +302,17 @@ impl Committer {
         let is_new = |of: &&DeleteFile| !plan.change.deletes.contains(&of.location);
         // A file that replaces others is as old as their rows, so that values that are deleted later are deleted of it.
         let follows = |of: &DeleteFile| plan.change.same_values && !of.is_by_position();
+        // The table was rolled back: rows that the added files do without are there again.
+        let is_back = plan.change.deletes.iter().any(|location| !there.contains(location.as_str()));
+        // Where no row stays, none can come back.
+        let has_new = |file| all.about(file).filter(is_new).any(|of| !follows(of)) && !plan.change.add.is_empty();
+        let changed = removed.iter().filter(|file| is_back || has_new(file));
+        let missing: Vec<String> = changed.map(|file| file.location.clone()).collect();
+        if !missing.is_empty() {
+            return Err(WarehouseError::Conflict { missing });
+        }
         let mut needed = HashSet::new();
         if !plan.change.add.is_empty() {
-            // The table was rolled back: rows that the added files do without are there again.
-            let is_back = plan.change.deletes.iter().any(|location| !there.contains(location.as_str()));
-            let changed = |file: &&LiveFile| is_back || all.about(file).filter(is_new).any(|of| !follows(of));
-            let missing: Vec<String> = removed.iter().filter(changed).map(|file| file.location.clone()).collect();
-            if !missing.is_empty() {
-                return Err(WarehouseError::Conflict { missing });
-            }
             let new = removed.iter().flat_map(|file| all.about(file)).filter(is_new);
             needed.extend(new.map(|of| of.location.as_str()));
         }
