@@ -244,7 +244,7 @@ impl Envelope {
             }
         }
         for (name, value) in self.others.iter() {
-            out.put(name.quoted(text), value.of(text));
+            out.put(&name.quoted(text), value.of(text));
         }
         if missing > 0 {
             out.put_names(ABSENT, &absent[..missing]);

@@ -106,10 +106,10 @@ impl Properties {
     /// Puts the members that no cell gives back.
     pub fn put_rest(&self, text: &str, out: &mut ObjectText) {
         for (name, value) in self.slots.iter().filter_map(|slot| slot.kept) {
-            out.put(name.quoted(text), value.span.of(text));
+            out.put(&name.quoted(text), value.span.of(text));
         }
         for (name, value) in self.others.iter() {
-            out.put(name.quoted(text), value.of(text));
+            out.put(&name.quoted(text), value.of(text));
         }
     }
 }

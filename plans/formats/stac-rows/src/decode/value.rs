@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::canonical::write_text;
+
 /// A byte range of the text. Texts are shorter than 4 GiB; [`Cursor::new`] refuses longer ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
@@ -38,9 +40,17 @@ impl Text {
         self.inner.of(text)
     }
 
-    /// The literal with its quotes.
-    pub fn quoted(self, text: &str) -> &str {
-        &text[self.inner.start as usize - 1..self.inner.end as usize + 1]
+    /// The literal with its quotes, in one of its spellings: of escapes it has those that JSON needs, so that the same name is the
+    /// same text.
+    pub fn quoted(self, text: &str) -> Cow<'_, str> {
+        match self.decode(text).filter(|_| self.escaped) {
+            Some(decoded) => {
+                let mut quoted = vec![];
+                write_text(&mut quoted, &decoded);
+                Cow::Owned(String::from_utf8_lossy(&quoted).into_owned())
+            }
+            None => Cow::Borrowed(&text[self.inner.start as usize - 1..self.inner.end as usize + 1]),
+        }
     }
 
     /// The string that the literal stands for; `None` if an escape is half of a surrogate pair, which no UTF-8 text holds.
