@@ -72,14 +72,24 @@ type Rows = BTreeMap<CellIndex, BTreeMap<Year, u64>>;
 /// A year, null being the last.
 type Year = (bool, Option<i32>);
 
+impl CellRows {
+    /// Of all years.
+    pub fn all(&self) -> u64 {
+        self.rows.iter().sum()
+    }
+}
+
 impl Overview {
+    /// The years in which there are rows, in order, and how many of those in cells.
+    pub fn rows_by_year(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> + '_ {
+        let of_year = |i: usize| self.cells.iter().filter_map(|cell| cell.rows.get(i)).sum();
+        self.years.iter().enumerate().filter_map(move |(i, year)| Some(((*year)?, of_year(i))))
+    }
+
     /// The start of the newest years that together have as many rows, if some years are older; of `until` and before.
     pub fn since(&self, rows: u64, until: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
-        let of_year =
-            |i: usize| self.cells.iter().map(|cell| cell.rows.get(i).copied().unwrap_or_default()).sum::<u64>();
-        let years = self.years.iter().enumerate().filter_map(|(i, year)| Some(((*year)?, of_year(i))));
         let until = until.map(|until| until.year());
-        let mut older = years.filter(|(year, _)| until.is_none_or(|until| *year <= until)).rev();
+        let mut older = self.rows_by_year().filter(|(year, _)| until.is_none_or(|until| *year <= until)).rev();
         let mut found = 0;
         let (year, _) = older.by_ref().find(|(_, of_year)| {
             found += of_year;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::CommandError;
 use crate::arguments::{ReportFormat, WarehouseArgs};
 use crate::pipeline::{INFO, PipelineError};
-use crate::report::{bytes, count, counted, sparkline};
+use crate::report::{bytes, count, counted, each_year, sparkline};
 use crate::rows::Row;
 use crate::script::Arguments;
 use crate::terminal::{HEADING, stdout_is_coloured, styled};
@@ -227,7 +227,9 @@ impl Info {
         line("files", format!("{}, {}", count(self.files), bytes(self.bytes)))?;
         line("cells", count(self.cells))?;
         if let Some([first, last]) = self.years {
-            line("years", format!("{first} {} {last}", sparkline(&self.rows_of_years(first, last), YEARS)))?;
+            let rows = each_year(self.rows_by_year.iter().map(|of| (of.year, of.rows)));
+            let rows = rows.map(|(_, rows)| rows).unwrap_or_default();
+            line("years", format!("{first} {} {last}", sparkline(&rows, YEARS)))?;
         }
         let classes = self.files_per_bucket.iter().filter(|class| class.buckets > 0).map(Class::to_string);
         line("buckets", format!("{} ({})", count(self.buckets), classes.collect::<Vec<_>>().join(", ")))?;
@@ -257,18 +259,6 @@ impl Info {
         let duckdb = "-- DuckDB; also counts replaced files that `earthcatalog expire` has not removed yet";
         writeln!(f, "\n{}\n{}", heading(duckdb), self.snippets.duckdb)?;
         writeln!(f, "\n{}\n{}", heading("# PyIceberg"), self.snippets.pyiceberg.trim_end())
-    }
-
-    /// The rows of each year from `first` to `last`.
-    fn rows_of_years(&self, first: i32, last: i32) -> Vec<u64> {
-        let mut rows = vec![0; usize::try_from(i64::from(last) - i64::from(first) + 1).unwrap_or_default()];
-        for of_year in &self.rows_by_year {
-            let place = usize::try_from(i64::from(of_year.year) - i64::from(first)).ok();
-            if let Some(rows) = place.and_then(|place| rows.get_mut(place)) {
-                *rows = of_year.rows;
-            }
-        }
-        rows
     }
 }
 

@@ -9,7 +9,7 @@ mod area;
 mod svg;
 mod text;
 
-use earthcatalog_plans::overview::Overview;
+use earthcatalog_plans::overview::{CellRows, Overview};
 
 pub use self::svg::svg;
 pub use self::text::text;
@@ -30,20 +30,9 @@ fn shade(rows: u64, shades: &[u64]) -> usize {
     shades.partition_point(|least| *least <= rows).saturating_sub(1)
 }
 
-/// Rows of each year from the first to the last, and the first.
-fn years(overview: &Overview) -> Option<(i32, Vec<u64>)> {
-    let known = || overview.years.iter().enumerate().filter_map(|(i, year)| Some((i, (*year)?)));
-    let (first, last) = (known().map(|(_, year)| year).min()?, known().map(|(_, year)| year).max()?);
-    let mut rows = vec![0; last.abs_diff(first) as usize + 1];
-    for (i, year) in known() {
-        rows[year.abs_diff(first) as usize] += of_year(overview, i);
-    }
-    Some((first, rows))
-}
-
-/// Rows of the cells in a year of the overview.
-fn of_year(overview: &Overview, i: usize) -> u64 {
-    overview.cells.iter().filter_map(|cell| cell.rows.get(i)).sum()
+/// The most rows of a cell.
+fn most(overview: &Overview) -> u64 {
+    overview.cells.iter().map(CellRows::all).max().unwrap_or_default()
 }
 
 #[cfg(test)]

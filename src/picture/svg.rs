@@ -7,8 +7,8 @@ use earthcatalog_plans::overview::Overview;
 use geo::{Coord, MultiPolygon};
 
 use super::area::Area;
-use super::{shade, shades, years};
-use crate::report::{count, counted};
+use super::{most, shade, shades};
+use crate::report::{count, counted, each_year};
 
 /// Pixels of a degree.
 const SCALE: f64 = 3.0;
@@ -26,9 +26,7 @@ const COLOURS: [&str; super::SHADES] = ["#c6dbef", "#6baed6", "#2171b5", "#08306
 /// The picture under a title, as an SVG document.
 pub fn svg(title: &str, overview: &Overview) -> io::Result<String> {
     let [width, height] = [MAP[0] + 2.0 * MARGIN, TITLE + MAP[1] + LEGEND + YEARS + 3.0 * MARGIN];
-    let rows_of = |cell: &earthcatalog_plans::overview::CellRows| cell.rows.iter().sum::<u64>();
-    let most = overview.cells.iter().map(rows_of).max().unwrap_or_default();
-    let shades = shades(most);
+    let shades = shades(most(overview));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#222\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
@@ -47,7 +45,7 @@ pub fn svg(title: &str, overview: &Overview) -> io::Result<String> {
         path(&Area::land()?.polygons()),
     );
     for cell in &overview.cells {
-        let rows = rows_of(cell);
+        let rows = cell.all();
         let area = Area::parse(cell.geometry.get())?;
         let colour = COLOURS[shade(rows, &shades)];
         let _ = writeln!(
@@ -77,7 +75,7 @@ pub fn svg(title: &str, overview: &Overview) -> io::Result<String> {
 
 /// A bar for each year.
 fn draw_years(svg: &mut String, overview: &Overview) {
-    let Some((first, rows)) = years(overview) else { return };
+    let Some((first, rows)) = each_year(overview.rows_by_year()) else { return };
     let most = rows.iter().max().copied().unwrap_or_default().max(1) as f64;
     let width = MAP[0] / rows.len() as f64;
     // Labels that do not touch.

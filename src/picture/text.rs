@@ -7,8 +7,8 @@ use earthcatalog_plans::overview::Overview;
 use geo::Coord;
 
 use super::area::Area;
-use super::{shade, shades, years};
-use crate::report::{count, counted, sparkline};
+use super::{most, shade, shades};
+use crate::report::{count, counted, each_year, sparkline};
 use crate::terminal::{HEADING, styled};
 
 /// What stands for a cell, by its shade.
@@ -50,7 +50,7 @@ pub fn text(overview: &Overview, width: usize, is_coloured: bool) -> io::Result<
     let letters = Grid { columns, rows: columns / 4 };
     let rows = rows_of_letters(overview, &letters)?;
     let coast = coast(&letters)?;
-    let most = overview.cells.iter().map(|cell| cell.rows.iter().sum()).max().unwrap_or_default();
+    let most = most(overview);
     let shades = shades(most);
     let mut text = String::new();
     for (row, coast) in coast.iter().enumerate() {
@@ -75,7 +75,7 @@ pub fn text(overview: &Overview, width: usize, is_coloured: bool) -> io::Result<
 fn rows_of_letters(overview: &Overview, letters: &Grid) -> io::Result<Vec<Vec<u64>>> {
     let mut found = vec![vec![0; letters.columns]; letters.rows];
     for cell in &overview.cells {
-        let rows: u64 = cell.rows.iter().sum();
+        let rows = cell.all();
         let area = Area::parse(cell.geometry.get())?;
         for around in area.boxes() {
             let (north, west) = letters.field(Coord { x: around.min().x, y: around.max().y });
@@ -129,7 +129,7 @@ fn legend(overview: &Overview, most: u64, shades: &[u64], columns: usize, is_col
         let of_shades: Vec<String> = BLOCKS.iter().zip(shades).map(of_shade).collect();
         lines += &line("a cell", format!("from {}, at most {}", of_shades.join("  "), count(most)));
     }
-    if let Some((first, rows)) = years(overview) {
+    if let Some((first, rows)) = each_year(overview.rows_by_year()) {
         let bars = sparkline(&rows, columns.saturating_sub(24).max(8));
         lines += &line("years", format!("{first} {bars} {}", i64::from(first) + rows.len() as i64 - 1));
     }

@@ -2,11 +2,13 @@
 
 mod changed_items;
 mod compaction;
+mod each_year;
 mod numbers;
 mod sparkline;
 
 pub use changed_items::ChangedItems;
 pub use compaction::CompactSummary;
+pub use each_year::each_year;
 pub use numbers::{bytes, count, counted, millis, with_parts};
 pub use sparkline::sparkline;
 

@@ -89,7 +89,7 @@ impl Rewrite for Merge<'_> {
         summary.insert("entries-processed".to_owned(), small.iter().map(entries).sum::<usize>().to_string());
         merged.extend(kept);
 
-        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &summary, metadata);
+        let mut summary = snapshot::summary(Operation::Replace, &[], &[], &[], &summary, metadata);
         let before = metadata.current_snapshot().into_iter();
         summary.additional_properties.extend(before.flat_map(|snapshot| KnownIds::same_properties(snapshot)));
         let next = snapshot::on_top_of(base, self.snapshot, summary, files.write_list(merged, metadata).await?, None)?;

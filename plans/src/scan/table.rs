@@ -221,30 +221,32 @@ impl WarehouseTable {
         Ok(all.iter().filter(|manifest| part.manifests.contains(&manifest.manifest_path)).cloned().collect())
     }
 
+    async fn deletes(&self, session: &dyn Session) -> Result<Arc<Deletes>> {
+        let state = self.state(session).await?;
+        Ok(Arc::clone(&self.contents(&state).await?.deletes))
+    }
+
     /// Buckets of the snapshot that a statement sees, with what other engines have deleted of them.
     pub(crate) async fn without_deleted(
         &self,
         session: &dyn Session,
         mut buckets: Vec<BucketFiles>,
     ) -> Result<Vec<BucketFiles>> {
-        let deletes = Arc::clone(&self.contents(self.state(session).await?.as_ref()).await?.deletes);
-        if deletes.is_empty() {
-            return Ok(buckets);
+        let deletes = self.deletes(session).await?;
+        if !deletes.is_empty() {
+            leave_out_deleted(&deletes, &mut buckets).await?;
         }
-        without_deleted_rows(&deletes, &mut buckets).await?;
         Ok(buckets)
     }
 
     /// Files by which other engines have deleted rows of the snapshot that a statement sees.
     pub async fn delete_files(&self, session: &dyn Session) -> Result<u64> {
-        let contents = self.contents(self.state(session).await?.as_ref()).await?;
-        Ok(contents.deletes.files().len() as u64)
+        Ok(self.deletes(session).await?.files().len() as u64)
     }
 
     /// How many rows other engines have deleted of files of the snapshot that a statement sees, by location.
     pub(crate) async fn deleted_rows(&self, session: &dyn Session, files: &[LiveFile]) -> Result<HashMap<String, u64>> {
-        let deletes = Arc::clone(&self.contents(self.state(session).await?.as_ref()).await?.deletes);
-        let rows = deletes.rows_of(files).await?;
+        let rows = self.deletes(session).await?.rows_of(files).await?;
         Ok(rows.into_iter().map(|(location, rows)| (location, rows.count())).collect())
     }
 
@@ -455,7 +457,7 @@ impl TableProvider for WarehouseTable {
         }
         let left = match with_deleted.is_empty() {
             true => None,
-            false => Some(self.without_deleted_rows(session, with_deleted, &choice.deletes, projection).await?),
+            false => Some(self.scan_without_deleted(session, with_deleted, &choice.deletes, projection).await?),
         };
         if let Some(left) = left.as_ref().filter(|_| count == 0) {
             scan_metrics::note(left, of, bytes_of, pruned);
@@ -481,7 +483,7 @@ impl TableProvider for WarehouseTable {
 }
 
 /// Says in `buckets` which rows of their files are deleted, and by which delete files.
-async fn without_deleted_rows(deletes: &Deletes, buckets: &mut [BucketFiles]) -> Result<()> {
+async fn leave_out_deleted(deletes: &Deletes, buckets: &mut [BucketFiles]) -> Result<()> {
     let files: Vec<LiveFile> = buckets.iter().flat_map(|bucket| bucket.files.iter().cloned()).collect();
     let mut deleted = deletes.rows_of(&files).await?;
     for bucket in buckets {
@@ -538,7 +540,7 @@ impl WarehouseTable {
     }
 
     /// The rows of files that another engine has not deleted. Each file is read from end to end.
-    async fn without_deleted_rows(
+    async fn scan_without_deleted(
         &self,
         session: &dyn Session,
         files: Vec<LiveFile>,
@@ -551,7 +553,7 @@ impl WarehouseTable {
             BucketFiles::new(bucket, vec![file])
         };
         let mut buckets: Vec<BucketFiles> = files.into_iter().map(bucket).collect();
-        without_deleted_rows(deletes, &mut buckets).await?;
+        leave_out_deleted(deletes, &mut buckets).await?;
         let groups = groups(buckets, session.config().target_partitions());
         Ok(Arc::new(BucketScanExec::try_new(&self.warehouse, &self.schema(), projection, groups, None)?))
     }

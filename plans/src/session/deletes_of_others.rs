@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::testing::Table;
 use crate::maintenance::{ExpireOptions, VerifyOptions, clean, verify};
 use crate::model::part_file::{ColumnStatistics, PartFile};
-use crate::scan::WarehouseTable;
+use crate::scan::{WarehouseTable, rows_to_read, scan_metrics};
 use crate::table::catalog::{Proposed, Swap};
 use crate::table::commit::snapshot_id;
 use crate::table::manifests::partition::EPOCH_YEAR;
@@ -196,6 +196,13 @@ impl World {
             let counted = counted[0].column(0).as_primitive::<Int64Type>().value(0);
             assert_eq!(counted, self.rows.iter().filter(|row| is_true(row)).count() as i64, "{what}: {condition}");
         }
+        // What a question has to read, and has read, is known as it is of files without deletions.
+        let frame = self.reading.sql("SELECT id FROM item_cells").await.unwrap();
+        let context = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.unwrap();
+        assert_eq!(rows_to_read(&plan).unwrap(), Some(self.rows.len() as u64), "{what}");
+        datafusion::physical_plan::collect(Arc::clone(&plan), context).await.unwrap();
+        assert!(scan_metrics(&plan).iter().map(|scan| scan.files_of).sum::<u64>() > 0, "{what}");
         let limited = self.ask("SELECT id FROM item_cells LIMIT 3").await;
         let limited: usize = limited.iter().map(RecordBatch::num_rows).sum();
         assert_eq!(limited, self.rows.len().min(3), "{what}: limit");

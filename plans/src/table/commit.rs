@@ -257,9 +257,8 @@ impl Committer {
             let missing = plan.remove.iter().filter(|location| !gone.contains(location.as_str()));
             return Err(WarehouseError::Conflict { missing: missing.cloned().collect() });
         }
-        let mut summary =
-            snapshot::summary(plan.change.operation(), &plan.change.add, &removed, &plan.change.summary, metadata);
-        snapshot::note_removed_deletes(&mut summary, &applied);
+        let (operation, Change { add, summary: own, .. }) = (plan.change.operation(), &plan.change);
+        let mut summary = snapshot::summary(operation, add, &removed, &applied, own, metadata);
         if !plan.change.ingested.is_empty() || !plan.change.forgotten.is_empty() {
             let mut record = RecordList::of(&self.warehouse, base).await?;
             let before = record.files.len();

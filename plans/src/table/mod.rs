@@ -14,6 +14,7 @@
 //! - [`rest_error`]: what can go wrong with a REST catalog.
 //! - `rewrite`: replaces the metadata, for changes other than of files.
 //! - `file_cache`: what was read of manifests.
+//! - `written_by_any`: opens files of the table, whichever engine wrote them.
 //! - `deletes`: which rows other engines have deleted without writing their files again.
 //! - `gone`: what lies beside the table may have been deleted by an engine that does not know it.
 //! - [`leases`]: who works on the table.
@@ -52,6 +53,7 @@ pub mod state;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod written_by_any;
 
 pub use as_of::AsOf;
 pub use catalog::Catalog;

@@ -45,7 +45,7 @@ pub(crate) async fn with_same_files(
     files: &mut MetadataFiles,
 ) -> Result<TableMetadata> {
     let manifests = live_manifests(io, &base.metadata, current).await?;
-    let mut summary = snapshot::summary(Operation::Replace, &[], &[], &BTreeMap::new(), &base.metadata);
+    let mut summary = snapshot::summary(Operation::Replace, &[], &[], &[], &BTreeMap::new(), &base.metadata);
     summary.additional_properties.extend(own);
     let list = files.write_list(manifests, &base.metadata).await?;
     Ok(snapshot::on_top_of(base, id, summary, list, None)?)

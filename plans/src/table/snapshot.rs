@@ -61,48 +61,21 @@ fn inherit(summary: &mut Summary, base: &TableState) {
     }
 }
 
-/// Notes in the summary of a snapshot that these delete files are gone.
-pub(crate) fn note_removed_deletes(summary: &mut Summary, removed: &[DeleteFile]) {
-    let of_kind = |is_position: bool| {
-        let is_of_kind = move |file: &&DeleteFile| file.is_by_position() == is_position;
-        removed.iter().filter(is_of_kind)
-    };
-    let rows = |is_position: bool| of_kind(is_position).map(|file| file.rows).sum::<u64>();
-    let files = |is_position: bool| of_kind(is_position).count() as u64;
-    let properties = &mut summary.additional_properties;
-    let number = |properties: &HashMap<String, String>, key: &str| properties.get(key)?.parse::<u64>().ok();
-    for (name, total, removed) in [
-        ("removed-delete-files", "total-delete-files", removed.len() as u64),
-        ("removed-position-delete-files", "", files(true)),
-        ("removed-equality-delete-files", "", files(false)),
-        ("removed-position-deletes", "total-position-deletes", rows(true)),
-        ("removed-equality-deletes", "total-equality-deletes", rows(false)),
-        ("removed-files-size", "total-files-size", removed.iter().map(|file| file.bytes).sum()),
-    ] {
-        if removed == 0 {
-            continue;
-        }
-        let of_data = number(properties, name).unwrap_or_default();
-        properties.insert(name.to_owned(), (of_data + removed).to_string());
-        if let Some(before) = number(properties, total) {
-            match before.checked_sub(removed) {
-                Some(after) => properties.insert(total.to_owned(), after.to_string()),
-                None => properties.remove(total),
-            };
-        }
-    }
-}
-
-/// Summary of a snapshot that adds and removes these files, on top of the current one.
+/// Summary of a snapshot that adds and removes these files, and has no need of these delete files, on top of the current one.
 pub(crate) fn summary(
     operation: Operation,
     added: &[PartFile],
     removed: &[LiveFile],
+    applied: &[DeleteFile],
     own: &BTreeMap<String, String>,
     base: &TableMetadata,
 ) -> Summary {
     let buckets = added.iter().map(|file| (Some(file.cell.as_str()), file.year));
     let buckets: HashSet<_> = buckets.chain(removed.iter().map(|file| (file.cell.as_deref(), file.year))).collect();
+    let applied = |by_position: bool| applied.iter().filter(move |file| file.is_by_position() == by_position);
+    let rows_of_applied = |by_position: bool| applied(by_position).map(|file| file.rows).sum::<u64>();
+    let [by_position, by_value] = [true, false].map(|by_position| applied(by_position).count() as u64);
+    let bytes_of_applied = [true, false].into_iter().flat_map(applied).map(|file| file.bytes);
     let mut properties: HashMap<String, String> = own.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     for (name, number) in [
         ("added-data-files", added.len() as u64),
@@ -110,7 +83,12 @@ pub(crate) fn summary(
         ("added-files-size", added.iter().map(|file| file.bytes).sum()),
         ("deleted-data-files", removed.len() as u64),
         ("deleted-records", removed.iter().map(|file| file.rows).sum()),
-        ("removed-files-size", removed.iter().map(|file| file.bytes).sum()),
+        ("removed-delete-files", by_position + by_value),
+        ("removed-position-delete-files", by_position),
+        ("removed-equality-delete-files", by_value),
+        ("removed-position-deletes", rows_of_applied(true)),
+        ("removed-equality-deletes", rows_of_applied(false)),
+        ("removed-files-size", removed.iter().map(|file| file.bytes).chain(bytes_of_applied).sum()),
         ("changed-partition-count", buckets.len() as u64),
     ] {
         if number > 0 {

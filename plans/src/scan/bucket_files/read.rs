@@ -1,17 +1,14 @@
 //! Reads part files from end to end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use arrow::buffer::BooleanBuffer;
-use arrow::compute::{CastOptions, cast, cast_with_options, concat, filter_record_batch};
+use arrow::compute::{and, cast, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use arrow::util::display::FormatOptions;
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::physical_plan::metrics::{Count, Time};
@@ -19,8 +16,7 @@ use earthcatalog_small_parquet::{Offered, SmallFileReader};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::schema::types::SchemaDescriptor;
 use thiserror::Error;
 
@@ -31,10 +27,11 @@ use crate::model::item_key::ItemKey;
 use crate::model::promotion::Promotion;
 use crate::model::versions::SEQUENCE;
 use crate::sink::PartFileFormat;
-use crate::stores::{CheckedPages, ParquetObject, stores};
+use crate::stores::{CheckedPages, stores};
 use crate::table::LiveFile;
 use crate::table::deletes::DeletedRows;
 use crate::table::location::to_url;
+use crate::table::written_by_any::{self, EXACT};
 
 /// A file of more bytes is read row group by row group, others at once.
 const WHOLE_FILE_BYTES: u64 = 1 << 20;
@@ -45,9 +42,6 @@ const FETCHES: usize = 2;
 
 /// Bytes of the batches that are made of small files.
 const BATCH_BYTES: usize = 8 << 20;
-
-/// A cast that fails where a value has no place in the other type.
-const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// A file, and the bucket that it belongs to.
 type BucketFile = (Arc<Of>, LiveFile);
@@ -62,17 +56,6 @@ struct Of {
     deleted: BTreeMap<String, Arc<DeletedRows>>,
 }
 
-impl Of {
-    /// Which rows of a file are left, of `rows`, as far as their numbers tell.
-    fn left(&self, file: &LiveFile, rows: Range<u64>) -> BooleanArray {
-        let n = (rows.end - rows.start) as usize;
-        match self.deleted.get(&file.location) {
-            Some(deleted) => deleted.keeps(rows).map(Some).collect(),
-            None => BooleanArray::new(BooleanBuffer::new_set(n), None),
-        }
-    }
-}
-
 /// Reads part files into batches of one schema.
 pub(super) struct PartFileReader {
     /// Columns of [`super::BucketsTable`], all or some.
@@ -84,8 +67,16 @@ pub(super) struct PartFileReader {
     batch_rows: usize,
     metrics: ReadMetrics,
     small_files: SmallFileReader,
-    /// Bucket and number of rows of each file in `small_files`.
-    in_batch: Vec<(Arc<Of>, LiveFile, usize)>,
+    /// The files in `small_files`.
+    in_batch: Vec<SmallFile>,
+}
+
+/// A file whose rows wait for their batch.
+struct SmallFile {
+    of: Arc<Of>,
+    sequence: i64,
+    rows: usize,
+    deleted: Option<Arc<DeletedRows>>,
 }
 
 /// What reading counts.
@@ -197,14 +188,16 @@ impl PartFileReader {
         let _timer = decode_time.timer();
         match self.small_files.offer(&bytes).map_err(external)? {
             Offered::Read(rows) => {
-                self.in_batch.push((Arc::clone(of), file.clone(), rows));
+                let deleted = of.deleted.get(&file.location).cloned();
+                self.in_batch.push(SmallFile { of: Arc::clone(of), sequence: file.sequence, rows, deleted });
                 if self.small_files.rows() >= self.batch_rows || self.small_files.bytes() >= BATCH_BYTES {
                     ready.extend(self.take_batch()?);
                 }
             }
             Offered::OtherFormat => {
                 ready.extend(self.take_batch()?);
-                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options())?;
+                let builder =
+                    ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), written_by_any::options())?;
                 CheckedPages::check_file(&file.location, &bytes, builder.metadata())?;
                 let columns = FileColumns::new(&self.in_file, &self.in_table, builder.schema());
                 let mask = columns.mask(builder.parquet_schema());
@@ -223,19 +216,17 @@ impl PartFileReader {
     fn take_batch(&mut self) -> Result<Option<RecordBatch>> {
         let files = std::mem::take(&mut self.in_batch);
         let Some(rows) = self.small_files.take_batch().map_err(external)? else { return Ok(None) };
-        let repeated = || files.iter().flat_map(|(of, file, n)| std::iter::repeat_n((of.as_ref(), file.sequence), *n));
-        let years = repeated().map(|(of, _)| of.bucket.year).collect();
-        let sequences = repeated().map(|(_, sequence)| sequence).collect();
+        let repeated = || files.iter().flat_map(|file| std::iter::repeat_n(file, file.rows));
+        let years = repeated().map(|file| file.of.bucket.year).collect();
+        let sequences = repeated().map(|file| file.sequence).collect();
+        let of_file = |file: &SmallFile| match &file.deleted {
+            Some(deleted) => deleted.keeps(0..file.rows as u64).collect(),
+            None => vec![true; file.rows],
+        };
+        let has_deleted = files.iter().any(|file| file.deleted.is_some());
+        let left = has_deleted.then(|| files.iter().flat_map(of_file).collect::<Vec<bool>>().into());
         let columns = self.table_columns(&rows, years, sequences)?;
-        if files.iter().all(|(of, file, _)| !of.deleted.contains_key(&file.location)) {
-            return newer(columns, &rows, repeated().map(|(of, _)| of)).map(Some);
-        }
-        let left: Vec<BooleanArray> = files.iter().map(|(of, file, n)| of.left(file, 0..*n as u64)).collect();
-        let left = concat(&left.iter().map(|of_file| of_file as &dyn Array).collect::<Vec<_>>())?;
-        let left = left.as_boolean();
-        let of: Vec<&Of> =
-            repeated().map(|(of, _)| of).zip(left.values()).filter_map(|(of, left)| left.then_some(of)).collect();
-        newer(filter_record_batch(&columns, left)?, &filter_record_batch(&rows, left)?, of.into_iter()).map(Some)
+        kept(columns, &rows, repeated().map(|file| file.of.as_ref()), left).map(Some)
     }
 
     /// The rows of one file from number `start`; it may have other columns than the table, fewer, or of another type.
@@ -247,15 +238,13 @@ impl PartFileReader {
         of: &Of,
         file: &LiveFile,
     ) -> Result<RecordBatch> {
-        let rows = &match of.deleted.contains_key(&file.location) {
-            true => filter_record_batch(rows, &of.left(file, start..start + rows.num_rows() as u64))?,
-            false => rows.clone(),
-        };
         let n = rows.num_rows();
         let rows = &columns.as_in_table(rows, &self.in_file)?;
         let years = std::iter::repeat_n(of.bucket.year, n).collect();
         let columns = self.table_columns(rows, years, Int64Array::from_value(file.sequence, n))?;
-        newer(columns, rows, std::iter::repeat_n(of, n))
+        let deleted = of.deleted.get(&file.location);
+        let left = deleted.map(|deleted| deleted.keeps(start..start + n as u64).collect::<Vec<bool>>().into());
+        kept(columns, rows, std::iter::repeat_n(of, n), left)
     }
 
     fn table_columns(&self, rows: &RecordBatch, years: Int32Array, sequences: Int64Array) -> Result<RecordBatch> {
@@ -334,14 +323,26 @@ fn without_view(field: &FieldRef) -> FieldRef {
     Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
-/// `columns` without the rows that are superseded; `rows` has their collections and ids, and `of` says which bucket each is of.
-fn newer<'a>(
+/// `columns` without the rows that are superseded, and of those with a list `left` only these; `rows` has their collections and ids,
+/// and `of` says which bucket each is of.
+fn kept<'a>(
     columns: RecordBatch,
     rows: &RecordBatch,
     of: impl Iterator<Item = &'a Of> + Clone,
+    left: Option<BooleanArray>,
 ) -> Result<RecordBatch> {
+    let kept = match (left, newer(rows, of)?) {
+        (Some(left), Some(newer)) => and(&left, &newer)?,
+        (Some(kept), None) | (None, Some(kept)) => kept,
+        (None, None) => return Ok(columns),
+    };
+    Ok(filter_record_batch(&columns, &kept)?)
+}
+
+/// Which rows are not superseded; `None`: all.
+fn newer<'a>(rows: &RecordBatch, of: impl Iterator<Item = &'a Of> + Clone) -> Result<Option<BooleanArray>> {
     if of.clone().all(|of| of.superseded.is_empty()) {
-        return Ok(columns);
+        return Ok(None);
     }
     let texts = |name: &str| match rows.column_by_name(name) {
         Some(column) => Ok(cast(column, &DataType::Utf8)?),
@@ -352,9 +353,7 @@ fn newer<'a>(
     let is_newer = |((of, collection), id): ((&Of, Option<&str>), Option<&str>)| {
         Some(id.is_none_or(|id| !of.superseded.contains(&ItemKey::new(collection, id))))
     };
-    let newer: BooleanArray =
-        of.zip(collections.as_string::<i32>()).zip(ids.as_string::<i32>()).map(is_newer).collect();
-    Ok(filter_record_batch(&columns, &newer)?)
+    Ok(Some(of.zip(collections.as_string::<i32>()).zip(ids.as_string::<i32>()).map(is_newer).collect()))
 }
 
 /// The files of a group, bucket after bucket.
@@ -411,9 +410,7 @@ async fn open_in_parts(
     most_rows: usize,
     columns: impl FnOnce(&Schema) -> FileColumns,
 ) -> Result<(FileColumns, BoxStream<'static, Result<RecordBatch>>)> {
-    let (store, path) = stores().locate(&to_url(&file.location)?)?;
-    let object = ParquetObject::new(store, path, file.bytes);
-    let builder = ParquetRecordBatchStreamBuilder::new_with_options(object, options()).await?;
+    let builder = written_by_any::open(&file.location, file.bytes).await?;
     let columns = columns(builder.schema());
     let mask = columns.mask(builder.parquet_schema());
     // Text is compressed to an eighth or so.
@@ -435,11 +432,6 @@ async fn read_local(files: &[BucketFile], paths: Vec<PathBuf>) -> Result<Vec<Byt
     let bodies = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?;
     let read = bodies.into_iter().zip(files).map(|(body, (_, file))| body.map_err(|e| unreadable(file, e.into())));
     read.collect()
-}
-
-/// Types are those of Parquet, whatever the writer's own were.
-fn options() -> ArrowReaderOptions {
-    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }
 
 /// Why the buckets of a file cannot be read.

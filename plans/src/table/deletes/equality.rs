@@ -4,21 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::compute::cast_with_options;
 use arrow::datatypes::{DataType, Field};
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use arrow::util::display::FormatOptions;
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::ProjectionMask;
 
 use super::delete_file::{DeleteFile, DeleteKind};
-use super::{CONCURRENCY, Deletes, data_file, delete_file, open};
+use super::{CONCURRENCY, Deletes, data_file, delete_file};
 use crate::model::field_ids::position;
 use crate::table::error::{Result, WarehouseError};
 use crate::table::manifests::files::LiveFile;
-
-/// A cast that fails where a value has no place in the other type.
-const EXACT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
+use crate::table::written_by_any::{EXACT, open};
 
 /// The values of equality delete files, by location.
 pub(super) struct EqualityKeys(HashMap<String, Arc<Keys>>);

@@ -19,18 +19,14 @@ use datafusion::common::DataFusionError;
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::io::FileIO;
 use iceberg::spec::{ManifestFile, TableMetadata};
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 pub(crate) use self::delete_file::DeleteFile;
 pub(crate) use self::deleted_rows::DeletedRows;
 use self::equality::EqualityKeys;
 use super::error::{Result, WarehouseError};
-use super::location::to_url;
 use super::manifests::files::LiveFile;
 use super::manifests::read_manifest;
 use crate::model::bucket::Bucket;
-use crate::stores::{ParquetObject, stores};
 
 /// Files that are read at a time.
 const CONCURRENCY: usize = 8;
@@ -110,16 +106,6 @@ impl Deletes {
             concerned.iter().filter_map(|file| Some((file.location.clone(), known.get(&file.location)?.clone())));
         Ok(rows.filter(|(_, rows)| rows.count() > 0).collect())
     }
-}
-
-/// Opens a Parquet file of the table; its types are those of Parquet, whatever the writer's own were.
-async fn open(
-    location: &str,
-    bytes: u64,
-) -> std::result::Result<ParquetRecordBatchStreamBuilder<ParquetObject>, DataFusionError> {
-    let (store, path) = stores().locate(&to_url(location)?)?;
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    Ok(ParquetRecordBatchStreamBuilder::new_with_options(ParquetObject::new(store, path, bytes), options).await?)
 }
 
 /// That a delete file cannot be read.

@@ -9,9 +9,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parquet::arrow::ProjectionMask;
 
 use super::delete_file::DeleteFile;
-use super::{CONCURRENCY, Deletes, delete_file, open};
+use super::{CONCURRENCY, Deletes, delete_file};
 use crate::table::error::{Result, WarehouseError};
 use crate::table::manifests::files::LiveFile;
+use crate::table::written_by_any::open;
 
 /// The names that Iceberg prescribes.
 const COLUMNS: [&str; 2] = ["file_path", "pos"];
