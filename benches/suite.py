@@ -30,7 +30,7 @@ from bench import Bench
 from report import markdown, with_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
-CASES = ["ingest", "convert", "compact", "query", "search", "python", "table", "resume"]
+CASES = ["ingest", "convert", "compact", "query", "search", "python", "table", "resume", "day"]
 
 
 @dataclasses.dataclass
@@ -50,20 +50,22 @@ class Scale:
     # Files.
     tables: list[int]
     resumed: list[int]
+    # Keys of an inventory.
+    days: list[int]
 
 
 SCALES = {
     "small": Scale(items=[10_000], files=[10_000], served=[500], delivered=[7_000], delivered_to_reference=[],
                    queried=[6_000], searched=[6_000], in_python=[6_000], in_python_by_reference=[], tables=[100, 5_000],
-                   resumed=[10_000]),
+                   resumed=[10_000], days=[500_000]),
     "medium": Scale(items=[10_000, 100_000], files=[10_000, 100_000], served=[5_000],
                     delivered=[7_000, 27_000], delivered_to_reference=[7_000], queried=[60_000], searched=[100_000],
                     in_python=[5_000, 100_000], in_python_by_reference=[5_000], tables=[100, 5_000, 50_000],
-                    resumed=[100_000]),
+                    resumed=[100_000], days=[5_000_000]),
     "large": Scale(items=[10_000, 100_000, 1_000_000], files=[10_000, 100_000], served=[5_000],
                    delivered=[7_000, 27_000, 100_000], delivered_to_reference=[7_000], queried=[600_000],
                    searched=[100_000, 1_000_000], in_python=[5_000, 100_000], in_python_by_reference=[5_000],
-                   tables=[100, 5_000, 50_000], resumed=[100_000]),
+                   tables=[100, 5_000, 50_000], resumed=[100_000], days=[5_000_000, 43_200_000]),
 }
 
 

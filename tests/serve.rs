@@ -139,11 +139,28 @@ async fn what_is_wrong_is_named() {
     }
     let deep = format!("{{\"filter\": {}{}}}", "[".repeat(5_000), "]".repeat(5_000));
     SERVED.service.send(Method::POST, "/search", deep).await.fails(400, "InvalidBody");
-    let large = format!("{{\"ids\": [\"{}\"]}}", "x".repeat(3 << 20));
-    SERVED.service.send(Method::POST, "/search", large).await.fails(413, "BodyTooLarge");
     SERVED.service.get("/nothing").await.fails(404, "NotFound");
     for (method, path) in [(Method::DELETE, "/search"), (Method::POST, "/collections"), (Method::PUT, "/")] {
         SERVED.service.send(method, path, String::new()).await.fails(405, "MethodNotAllowed");
+    }
+}
+
+/// A client that sends all of it before it listens, as most do.
+#[test]
+fn a_body_that_is_too_large_is_answered() {
+    let body = vec![b' '; 30 << 20];
+    let lengths = [format!("Content-Length: {}", body.len()), "Transfer-Encoding: chunked".to_owned()];
+    for (length, before, after) in
+        [(&lengths[0], String::new(), ""), (&lengths[1], format!("{:x}\r\n", body.len()), "\r\n0\r\n\r\n")]
+    {
+        let address = SERVED.service.at("").replace("http://", "");
+        let mut stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        write!(stream, "POST /search HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n\r\n{before}").unwrap();
+        stream.write_all(&body).unwrap();
+        write!(stream, "{after}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("BodyTooLarge"), "{answer}");
     }
 }
 

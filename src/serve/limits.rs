@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::App;
@@ -15,6 +16,9 @@ use super::error::ApiError;
 
 /// Bytes of a body, at most: a place with some fifty thousand corners.
 const BODY: usize = 2 << 20;
+
+/// Bytes of a body that are read before the connection is ended, at most.
+const READ: usize = 16 * BODY;
 
 /// How long a question waits for others to be answered.
 const QUEUE: Duration = Duration::from_secs(5);
@@ -36,13 +40,25 @@ pub(super) async fn in_time(State(app): State<App>, request: Request, next: Next
     }
 }
 
-/// The body of a request.
+/// The body of a request. One that is too large is read to its end, unless that is far: most clients hear no answer
+/// before they have sent all of it, and take the end of the connection for a failure.
 pub(super) async fn body(request: Request) -> Result<Bytes, ApiError> {
-    let length = request.headers().get(axum::http::header::CONTENT_LENGTH);
+    let length = request.headers().get(CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY) {
+    if length.is_some_and(|length| length > READ) {
         return Err(ApiError::too_large(BODY));
     }
-    // It is too large, or the client has gone.
-    to_bytes(request.into_body(), BODY).await.map_err(|_| ApiError::too_large(BODY))
+    let mut parts = request.into_body().into_data_stream();
+    let (mut body, mut read) = (BytesMut::new(), 0);
+    while read <= READ
+        && let Some(part) = parts.next().await
+    {
+        // An error is a client that has gone.
+        let part = part.map_err(|_| ApiError::too_large(BODY))?;
+        read += part.len();
+        if read <= BODY {
+            body.extend_from_slice(&part);
+        }
+    }
+    if read > BODY { Err(ApiError::too_large(BODY)) } else { Ok(body.freeze()) }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod deletes_of_others;
+mod file_tables;
 mod inventory_factory;
 mod schema;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionContext;
 use earthcatalog_udfs::{H3Fanout, Microseconds};
 
+use self::file_tables::FileTables;
 use self::inventory_factory::InventoryTableFactory;
 use self::schema::SessionSchema;
 use crate::call::CallPlanner;
@@ -86,7 +88,7 @@ pub fn session_within(workers: usize, memory: Option<usize>) -> Result<SessionCo
     let catalog = MemoryCatalogProvider::new();
     let config = context.copied_config();
     let names = &config.options().catalog;
-    catalog.register_schema(&names.default_schema, Arc::new(SessionSchema::default()))?;
+    catalog.register_schema(&names.default_schema, Arc::new(SessionSchema::new(FileTables::new(&context))))?;
     context.register_catalog(&names.default_catalog, Arc::new(catalog));
     geodatafusion::register(&context);
     earthcatalog_udfs::register(&context)?;

@@ -7,17 +7,23 @@ use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 use futures::FutureExt;
 
+use super::file_tables::FileTables;
 use crate::query::{ITEMS, warehouse_of};
 use crate::scan::records::{About, MetadataTable};
 
 /// Tables in memory. With a table of a warehouse, or a view of one, there are those about it: `"items$snapshots"` and the
-/// others of [`About`], of which those of `items` are listed.
-#[derive(Debug, Default)]
+/// others of [`About`], of which those of `items` are listed. What is no table may be a file.
+#[derive(Debug)]
 pub struct SessionSchema {
     tables: MemorySchemaProvider,
+    files: FileTables,
 }
 
 impl SessionSchema {
+    pub fn new(files: FileTables) -> Self {
+        Self { tables: MemorySchemaProvider::new(), files }
+    }
+
     /// The metadata table of that name; `None` where the name is of no such table.
     fn about(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some((table, about)) = About::parse(name) else { return Ok(None) };
@@ -37,9 +43,12 @@ impl SchemaProvider for SessionSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match self.tables.table(name).await? {
+        if let Some(table) = self.tables.table(name).await? {
+            return Ok(Some(table));
+        }
+        match self.about(name)? {
             Some(table) => Ok(Some(table)),
-            None => self.about(name),
+            None => self.files.table(name).await,
         }
     }
 

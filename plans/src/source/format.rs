@@ -11,12 +11,12 @@ use super::option_error::OptionError;
 ///
 /// | format | by name |
 /// |---|---|
-/// | `inventory` | `…manifest.json`; `.csv`, `.tsv`, `.txt`, `.lst`, `.list`, each also `.gz`; `.parquet` without a column `geometry` and with one of keys |
+/// | `inventory` | `…manifest.json`; `.csv`, `.tsv`, `.txt`, `.lst`, `.list`, each also `.gz`; `.parquet` without a column `geometry` and with one of keys; `*` with one of these endings |
 /// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, `.geojsons`, each also `.gz` |
 /// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
 /// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
 /// | `iceberg` | `.metadata.json`; `.db`, `.sqlite`, `.sqlite3`: a table of another program, by its metadata or its catalog |
-/// | `folder` | anything else, and a location with `*`: files of the formats above but inventories, recursively |
+/// | `folder` | anything else, and any other location with `*`: files of the formats above but inventories, recursively |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Inventory,

@@ -9,6 +9,7 @@ use object_store::ObjectStoreExt;
 use url::Url;
 
 use super::chunk::ChunkList;
+use super::direct::folder::matches;
 use super::format::{Format, is_local_folder};
 use super::inventory::parquet::is_inventory;
 use super::keys::KeyBase;
@@ -81,12 +82,24 @@ async fn plan_file(file: &Url, format: Format, mut planner: Planner<'_>) -> Resu
 }
 
 impl Format {
-    /// The format of a location: as its name says; a Parquet file is opened. Files that a pattern stands for are in a folder.
+    /// The format of a location: as its name says; a Parquet file, of a pattern the first one, is opened. Files of Items that a
+    /// pattern stands for are in a folder.
     pub(super) async fn detect(location: &Url) -> Result<Self> {
-        if Wildcards::of(location)?.is_some() || is_local_folder(location)? || location.path().ends_with('/') {
+        let name = location.path().rsplit('/').next().unwrap_or_default();
+        if let Some(wildcards) = Wildcards::of(location)? {
+            return match Self::of_name(name) {
+                Some(Self::Inventory) => Ok(Self::Inventory),
+                Some(Self::StacGeoparquet) => {
+                    let first = matches(location, &wildcards).await?.swap_remove(0);
+                    let file = ParquetFile::open(&first).await;
+                    Ok(if file.is_ok_and(|file| is_inventory(file.schema())) { Self::Inventory } else { Self::Folder })
+                }
+                _ => Ok(Self::Folder),
+            };
+        }
+        if is_local_folder(location)? || location.path().ends_with('/') {
             return Ok(Self::Folder);
         }
-        let name = location.path().rsplit('/').next().unwrap_or_default();
         if direct::iceberg::is_table(name) {
             return Ok(Self::Iceberg);
         }

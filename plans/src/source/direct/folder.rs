@@ -39,10 +39,7 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
             Ok((file, items))
         }
     };
-    let is_meant = |file: &ObjectMeta| match &wildcards {
-        Some(wildcards) => relative(&file.location, &prefix).is_some_and(|path| wildcards.match_path(&path)),
-        None => true,
-    };
+    let is_meant = |file: &ObjectMeta| wildcards.as_ref().is_none_or(|wildcards| is_match(wildcards, file, &prefix));
     let files = listing(Arc::clone(&store), &prefix, &folder).try_filter(|file| ready(is_meant(file)));
     let mut files = files.map_ok(count).try_buffered(planner.options.fetch_concurrency);
     let mut of_items = FilesOfItems::default();
@@ -62,14 +59,40 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
     }
     planner.end_file();
     if is_empty && wildcards.is_some() {
-        return plan_err!(
-            "there is no file {location}; check the pattern, and put it in quotes, so that no shell reads it"
-        );
+        return no_match(location);
     }
     if is_empty && !is_local_folder(&folder)? {
         return plan_err!("there is nothing below {folder}; check the location");
     }
     of_items.plan(&keys, planner).await
+}
+
+/// The files that a location with wildcards stands for, in the order of their paths.
+///
+/// Errors: there are none.
+pub(in super::super) async fn matches(location: &Url, wildcards: &Wildcards) -> Result<Vec<Url>> {
+    let (store, prefix) = stores().locate(&wildcards.folder)?;
+    let mut files = listing(store, &prefix, &wildcards.folder);
+    let mut found = vec![];
+    while let Some(file) = files.try_next().await? {
+        if is_match(wildcards, &file, &prefix) {
+            let path = file.location.prefix_match(&prefix).into_iter().flatten();
+            let mut url = wildcards.folder.clone();
+            if let Ok(mut segments) = url.path_segments_mut() {
+                segments.pop_if_empty().extend(path.map(|part| part.as_ref().to_owned()));
+            }
+            found.push(url);
+        }
+    }
+    if found.is_empty() { no_match(location) } else { Ok(found) }
+}
+
+fn is_match(wildcards: &Wildcards, file: &ObjectMeta, prefix: &Path) -> bool {
+    relative(&file.location, prefix).is_some_and(|path| wildcards.match_path(&path))
+}
+
+fn no_match<T>(location: &Url) -> Result<T> {
+    plan_err!("there is no file {location}; check the pattern, and put it in quotes, so that no shell reads it")
 }
 
 /// Whether a file may be an ItemCollection that is held in memory.

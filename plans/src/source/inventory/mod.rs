@@ -9,6 +9,7 @@
 //! | what `aws s3 ls --recursive` or `gcloud storage ls -l` print | key or URL, time | as they are |
 //! | Parquet | by name | as they are |
 //! | `manifest.json` | of the data files it names | as the data files' form |
+//! | a location with `*` | of each file that matches | as the files' form |
 //!
 //! All text may be gzip. A row whose bucket is empty has a path or a URL as its key; a relative path starts at the
 //! inventory's folder.
@@ -29,21 +30,40 @@ use url::Url;
 
 pub(super) use self::columns::no_key;
 use super::direct::files::FilesOfItems;
+use super::direct::folder::matches;
+use super::format::is_local_folder;
 use super::keys::KeyBase;
 use super::planner::Planner;
+use super::wildcards::Wildcards;
+use crate::stores::folder_url;
 
-/// Plans the inventory at `location`: a manifest, or a single data file.
+/// Plans the inventory at `location`: a manifest, a data file, or those that a pattern stands for.
 ///
-/// Errors: it lists objects, and none of them is an Item by its name.
+/// Errors: it is a folder; it lists objects, and none of them is an Item by its name.
 pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
-    let keys = Arc::new(KeyBase::try_new(location, planner.options.base.as_ref())?);
-    let name = location.path().rsplit('/').next().unwrap_or_default();
-    if name.ends_with(".json") {
-        manifest::plan(location, planner, &keys).await?;
-    } else if name.ends_with("parquet") {
-        parquet::plan(location, planner, &keys).await?;
-    } else {
-        csv::plan(location, None, planner, &keys).await?;
+    let (folder, files) = match Wildcards::of(location)? {
+        Some(wildcards) => (wildcards.folder.clone(), matches(location, &wildcards).await?),
+        None if is_local_folder(location)? || location.path().ends_with('/') => {
+            return plan_err!(
+                "{location} is a folder; name the manifest.json of the inventory, or its data files by a pattern, such as {}*.csv.gz",
+                folder_url(location.as_str())?
+            );
+        }
+        None => (location.clone(), vec![location.clone()]),
+    };
+    let keys = Arc::new(KeyBase::try_new(&folder, planner.options.base.as_ref())?);
+    for file in files {
+        if planner.is_full() {
+            break;
+        }
+        let name = file.path().rsplit('/').next().unwrap_or_default();
+        if name.ends_with(".json") {
+            manifest::plan(&file, planner, &keys).await?;
+        } else if name.ends_with("parquet") {
+            parquet::plan(&file, planner, &keys).await?;
+        } else {
+            csv::plan(&file, None, planner, &keys).await?;
+        }
     }
     planner.check_names(location)?;
     let mut files = FilesOfItems::default();

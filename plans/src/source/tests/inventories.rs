@@ -146,6 +146,37 @@ async fn keys_without_a_bucket_are_paths_from_the_inventory() {
 }
 
 #[tokio::test]
+async fn the_data_files_of_an_inventory_are_named_by_a_pattern() {
+    let items = Folder::with_items(5);
+    let base = base(&items);
+    let keys = |of: std::ops::Range<usize>| of.map(|n| format!("bucket,{n}.json\n")).collect::<String>();
+    items.put("of-day-1/a.csv.gz", gzip(keys(0..2)));
+    items.put("of-day-1/b.csv", "key,bucket\n3.json,bucket\n");
+    items.put("of-day-1/c.csv.2", keys(4..5));
+    let pattern = |of: &str| format!("{base}/{of}");
+    let options = [("base", &*base)];
+    assert_eq!(
+        read(pattern("of-day-*/*.csv*"), &[options[0], ("format", "inventory")]).await.unwrap().ids,
+        ids([0, 1, 3, 4])
+    );
+    assert_eq!(read(pattern("of-day-1/*.csv"), &options).await.unwrap().ids, ids([3]), "recognised by its ending");
+    items.put("tables/1.parquet", versions_parquet());
+    items.put("tables/2.parquet", versions_parquet());
+    let both = read(pattern("tables/*.parquet"), &options).await.unwrap();
+    assert_eq!((both.ids, both.outcomes.len()), (ids([0, 1, 0, 1]), 2), "by what is in the first");
+    // Relative to the folder in which the pattern begins.
+    items.put("list-1.csv", ",0.json\n,2.json\n");
+    assert_eq!(read(pattern("list-*.csv"), &[]).await.unwrap().ids, ids([0, 2]));
+
+    assert!(read_error(pattern("of-day-2/*.csv"), &[]).await.contains("there is no file"));
+    let error = read_error(pattern("tables"), &[("format", "inventory")]).await;
+    assert!(
+        error.contains("tables is a folder; name the manifest.json of the inventory, or its data files by a pattern"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn versions_and_delete_markers_are_accounted_for_in_csv_and_parquet() {
     let folder = Folder::with_items(2);
     let options = [("base", &*base(&folder))];

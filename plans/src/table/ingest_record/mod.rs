@@ -1,7 +1,7 @@
 //! The ingest record: which version of which object each run has ingested, so that the next one leaves those out.
 //!
 //! ```text
-//! chunk ── sink ──► <warehouse>/_ingested/<run>/….parquet ── commit ──► <warehouse>/metadata/ingested-<id>.json
+//! chunk ── sink ──► <warehouse>/_ingested/<run>/….parquet ── commit ──► <warehouse>/metadata/_ingested-<id>.json
 //!          one file of record per chunk                                 lists the files of all runs; its location is a
 //!                                                                       property of the snapshot
 //! ```
