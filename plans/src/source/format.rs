@@ -11,9 +11,9 @@ use super::option_error::OptionError;
 ///
 /// | format | by name |
 /// |---|---|
-/// | `inventory` | `…manifest.json`; `.csv`, `.tsv`, `.txt`, `.lst`, `.list`, each also `.gz`; `.parquet` without a column `geometry` and with one of keys; `*` with one of these endings |
-/// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, `.geojsons`, each also `.gz` |
-/// | `item_collection` | `.json`, `.geojson`, each also `.gz`: an ItemCollection, or a single Item |
+/// | `inventory` | `…manifest.json`; `.csv`, `.tsv`, `.txt`, `.lst`, `.list`, each also `.gz` or `.zst`; `.parquet` without a column `geometry` and with one of keys; `*` with one of these endings |
+/// | `ndjson` | `.ndjson`, `.jsonl`, `.geojsonl`, `.geojsons`, each also `.gz` or `.zst` |
+/// | `item_collection` | `.json`, `.geojson`, each also `.gz` or `.zst`: an ItemCollection, or a single Item |
 /// | `stac-geoparquet` | `.parquet`, `.geoparquet` |
 /// | `iceberg` | `.metadata.json`; `.db`, `.sqlite`, `.sqlite3`: a table of another program, by its metadata or its catalog |
 /// | `folder` | anything else, and any other location with `*`: files of the formats above but inventories, recursively |
@@ -52,7 +52,7 @@ impl Format {
 
     /// The format of a file by its name; `Parquet` may still be an inventory.
     pub(super) fn of_name(name: &str) -> Option<Self> {
-        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        let plain = without_compression(name);
         let ends = |suffixes: &[&str]| suffixes.iter().any(|s| plain.ends_with(s));
         if name.ends_with("manifest.json") || ends(&[".csv", ".tsv", ".txt", ".lst", ".list"]) {
             Some(Self::Inventory)
@@ -66,6 +66,14 @@ impl Format {
             None
         }
     }
+}
+
+/// Endings of compressed text.
+const COMPRESSED: [&str; 2] = [".gz", ".zst"];
+
+/// The name of a file without the ending that says that it is compressed.
+pub(super) fn without_compression(name: &str) -> &str {
+    COMPRESSED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
 }
 
 impl fmt::Display for Format {
@@ -104,6 +112,7 @@ mod tests {
             ("a.csv.gz", Some(Format::Inventory)),
             ("a.ndjson", Some(Format::Ndjson)),
             ("a.jsonl.gz", Some(Format::Ndjson)),
+            ("a.jsonl.zst", Some(Format::Ndjson)),
             ("a.stac.json", Some(Format::ItemCollection)),
             ("a.geojson", Some(Format::ItemCollection)),
             ("a.geoparquet", Some(Format::StacGeoparquet)),

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat};
 use earthcatalog_udfs::cover::MAX_CELLS;
 use url::Url;
 
-use super::format::Format;
+use super::format::{Format, without_compression};
 use super::option_error::{OPTIONS, OptionError};
 use crate::model::time::parse_period;
 use crate::stores::folder_url;
@@ -18,23 +18,9 @@ pub(super) const MAX_ITEM_CELLS: u64 = 10_000;
 /// The suffixes of Items in an inventory.
 const ITEM_SUFFIXES: [&str; 1] = [".json"];
 
-/// The suffixes of files with Items in a folder.
-const FOLDER_SUFFIXES: [&str; 14] = [
-    ".json",
-    ".geojson",
-    ".ndjson",
-    ".jsonl",
-    ".geojsonl",
-    ".geojsons",
-    ".json.gz",
-    ".geojson.gz",
-    ".ndjson.gz",
-    ".jsonl.gz",
-    ".geojsonl.gz",
-    ".geojsons.gz",
-    ".parquet",
-    ".geoparquet",
-];
+/// The suffixes of files with Items in a folder, but for those of compressed ones.
+const FOLDER_SUFFIXES: [&str; 8] =
+    [".json", ".geojson", ".ndjson", ".jsonl", ".geojsonl", ".geojsons", ".parquet", ".geoparquet"];
 
 /// Options of a STAC table. An option whose value is empty or `NULL` is not set.
 ///
@@ -167,7 +153,7 @@ impl StacOptions {
     pub(super) fn is_item_file(&self, name: &str) -> bool {
         match &self.suffixes {
             Some(suffixes) => suffixes.iter().any(|s| name.ends_with(s.as_str())),
-            None => FOLDER_SUFFIXES.iter().any(|s| name.ends_with(s)),
+            None => FOLDER_SUFFIXES.iter().any(|s| without_compression(name).ends_with(s)),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{document, ndjson, stac_geoparquet};
 use crate::model::chunk::RejectKind;
 use crate::source::chunk::Content;
 use crate::source::decode::Defect;
-use crate::source::format::Format;
+use crate::source::format::{Format, without_compression};
 use crate::source::keys::KeyBase;
 use crate::source::parquet_file::ParquetFile;
 use crate::source::planner::{Listed, Planner};
@@ -30,7 +30,8 @@ impl FilesOfItems {
             Format::Ndjson | Format::StacGeoparquet => true,
             // What is compressed, or larger than an Item may be, is read as a stream.
             Format::ItemCollection => {
-                listed.key.ends_with(".gz") || size.is_some_and(|size| size > planner.options.max_item_bytes)
+                without_compression(listed.key) != listed.key
+                    || size.is_some_and(|size| size > planner.options.max_item_bytes)
             }
             Format::Inventory | Format::Folder | Format::Iceberg => false,
         };

@@ -20,7 +20,7 @@ use crate::source::options::StacOptions;
 use crate::source::planner::{Listed, Planner};
 use crate::source::read::features::features;
 use crate::source::read::objects::inflate;
-use crate::source::read::pieces::is_gzip;
+use crate::source::read::pieces::is_compressed;
 use crate::source::wildcards::{Wildcards, folder_at};
 use crate::stores::stores;
 
@@ -106,7 +106,7 @@ fn is_counted(file: &ObjectMeta, folder: &Path, options: &StacOptions) -> bool {
 async fn items_in(store: &Arc<dyn ObjectStore>, file: &Path, max_bytes: u64) -> u64 {
     let read = async { store.get(file).await?.bytes().await };
     let Ok(bytes) = read.await else { return 1 };
-    let bytes = if is_gzip(&bytes) { inflate(bytes, max_bytes).await.ok() } else { Some(bytes) };
+    let bytes = if is_compressed(&bytes) { inflate(bytes, max_bytes).await.ok() } else { Some(bytes) };
     bytes.and_then(|bytes| features(&bytes)).map_or(1, |found| found.len() as u64)
 }
 

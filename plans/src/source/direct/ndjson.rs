@@ -20,7 +20,7 @@ use super::document::count;
 use super::refuse_since;
 use crate::source::chunk::{Content, Lines};
 use crate::source::planner::Planner;
-use crate::source::read::pieces::{is_gzip, pieces};
+use crate::source::read::pieces::{is_compressed, pieces};
 use crate::source::read::{all_lines, is_before_first, is_blank, separator_of};
 use crate::stores::stores;
 
@@ -34,7 +34,7 @@ pub(in super::super) async fn plan(file: &Url, planner: &mut Planner<'_>) -> Res
 
 pub(super) async fn plan_file(file: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let sample = sample(file).await?;
-    if !sample.is_seekable || is_gzip(&sample.start) {
+    if !sample.is_seekable || is_compressed(&sample.start) {
         let items = match planner.left() {
             Some(left) => Some(count(all_lines(file, planner.options.max_item_bytes).await?, left).await?),
             None => None,

@@ -3,6 +3,7 @@
 use super::columns::{Columns, no_key};
 use super::listing::Lister;
 use super::records::fields;
+use crate::source::format::without_compression;
 
 /// How lines are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +76,7 @@ impl Form {
 
 /// Whether a file of this name is a list, a key or a URL a line, rather than a table.
 fn is_list(name: &str) -> bool {
-    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let name = without_compression(name);
     [".txt", ".lst", ".list"].iter().any(|end| name.ends_with(end))
 }
 

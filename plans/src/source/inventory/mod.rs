@@ -11,7 +11,7 @@
 //! | `manifest.json` | of the data files it names | as the data files' form |
 //! | a location with `*` | of each file that matches | as the files' form |
 //!
-//! All text may be gzip. A row whose bucket is empty has a path or a URL as its key; a relative path starts at the
+//! All text may be gzip or zstd. A row whose bucket is empty has a path or a URL as its key; a relative path starts at the
 //! inventory's folder.
 
 pub(super) mod batch;

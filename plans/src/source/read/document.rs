@@ -31,7 +31,7 @@ pub(in super::super) async fn document(file: &Url, max_bytes: u64) -> Result<Blo
                     defect = end.err().map(|m| Defect { kind: RejectKind::MalformedJson, message: m.into() });
                 }
                 // The data are bad, not the connection: what could be read stands.
-                Some(Err(e @ PieceError::Gzip(_))) => {
+                Some(Err(e @ PieceError::Compressed { .. })) => {
                     let message = format!("the rest of the file is {e}");
                     defect = Some(Defect { kind: RejectKind::Unreadable, message });
                 }

@@ -77,7 +77,7 @@ fn split(file: &Url, pieces: Pieces, splitter: Splitter) -> Blocks {
                 Some(Ok(piece)) => splitter.push(&piece, &object, &mut block),
                 None => splitter.finish(&object, &mut block),
                 // The data are bad, not the connection: what could be read stands.
-                Some(Err(e @ PieceError::Gzip(_))) => splitter.fail(&e, &object, &mut block),
+                Some(Err(e @ PieceError::Compressed { .. })) => splitter.fail(&e, &object, &mut block),
                 Some(Err(e)) => return Err(DataFusionError::from(e)),
             }
             if !block.is_empty() {

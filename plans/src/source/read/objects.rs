@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::local_files::read_files;
-use super::pieces::{PieceError, inflated, is_gzip};
+use super::pieces::{PieceError, inflated, is_compressed};
 use super::raw::{Block, Blocks, ObjectName, Raw};
 use super::too_large::too_large;
 use crate::model::chunk::RejectKind;
@@ -41,7 +41,7 @@ pub(in super::super) fn objects(spool: &Arc<Spool>, range: &SpoolRange, keys: &A
 async fn decompressed(mut block: Block, max_bytes: u64) -> datafusion::common::Result<Block> {
     for raw in &mut block {
         if let Ok(body) = &raw.body
-            && is_gzip(body)
+            && is_compressed(body)
         {
             raw.body = inflate(body.clone(), max_bytes).await;
         }
@@ -135,7 +135,7 @@ mod tests {
     use crate::stores::faults::{Fault, Faults, Faulty};
 
     #[tokio::test]
-    async fn a_body_that_is_gzip_is_inflated_within_the_limit() {
+    async fn a_body_that_is_compressed_is_inflated_within_the_limit() {
         let mut encoder = GzEncoder::new(vec![], Compression::default());
         encoder.write_all(&[b'x'; 1000]).unwrap();
         let gzipped = Bytes::from(encoder.finish().unwrap());

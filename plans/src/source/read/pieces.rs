@@ -1,6 +1,6 @@
 //! The bytes of a file as a stream of pieces, decompressed if need be.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::ops::Range;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -10,6 +10,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use object_store::{GetOptions, GetRange, ObjectStoreExt};
 use thiserror::Error;
 use url::Url;
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::stores::{StoreError, stores};
 
@@ -19,6 +20,9 @@ const PIECE: u64 = 4 << 20;
 /// Compressed bytes inflated at once: at deflate's limit of about 1000 to 1 they become 64 MiB.
 const COMPRESSED_PIECE: usize = 64 << 10;
 
+/// Bytes that come of zstd at once: it has no such limit.
+const PLAIN_PIECE: usize = 1 << 20;
+
 /// Why a file cannot be read on.
 #[derive(Debug, Error)]
 pub(in super::super) enum PieceError {
@@ -26,8 +30,8 @@ pub(in super::super) enum PieceError {
     Location(#[from] StoreError),
     #[error(transparent)]
     Store(#[from] object_store::Error),
-    #[error("not valid gzip: {0}")]
-    Gzip(std::io::Error),
+    #[error("not valid {format}: {error}")]
+    Compressed { format: &'static str, error: std::io::Error },
 }
 
 impl From<PieceError> for DataFusionError {
@@ -35,7 +39,7 @@ impl From<PieceError> for DataFusionError {
         match error {
             PieceError::Location(e) => e.into(),
             PieceError::Store(e) => e.into(),
-            e @ PieceError::Gzip(_) => DataFusionError::Execution(e.to_string()),
+            e @ PieceError::Compressed { .. } => DataFusionError::Execution(e.to_string()),
         }
     }
 }
@@ -67,8 +71,8 @@ pub(in super::super) async fn pieces(file: &Url, range: Option<Range<u64>>) -> R
     Ok(stream::iter(starts).map(read).buffered(2).boxed())
 }
 
-/// The same bytes, decompressed if they start as gzip does. Several gzip members in a row are one stream, and zeros
-/// behind one are nothing, as to `gzip`. What was inflated before a fault comes before the error.
+/// The same bytes, decompressed if they start as gzip or zstd does. Several gzip members or zstd frames in a row are one
+/// stream, and zeros behind a member are nothing, as to `gzip`. What was inflated before a fault comes before the error.
 pub(in super::super) fn inflated(pieces: Pieces) -> Pieces {
     let inflater = Inflater { pieces, compressed: Bytes::new(), state: State::Start };
     stream::try_unfold(
@@ -78,9 +82,12 @@ pub(in super::super) fn inflated(pieces: Pieces) -> Pieces {
     .boxed()
 }
 
-/// Whether a file that starts with these bytes is gzip.
-pub(in super::super) fn is_gzip(start: &[u8]) -> bool {
-    start.starts_with(&[0x1f, 0x8b])
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Whether a file that starts with these bytes is compressed.
+pub(in super::super) fn is_compressed(start: &[u8]) -> bool {
+    start.starts_with(&GZIP) || start.starts_with(&ZSTD)
 }
 
 struct Inflater {
@@ -96,8 +103,16 @@ enum State {
     Gzip(Box<GzDecoder<Vec<u8>>>),
     /// Behind a member: another may follow, or zeros that fill a block up.
     Between,
+    /// Within a frame, or behind one.
+    Zstd {
+        decoder: Box<Decoder<'static>>,
+        is_within: bool,
+    },
     /// What came before the fault has been handed on.
-    Faulty(std::io::Error),
+    Faulty {
+        format: &'static str,
+        error: std::io::Error,
+    },
     End,
 }
 
@@ -113,9 +128,11 @@ impl Inflater {
                     return self.pieces.next().await.transpose();
                 }
                 State::End => return Ok(None),
-                State::Faulty(_) => {
-                    let State::Faulty(error) = std::mem::replace(&mut self.state, State::End) else { continue };
-                    return Err(PieceError::Gzip(error));
+                State::Faulty { .. } => {
+                    let State::Faulty { format, error } = std::mem::replace(&mut self.state, State::End) else {
+                        continue;
+                    };
+                    return Err(PieceError::Compressed { format, error });
                 }
                 State::Between => {
                     let zeros = self.compressed.iter().take_while(|byte| **byte == 0).count();
@@ -129,6 +146,13 @@ impl Inflater {
                 State::Gzip(_) => {
                     let has_more = !self.compressed.is_empty() || self.fill().await?;
                     let inflated = self.inflate(has_more);
+                    if !inflated.is_empty() {
+                        return Ok(Some(inflated.into()));
+                    }
+                }
+                State::Zstd { .. } => {
+                    let has_more = !self.compressed.is_empty() || self.fill().await?;
+                    let inflated = self.inflate_frames(has_more);
                     if !inflated.is_empty() {
                         return Ok(Some(inflated.into()));
                     }
@@ -169,17 +193,42 @@ impl Inflater {
         };
         let inflated = std::mem::take(decoder.get_mut());
         if let Some(ended) = ended {
-            self.state = ended.unwrap_or_else(State::Faulty);
+            self.state = ended.unwrap_or_else(|error| State::Faulty { format: "gzip", error });
         }
         inflated
     }
 
-    /// The first two bytes tell, and may come in two pieces.
+    /// The same of zstd.
+    fn inflate_frames(&mut self, has_more: bool) -> Vec<u8> {
+        let State::Zstd { decoder, is_within } = &mut self.state else { return vec![] };
+        let mut inflated = vec![0; PLAIN_PIECE];
+        let (mut from, mut to) = (InBuffer::around(&self.compressed), OutBuffer::around(&mut inflated[..]));
+        let missing = decoder.run(&mut from, &mut to);
+        let (taken, given) = (from.pos(), to.pos());
+        self.compressed.advance(taken);
+        inflated.truncate(given);
+        // Of nothing taken and nothing given, what is missing is the next frame.
+        *is_within = if taken + given > 0 { !matches!(missing, Ok(0)) } else { *is_within };
+        let is_end = !has_more && given == 0;
+        let error = match missing {
+            Ok(_) if is_end && *is_within => Some(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        if let Some(error) = error {
+            self.state = State::Faulty { format: "zstd", error };
+        } else if is_end {
+            self.state = State::End;
+        }
+        inflated
+    }
+
+    /// The first four bytes tell, and may come in several pieces.
     async fn start(&mut self) -> Result<(), PieceError> {
         let mut start = BytesMut::new();
-        while start.len() < 2 {
+        while start.len() < ZSTD.len() {
             match self.pieces.next().await.transpose()? {
-                Some(piece) if start.is_empty() && piece.len() > 1 => {
+                Some(piece) if start.is_empty() && piece.len() >= ZSTD.len() => {
                     self.compressed = piece;
                     break;
                 }
@@ -190,8 +239,14 @@ impl Inflater {
         if self.compressed.is_empty() {
             self.compressed = start.freeze();
         }
-        let gzip = is_gzip(&self.compressed);
-        self.state = if gzip { State::member() } else { State::Plain };
+        self.state = if self.compressed.starts_with(&GZIP) {
+            State::member()
+        } else if self.compressed.starts_with(&ZSTD) {
+            let decoder = Decoder::new().map_err(|error| PieceError::Compressed { format: "zstd", error })?;
+            State::Zstd { decoder: Box::new(decoder), is_within: true }
+        } else {
+            State::Plain
+        };
         Ok(())
     }
 }
@@ -231,6 +286,35 @@ mod tests {
         }
         assert!(inflate(b"", 1).await.unwrap().is_empty());
         assert_eq!(inflate(b"x", 1).await.unwrap(), b"x");
+    }
+
+    /// As zstd writes it at level 1.
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(text, 1).unwrap()
+    }
+
+    #[tokio::test]
+    async fn zstd_of_several_frames_is_one_stream_and_all_before_a_fault_is_handed_on() {
+        let text = lines();
+        let packed = [zstd(&text[..5000]), zstd(b""), zstd(&text[5000..])].concat();
+        let first = zstd(&text[..5000]).len();
+        for piece in [1, 7, 1 << 20] {
+            assert_eq!(inflate(&packed, piece).await.unwrap(), text);
+        }
+        // Much of little: more than one piece.
+        let zeros = vec![0; PLAIN_PIECE * 3 + 1];
+        assert_eq!(inflate(&zstd(&zeros), 1 << 20).await.unwrap(), zeros);
+        for cut in [5, 100, first - 1, first + 3, packed.len() - 1] {
+            for piece in [1, 1 << 20] {
+                let (found, failed) = inflated_until_fault(&packed[..cut], piece).await;
+                assert!(failed && text.starts_with(&found), "cut at {cut}, pieces of {piece}");
+                assert!(cut < first || found.len() >= 5000, "cut at {cut}: {}", found.len());
+            }
+        }
+        let other = [zstd(&text), b"rest".to_vec()].concat();
+        assert_eq!(inflated_until_fault(&other, 1 << 20).await, (text, true));
+        let error = inflate(&packed[..first - 1], 9).await.unwrap_err().to_string();
+        assert!(error.starts_with("not valid zstd: "), "{error}");
     }
 
     /// What is handed on, and whether an error follows.

@@ -314,15 +314,26 @@ async fn an_item_without_what_stac_requires_is_rejected_where_that_is_asked_for(
 }
 
 #[tokio::test]
-async fn gzip_is_told_by_its_content_in_a_folder_and_in_a_list() {
-    let folder = Folder::new();
-    folder.put("a.json", gzip(item("item-0")));
-    folder.put("b.json", gzip(collection(&["item-1", "item-2"])));
-    folder.put("c.ndjson", gzip(ndjson(1).replace("item-0", "item-3")));
-    folder.put("d.geojson.gz", gzip(item("item-4")));
-    assert_eq!(read(folder.root(), &[]).await.unwrap().ids, ids(0..5));
-    assert_eq!(read(folder.root(), &[("limit", "3")]).await.unwrap().ids, ids(0..3));
-    assert_eq!(read(folder.put("list.csv", "a.json\n"), &[]).await.unwrap().ids, ids(0..1));
+async fn compression_is_told_by_its_content_in_a_folder_and_in_a_list() {
+    for (packed, ending) in [(gzip::<String> as fn(String) -> Vec<u8>, "gz"), (zstd, "zst")] {
+        let folder = Folder::new();
+        folder.put("a.json", packed(item("item-0")));
+        folder.put("b.json", packed(collection(&["item-1", "item-2"])));
+        folder.put("c.ndjson", packed(ndjson(1).replace("item-0", "item-3")));
+        folder.put(&format!("d.geojson.{ending}"), packed(item("item-4")));
+        folder.put(&format!("e.ndjson.{ending}"), packed(ndjson(1).replace("item-0", "item-5")));
+        assert_eq!(read(folder.root(), &[]).await.unwrap().ids, ids(0..6));
+        assert_eq!(read(folder.root(), &[("limit", "3")]).await.unwrap().ids, ids(0..3));
+        assert_eq!(read(folder.put("list.csv", "a.json\n"), &[]).await.unwrap().ids, ids(0..1));
+        let list = folder.put(&format!("packed.txt.{ending}"), packed("a.json\na.json\n".to_owned()));
+        assert_eq!(read(list, &[]).await.unwrap().ids, ids([0, 0]));
+        let lines = folder.put(&format!("all.ndjson.{ending}"), packed(ndjson(9)));
+        assert_eq!(read(lines, &[]).await.unwrap().ids, ids(0..9));
+    }
+}
+
+fn zstd(text: String) -> Vec<u8> {
+    zstd::stream::encode_all(text.as_bytes(), 0).unwrap()
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn collection(ids: &[&str]) -> String {
     format!(r#"{{"type":"FeatureCollection","features":[{features}],"links":[]}}"#)
 }
 
-fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+fn gzip<T: AsRef<[u8]>>(bytes: T) -> Vec<u8> {
     let mut encoder = GzEncoder::new(vec![], Compression::default());
     encoder.write_all(bytes.as_ref()).unwrap();
     encoder.finish().unwrap()
