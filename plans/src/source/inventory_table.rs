@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray, TimestampMillisecondArray};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, ident};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use futures::TryStreamExt;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use url::Url;
 
 use super::chunk::{ChunkList, Content};
@@ -137,9 +138,13 @@ impl TableProvider for InventoryTable {
         let disk = &state.runtime_env().disk_manager;
         let chunks = Arc::new(list_objects(&self.location, &options, never_too_old, disk).await?);
         *self.selection.lock().unwrap_or_else(PoisonError::into_inner) = Selection::of(&chunks)?;
-        let partition =
-            |chunk| Arc::new(ListedChunk { chunks: Arc::clone(&chunks), chunk }) as Arc<dyn PartitionStream>;
-        let partitions = (0..chunks.chunks.len()).map(partition).collect();
+        // Whatever repartitions them works on all partitions at once, and keeps rows of each.
+        let each = chunks.chunks.len().div_ceil(state.config().target_partitions()).max(1);
+        let partitions = (0..chunks.chunks.len()).step_by(each).map(|first| {
+            let numbers = first..(first + each).min(chunks.chunks.len());
+            Arc::new(ListedChunks { chunks: Arc::clone(&chunks), numbers }) as Arc<dyn PartitionStream>
+        });
+        let partitions = partitions.collect();
         let scan = StreamingTableExec::try_new(self.schema(), partitions, projection, [], false, limit)?;
         Ok(Arc::new(scan))
     }
@@ -157,35 +162,38 @@ async fn rejected(rejects: &Arc<dyn TableProvider>, state: &dyn Session) -> Resu
     Ok(objects)
 }
 
-/// The objects of one chunk.
-struct ListedChunk {
+/// The objects of some chunks.
+struct ListedChunks {
     chunks: Arc<ChunkList>,
-    chunk: usize,
+    numbers: Range<usize>,
 }
 
-impl fmt::Debug for ListedChunk {
+impl fmt::Debug for ListedChunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.chunks.chunks[self.chunk].id)
+        write!(f, "chunks {:?}", self.numbers)
     }
 }
 
-impl PartitionStream for ListedChunk {
+impl PartitionStream for ListedChunks {
     fn schema(&self) -> &SchemaRef {
         &INVENTORY_SCHEMA
     }
 
     fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = context.session_config().batch_size();
-        let batches: futures::stream::BoxStream<'static, Result<RecordBatch>> =
-            match &self.chunks.chunks[self.chunk].content {
-                Content::Objects { objects, keys, .. } => {
-                    let keys = Arc::clone(keys);
-                    let blocks = self.chunks.spool.read(objects, rows);
-                    Box::pin(blocks.and_then(move |entries| std::future::ready(batch(&entries, &keys))))
-                }
-                _ => Box::pin(futures::stream::empty()),
-            };
+        let (rows, chunks) = (context.session_config().batch_size(), Arc::clone(&self.chunks));
+        let batches = stream::iter(self.numbers.clone()).flat_map(move |number| chunks.batches(number, rows));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&INVENTORY_SCHEMA), batches))
+    }
+}
+
+impl ChunkList {
+    /// The objects of a chunk, in batches of so many rows.
+    fn batches(&self, number: usize, rows: usize) -> BoxStream<'static, Result<RecordBatch>> {
+        let Content::Objects { objects, keys, .. } = &self.chunks[number].content else {
+            return stream::empty().boxed();
+        };
+        let keys = Arc::clone(keys);
+        self.spool.read(objects, rows).map(move |entries| batch(&entries?, &keys)).boxed()
     }
 }
 
