@@ -15,13 +15,17 @@ const ROW_BYTES: usize = 4 << 10;
 /// DataFusion's own.
 const BATCH_ROWS: usize = 8192;
 
+/// Spilled files that a sort merges at once. Without a limit it takes all the memory that is free, whatever other sorts of the plan
+/// still need to begin.
+const MERGED: usize = 8;
+
 /// Settings and environment with the stores of earthcatalog, for `workers` partitions that run at once. Sorts that together
 /// take more than `memory` bytes go on on disk.
 pub(crate) fn within(workers: usize, memory: Option<usize>) -> Result<(SessionConfig, Arc<RuntimeEnv>)> {
     let mut runtime = RuntimeEnvBuilder::new().with_object_store_registry(stores().clone());
     let mut config = SessionConfig::new();
     if let Some(memory) = memory {
-        runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory)));
+        runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(memory))).with_max_spill_merge_fan_in(MERGED);
         let of_worker = memory / workers.max(1);
         config = config
             .with_sort_spill_reservation_bytes(of_worker / 64)

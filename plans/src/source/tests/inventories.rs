@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -474,4 +474,25 @@ async fn objects_come_in_the_order_of_the_list_through_a_store_too() {
     assert_eq!(read.ids, ids(0..300));
     assert_eq!(read.rejects(), [("300.json".into(), "missing"), ("b.json".into(), "unreadable")]);
     assert_eq!(read.listed(), [100, 100, 100, 2]);
+}
+
+/// An operator that repartitions has a share of the memory for each partition that comes in.
+#[tokio::test]
+async fn a_long_inventory_is_compared_within_little_memory() {
+    let folder = Folder::new();
+    let keys =
+        |step: usize| (0..60_000).step_by(step).map(|n| format!("velocity_image_pair/landsatOLI/v02/{n}.json\n"));
+    let all = folder.put("all.txt", keys(1).collect::<String>());
+    let known = folder.put("known.txt", keys(3).collect::<String>());
+    let context = crate::session::session_within(2, Some(32 << 20)).unwrap();
+    let sql = async |sql: String| context.sql(&sql).await?.collect().await;
+    for (name, list) in [("listed", &all), ("known", &known)] {
+        let options = "OPTIONS ('base' 's3://bucket', 'chunk_size' '60')";
+        sql(format!("CREATE EXTERNAL TABLE {name} STORED AS INVENTORY LOCATION '{list}' {options}")).await.unwrap();
+    }
+    sql("SET datafusion.optimizer.prefer_hash_join = false".into()).await.unwrap();
+    let new = "SELECT count(key), min(listed.object) FROM listed LEFT ANTI JOIN known ON known.object = listed.object";
+    let rows = sql(new.into()).await.unwrap();
+    assert_eq!(rows[0].column(0).as_primitive::<arrow::datatypes::Int64Type>().value(0), 40_000);
+    assert_eq!(rows[0].column(1).as_string_view().value(0), "s3://bucket/velocity_image_pair/landsatOLI/v02/1.json");
 }
