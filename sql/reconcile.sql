@@ -38,6 +38,15 @@ WHERE starts_with(known.object, $prefix)
       concat(split_part(known.object, '/', 1), '/', split_part(known.object, '/', 3))
   );
 
--- 3. Their Items go, unless another object has them, too; and the objects are forgotten, so that `incremental` ingests
+-- 3. Files of many Items that are still there: any Item may be in one of them, too.
+CREATE VIEW files_of_items AS
+SELECT known.object
+FROM ingested(items) AS known
+JOIN inventory ON inventory.object = known.object
+WHERE known.id IS NULL
+  AND regexp_like(known.object, '\.(ndjson|jsonl|geojsonl|geojsons|parquet|geoparquet)(\.gz|\.zst)?$')
+  AND regexp_like(inventory.object, '\.(ndjson|jsonl|geojsonl|geojsons|parquet|geoparquet)(\.gz|\.zst)?$');
+
+-- 4. Their Items go, unless another object has them, too; and the objects are forgotten, so that `incremental` ingests
 --    them again when they come back.
-CALL remove_objects(items, gone, max_removed => $max_removed);
+CALL remove_objects(items, gone, max_removed => $max_removed, files => files_of_items);

@@ -20,6 +20,14 @@ struct Bucket {
     rows: Vec<[String; 4]>,
 }
 
+fn item(id: &str, day: u32) -> Value {
+    json!({
+        "type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
+        "geometry": { "type": "Point", "coordinates": [10.0, 80.0] },
+        "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2025-09-{day:02}T00:00:00Z") },
+    })
+}
+
 impl Bucket {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -35,12 +43,7 @@ impl Bucket {
 
     /// The same of an object whose Item has another id.
     fn put_item(&mut self, key: &str, id: &str, e_tag: &str, day: u32) {
-        let item = json!({
-            "type": "Feature", "stac_version": "1.0.0", "id": id, "links": [], "assets": {},
-            "geometry": { "type": "Point", "coordinates": [10.0, 80.0] },
-            "properties": { "datetime": "2020-07-01T00:00:00Z", "updated": format!("2025-09-{day:02}T00:00:00Z") },
-        });
-        fs::write(self.folder.path().join(key), item.to_string()).unwrap();
+        fs::write(self.folder.path().join(key), item(id, day).to_string()).unwrap();
         let time = format!("2025-09-{day:02}T12:00:00.000Z");
         self.rows.retain(|row| row[1] != key);
         self.rows.push(["bucket".to_owned(), key.to_owned(), time, e_tag.to_owned()]);
@@ -276,4 +279,49 @@ fn an_inventory_says_nothing_of_other_buckets_or_prefixes() {
     assert_eq!(count(&bucket), json!(2));
     bucket.run("reconcile", &["--max-removed", "1"]).ok();
     assert_eq!(count(&bucket), json!(1));
+}
+
+#[test]
+fn objects_that_are_gone_are_forgotten_where_their_items_stay() {
+    let mut bucket = Bucket::new();
+    bucket.put_item("a.json", "shared", "1", 1);
+    bucket.put_item("b.json", "shared", "1", 1);
+    bucket.ingest("incremental", &[]);
+    let listed = bucket.rows.clone();
+    bucket.rows.remove(0);
+    let gone = bucket.run("reconcile", &["--max-removed", "100%", "--output", "json"]).ok();
+    let report: Value = serde_json::from_str(&gone).unwrap();
+    assert_eq!((&report["items"], &report["objects"]), (&json!(0), &json!(1)), "{report}");
+    assert_eq!(bucket.warehouse.value("SELECT count(*) FROM ingested(items)"), json!(1));
+    assert_eq!(bucket.warehouse.value("SELECT count(*) FROM items"), json!(1));
+    bucket.rows = listed;
+    assert_eq!(bucket.ingest("incremental", &[]).1, keys(&["a.json"]));
+}
+
+#[test]
+fn items_that_a_listed_file_of_many_may_have_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, warehouse) = (folder.path().join("source"), Warehouse::below(folder.path()));
+    fs::create_dir(&source).unwrap();
+    let lines = |ids: &[&str]| ids.iter().map(|id| format!("{}\n", item(id, 1))).collect::<String>();
+    for (name, ids) in [("one.json", &["one"][..]), ("two.json", &["two"]), ("both.ndjson", &["one", "two"])] {
+        fs::write(source.join(name), lines(ids)).unwrap();
+    }
+    let run = |words: &[&str]| {
+        let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+        arguments.extend(["--inventory".as_ref(), source.as_os_str()]);
+        arguments.extend(warehouse.flags());
+        earthcatalog(arguments)
+    };
+    run(&["incremental"]).ok();
+    fs::remove_file(source.join("one.json")).unwrap();
+    let error = run(&["reconcile", "--max-removed", "100%"]).fails(1);
+    assert!(
+        error.contains("objects are gone, and nothing was removed") && error.contains("both.ndjson; list objects"),
+        "{error}"
+    );
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), json!(2));
+    // Who says that single objects are all that counts is believed.
+    run(&["reconcile", "--max-removed", "100%", "--suffix", ".json"]).ok();
+    assert_eq!(warehouse.value("SELECT count(*) FROM items"), json!(1));
 }

@@ -19,7 +19,7 @@ pub use report_format::ReportFormat;
 pub use resources::{ResourceArgs, ThreadArgs, cores};
 pub use script::{ParameterArgs, ScriptArgs, script};
 pub use source::SourceArgs;
-pub use texts::{list, text, text_or_file};
+pub use texts::{ids, list, text, text_or_file};
 pub use time::TimeArgs;
 pub use values::Since;
 pub use warehouse::{AnyWarehouseArgs, ListArgs, TableInFolderArgs, WarehouseArgs};

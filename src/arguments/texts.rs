@@ -22,6 +22,16 @@ pub fn text_or_file(flag: &'static str, value: &str, input: &mut dyn Read) -> Re
     }
 }
 
+/// Ids: in place with commas between them, or one on each line of a file or of standard input, as it is.
+pub fn ids(value: &str, input: &mut dyn Read) -> Result<Vec<String>, ArgumentError> {
+    let read = text("ids", value, input)?;
+    if value != "-" && !value.starts_with('@') {
+        return Ok(list(&read));
+    }
+    let lines = read.trim_start_matches('\u{feff}').split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
 /// The values of a list with commas, or with one on each line.
 pub fn list(text: &str) -> Vec<String> {
     text.split([',', '\n']).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
@@ -54,5 +64,11 @@ mod tests {
         assert_eq!([read("a,b"), read("-"), read(path)].map(Result::unwrap), ["a,b", "from input", path]);
         assert!(read("@no/such").unwrap_err().starts_with("--ids: cannot read no/such: "));
         assert_eq!(text_or_file("intersects", path, &mut io::empty()).unwrap(), "a\n b,c\n\n");
+    }
+    #[test]
+    fn an_id_of_a_file_is_a_line_as_it_is() {
+        let lines = "\u{feff}a,b\r\n c d \n\n\"e\"";
+        assert_eq!(ids("-", &mut lines.as_bytes()).unwrap(), ["a,b", " c d ", "\"e\""]);
+        assert_eq!(ids("a, b,,c", &mut io::empty()).unwrap(), ["a", "b", "c"]);
     }
 }

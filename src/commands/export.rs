@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::Args;
 
 use super::CommandError;
-use crate::arguments::{ArgumentError, ResourceArgs, TimeArgs, WarehouseArgs, list, place, text};
+use crate::arguments::{ArgumentError, ResourceArgs, TimeArgs, WarehouseArgs, ids, list, place};
 use crate::export::{self, ExportFormat, ItemsQuestion, Question};
 use crate::output::{Destination, OutputError, format_for};
 use crate::query;
@@ -56,12 +56,12 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     let question = match &args.query {
         Some(sql) => Question::Sql(sql.clone()),
         None => {
-            let ids = args.ids.as_deref().map(|ids| text("ids", ids, &mut io::stdin())).transpose()?;
+            let ids = args.ids.as_deref().map(|value| ids(value, &mut io::stdin())).transpose()?;
             Question::Items(ItemsQuestion {
                 place: args.geometry.as_deref().map(place).transpose()?,
                 start: args.time.start,
                 end: args.time.end,
-                ids: ids.map(|ids| values_of("ids", &ids)).transpose()?,
+                ids: ids.map(|ids| some_of("ids", ids)).transpose()?,
                 collections: args.collection.as_deref().map(|names| values_of("collection", names)).transpose()?,
                 condition: args.condition.clone(),
             })
@@ -96,5 +96,9 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
 
 /// The values of a list that `--flag` gives. Errors where there are none: that would ask for nothing.
 fn values_of(flag: &'static str, text: &str) -> Result<Vec<String>, ArgumentError> {
-    Some(list(text)).filter(|values| !values.is_empty()).ok_or(ArgumentError::EmptyList(flag))
+    some_of(flag, list(text))
+}
+
+fn some_of(flag: &'static str, values: Vec<String>) -> Result<Vec<String>, ArgumentError> {
+    Some(values).filter(|values| !values.is_empty()).ok_or(ArgumentError::EmptyList(flag))
 }

@@ -9,7 +9,7 @@ use earthcatalog_plans::search::SearchError;
 use serde_json::{Map, Value, json};
 
 use super::CommandError;
-use crate::arguments::{ArgumentError, ResourceArgs, WarehouseArgs, list, read_place, text, text_or_file, values};
+use crate::arguments::{ArgumentError, ResourceArgs, WarehouseArgs, ids, list, read_place, text, text_or_file, values};
 use crate::export::{self, ExportFormat, Question, SearchQuestion};
 use crate::output::{Destination, Output, OutputError, Sink, format_for};
 use crate::query;
@@ -142,6 +142,7 @@ fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, A
     let mut put = |name: &str, value: Option<Value>| parameters.extend(value.map(|value| (name.to_owned(), value)));
     let short = |value: &Option<String>| value.clone().map(Value::String);
     let place = args.intersects.as_deref().map(|value| text_or_file("intersects", value, input)).transpose()?;
+    let wanted = args.ids.as_deref().map(|value| ids(value, input)).transpose()?;
     let mut long =
         |flag: &'static str, value: &Option<String>| value.as_deref().map(|value| text(flag, value, input)).transpose();
     put("bbox", short(&args.bbox));
@@ -149,7 +150,7 @@ fn question(args: &SearchArgs, input: &mut dyn Read) -> Result<SearchQuestion, A
     let datetime = |text: &String| values::interval(text).map_err(|e| invalid("datetime", e));
     put("datetime", args.datetime.as_ref().map(datetime).transpose()?.map(Value::String));
     let list = |text: String| json!(list(&text));
-    put("ids", long("ids", &args.ids)?.map(list));
+    put("ids", wanted.map(|ids| json!(ids)));
     put("collections", args.collections.clone().map(list));
     put("q", args.q.clone().map(list));
     let cql2 = |text: String| match text.trim_start().starts_with('{') {

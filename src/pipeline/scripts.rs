@@ -91,7 +91,7 @@ mod tests {
             ("incremental", 8),
             ("info", 8),
             ("ingest", 4),
-            ("reconcile", 6),
+            ("reconcile", 7),
             ("rollback", 3),
             ("update", 3),
         ];

@@ -23,9 +23,10 @@ use crate::table::Warehouse;
 use crate::table::ingest_record::RecordList;
 
 const OBJECTS: &str = "objects";
+const FILES: &str = "files";
 const MAX_REMOVED: &str = "max_removed";
 
-/// `remove_objects(table, objects, max_removed)`: `objects` is a table or a view with a column `object`, named as
+/// `remove_objects(table, objects, max_removed, files)`: `objects` is a table or a view with a column `object`, named as
 /// `ingested(table)` names them. The Items of these objects go in all versions and cells, unless another ingested object has them,
 /// too; and the record of ingested objects forgets the objects, so that they are ingested again when they come back. All of it is one
 /// snapshot.
@@ -33,9 +34,17 @@ const MAX_REMOVED: &str = "max_removed";
 /// Nothing is removed, with an error, where there are more of them than `max_removed`: a number, or a share of the record
 /// (`'1%'`). Which Items an object has is written down when it is ingested; of files of many Items, and of objects ingested
 /// before it was, nothing is known, and they stay.
+///
+/// `files` is a table or a view with a column `object`, too: those files of many Items that are there. As any Item may be in one of them,
+/// nothing is removed while there are some, with an error.
 pub(super) const SIGNATURE: Signature = Signature {
     name: "remove_objects",
-    parameters: &[(TABLE, "items"), (OBJECTS, "gone"), (MAX_REMOVED, "max_removed => '1%'")],
+    parameters: &[
+        (TABLE, "items"),
+        (OBJECTS, "gone"),
+        (MAX_REMOVED, "max_removed => '1%'"),
+        (FILES, "files => files_of_items"),
+    ],
 };
 
 /// The share of the record that may go where nothing is said.
@@ -45,10 +54,12 @@ const DEFAULT_MOST: MaxRejects = MaxRejects::Percent(1.0);
 pub(super) async fn plan(state: &SessionState, function: Function) -> Result<LogicalPlan> {
     let name = SIGNATURE.name;
     let (mut table, mut objects, mut most) = (TableReference::bare(""), TableReference::bare(""), DEFAULT_MOST);
+    let mut files = None;
     for (parameter, value) in SIGNATURE.arguments(function, &[(TABLE, "a table"), (OBJECTS, "a table of objects")])? {
         match parameter {
             TABLE => table = SIGNATURE.table(value)?,
             OBJECTS => objects = SIGNATURE.table(value)?,
+            FILES => files = Some(SIGNATURE.table(value)?),
             _ => {
                 let written = value.to_string();
                 let value = evaluate(state, value)?;
@@ -65,17 +76,42 @@ pub(super) async fn plan(state: &SessionState, function: Function) -> Result<Log
         }
     }
     let (found, warehouse) = SIGNATURE.warehouse(state, &table).await?;
-    let Some(of_objects) = find_table(state, &objects).await? else {
-        return plan_err!("{name}: there is no table {objects} with the objects to remove");
-    };
-    if of_objects.schema().column_with_name("object").is_none() {
-        return plan_err!("{name}: {objects} has no column object, which names objects as ingested({table}) does");
-    }
+    let of_objects = objects_in(state, &objects, &table).await?;
     let listed = listed(state, of_objects, most_of(&warehouse, most).await?).await?;
     let known: Arc<dyn TableProvider> = Arc::new(IngestedTable::new(warehouse, None));
     let gone = recorded(state, &listed, Arc::clone(&known)).await?;
+    if let Some(files) = files.filter(|_| !gone.is_empty()) {
+        refuse(state, objects_in(state, &files, &table).await?).await?;
+    }
     let items = items_of(&gone, known)?;
     remove_items(&found, items, gone, state.config_options())
+}
+
+/// A table or a view with objects, which an argument names.
+async fn objects_in(state: &SessionState, name: &TableReference, table: &TableReference) -> Result<LogicalPlan> {
+    let called = SIGNATURE.name;
+    let Some(found) = find_table(state, name).await? else {
+        return plan_err!("{called}: there is no table {name} with objects");
+    };
+    if found.schema().column_with_name("object").is_none() {
+        return plan_err!("{called}: {name} has no column object, which names objects as ingested({table}) does");
+    }
+    LogicalPlanBuilder::scan("objects", provider_as_source(found), None)?
+        .project([cast(ident("object"), DataType::Utf8View)])?
+        .build()
+}
+
+/// An error if there are `files` of many Items.
+async fn refuse(state: &SessionState, files: LogicalPlan) -> Result<()> {
+    let files = state.create_physical_plan(&LogicalPlanBuilder::from(files).limit(0, Some(1))?.build()?).await?;
+    let rows = collect(files, state.task_ctx()).await?;
+    match rows.iter().find(|rows| rows.num_rows() > 0) {
+        Some(rows) => plan_err!(
+            "objects are gone, and nothing was removed: their Items may be in a file of many Items, too, of which it is not written down which it has, such as {}; list objects of one Item alone (--suffix .json), or remove the Items with DELETE",
+            rows.column(0).as_string_view().value(0)
+        ),
+        None => Ok(()),
+    }
 }
 
 /// How many objects may go, of how many, and how that is said.
@@ -93,10 +129,7 @@ async fn most_of(warehouse: &Warehouse, limit: MaxRejects) -> Result<Most> {
 /// The objects of a table.
 ///
 /// Errors: more than may go; those are not all read.
-async fn listed(state: &SessionState, objects: Arc<dyn TableProvider>, most: Most) -> Result<HashSet<String>> {
-    let objects = LogicalPlanBuilder::scan("objects", provider_as_source(objects), None)?
-        .project([cast(ident("object"), DataType::Utf8View)])?
-        .build()?;
+async fn listed(state: &SessionState, objects: LogicalPlan, most: Most) -> Result<HashSet<String>> {
     let plan = state.create_physical_plan(&objects).await?;
     let mut rows = execute_stream(plan, state.task_ctx())?;
     let mut found = HashSet::new();

@@ -91,12 +91,13 @@ async fn a_call_that_cannot_be_meant_is_refused_with_how_to_call_it() {
         ("expire_snapshots(items) FILTER (WHERE true)", "is no call; call it as"),
         (
             "remove_objects(items)",
-            "remove_objects needs a table of objects; call it as remove_objects(items, gone, max_removed => '1%')",
+            "remove_objects needs a table of objects; call it as remove_objects(items, gone, max_removed => '1%', files => files_of_items)",
         ),
         ("remove_objects(nothing, other)", "there is no table nothing"),
         ("remove_objects(other, other)", "table other is no warehouse"),
-        ("remove_objects(items, nothing)", "there is no table nothing with the objects"),
+        ("remove_objects(items, nothing)", "there is no table nothing with objects"),
         ("remove_objects(items, other)", "other has no column object, which names objects as ingested(items) does"),
+        ("remove_objects(items, other, files => other)", "other has no column object"),
         ("remove_objects(items, items, 'some')", "max_removed is 'some', neither a number nor a share"),
         ("remove_objects(items, other) FILTER (WHERE true)", "is no call; call it as"),
     ] {

@@ -100,6 +100,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_condition_is_about_one_item() {
+        let table = filled().await;
+        for condition in ["count(*) > 1", "row_number() OVER () = 1", "id = 'i0' AND max(platform) = 'new'"] {
+            let error = delete(&table, condition).await.unwrap_err();
+            assert!(error.contains("is about several Items at once"), "{condition}: {error}");
+        }
+        let newest = "id IN (SELECT max(id) FROM items GROUP BY platform HAVING count(*) > 100)";
+        assert_eq!(delete(&table, newest).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
     async fn what_is_known_of_other_items_stays_known_and_the_snapshot_says_what_was_removed() {
         let table = filled().await;
         delete(&table, "id = 'i5'").await.unwrap();

@@ -64,11 +64,29 @@ pub(super) fn refuse_cells(statement: &str, said: &[Expr]) -> Result<()> {
     }
 }
 
+/// An error where a condition or a value is about several Items at once, which DataFusion notices when it is too late to say so.
+fn refuse_groups(statement: &str, plan: &LogicalPlan) -> Result<()> {
+    let is_of_several = |said: &Expr| matches!(said, Expr::AggregateFunction(_) | Expr::WindowFunction(_));
+    let said = match plan {
+        LogicalPlan::Filter(_) | LogicalPlan::Projection(_) => plan.expressions(),
+        _ => vec![],
+    };
+    match said.iter().find(|said| said.exists(|part| Ok(is_of_several(part))).unwrap_or(false)) {
+        Some(said) => plan_err!(
+            "{statement}: {said} is about several Items at once, and a condition is about one; write id IN (SELECT id FROM items …)"
+        ),
+        None => Ok(()),
+    }
+}
+
 /// `input`, which `statement` asks of the stored rows, asked of Items.
 ///
-/// Errors: a condition on the cell of a row.
+/// Errors: a condition on the cell of a row, or on several Items at once.
 pub(super) fn asked_of_items(statement: &str, input: &LogicalPlan, warehouse: &Warehouse) -> Result<LogicalPlan> {
-    input.apply(|plan| refuse_cells(statement, &plan.expressions()).map(|()| TreeNodeRecursion::Continue))?;
+    input.apply(|plan| {
+        refuse_cells(statement, &plan.expressions())?;
+        refuse_groups(statement, plan).map(|()| TreeNodeRecursion::Continue)
+    })?;
     let asked = input.clone().transform_down(|plan| {
         let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
         if !source_as_provider(&scan.source).is_ok_and(|table| table.is::<WarehouseTable>()) {

@@ -1,13 +1,14 @@
 //! A Parquet file, its footer read once.
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use object_store::ObjectStoreExt;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
 use url::Url;
 
-use crate::stores::{ParquetObject, stores};
+use crate::stores::{DamagedFile, ParquetObject, stores};
 
 /// Columns that part files of a table of Items have, beside those that other files of Items have, too.
 const OF_PART_FILES: [&str; 9] =
@@ -35,8 +36,13 @@ impl ParquetFile {
         let size = store.head(&path).await?.size;
         let mut reader = ParquetObject::new(store, path, size);
         let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
-        let metadata =
-            metadata.map_err(|e| DataFusionError::from(e).context(format!("cannot read {url} as Parquet")))?;
+        let metadata = metadata.map_err(|error| match &error {
+            // It is in no table, and may be sound in another format.
+            ParquetError::External(source) if let Some(damaged) = source.downcast_ref::<DamagedFile>() => {
+                plan_datafusion_err!("cannot read {url} as Parquet: {}", damaged.what)
+            }
+            _ => DataFusionError::from(error).context(format!("cannot read {url} as Parquet")),
+        })?;
         Ok(Self { url: url.clone(), reader, metadata })
     }
 

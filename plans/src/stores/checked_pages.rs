@@ -20,7 +20,7 @@ const OURS: &str = "earthcatalog ";
 )]
 pub(crate) struct DamagedFile {
     file: String,
-    what: String,
+    pub what: String,
 }
 
 /// Why the bytes of a Parquet file are not there.

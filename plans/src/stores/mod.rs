@@ -33,7 +33,7 @@ use thiserror::Error;
 use url::Url;
 
 pub use self::advice::Service;
-pub(crate) use self::checked_pages::CheckedPages;
+pub(crate) use self::checked_pages::{CheckedPages, DamagedFile};
 pub use self::conditional::{ConditionalObject, ObjectError, Version};
 pub(crate) use self::delete::delete;
 pub use self::open::HandedKeys;

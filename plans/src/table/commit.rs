@@ -121,7 +121,7 @@ impl Committer {
     /// - [`WarehouseError::CommittedBefore`]: a snapshot already has the change's run (`earthcatalog.run`);
     /// - [`WarehouseError::UnknownOutcome`]: the catalog failed in the middle, and cannot be read again.
     pub async fn commit(&self, mut change: Change) -> Result<Committed> {
-        if change.add.is_empty() && change.remove.is_empty() {
+        if change.add.is_empty() && change.remove.is_empty() && change.forgotten.is_empty() {
             return Err(WarehouseError::NothingToCommit);
         }
         // By cell, so that a manifest covers few of them and a scan of one cell reads few manifests.

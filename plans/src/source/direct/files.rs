@@ -110,7 +110,7 @@ async fn parquet_defect(file: &Url) -> Result<std::result::Result<ParquetFile, D
         Ok(parquet) => parquet,
         Err(e) if matches!(e.find_root(), DataFusionError::ObjectStore(_)) => return Err(e),
         Err(e) => {
-            return Ok(Err(Defect { kind: RejectKind::Unreadable, message: e.strip_backtrace() }));
+            return Ok(Err(Defect { kind: RejectKind::Unreadable, message: e.find_root().message().into_owned() }));
         }
     };
     Ok(match stac_geoparquet::why_no_items(&parquet) {

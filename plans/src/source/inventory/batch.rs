@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Int64Type, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use datafusion::common::Result;
@@ -94,5 +94,7 @@ fn millis(column: &ArrayRef) -> Result<TimestampMillisecondArray, ArrowError> {
         // The physical type of a time without its annotation.
         return Ok(column.as_primitive::<Int64Type>().reinterpret_cast());
     }
-    Ok(cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?.as_primitive().clone())
+    let to = DataType::Timestamp(TimeUnit::Millisecond, None);
+    // Of text, one that is no time is an error, and not unknown.
+    Ok(cast_with_options(column, &to, &CastOptions { safe: false, ..CastOptions::default() })?.as_primitive().clone())
 }

@@ -14,7 +14,7 @@ use super::columns::{Columns, parse_bool};
 use super::form::{Form, Rows};
 use super::listing::{Line, Lister};
 use super::records::{Record, Records};
-use crate::model::time::parse_millis;
+use crate::model::time::parse_modified;
 use crate::source::keys::KeyBase;
 use crate::source::planner::{Listed, Planner};
 use crate::source::read::pieces::{Pieces, inflated, pieces};
@@ -117,7 +117,7 @@ impl FileRows<'_> {
         match self.rows {
             Rows::Table { columns, encoded, padded } => {
                 let field = |i: usize| if *padded { unpadded(record.field(i)) } else { record.field(i) };
-                push_row(columns, *encoded, field, planner)?;
+                push_row(self.file, columns, *encoded, field, planner)?;
             }
             Rows::Keys => {
                 let line = record.field(0);
@@ -144,6 +144,7 @@ impl FileRows<'_> {
 }
 
 fn push_row<'a>(
+    file: &Url,
     columns: &Columns,
     encoded: bool,
     field: impl Fn(usize) -> Cow<'a, str>,
@@ -156,12 +157,20 @@ fn push_row<'a>(
     let boolean = |i: Option<usize>| i.and_then(|i| parse_bool(&field(i)));
     let is_replaced = columns.replaced.is_some_and(|i| !field(i).is_empty());
     let e_tag = columns.e_tag.map_or(Cow::Borrowed(""), &field);
+    let modified = columns.last_modified.map_or(Cow::Borrowed(""), &field);
+    let last_modified = parse_modified(&modified);
+    // Without its time, a new version would be taken for the one that is known.
+    if last_modified.is_none() && !modified.trim().is_empty() {
+        return plan_err!(
+            "{file}: when {key} was modified cannot be read: {modified:?}; times are such as 2025-01-10T01:02:03Z, Fri, 10 Jan 2025 01:02:03 GMT, or seconds since 1970"
+        );
+    }
     let listed = Listed {
         bucket: &bucket,
         key: &key,
         is_latest: if is_replaced { Some(false) } else { boolean(columns.is_latest) },
         is_delete_marker: boolean(columns.is_delete_marker),
-        last_modified: columns.last_modified.and_then(|i| parse_millis(&field(i))),
+        last_modified,
         e_tag: &e_tag,
     };
     planner.push(&listed, 1)

@@ -476,6 +476,22 @@ async fn objects_come_in_the_order_of_the_list_through_a_store_too() {
     assert_eq!(read.listed(), [100, 100, 100, 2]);
 }
 
+#[tokio::test]
+async fn times_are_read_as_lists_have_them_or_are_an_error() {
+    let items = Folder::with_items(3);
+    let base = base(&items);
+    let options = [("base", &*base), ("since", "2023-01-01")];
+    let list = "bucket,key,last_modified\nb,0.json,\"Mon, 02 Jan 2023 10:00:00 GMT\"\nb,1.json,1600000000\nb,2.json,1700000000\n";
+    assert_eq!(read(items.put("i.csv", list), &options).await.unwrap().ids, ids([0, 2]));
+    let error = read_error(items.put("i.csv", "bucket,key,last_modified\nb,0.json,02.01.2023\n"), &options[..1]).await;
+    assert!(error.contains("when 0.json was modified cannot be read: \"02.01.2023\"; times are such as"), "{error}");
+    let column = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let rows = [("bucket", column("b")), ("key", column("0.json")), ("last_modified", column("02.01.2023"))];
+    let table = parquet_bytes(&[RecordBatch::try_from_iter(rows).unwrap()], 9);
+    let error = read_error(items.put("i.parquet", table), &options[..1]).await;
+    assert!(error.contains("02.01.2023"), "{error}");
+}
+
 /// An operator that repartitions has a share of the memory for each partition that comes in.
 #[tokio::test]
 async fn a_long_inventory_is_compared_within_little_memory() {
