@@ -44,8 +44,7 @@ SELECT known.object
 FROM ingested(items) AS known
 JOIN inventory ON inventory.object = known.object
 WHERE known.id IS NULL
-  AND regexp_like(known.object, '\.(ndjson|jsonl|geojsonl|geojsons|parquet|geoparquet)(\.gz|\.zst)?$')
-  AND regexp_like(inventory.object, '\.(ndjson|jsonl|geojsonl|geojsons|parquet|geoparquet)(\.gz|\.zst)?$');
+  AND regexp_like(known.object, '\.(ndjson|jsonl|geojsonl|geojsons|parquet|geoparquet)(\.gz|\.zst)?$');
 
 -- 4. Their Items go, unless another object has them, too; and the objects are forgotten, so that `incremental` ingests
 --    them again when they come back.

@@ -18,7 +18,6 @@ from data import at
 from process import log, measured
 
 TITLE = "A day of a large bucket"
-UNIT = "keys"
 COLUMNS = ["keys", "what", "engine", "wall_s", "cpu_s", "peak_mb", "read_mb", "written_mb"]
 KNOWN, NEW, CHANGED, GONE = 10_000, 3_000, 300, 100
 PER_RECORD = 10_000
@@ -48,11 +47,10 @@ def run(bench):
 
 def days(bench, keys):
     day = Day(bench, keys)
-    compare = {"earthcatalog": day.compare}
-    for what, engines in {"compare": compare, "the day: new and changed": {"earthcatalog": day.incremental},
-                          "the day: gone": {"earthcatalog": day.reconcile}}.items():
-        # The day happens once.
-        runs = None if what == "compare" else 1
+    # The day itself happens once.
+    for what, start, runs in [("compare", day.compare, None), ("the day: new and changed", day.incremental, 1),
+                              ("the day: gone", day.reconcile, 1)]:
+        engines = {"earthcatalog": start}
         for engine, figures in bench.alternate(f"{what}, {keys:,} keys", engines, by="wall_s", runs=runs).items():
             yield {"keys": keys, "what": what, "engine": engine, **figures}
 

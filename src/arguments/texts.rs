@@ -65,6 +65,7 @@ mod tests {
         assert!(read("@no/such").unwrap_err().starts_with("--ids: cannot read no/such: "));
         assert_eq!(text_or_file("intersects", path, &mut io::empty()).unwrap(), "a\n b,c\n\n");
     }
+
     #[test]
     fn an_id_of_a_file_is_a_line_as_it_is() {
         let lines = "\u{feff}a,b\r\n c d \n\n\"e\"";

@@ -62,7 +62,7 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
                 start: args.time.start,
                 end: args.time.end,
                 ids: ids.map(|ids| some_of("ids", ids)).transpose()?,
-                collections: args.collection.as_deref().map(|names| values_of("collection", names)).transpose()?,
+                collections: args.collection.as_deref().map(|names| some_of("collection", list(names))).transpose()?,
                 condition: args.condition.clone(),
             })
         }
@@ -94,11 +94,7 @@ pub async fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), CommandEr
     }
 }
 
-/// The values of a list that `--flag` gives. Errors where there are none: that would ask for nothing.
-fn values_of(flag: &'static str, text: &str) -> Result<Vec<String>, ArgumentError> {
-    some_of(flag, list(text))
-}
-
+/// The values that `--flag` gives. Errors where there are none: that would ask for nothing.
 fn some_of(flag: &'static str, values: Vec<String>) -> Result<Vec<String>, ArgumentError> {
     Some(values).filter(|values| !values.is_empty()).ok_or(ArgumentError::EmptyList(flag))
 }

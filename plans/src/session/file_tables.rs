@@ -86,6 +86,11 @@ mod tests {
         ] {
             assert_eq!(ask(&format!("SELECT n FROM '{}' ORDER BY n", at(name))).await.as_deref(), Ok(rows), "{name}");
         }
+        std::fs::create_dir(at("parts")).unwrap();
+        for name in ["a.parquet", "b.parquet"] {
+            std::fs::copy(at(name), at("parts/") + name).unwrap();
+        }
+        assert_eq!(ask(&format!("SELECT sum(n) FROM '{}'", at("parts/"))).await.as_deref(), Ok("|3|"), "a folder");
         let url = url::Url::from_file_path(at("a.parquet")).unwrap();
         assert_eq!(
             ask(&format!("SELECT l.n FROM '{url}' AS l JOIN \"{}\" AS r ON l.n + 1 = r.n", at("b.parquet")))

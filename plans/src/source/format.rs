@@ -100,6 +100,13 @@ pub(super) fn is_local_folder(location: &Url) -> Result<bool> {
     }
 }
 
+/// Whether a location is a folder, or a prefix that ends in `/`.
+///
+/// Errors: nothing is there on the local disk.
+pub(super) fn is_folder(location: &Url) -> Result<bool> {
+    Ok(is_local_folder(location)? || location.path().ends_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

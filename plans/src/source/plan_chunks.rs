@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
 use datafusion::execution::disk_manager::DiskManager;
+use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use url::Url;
 
 use super::chunk::ChunkList;
 use super::direct::folder::matches;
-use super::format::{Format, is_local_folder};
+use super::format::{Format, is_folder};
 use super::inventory::parquet::is_inventory;
 use super::keys::KeyBase;
 use super::options::StacOptions;
@@ -90,14 +91,14 @@ impl Format {
             return match Self::of_name(name) {
                 Some(Self::Inventory) => Ok(Self::Inventory),
                 Some(Self::StacGeoparquet) => {
-                    let first = matches(location, &wildcards).await?.swap_remove(0);
+                    let Some(first) = matches(wildcards)?.try_next().await? else { return Ok(Self::Folder) };
                     let file = ParquetFile::open(&first).await;
                     Ok(if file.is_ok_and(|file| is_inventory(file.schema())) { Self::Inventory } else { Self::Folder })
                 }
                 _ => Ok(Self::Folder),
             };
         }
-        if is_local_folder(location)? || location.path().ends_with('/') {
+        if is_folder(location)? {
             return Ok(Self::Folder);
         }
         if direct::iceberg::is_table(name) {

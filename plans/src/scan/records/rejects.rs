@@ -81,11 +81,9 @@ impl TableProvider for RejectsTable {
         let objects: Vec<ObjectMeta> = store.list(Some(&folder)).try_collect().await?;
         let mut files = vec![];
         for object in objects.iter().filter(|object| object.location.extension() == Some("parquet")) {
-            let below = object.location.prefix_match(&folder).into_iter().flatten();
-            let mut url = self.folder.clone();
-            if let Ok(mut segments) = url.path_segments_mut() {
-                segments.pop_if_empty().extend(below.map(|part| part.as_ref().to_owned()));
-            }
+            let parts = object.location.prefix_match(&folder).into_iter().flatten();
+            let path = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
+            let url = below(&self.folder, &path)?;
             files.push(ScanFile { url, bytes: object.size, sequence: 0, statistics: None });
         }
         let schema = self.schema();

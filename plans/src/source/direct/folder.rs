@@ -7,7 +7,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{DataFusionError, Result, plan_err};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -22,7 +22,7 @@ use crate::source::read::features::features;
 use crate::source::read::objects::inflate;
 use crate::source::read::pieces::is_compressed;
 use crate::source::wildcards::{Wildcards, folder_at};
-use crate::stores::stores;
+use crate::stores::{below, stores};
 
 pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let wildcards = Wildcards::of(location)?;
@@ -39,7 +39,10 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
             Ok((file, items))
         }
     };
-    let is_meant = |file: &ObjectMeta| wildcards.as_ref().is_none_or(|wildcards| is_match(wildcards, file, &prefix));
+    let is_meant = |file: &ObjectMeta| match &wildcards {
+        Some(wildcards) => relative(&file.location, &prefix).is_some_and(|path| wildcards.match_path(&path)),
+        None => true,
+    };
     let files = listing(Arc::clone(&store), &prefix, &folder).try_filter(|file| ready(is_meant(file)));
     let mut files = files.map_ok(count).try_buffered(planner.options.fetch_concurrency);
     let mut of_items = FilesOfItems::default();
@@ -68,30 +71,17 @@ pub(in super::super) async fn plan(location: &Url, planner: &mut Planner<'_>) ->
 }
 
 /// The files that a location with wildcards stands for, in the order of their paths.
-///
-/// Errors: there are none.
-pub(in super::super) async fn matches(location: &Url, wildcards: &Wildcards) -> Result<Vec<Url>> {
+pub(in super::super) fn matches(wildcards: Wildcards) -> Result<BoxStream<'static, Result<Url>>> {
     let (store, prefix) = stores().locate(&wildcards.folder)?;
-    let mut files = listing(store, &prefix, &wildcards.folder);
-    let mut found = vec![];
-    while let Some(file) = files.try_next().await? {
-        if is_match(wildcards, &file, &prefix) {
-            let path = file.location.prefix_match(&prefix).into_iter().flatten();
-            let mut url = wildcards.folder.clone();
-            if let Ok(mut segments) = url.path_segments_mut() {
-                segments.pop_if_empty().extend(path.map(|part| part.as_ref().to_owned()));
-            }
-            found.push(url);
-        }
-    }
-    if found.is_empty() { no_match(location) } else { Ok(found) }
+    let files = listing(store, &prefix, &wildcards.folder).map_err(DataFusionError::from);
+    let url = move |file: ObjectMeta| {
+        let path = relative(&file.location, &prefix).filter(|path| wildcards.match_path(path));
+        ready(path.map(|path| Ok(below(&wildcards.folder, &path)?)).transpose())
+    };
+    Ok(files.try_filter_map(url).boxed())
 }
 
-fn is_match(wildcards: &Wildcards, file: &ObjectMeta, prefix: &Path) -> bool {
-    relative(&file.location, prefix).is_some_and(|path| wildcards.match_path(&path))
-}
-
-fn no_match<T>(location: &Url) -> Result<T> {
+pub(in super::super) fn no_match<T>(location: &Url) -> Result<T> {
     plan_err!("there is no file {location}; check the pattern, and put it in quotes, so that no shell reads it")
 }
 

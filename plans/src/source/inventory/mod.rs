@@ -26,12 +26,13 @@ pub(super) mod records;
 use std::sync::Arc;
 
 use datafusion::common::{Result, plan_err};
+use futures::TryStreamExt;
 use url::Url;
 
 pub(super) use self::columns::no_key;
 use super::direct::files::FilesOfItems;
-use super::direct::folder::matches;
-use super::format::is_local_folder;
+use super::direct::folder::{matches, no_match};
+use super::format::is_folder;
 use super::keys::KeyBase;
 use super::planner::Planner;
 use super::wildcards::Wildcards;
@@ -42,8 +43,14 @@ use crate::stores::folder_url;
 /// Errors: it is a folder; it lists objects, and none of them is an Item by its name.
 pub(super) async fn plan(location: &Url, planner: &mut Planner<'_>) -> Result<()> {
     let (folder, files) = match Wildcards::of(location)? {
-        Some(wildcards) => (wildcards.folder.clone(), matches(location, &wildcards).await?),
-        None if is_local_folder(location)? || location.path().ends_with('/') => {
+        Some(wildcards) => {
+            let folder = wildcards.folder.clone();
+            match matches(wildcards)?.try_collect::<Vec<_>>().await? {
+                files if files.is_empty() => return no_match(location),
+                files => (folder, files),
+            }
+        }
+        None if is_folder(location)? => {
             return plan_err!(
                 "{location} is a folder; name the manifest.json of the inventory, or its data files by a pattern, such as {}*.csv.gz",
                 folder_url(location.as_str())?

@@ -20,8 +20,8 @@ const PIECE: u64 = 4 << 20;
 /// Compressed bytes inflated at once: at deflate's limit of about 1000 to 1 they become 64 MiB.
 const COMPRESSED_PIECE: usize = 64 << 10;
 
-/// Bytes that come of zstd at once: it has no such limit.
-const PLAIN_PIECE: usize = 1 << 20;
+/// Bytes that come of zstd at once, a block of it: it has no such limit.
+const PLAIN_PIECE: usize = 128 << 10;
 
 /// Why a file cannot be read on.
 #[derive(Debug, Error)]
@@ -208,7 +208,9 @@ impl Inflater {
         self.compressed.advance(taken);
         inflated.truncate(given);
         // Of nothing taken and nothing given, what is missing is the next frame.
-        *is_within = if taken + given > 0 { !matches!(missing, Ok(0)) } else { *is_within };
+        if taken + given > 0 {
+            *is_within = !matches!(missing, Ok(0));
+        }
         let is_end = !has_more && given == 0;
         let error = match missing {
             Ok(_) if is_end && *is_within => Some(ErrorKind::UnexpectedEof.into()),

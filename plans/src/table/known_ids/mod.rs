@@ -1,8 +1,8 @@
 //! Which ids a table holds, and which of them it may hold in more than one version.
 //!
 //! ```text
-//! task ── sink ──► <warehouse>/_ingested/<run>/…-ids.parquet ── commit ──► <warehouse>/metadata/ids-<id>.parquet  lists
-//!          the ids of one task                                             <warehouse>/metadata/ids-<id>.json     names them
+//! task ── sink ──► <warehouse>/_ingested/<run>/…-ids.parquet ── commit ──► <warehouse>/metadata/_ids-<id>.parquet  lists
+//!          the ids of one task                                             <warehouse>/metadata/_ids-<id>.json     names them
 //! ```
 //!
 //! An Item is stored once per cell, and again with each version that is ingested. A question must see each Item once, in
